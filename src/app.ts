@@ -1,0 +1,186 @@
+import { mkdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { Config } from "./config.ts";
+import { type House, type OpenContext, openContext } from "./connection/connection.ts";
+import { localPrincipal } from "./connection/identity.ts";
+import { type UserContext, userKeyOf } from "./context/user-context.ts";
+import { createEvents, type Events } from "./events.ts";
+import type { FactBackend, FactStore } from "./facts/store.ts";
+import { describeGhosts } from "./ghost/describe.ts";
+import type { JobBook } from "./jobs/store.ts";
+import { lazily, once } from "./lazily.ts";
+import type { Log } from "./log.ts";
+import type { Night, NightParts } from "./night.ts";
+import type { RunBook } from "./runs/store.ts";
+import { createCatalog } from "./tools/catalog.ts";
+import { peopleTools } from "./tools/for-people.ts";
+import { loadToolModules } from "./tools/modules.ts";
+import type { SchedulerFace, Services } from "./tools/services.ts";
+
+export interface AppOptions {
+  readonly config: Config;
+  readonly log: Log;
+  /** `connection`: a stdio server, which runs jobs only while its client is there, and says so. */
+  readonly lifetime?: "connection" | "service";
+  readonly now?: () => number;
+}
+
+/** Everything that runs in this process, built in one place, closed in reverse order. */
+export interface App {
+  readonly config: Config;
+  /** What connections are made from. */
+  readonly house: House;
+  /** A context of the user without a protocol around it: for host programs and the command line. */
+  openContext(caller: { user: string; entityType?: "human" | "api" }): OpenContext;
+  /** Runs due jobs from now on, and keeps the jobs folder in step. `onlyUser`: that user's jobs alone. */
+  startScheduler(options?: { onlyUser?: string }): Promise<void>;
+  /** Runs one queued run in this process, and resolves when it has ended here or elsewhere. */
+  runOne(userKey: string, runId: string): Promise<void>;
+  /** Ends what runs, closes what is open. May be called twice. */
+  close(): Promise<void>;
+}
+
+/** Builds the program. Opens nothing yet: stores, threads and the model's client come with their first use. */
+export async function createApp(options: AppOptions): Promise<App> {
+  const { config, log, now = Date.now } = options;
+  const closers: Closer[] = [];
+  const modules = await loadToolModules(config.tools);
+  const events = createEvents();
+  const stores = openStores(config, now, events, closers);
+  const ghosts = describeGhosts(config, modules);
+  const nightParts: NightParts = {
+    config,
+    log,
+    now,
+    events,
+    database: stores.database,
+    openRuns: stores.runs,
+  };
+  let night: Promise<Night> | undefined;
+  const scheduler: SchedulerFace = {
+    ...ghosts,
+    wake: () =>
+      void night?.then(
+        (opened) => opened.wake(),
+        () => {},
+      ),
+    ...(options.lifetime === "connection" && { caveat: CONNECTION_CAVEAT }),
+  };
+  const servicesFor = (context: UserContext): Services => {
+    if (context.entityType !== "human" && context.entityType !== "api") return { now };
+    const runs = stores.runs(context.userKey);
+    return {
+      now,
+      facts: stores.facts(context.userKey),
+      jobs: stores.jobs(context),
+      runs,
+      runControl: runs,
+      scheduler,
+    };
+  };
+  const house: House = {
+    catalog: createCatalog([...peopleTools, ...modules.tools]),
+    registers: modules.registers,
+    servicesFor,
+    events,
+    log,
+    open: new Set(),
+  };
+  const startNight = async (onlyUser: string | undefined) => {
+    const { openNight } = await import("./night.ts");
+    const owner = localPrincipal(config.user);
+    const opened = await openNight({
+      ...nightParts,
+      folderBook: stores.jobs({ userId: config.user, userKey: userKeyOf(owner) }),
+      ...(onlyUser !== undefined && { onlyUserKey: userKeyOf(localPrincipal(onlyUser)) }),
+    });
+    closers.push(opened.close);
+    return opened;
+  };
+  const ended = new AbortController();
+  return {
+    config,
+    house,
+    openContext: ({ user, entityType = "human" }) =>
+      openContext(house, { principal: localPrincipal(user), entityType, signal: ended.signal }),
+    startScheduler: async ({ onlyUser } = {}) => {
+      night ??= startNight(onlyUser);
+      await night;
+    },
+    runOne: async (userKey, runId) => (await import("./night.ts")).runOne(nightParts, userKey, runId),
+    close: once(async () => {
+      ended.abort();
+      await night?.catch(() => {});
+      const contexts = [...house.open].map((open) => open.dispose());
+      await closeAll([() => Promise.all(contexts), ...closers.reverse()]);
+    }),
+  };
+}
+
+const CONNECTION_CAVEAT =
+  "This server lives as long as the client that started it: jobs run while it is connected, and what was missed is caught up when it is back. `nightshift serve` runs them without a client.";
+
+type Closer = () => Promise<unknown>;
+
+/** The two data files, each opened when it is first needed and closed with the app. */
+function openStores(config: Config, now: () => number, events: Events, closers: Closer[]) {
+  const dataDir = resolve(config.dataDir);
+  const factBackend = once(async (): Promise<FactBackend> => {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    const { openKeyvFacts } = await import("./facts/keyv.ts");
+    const limits = {
+      maxFacts: config.maxFacts,
+      maxBytes: config.maxFactsBytes,
+      maxFactBytes: config.maxFactBytes,
+    };
+    const backend = await openKeyvFacts({ file: join(dataDir, "facts.sqlite"), limits, clock: now });
+    closers.push(() => backend.close());
+    return backend;
+  });
+  const database = once(async () => {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    const { openDatabase } = await import("./database/open.ts");
+    const opened = await openDatabase({ file: join(dataDir, "jobs.sqlite"), clock: now });
+    closers.push(() => opened.close());
+    return opened;
+  });
+  return {
+    database,
+    facts: (userKey: string): FactStore => lazily(async () => (await factBackend()).open(userKey)),
+    jobs: ({ userKey, userId }: Pick<UserContext, "userKey" | "userId">): JobBook =>
+      lazily(async () => {
+        const { openJobBook } = await import("./jobs/book.ts");
+        const book = openJobBook(await database(), { userKey, userId, clock: now, maxJobs: config.maxJobs });
+        return announce(book, (jobId) => events.publish(userKey, { kind: "job", uri: `job://${jobId}` }));
+      }),
+    runs: (userKey: string): RunBook =>
+      lazily(async () => {
+        const { openRunBook } = await import("./runs/book.ts");
+        return openRunBook(await database(), { userKey, clock: now });
+      }),
+  };
+}
+
+/** The same book, whose changes are told to the owner's other live connections. */
+function announce(book: JobBook, tell: (jobId: string) => void): JobBook {
+  return {
+    ...book,
+    create: async (job) => {
+      const created = await book.create(job);
+      tell(created.jobId);
+      return created;
+    },
+    update: async (jobId, change) => {
+      const updated = await book.update(jobId, change);
+      tell(jobId);
+      return updated;
+    },
+  };
+}
+
+/** Runs every closer, whatever the others do, and rejects with the first failure. */
+async function closeAll(closers: readonly Closer[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const close of closers) await close().catch((error: unknown) => failures.push(error));
+  if (failures.length > 0) throw failures[0];
+}

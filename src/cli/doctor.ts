@@ -1,0 +1,133 @@
+import { access, constants, mkdir, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import type { Config } from "../config.ts";
+import { scanFolder } from "../jobs/folder/scan.ts";
+import { findLocalModels } from "../model/local.ts";
+import { loadToolModules } from "../tools/modules.ts";
+import { version } from "../version.ts";
+import { paint, plain, print, printJson } from "./output.ts";
+
+interface Finding {
+  readonly check: string;
+  readonly status: "ok" | "warning" | "problem";
+  readonly found: string;
+  /** What to do about it. */
+  readonly advice?: string;
+}
+
+/** Looks at everything a run at night will need, and says what to do. Exit code 1 when there is a problem. */
+export async function runDoctor(config: Config, json: boolean): Promise<number> {
+  const findings = [
+    { check: "node", status: "ok", found: `${process.version}, Nightshift ${version}` } as const,
+    await checkData(config),
+    await checkFile(config, "facts.sqlite", async (file) =>
+      (await import("../facts/check.ts")).checkFacts(file),
+    ),
+    await checkFile(config, "jobs.sqlite", async (file) =>
+      (await import("../database/check.ts")).checkDatabase(file),
+    ),
+    await checkModel(config),
+    await checkTools(config),
+    await checkJobs(config),
+  ];
+  if (json) printJson({ ok: !findings.some(({ status }) => status === "problem"), findings });
+  else for (const finding of findings) printFinding(finding);
+  return findings.some(({ status }) => status === "problem") ? 1 : 0;
+}
+
+function printFinding({ check, status, found, advice }: Finding): void {
+  const colour = status === "ok" ? "green" : status === "warning" ? "yellow" : "red";
+  print(`${paint(colour, status.padEnd(8))} ${check.padEnd(12)} ${plain(found)}`);
+  if (advice) print(`${" ".repeat(22)}${plain(advice)}`);
+}
+
+async function checkData({ dataDir }: Config): Promise<Finding> {
+  const dir = resolve(dataDir);
+  try {
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    await access(dir, constants.R_OK | constants.W_OK);
+    return { check: "data folder", status: "ok", found: dir };
+  } catch {
+    const advice = "Make it writable, or name another with --data.";
+    return { check: "data folder", status: "problem", found: `${dir} cannot be written to`, advice };
+  }
+}
+
+async function checkFile(
+  { dataDir }: Config,
+  name: string,
+  look: (file: string) => Promise<string>,
+): Promise<Finding> {
+  const file = join(resolve(dataDir), name);
+  if (!(await stat(file).catch(() => undefined)))
+    return { check: name, status: "ok", found: "not there yet; made when needed" };
+  try {
+    return { check: name, status: "ok", found: await look(file) };
+  } catch (error) {
+    const advice = "Stop every Nightshift that uses it, keep a copy of the data folder, and ask again.";
+    return {
+      check: name,
+      status: "problem",
+      found: error instanceof Error ? error.message : String(error),
+      advice,
+    };
+  }
+}
+
+async function checkModel(config: Config): Promise<Finding> {
+  if (config.model) {
+    const where = config.modelBaseUrl ? ` at ${new URL(config.modelBaseUrl).host}` : "";
+    return {
+      check: "model",
+      status: "ok",
+      found: `${config.model}${where}${config.modelApiKey ? ", with a key" : ""}`,
+    };
+  }
+  const [local] = await findLocalModels();
+  const model = local?.models[0];
+  if (local && model) {
+    const advice = `Use it: NIGHTSHIFT_MODEL=openai-compatible:${model} NIGHTSHIFT_MODEL_BASE_URL=${local.baseUrl}`;
+    return { check: "model", status: "warning", found: `none configured; ${local.server} runs here`, advice };
+  }
+  const advice =
+    "Set NIGHTSHIFT_MODEL=anthropic:<id> (or openai:<id>) and NIGHTSHIFT_MODEL_API_KEY. Without a model, jobs with a tool and code jobs still run.";
+  return {
+    check: "model",
+    status: "warning",
+    found: "none configured, and no Ollama or LM Studio answers here",
+    advice,
+  };
+}
+
+async function checkTools({ tools }: Config): Promise<Finding> {
+  if (tools.length === 0) return { check: "own tools", status: "ok", found: "none" };
+  try {
+    const loaded = await loadToolModules(tools);
+    const names = loaded.tools.map(({ name }) => name).join(", ") || "no tools";
+    const registers = loaded.registers.length > 0 ? `, ${loaded.registers.length} register function(s)` : "";
+    return { check: "own tools", status: "ok", found: `${names}${registers}` };
+  } catch (error) {
+    return {
+      check: "own tools",
+      status: "problem",
+      found: error instanceof Error ? error.message : String(error),
+    };
+  }
+}
+
+async function checkJobs({ jobsDir }: Config): Promise<Finding> {
+  if (!jobsDir) return { check: "jobs folder", status: "ok", found: "none" };
+  try {
+    const { jobs, problems } = await scanFolder(resolve(jobsDir), Date.now());
+    if (problems.length === 0) return { check: "jobs folder", status: "ok", found: `${jobs.length} jobs` };
+    const bad = problems.map(({ file, line }) => `${file}${line ? `:${line}` : ""}`).join(", ");
+    const advice = `nightshift jobs validate ${jobsDir}`;
+    return { check: "jobs folder", status: "problem", found: `${jobs.length} jobs; bad: ${bad}`, advice };
+  } catch (error) {
+    return {
+      check: "jobs folder",
+      status: "problem",
+      found: error instanceof Error ? error.message : String(error),
+    };
+  }
+}

@@ -1,0 +1,203 @@
+import { Command, CommanderError, Option } from "commander";
+import { ENVIRONMENT, readConfig } from "../config.ts";
+import { NightshiftError } from "../errors.ts";
+import { version } from "../version.ts";
+import { paint } from "./output.ts";
+
+/** What the commands share; each flag has an environment twin (`--help` names it). */
+const OPTIONS = {
+  data: new Option("--data <dir>", "where facts, jobs and runs are kept (default ~/.nightshift)").env(
+    ENVIRONMENT.dataDir,
+  ),
+  user: new Option("--user <name>", "whose session this is (default: you)").env(ENVIRONMENT.user),
+  jobs: new Option("--jobs <dir>", "folder of job files to watch").env(ENVIRONMENT.jobsDir),
+  tools: new Option("--tools <path...>", "modules that export tools: files, folders or globs").env(
+    ENVIRONMENT.tools,
+  ),
+  mcpConfig: new Option("--mcp-config <file>", "other MCP servers, in the standard mcpServers format").env(
+    ENVIRONMENT.mcpConfig,
+  ),
+  databaseUrl: new Option("--database-url <url>", "Postgres instead of SQLite files").env(
+    ENVIRONMENT.databaseUrl,
+  ),
+  json: new Option("--json", "print JSON"),
+};
+
+type Values = Record<string, unknown>;
+
+/** The flags of a command as settings. `--tools` from the environment is one string with commas. */
+function settings(values: Values) {
+  const { data, user, jobs, tools, mcpConfig, databaseUrl } = values;
+  const paths = typeof tools === "string" ? tools.split(",") : (tools as string[] | undefined);
+  return readConfig({ dataDir: data, user, jobsDir: jobs, tools: paths, mcpConfig, databaseUrl });
+}
+
+function command(
+  name: string,
+  description: string,
+  options: readonly Option[],
+  examples: readonly string[],
+): Command {
+  const made = new Command(name).description(description);
+  for (const option of options) made.addOption(option);
+  if (examples.length > 0)
+    made.addHelpText("after", `\nExamples:\n${examples.map((line) => `  $ nightshift ${line}`).join("\n")}`);
+  return made;
+}
+
+const SERVER = [
+  OPTIONS.data,
+  OPTIONS.user,
+  OPTIONS.jobs,
+  OPTIONS.tools,
+  OPTIONS.mcpConfig,
+  OPTIONS.databaseUrl,
+];
+const READER = [OPTIONS.data, OPTIONS.user, OPTIONS.databaseUrl, OPTIONS.json];
+
+function program(done: (code: number) => void): Command {
+  const run =
+    (work: (values: Values, args: string[]) => Promise<number>) =>
+    async (...given: unknown[]) => {
+      const self = given.at(-1) as Command;
+      done(await work(self.opts(), self.args));
+    };
+  const root = new Command("nightshift")
+    .description(
+      "An MCP server with a private context for every connection, ghosts that work at night, and a memory that ghosts cannot touch.",
+    )
+    .version(version)
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ nightshift demo\n  $ nightshift stdio --user alice\n  $ nightshift jobs list --json",
+    )
+    .exitOverride();
+  root.addCommand(
+    command("stdio", "Serve one desktop client over stdin and stdout", SERVER, [
+      "stdio",
+      "stdio --user alice --jobs ./jobs",
+    ]).action(run(async (values) => (await import("./stdio.ts")).runStdio(settings(values)))),
+  );
+  root.addCommand(
+    command(
+      "demo",
+      "Watch a fact, a schedule and a ghost, on real parts, without a key",
+      [OPTIONS.json],
+      ["demo"],
+    ).action(run(async (values) => (await import("./demo.ts")).runDemo({ json: values.json === true }))),
+  );
+  root.addCommand(jobsCommand(run));
+  root.addCommand(runsCommand(run));
+  root.addCommand(
+    command(
+      "doctor",
+      "Check this installation and say what to do",
+      [...SERVER, OPTIONS.json],
+      ["doctor", "doctor --json"],
+    ).action(
+      run(async (values) => (await import("./doctor.ts")).runDoctor(settings(values), values.json === true)),
+    ),
+  );
+  return root;
+}
+
+type Runner = (
+  work: (values: Values, args: string[]) => Promise<number>,
+) => (...given: unknown[]) => Promise<void>;
+
+function jobsCommand(run: Runner): Command {
+  const jobs = new Command("jobs").description("Look at scheduled jobs and change them");
+  const status = new Option("--status <status>", "only jobs in this state").choices([
+    "active",
+    "paused",
+    "completed",
+    "cancelled",
+  ]);
+  jobs.addCommand(
+    command(
+      "list",
+      "List your jobs",
+      [...READER, status],
+      ["jobs list", "jobs list --status active --json"],
+    ).action(run(async (values) => (await import("./jobs.ts")).listJobs(settings(values), values))),
+  );
+  for (const [name, description] of [
+    ["show", "Show one job"],
+    ["pause", "Stop a job from starting runs"],
+    ["resume", "Let a paused job run again"],
+    ["cancel", "End a job for good; its runs are kept"],
+  ] as const)
+    jobs.addCommand(
+      command(name, description, READER, [`jobs ${name} job_…`])
+        .argument("<job_id>")
+        .action(
+          run(async (values, [id = ""]) =>
+            (await import("./jobs.ts")).changeJob(settings(values), name, id, values),
+          ),
+        ),
+    );
+  jobs.addCommand(
+    command("run", "Run a job now and wait for it", [...SERVER, OPTIONS.json], ["jobs run job_…"])
+      .argument("<job_id>")
+      .action(
+        run(async (values, [id = ""]) => (await import("./jobs.ts")).runJob(settings(values), id, values)),
+      ),
+  );
+  jobs.addCommand(
+    command(
+      "validate",
+      "Check the files of a jobs folder",
+      [OPTIONS.jobs, OPTIONS.json],
+      ["jobs validate ./jobs"],
+    )
+      .argument("[dir]")
+      .action(
+        run(async (values, [dir]) =>
+          (await import("./jobs.ts")).validateJobs(dir ?? settings(values).jobsDir, values),
+        ),
+      ),
+  );
+  return jobs;
+}
+
+function runsCommand(run: Runner): Command {
+  const runs = new Command("runs").description("Look at what ghosts did");
+  const job = new Option("--job <job_id>", "only runs of this job");
+  runs.addCommand(
+    command(
+      "list",
+      "List runs, newest first",
+      [...READER, job],
+      ["runs list", "runs list --job job_… --json"],
+    ).action(run(async (values) => (await import("./runs.ts")).listRuns(settings(values), values))),
+  );
+  runs.addCommand(
+    command("show", "Show one run with its transcript", READER, ["runs show run_…"])
+      .argument("<run_id>")
+      .action(
+        run(async (values, [id = ""]) => (await import("./runs.ts")).showRun(settings(values), id, values)),
+      ),
+  );
+  return runs;
+}
+
+/** Runs one command line; resolves to the exit code. What goes wrong is one sentence on stderr. */
+export async function main(argv: readonly string[]): Promise<number> {
+  let code = 0;
+  try {
+    await program((result) => {
+      code = result;
+    }).parseAsync([...argv], { from: "user" });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode;
+    const known = error instanceof NightshiftError;
+    const said = known
+      ? error.message
+      : error instanceof Error
+        ? (error.stack ?? error.message)
+        : String(error);
+    process.stderr.write(`${paint("red", "nightshift:")} ${said}\n`);
+    return known ? 1 : 70;
+  }
+}

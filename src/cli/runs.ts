@@ -1,0 +1,67 @@
+import type { Config } from "../config.ts";
+import type { showRun as show, showRunSummary } from "../tools/runs.ts";
+import { ask, asUser } from "./as-user.ts";
+import { oneLine, paint, plain, print, printJson, table } from "./output.ts";
+
+export type ShownRun = ReturnType<typeof show>;
+type Summary = ReturnType<typeof showRunSummary>;
+
+export async function listRuns(
+  config: Config,
+  { json, job }: { json?: unknown; job?: unknown },
+): Promise<number> {
+  return asUser(config, async (context) => {
+    const args = { limit: 100, ...(job ? { job_id: job } : {}) };
+    const page = await ask<{ runs: Summary[]; next_cursor?: string }>(context, "list_runs", args);
+    if (json) printJson(page);
+    else if (page.runs.length === 0) print("No runs yet.");
+    else {
+      const rows = page.runs.map((run) => [
+        run.run_id,
+        run.status,
+        run.scheduled_for,
+        run.execution_time_seconds === null ? "-" : `${run.execution_time_seconds} s`,
+        oneLine(run.output ?? run.error?.message ?? ""),
+      ]);
+      print(table(["RUN", "STATUS", "FOR", "TOOK", "RESULT"], rows));
+      if (page.next_cursor) print("The newest 100 are shown; --job narrows them down.");
+    }
+    return 0;
+  });
+}
+
+export async function showRun(config: Config, id: string, { json }: { json?: unknown }): Promise<number> {
+  return asUser(config, async (context) => {
+    const run = await ask<ShownRun>(context, "get_run", { run_id: id });
+    if (json) printJson(run);
+    else printRun(run);
+    return 0;
+  });
+}
+
+export function printRun(run: ShownRun): void {
+  const colour =
+    run.status === "succeeded"
+      ? "green"
+      : run.status === "running" || run.status === "queued"
+        ? "cyan"
+        : "red";
+  print(`${paint("bold", run.run_id)}  ${paint(colour, run.status)}  for ${run.scheduled_for}`);
+  print(`  ghost   ${run.ghost_session_id} (${run.entity_type})`);
+  print(`  prompt  ${oneLine(run.prompt, 120)}`);
+  for (const step of run.transcript) {
+    const mark = step.skipped
+      ? paint("yellow", " skipped")
+      : step.denied
+        ? paint("red", " denied")
+        : step.is_error
+          ? paint("red", " error")
+          : "";
+    print(
+      `  ${String(step.step).padStart(2)}  ${step.type}${step.tool ? ` ${step.tool}` : ""}${mark}  ${oneLine(step.result ?? step.text ?? "", 100)}`,
+    );
+  }
+  print(`  used    ${run.usage.input_tokens} tokens in, ${run.usage.output_tokens} out`);
+  const end = run.error ? paint("red", `${run.error.message} [${run.error.code}]`) : plain(run.output ?? "");
+  if (end) print(`\n${end}`);
+}

@@ -1,0 +1,111 @@
+import { homedir, userInfo } from "node:os";
+import { join } from "node:path";
+import { z } from "zod";
+import { NightshiftError } from "./errors.ts";
+import { LOG_LEVELS } from "./log.ts";
+
+const MODEL = /^(anthropic|openai|openai-compatible):(.+)$/;
+
+const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+
+/** Every setting there is, with its default. A key is a flag's name; `ENVIRONMENT` has each one's twin. */
+export const configSchema = z.strictObject({
+  dataDir: z
+    .string()
+    .min(1)
+    .default(() => join(homedir(), ".nightshift"))
+    .describe("where facts, jobs and runs are kept"),
+  user: z
+    .string()
+    .min(1)
+    .max(300)
+    .default(() => userInfo().username)
+    .describe("whose session a stdio server and the command line are"),
+  jobsDir: z.string().min(1).optional().describe("folder of job files to watch"),
+  tools: z
+    .array(z.string().min(1))
+    .default([])
+    .describe("modules that export tools: files, folders or globs"),
+  mcpConfig: z.string().min(1).optional().describe("other MCP servers, in the standard mcpServers format"),
+  host: z.string().min(1).default("127.0.0.1").describe("address to listen on"),
+  port: whole(0, 65_535).default(3333).describe("port to listen on"),
+  databaseUrl: z.string().min(1).optional().describe("Postgres instead of SQLite files"),
+  model: z
+    .string()
+    .regex(MODEL, "use anthropic:<id>, openai:<id> or openai-compatible:<id>")
+    .optional()
+    .describe("the model ghosts think with"),
+  modelBaseUrl: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe("where the model's API is"),
+  modelApiKey: z.string().min(1).optional().describe("the key for the model's API"),
+  logLevel: z.enum(LOG_LEVELS).default("info").describe("least severe log line to write"),
+  callsPerSecond: whole(0, 1_000_000)
+    .default(100)
+    .describe("calls a second for each principal, 0 = no limit"),
+  maxGhosts: whole(1, 1_000).default(16).describe("ghosts at work at once; the rest wait in order"),
+  spareThreads: whole(0, 64).default(2).describe("ghost threads started ahead of need, each used once"),
+  ghostMemoryMb: whole(16, 65_536).default(128).describe("heap of one ghost's thread, in MiB"),
+  leaseMs: whole(1_000, 3_600_000).default(30_000).describe("silence before a run counts as lost, in ms"),
+  maxFacts: whole(1, 10_000_000).default(10_000).describe("facts a user may keep"),
+  maxFactsBytes: whole(1, 2 ** 40)
+    .default(8 * 1024 * 1024)
+    .describe("bytes of facts a user may keep"),
+  maxFactBytes: whole(1, 1024 * 1024)
+    .default(8 * 1024)
+    .describe("bytes of one fact"),
+  maxJobs: whole(1, 10_000_000).default(1_000).describe("jobs a user may keep active"),
+});
+
+export type Config = z.output<typeof configSchema>;
+export type ConfigInput = z.input<typeof configSchema>;
+export type ConfigKey = keyof Config;
+
+/** The environment twin of each setting. */
+export const ENVIRONMENT: Readonly<Record<ConfigKey, string>> = {
+  dataDir: "NIGHTSHIFT_DATA_DIR",
+  user: "NIGHTSHIFT_USER",
+  jobsDir: "NIGHTSHIFT_JOBS_DIR",
+  tools: "NIGHTSHIFT_TOOLS",
+  mcpConfig: "NIGHTSHIFT_MCP_CONFIG",
+  host: "NIGHTSHIFT_HOST",
+  port: "NIGHTSHIFT_PORT",
+  databaseUrl: "NIGHTSHIFT_DATABASE_URL",
+  model: "NIGHTSHIFT_MODEL",
+  modelBaseUrl: "NIGHTSHIFT_MODEL_BASE_URL",
+  modelApiKey: "NIGHTSHIFT_MODEL_API_KEY",
+  logLevel: "NIGHTSHIFT_LOG_LEVEL",
+  callsPerSecond: "NIGHTSHIFT_CALLS_PER_SECOND",
+  maxGhosts: "NIGHTSHIFT_MAX_GHOSTS",
+  spareThreads: "NIGHTSHIFT_SPARE_THREADS",
+  ghostMemoryMb: "NIGHTSHIFT_GHOST_MEMORY_MB",
+  leaseMs: "NIGHTSHIFT_LEASE_MS",
+  maxFacts: "NIGHTSHIFT_MAX_FACTS",
+  maxFactsBytes: "NIGHTSHIFT_MAX_FACTS_BYTES",
+  maxFactBytes: "NIGHTSHIFT_MAX_FACT_BYTES",
+  maxJobs: "NIGHTSHIFT_MAX_JOBS",
+};
+
+/**
+ * The whole configuration: what is given, then the environment, then the defaults. The only reader of the
+ * environment. Throws CONFIG_INVALID that names the setting, and never its value: it may be a key.
+ */
+export function readConfig(
+  given: Partial<Record<ConfigKey, unknown>> = {},
+  env: NodeJS.ProcessEnv = process.env,
+): Config {
+  const merged: Record<string, unknown> = {};
+  for (const [key, variable] of Object.entries(ENVIRONMENT)) {
+    const value = env[variable];
+    if (value) merged[key] = key === "tools" ? value.split(",").map((part) => part.trim()) : value;
+  }
+  for (const [key, value] of Object.entries(given)) if (value !== undefined) merged[key] = value;
+  const parsed = configSchema.safeParse(merged);
+  if (parsed.success) return Object.freeze(parsed.data);
+  const problems = parsed.error.issues.map((issue) => {
+    const key = issue.path[0] as ConfigKey | undefined;
+    return key ? `${key} (${ENVIRONMENT[key] ?? "unknown"}): ${issue.message}` : issue.message;
+  });
+  throw new NightshiftError("CONFIG_INVALID", `The configuration is not valid. ${problems.join("; ")}.`);
+}

@@ -1,0 +1,84 @@
+import type { McpServer } from "@modelcontextprotocol/server";
+import type { UserContext } from "../context/user-context.ts";
+import type { Events } from "../events.ts";
+import type { Log } from "../log.ts";
+import type { Catalog } from "../tools/catalog.ts";
+import type { Register } from "../tools/modules.ts";
+import type { Services } from "../tools/services.ts";
+import { buildToolkit, type Toolkit } from "../tools/toolkit.ts";
+import { type Arrival, identify } from "./identity.ts";
+
+/** What every connection is made from: the catalog and the way to one owner's services. No user is in it. */
+export interface House {
+  readonly catalog: Catalog<Services>;
+  readonly registers: readonly Register[];
+  readonly servicesFor: (context: UserContext) => Services;
+  readonly events: Events;
+  readonly log: Log;
+  /** Connections and embedded contexts that are open; a test asserts that it goes back to none. */
+  readonly open: Set<OpenContext>;
+}
+
+export interface OpenContext {
+  readonly context: UserContext;
+  readonly toolkit: Toolkit;
+  /** Ends it: aborts its calls, disposes its tools. May be called twice. */
+  dispose(): Promise<void>;
+}
+
+/** A context with its tools and no protocol around it: what a host program and every connection starts from. */
+export function openContext(house: House, arrival: Arrival): OpenContext & { services: Services } {
+  const ended = new AbortController();
+  const context = identify({ ...arrival, signal: AbortSignal.any([arrival.signal, ended.signal]) });
+  const services = house.servicesFor(context);
+  const toolkit = buildToolkit(house.catalog, context, services, logOf(house.log, context));
+  const opened = {
+    context,
+    toolkit,
+    services,
+    async dispose() {
+      house.open.delete(opened);
+      ended.abort();
+      await toolkit.dispose();
+    },
+  };
+  house.open.add(opened);
+  return opened;
+}
+
+/** A connection: a context, its tools, and an MCP server that speaks for it and for nobody else. */
+export async function openConnection(
+  house: House,
+  arrival: Arrival,
+  era: "modern" | "legacy",
+): Promise<OpenContext & { server: McpServer }> {
+  const { buildServer } = await import("./build-server.ts");
+  const opened = openContext(house, arrival);
+  try {
+    const parts = { toolkit: opened.toolkit, services: opened.services, registers: house.registers };
+    const { server, release } = await buildServer({ ...parts, events: house.events, era });
+    const dispose = async () => {
+      release();
+      await opened.dispose();
+    };
+    const { onclose } = server.server;
+    server.server.onclose = () => {
+      onclose?.();
+      void dispose();
+    };
+    return { ...opened, server, dispose };
+  } catch (error) {
+    await opened.dispose();
+    throw error;
+  }
+}
+
+/** Every line of a context's log carries its ids; none carries what was said in it. */
+function logOf(log: Log, context: UserContext): Log {
+  return log.child({
+    entity_type: context.entityType,
+    session_id: context.sessionId,
+    run_id: context.runId,
+    correlation_id: context.correlationId,
+  });
+}

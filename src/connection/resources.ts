@@ -1,0 +1,75 @@
+import { ProtocolError, ProtocolErrorCode, ResourceNotFoundError } from "@modelcontextprotocol/server";
+import { NightshiftError } from "../errors.ts";
+import { showFact } from "../tools/facts.ts";
+import { showJob } from "../tools/jobs/show.ts";
+import { showRun } from "../tools/runs.ts";
+import type { Services } from "../tools/services.ts";
+
+export const RESOURCE_TEMPLATES = Object.freeze([
+  {
+    uriTemplate: "job://{job_id}",
+    name: "job",
+    title: "A scheduled job",
+    description: "One of your jobs, as get_job shows it",
+    mimeType: "application/json",
+  },
+  {
+    uriTemplate: "run://{run_id}",
+    name: "run",
+    title: "A run of a job",
+    description: "One run with its transcript, as get_run shows it",
+    mimeType: "application/json",
+  },
+  {
+    uriTemplate: "fact://{fact_id}",
+    name: "fact",
+    title: "A saved fact",
+    description: "One fact that was saved for you",
+    mimeType: "application/json",
+  },
+]);
+
+const URI = /^(job|run|fact):\/\/([A-Za-z0-9_-]{1,100})\/?$/;
+
+export const isOurs = (uri: string): boolean => /^(?:job|run|fact):/.test(uri);
+
+/** The newest of the owner's jobs and runs; the rest are reached through list_jobs, list_runs and the templates. */
+export async function listResources(services: Services) {
+  const { jobs } = (await services.jobs?.list({ limit: 50 })) ?? { jobs: [] };
+  const { runs } = (await services.runs?.list({ limit: 50 })) ?? { runs: [] };
+  return [
+    ...jobs.map((job) => ({
+      uri: `job://${job.jobId}`,
+      name: job.name ?? job.jobId,
+      mimeType: "application/json",
+      description: `Scheduled job, ${job.status}`,
+    })),
+    ...runs.map((run) => ({
+      uri: `run://${run.runId}`,
+      name: run.runId,
+      mimeType: "application/json",
+      description: `Run of ${run.jobId}, ${run.status}`,
+    })),
+  ];
+}
+
+/** Reads one of the owner's own. Absent and somebody else's get the same answer. */
+export async function readResource(uri: string, services: Services) {
+  const [, kind, id] = URI.exec(uri) ?? [];
+  if (!kind || !id) throw new ResourceNotFoundError(uri);
+  try {
+    const value = await readOwn(kind, id, services);
+    return { contents: [{ uri, mimeType: "application/json", text: JSON.stringify(value, null, 2) }] };
+  } catch (error) {
+    if (!(error instanceof NightshiftError)) throw error;
+    if (error.code.endsWith("_NOT_FOUND")) throw new ResourceNotFoundError(uri);
+    throw new ProtocolError(ProtocolErrorCode.InternalError, error.message);
+  }
+}
+
+async function readOwn(kind: string, id: string, services: Services): Promise<unknown> {
+  if (kind === "job" && services.jobs) return showJob(await services.jobs.get(id), services);
+  if (kind === "run" && services.runs) return showRun(await services.runs.get(id));
+  if (kind === "fact" && services.facts) return showFact(await services.facts.get(id));
+  throw new NightshiftError("JOB_NOT_FOUND", "This context has none.");
+}

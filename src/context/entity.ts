@@ -1,0 +1,20 @@
+/** What kind of caller acts now. Decided by how the call arrived, never by anything the caller says. */
+export const ENTITY_TYPES = ["human", "scheduler", "api", "unknown"] as const;
+export type EntityType = (typeof ENTITY_TYPES)[number];
+
+/** What is known of the acting entity, in the words of the audit log. */
+export interface EntityMetadata {
+  readonly job_id: string | null;
+  readonly entity_type: EntityType;
+  readonly is_automated: boolean;
+  readonly parent_session_id: string | null;
+  readonly prompt: string | null;
+}
+
+export const UNKNOWN_ENTITY: EntityMetadata = Object.freeze({
+  job_id: null,
+  entity_type: "unknown",
+  is_automated: false,
+  parent_session_id: null,
+  prompt: null,
+});

@@ -1,0 +1,75 @@
+import { createHash, randomUUID } from "node:crypto";
+import type { EntityMetadata, EntityType } from "./entity.ts";
+
+/** The verified caller: who vouches (`issuer`) and for whom (`subject`). */
+export interface Principal {
+  readonly issuer: string;
+  readonly subject: string;
+}
+
+/** The frozen context of one connection, one request or one ghost run. Nothing in it can be set by a caller. */
+export interface UserContext {
+  /** The principal's subject, as it was verified: for people to read, never a key. */
+  readonly userId: string;
+  /** Hex SHA-256 of issuer and subject: every stored key and file name uses this. */
+  readonly userKey: string;
+  readonly entityType: EntityType;
+  readonly sessionId: string;
+  readonly threadId: string;
+  readonly runId: string;
+  readonly correlationId: string;
+  /** Aborts when the connection, request or run ends. */
+  readonly signal: AbortSignal;
+  readonly metadata: EntityMetadata;
+}
+
+/** Collision-proof: the pair is length-delimited by JSON before hashing, so `("a","b:c")` and `("a:b","c")` differ. */
+export function userKeyOf({ issuer, subject }: Principal): string {
+  return createHash("sha256")
+    .update(JSON.stringify([issuer, subject]))
+    .digest("hex");
+}
+
+/** A user whose key was made when they were verified: all that a ghost is told of whom it works for. */
+export interface KnownUser {
+  readonly userId: string;
+  readonly userKey: string;
+}
+
+export interface ContextSeed {
+  readonly principal: Principal | KnownUser;
+  readonly entityType: EntityType;
+  readonly signal: AbortSignal;
+  readonly sessionId?: string;
+  readonly threadId?: string;
+  readonly runId?: string;
+  readonly correlationId?: string;
+  readonly metadata?: Partial<EntityMetadata>;
+}
+
+/** Makes the frozen context. Ids that are not given are fresh and unguessable. */
+export function createUserContext(seed: ContextSeed): UserContext {
+  const sessionId = seed.sessionId ?? `session_${randomUUID()}`;
+  const { userId, userKey } =
+    "userKey" in seed.principal
+      ? seed.principal
+      : { userId: seed.principal.subject, userKey: userKeyOf(seed.principal) };
+  return Object.freeze({
+    userId,
+    userKey,
+    entityType: seed.entityType,
+    sessionId,
+    threadId: seed.threadId ?? `thread_${randomUUID()}`,
+    runId: seed.runId ?? `run_${randomUUID()}`,
+    correlationId: seed.correlationId ?? randomUUID(),
+    signal: seed.signal,
+    metadata: Object.freeze({
+      job_id: null,
+      parent_session_id: null,
+      prompt: null,
+      ...seed.metadata,
+      entity_type: seed.entityType,
+      is_automated: seed.entityType === "scheduler",
+    }),
+  });
+}

@@ -1,0 +1,116 @@
+import { CompiledQuery, type Kysely } from "kysely";
+import { NightshiftError } from "../errors.ts";
+import type { Tables } from "./schema.ts";
+
+/**
+ * Each entry brings the file from its index to the next version. Never edit one that was released: add another.
+ * Plain SQL that SQLite and Postgres both read. Partial indexes say `is not null` because SQLite can match that
+ * to a query whose values are bound.
+ */
+const MIGRATIONS: readonly (readonly string[])[] = [
+  [
+    `create table jobs (
+      job_id text not null primary key,
+      user_key text not null,
+      user_id text not null,
+      name text,
+      kind text not null,
+      status text not null,
+      status_reason text,
+      next_run_at bigint,
+      file text,
+      digest text,
+      created_at bigint not null,
+      updated_at bigint not null,
+      detail text not null,
+      check (next_run_at is null or status = 'active')
+    )`,
+    "create index jobs_of_user on jobs (user_key, job_id)",
+    "create index jobs_by_status on jobs (user_key, status, job_id)",
+    "create index jobs_due on jobs (kind, next_run_at) where next_run_at is not null",
+    "create index jobs_due_of_user on jobs (user_key, kind, next_run_at) where next_run_at is not null",
+    "create unique index jobs_file on jobs (user_key, file) where file is not null",
+    `create table runs (
+      run_id text not null primary key,
+      job_id text not null references jobs (job_id),
+      user_key text not null,
+      kind text not null,
+      triggered_by text not null,
+      status text not null,
+      occurrence bigint,
+      scheduled_for bigint not null,
+      due_at bigint,
+      lease_until bigint,
+      worker_id text,
+      host text,
+      pid integer,
+      attempt integer not null,
+      coalesced integer not null,
+      created_at bigint not null,
+      started_at bigint,
+      finished_at bigint,
+      cancel_requested_at bigint,
+      input_tokens bigint not null,
+      output_tokens bigint not null,
+      prompt text not null,
+      output text,
+      detail text not null,
+      check ((status = 'queued') = (due_at is not null)),
+      check ((status = 'running') = (lease_until is not null))
+    )`,
+    "create unique index runs_occurrence on runs (job_id, occurrence)",
+    "create index runs_of_user on runs (user_key, run_id)",
+    "create index runs_by_status on runs (user_key, status, run_id)",
+    "create index runs_of_job on runs (user_key, job_id, run_id)",
+    "create index runs_queued on runs (kind, due_at) where due_at is not null",
+    "create index runs_queued_of_user on runs (user_key, kind, due_at) where due_at is not null",
+    "create index runs_open on runs (job_id, status) where finished_at is null",
+    "create index runs_leased on runs (lease_until) where lease_until is not null",
+    `create table transcripts (
+      run_id text not null primary key references runs (run_id) on delete cascade,
+      steps text not null
+    )`,
+  ],
+];
+
+export const SCHEMA_VERSION = MIGRATIONS.length;
+
+/**
+ * Brings the database to SCHEMA_VERSION in one transaction: all of it or nothing, and a second process that starts
+ * at the same time waits and finds it done. Rejects with DATA_UNAVAILABLE when a newer Nightshift wrote the file.
+ */
+export async function migrate(db: Kysely<Tables>, now: number): Promise<void> {
+  // The usual start: one read, no lock.
+  if ((await readVersion(db).catch(() => 0)) === SCHEMA_VERSION) return;
+  await db.transaction().execute(async (trx) => {
+    const run = (sql: string) => trx.executeQuery(CompiledQuery.raw(sql));
+    await run(
+      "create table if not exists schema_version (version integer not null primary key, applied_at bigint not null)",
+    );
+    const found = await readVersion(trx);
+    if (found > SCHEMA_VERSION) throw newerFile(found);
+    for (let version = found; version < SCHEMA_VERSION; version++) {
+      for (const sql of MIGRATIONS[version] ?? []) await run(sql);
+      await trx
+        .insertInto("schema_version")
+        .values({ version: version + 1, applied_at: now })
+        .execute();
+    }
+  });
+}
+
+async function readVersion(db: Kysely<Tables>): Promise<number> {
+  const row = await db
+    .selectFrom("schema_version")
+    .select((eb) => eb.fn.max("version").as("version"))
+    .executeTakeFirst();
+  return Number(row?.version ?? 0);
+}
+
+const newerFile = (found: number): NightshiftError =>
+  new NightshiftError(
+    "DATA_UNAVAILABLE",
+    `The jobs database was written by a newer Nightshift (version ${found} of its tables; this one knows ${SCHEMA_VERSION}). ` +
+      "Update Nightshift, or use another data folder.",
+    { found, known: SCHEMA_VERSION },
+  );

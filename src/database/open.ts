@@ -1,0 +1,66 @@
+import { closeSync, mkdirSync, openSync } from "node:fs";
+import { dirname } from "node:path";
+import type { Kysely, Transaction } from "kysely";
+import { NightshiftError } from "../errors.ts";
+import type { Tables } from "./schema.ts";
+import { openSqlite } from "./sqlite.ts";
+
+/** The jobs database, open. What stores are built on; it knows no user. */
+export interface Database {
+  /** For single statements. */
+  readonly kysely: Kysely<Tables>;
+  /**
+   * Runs `work` as the only writer of all processes: everything it writes is durable when this resolves, and
+   * nothing of it when it rejects. `work` waits for nothing but its own queries.
+   */
+  transact<T>(work: (trx: Transaction<Tables>) => Promise<T>): Promise<T>;
+  /** A number that changes when another process commits. Costs microseconds. */
+  dataVersion(): number;
+  close(): Promise<void>;
+}
+
+export interface OpenOptions {
+  /** Path of the SQLite file; it and its folder are made, for this account only, when absent. */
+  readonly file: string;
+  /** Epoch ms. */
+  readonly clock: () => number;
+  /** How long a query waits for the lock of another process, in ms, before DATA_UNAVAILABLE; default 10,000. */
+  readonly lockPatienceMs?: number;
+}
+
+/** Opens the jobs database and brings its tables up to date. Rejects with DATA_UNAVAILABLE. */
+export async function openDatabase({ file, clock, lockPatienceMs = 10_000 }: OpenOptions): Promise<Database> {
+  prepareFile(file);
+  // Kysely takes a noticeable part of a cold start, so it is loaded here and imported as types everywhere else.
+  const [{ Kysely }, { migrate }] = await Promise.all([import("kysely"), import("./migrations.ts")]);
+  const sqlite = await openSqlite(file, lockPatienceMs);
+  const kysely = new Kysely<Tables>({ dialect: sqlite.dialect });
+  try {
+    await migrate(kysely, clock());
+  } catch (error) {
+    sqlite.close();
+    throw error;
+  }
+  return {
+    kysely,
+    transact: (work) => kysely.transaction().execute(work),
+    dataVersion: sqlite.dataVersion,
+    close: () => kysely.destroy(),
+  };
+}
+
+/** Made before SQLite does, which would let everybody read it. Its write-ahead log gets the same mode. */
+function prepareFile(file: string): void {
+  if (file === ":memory:") return;
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    closeSync(openSync(file, "a", 0o600));
+  } catch (error) {
+    throw new NightshiftError(
+      "DATA_UNAVAILABLE",
+      "The jobs database could not be created; check that the data folder exists and may be written to.",
+      { reason: (error as NodeJS.ErrnoException).code ?? "unknown" },
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,66 @@
+import type { JobStatus } from "../jobs/job.ts";
+import type { Run, RunStatus } from "../runs/run.ts";
+
+/** A column for each thing that is searched, ordered or guarded; `detail` is JSON for the rest. Times are epoch ms. */
+export interface JobRow {
+  job_id: string;
+  user_key: string;
+  user_id: string;
+  name: string | null;
+  /** The action's kind: a process claims only what it is able to run. */
+  kind: string;
+  status: JobStatus;
+  status_reason: string | null;
+  /** Set only while `status` is active, so that the index of what is due holds nothing else. */
+  next_run_at: number | null;
+  /** Set for jobs of the jobs folder. */
+  file: string | null;
+  digest: string | null;
+  created_at: number;
+  updated_at: number;
+  detail: string;
+}
+
+export interface RunRow {
+  run_id: string;
+  job_id: string;
+  user_key: string;
+  kind: string;
+  triggered_by: Run["trigger"];
+  status: RunStatus;
+  /** The scheduled time that this run uses up: unique within its job. Null for runs outside the schedule. */
+  occurrence: number | null;
+  scheduled_for: number;
+  /** Set exactly while `queued`: the earliest start. */
+  due_at: number | null;
+  /** Set exactly while `running`: silence beyond it counts as death. */
+  lease_until: number | null;
+  worker_id: string | null;
+  host: string | null;
+  pid: number | null;
+  attempt: number;
+  coalesced: number;
+  created_at: number;
+  started_at: number | null;
+  finished_at: number | null;
+  cancel_requested_at: number | null;
+  input_tokens: number;
+  output_tokens: number;
+  prompt: string;
+  output: string | null;
+  detail: string;
+}
+
+/** Apart from the runs: lists of runs then don't read past them, and they can be dropped first. */
+export interface TranscriptRow {
+  run_id: string;
+  /** JSON array of TranscriptStep. */
+  steps: string;
+}
+
+export interface Tables {
+  jobs: JobRow;
+  runs: RunRow;
+  transcripts: TranscriptRow;
+  schema_version: { version: number; applied_at: number };
+}

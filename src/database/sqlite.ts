@@ -1,0 +1,142 @@
+import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
+import type {
+  CompiledQuery,
+  DatabaseConnection,
+  Dialect,
+  Driver,
+  QueryResult,
+  TransactionSettings,
+} from "kysely";
+import { toDataError } from "./failures.ts";
+import { whileLocked } from "./retry.ts";
+
+/** node:sqlite waits for a lock with the event loop stopped: this long at most, then we wait outside of it. */
+const BUSY_TIMEOUT_MS = 5;
+const MAX_STATEMENTS = 200;
+
+// FULL: a commit is on the disk when it returns. With NORMAL a power cut could take back the claim of a run whose
+// ghost has already sent its mail, and it would be sent again.
+const PRAGMAS = `
+  PRAGMA journal_mode = WAL;
+  PRAGMA synchronous = FULL;
+  PRAGMA foreign_keys = ON;
+  PRAGMA journal_size_limit = 67108864;
+`;
+
+export interface SqliteFile {
+  readonly dialect: Dialect;
+  /** A number that changes when anybody else commits to the file (https://sqlite.org/pragma.html#pragma_data_version). */
+  dataVersion(): number;
+  close(): void;
+}
+
+/** Opens a SQLite file for Kysely on node:sqlite. Rejects with DATA_UNAVAILABLE. */
+export async function openSqlite(file: string, lockPatienceMs: number): Promise<SqliteFile> {
+  const [{ DatabaseSync }, kysely] = await Promise.all([import("node:sqlite"), import("kysely")]);
+  const closing = new AbortController();
+  const retry = { patienceMs: lockPatienceMs, signal: closing.signal };
+  const database = await whileLocked(() => openFile(DatabaseSync, file), retry);
+  const connection = createConnection(database, (work) => whileLocked(work, retry));
+  const version = database.prepare("PRAGMA data_version");
+  const close = () => {
+    closing.abort();
+    if (database.isOpen) database.close();
+  };
+  return {
+    dialect: {
+      createAdapter: () => new kysely.SqliteAdapter(),
+      createDriver: () => createDriver(database, connection, kysely.CompiledQuery.raw, close),
+      createIntrospector: (db) => new kysely.SqliteIntrospector(db),
+      createQueryCompiler: () => new kysely.SqliteQueryCompiler(),
+    },
+    dataVersion: () => Number(version.get()?.data_version),
+    close,
+  };
+}
+
+function openFile(Database: typeof DatabaseSync, file: string): DatabaseSync {
+  const database = new Database(file, { timeout: BUSY_TIMEOUT_MS });
+  try {
+    database.exec(PRAGMAS);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** Kysely hands the one connection out to one query or transaction at a time (its adapter says so). */
+function createDriver(
+  database: DatabaseSync,
+  connection: DatabaseConnection,
+  raw: (sql: string) => CompiledQuery,
+  close: () => void,
+): Driver {
+  const execute = async (sql: string): Promise<void> => {
+    await connection.executeQuery(raw(sql));
+  };
+  return {
+    init: async () => {},
+    acquireConnection: async () => connection,
+    // IMMEDIATE: a writer waits for the lock here, before it has read anything, and never fails half-way.
+    beginTransaction: (_connection, { accessMode }: TransactionSettings) =>
+      execute(accessMode === "read only" ? "begin" : "begin immediate"),
+    commitTransaction: () => execute("commit"),
+    rollbackTransaction: async () => {
+      // A full disk makes SQLite roll back by itself; a second rollback would hide the first error.
+      if (database.isTransaction) await execute("rollback");
+    },
+    releaseConnection: async () => {},
+    destroy: async () => close(),
+  };
+}
+
+interface Prepared {
+  readonly statement: StatementSync;
+  readonly returnsRows: boolean;
+}
+
+function createConnection(
+  database: DatabaseSync,
+  outsideTransaction: <T>(work: () => T) => Promise<T>,
+): DatabaseConnection {
+  const prepare = cachePrepared(database);
+  const run = <R>(query: CompiledQuery): QueryResult<R> => {
+    const { statement, returnsRows } = prepare(query.sql);
+    const parameters = query.parameters as SQLInputValue[];
+    if (returnsRows) return { rows: statement.all(...parameters) as R[] };
+    const { changes } = statement.run(...parameters);
+    return { rows: [], numAffectedRows: BigInt(changes) };
+  };
+  return {
+    executeQuery: async <R>(query: CompiledQuery) => {
+      if (!database.isTransaction) return outsideTransaction(() => run<R>(query));
+      try {
+        return run<R>(query);
+      } catch (error) {
+        throw toDataError(error);
+      }
+    },
+    streamQuery: () => {
+      throw new Error("streaming is deliberately absent: a stream would hold the only connection");
+    },
+  };
+}
+
+/** Statements by their text, the least recently used dropped: preparing costs more than most of our queries. */
+function cachePrepared(database: DatabaseSync): (sql: string) => Prepared {
+  const statements = new Map<string, Prepared>();
+  return (sql) => {
+    let prepared = statements.get(sql);
+    if (prepared) {
+      statements.delete(sql);
+    } else {
+      const statement = database.prepare(sql);
+      prepared = { statement, returnsRows: statement.columns().length > 0 };
+      const oldest = statements.keys().next();
+      if (statements.size >= MAX_STATEMENTS && !oldest.done) statements.delete(oldest.value);
+    }
+    statements.set(sql, prepared);
+    return prepared;
+  };
+}

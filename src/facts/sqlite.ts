@@ -1,0 +1,106 @@
+import type { KeyvSqlite } from "@keyv/sqlite";
+import type { Keyv } from "keyv";
+import { NightshiftError } from "../errors.ts";
+import { whileLocked } from "./failures.ts";
+import type { StoredFact } from "./rules.ts";
+
+/** SQLite's own wait, kept short: it holds a thread of the pool, and `whileLocked` waits without one. */
+const BUSY_TIMEOUT_MS = 100;
+
+/**
+ * Beside Keyv's table: a count of changes for each user, kept by triggers, so that whoever writes, in whichever
+ * process, every reader can tell by one small query whether its copy of a user's facts is still good. (SQLite's
+ * data_version says only that somebody wrote something.) And the secret that signs cursors.
+ */
+const SCHEMA = [
+  `CREATE TABLE IF NOT EXISTS fact_changes (
+     user_key TEXT PRIMARY KEY, changes INTEGER NOT NULL, removals INTEGER NOT NULL) WITHOUT ROWID`,
+  ...(["INSERT", "UPDATE", "DELETE"] as const).map((event) => {
+    const removals = event === "INSERT" ? 0 : 1;
+    return `CREATE TRIGGER IF NOT EXISTS fact_${event.toLowerCase()} AFTER ${event} ON keyv BEGIN
+      INSERT INTO fact_changes VALUES (substr(${event === "DELETE" ? "old" : "new"}.key, 1, 64), 1, ${removals})
+      ON CONFLICT (user_key) DO UPDATE SET changes = changes + 1, removals = removals + ${removals}; END`;
+  }),
+  "CREATE TABLE IF NOT EXISTS fact_secrets (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+  "INSERT OR IGNORE INTO fact_secrets VALUES ('cursor', lower(hex(randomblob(32))))",
+];
+
+/** Runs one statement. Parameters are bound, never pasted in. */
+export type Query = <Row>(sql: string, ...parameters: unknown[]) => Promise<Row[]>;
+
+export interface FactsFile {
+  /** Sees what is committed, and nothing of a transaction that is still open. */
+  readonly read: Query;
+  /** The writing connection: one transaction at a time, see `writes.ts`. */
+  readonly write: Query;
+  /** On the writing connection, for `set` and `delete`. Never `clear` or `iterator`: they match by LIKE. */
+  readonly keyv: Keyv<StoredFact>;
+  readonly cursorSecret: string;
+  /** Parses a row's value as Keyv wrote it. Its ttl counts as the fact's expiry. */
+  parse(value: string): StoredFact;
+  close(): Promise<void>;
+}
+
+/** Opens or makes the file. Rejects with DATA_UNAVAILABLE; a later try starts afresh. */
+export function openFactsFile(file: string, patienceMs: number): Promise<FactsFile> {
+  return whileLocked(patienceMs, async () => {
+    // Loaded on first use: together they cost a start about 20 ms and a native library.
+    const [{ Keyv }, { KeyvSqlite }] = await Promise.all([import("keyv"), import("@keyv/sqlite")]);
+    const connect = () =>
+      connectTo(new KeyvSqlite({ uri: `sqlite://${file}`, busyTimeout: BUSY_TIMEOUT_MS }));
+    const writer = await connect();
+    try {
+      const write = queryOf(writer);
+      // In WAL mode readers never wait for a writer; FULL makes a commit survive a power cut, as `save` promises.
+      await write("PRAGMA journal_mode = WAL");
+      await write("PRAGMA synchronous = FULL");
+      // What a user forgets is overwritten, not only unlinked.
+      await write("PRAGMA secure_delete = ON");
+      for (const statement of SCHEMA) await write(statement);
+      const [secret] = await write<{ value: string }>("SELECT value FROM fact_secrets WHERE name = 'cursor'");
+      const reader = await connect();
+      const keyv = new Keyv<StoredFact>(writer, {
+        namespace: "",
+        useKeyPrefix: false,
+        throwOnErrors: true,
+        emitErrors: false,
+      });
+      return {
+        read: queryOf(reader),
+        write,
+        keyv,
+        cursorSecret: secret?.value ?? "",
+        parse: (value) => parseRow(keyv, value),
+        close: async () => void (await Promise.all([reader.close(), writer.close()])),
+      };
+    } catch (error) {
+      await writer.close();
+      throw error;
+    }
+  });
+}
+
+/** The adapter connects in its constructor; a failure then shows at the first query. */
+async function connectTo(adapter: KeyvSqlite): Promise<KeyvSqlite> {
+  // It also emits the failure, which without a listener would be thrown in the wrong place.
+  adapter.on("error", () => {});
+  await adapter.query("SELECT 1");
+  return adapter;
+}
+
+const queryOf =
+  (adapter: KeyvSqlite): Query =>
+  (sql, ...parameters) =>
+    adapter.query(sql, ...parameters);
+
+function parseRow(keyv: Keyv<StoredFact>, value: string): StoredFact {
+  const row = keyv.deserialize?.<StoredFact>(value);
+  if (row === undefined || row instanceof Promise || typeof row.value?.text !== "string") {
+    throw new NightshiftError("DATA_UNAVAILABLE", "A stored fact cannot be read; run `nightshift doctor`.");
+  }
+  const expiresAt = Math.min(
+    row.expires ?? Number.POSITIVE_INFINITY,
+    row.value.expiresAt ?? Number.POSITIVE_INFINITY,
+  );
+  return Number.isFinite(expiresAt) ? { ...row.value, expiresAt } : row.value;
+}

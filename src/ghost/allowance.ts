@@ -1,0 +1,26 @@
+import type { Job } from "../jobs/job.ts";
+import type { ToolDefinition } from "../tools/define.ts";
+
+/** The parts of a tool that decide whether a ghost gets it. */
+type Face = Pick<ToolDefinition<never>, "name" | "annotations">;
+
+/**
+ * The names of the tools that a ghost may use, out of those that exist for ghosts. A job that names tools gets
+ * those and no others; one that names none gets what can do no harm: the built-in ghost tools, and of a user's own
+ * tools those that say they only read. A tool job needs just the tool that somebody chose for it.
+ */
+export function allowedTools(
+  job: Pick<Job, "tools" | "action">,
+  builtIn: readonly Face[],
+  own: readonly Face[],
+): readonly string[] {
+  const all = [...builtIn, ...own];
+  if (job.action.kind === "tool") {
+    const { tool } = job.action;
+    return all.filter(({ name }) => name === tool).map(({ name }) => name);
+  }
+  const named = job.tools && new Set(job.tools);
+  if (named) return all.filter(({ name }) => named.has(name)).map(({ name }) => name);
+  const harmless = own.filter(({ annotations }) => annotations?.readOnlyHint === true);
+  return [...builtIn, ...harmless].map(({ name }) => name);
+}

@@ -1,0 +1,114 @@
+import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
+import { NightshiftError } from "../errors.ts";
+import type { RunError, TranscriptStep, Usage } from "../runs/run.ts";
+import { type DeskOptions, openDesk } from "./desk.ts";
+import {
+  encode,
+  parseToMain,
+  type Start,
+  type Step,
+  type ThreadOutcome,
+  type ToMain,
+  type ToThread,
+  toWire,
+} from "./messages.ts";
+import { createMeter } from "./meter.ts";
+
+/** What one port is good for. The port says whose ghost it is; no message names one. */
+export interface BrokerOptions extends Omit<DeskOptions, "reply"> {
+  readonly port: MessagePort;
+  readonly onStep: (step: TranscriptStep) => void;
+}
+
+/** The main side of one ghost: serves it, records it, and takes nothing it says on trust. */
+export interface Broker {
+  start(message: Start): void;
+  /** Tells the ghost to stop, and stops what is being done for it. */
+  cancel(reason: RunError): void;
+  /** Resolves with the thread's own outcome, or with why it must be ended: it broke the rules of the port. */
+  readonly outcome: Promise<ThreadOutcome>;
+  /** Takes what is still in the port, the last words of a thread that is gone; the outcome if it is there. */
+  drain(): ThreadOutcome | undefined;
+  readonly transcript: readonly TranscriptStep[];
+  readonly usage: Usage;
+  /** Nothing is served or recorded from here on. */
+  close(): void;
+}
+
+export function openBroker({ port, onStep, ...options }: BrokerOptions): Broker {
+  const transcript: TranscriptStep[] = [];
+  const { promise: outcome, resolve } = Promise.withResolvers<ThreadOutcome>();
+  const meter = createMeter();
+  let said: ThreadOutcome | undefined;
+  let isOpen = true;
+
+  const send = (message: ToThread) => {
+    if (isOpen) port.postMessage(encode(message));
+  };
+  const desk = openDesk({ ...options, reply: send });
+  const close = () => {
+    isOpen = false;
+    desk.clear(new NightshiftError("CANCELLED", "The run has ended."));
+    port.off("message", receive);
+    port.close();
+  };
+  const conclude = (end: ThreadOutcome) => {
+    said ??= end;
+    resolve(said);
+  };
+  const expel = (what: string) => {
+    close();
+    conclude(crashed(`The ghost was ended: ${what}.`));
+  };
+  const record = (step: Step) => {
+    const numbered = { step: transcript.length + 1, ...step };
+    transcript.push(numbered);
+    onStep(numbered);
+  };
+  const handle = (message: ToMain) => {
+    if (message.type === "step") record(message.step);
+    else if (message.type === "outcome") conclude(message);
+    else if (message.type === "withdraw") desk.withdraw(message.id, withdrawn());
+    else if (message.type === "failure")
+      options.log.error({ tool: message.tool, error: message.error }, "a ghost's tool failed");
+    else if (message.type === "question" && !desk.take(message.id, message.question))
+      expel("it asked too many things at once");
+  };
+  const receive = (data: unknown) => {
+    if (!isOpen) return;
+    const chars = typeof data === "string" ? data.length : 0;
+    if (!meter.admit(chars)) return expel("it sent more messages than a ghost may");
+    const message = parseToMain(data);
+    if (message) handle(message);
+    else expel("it sent something that is not one of a ghost's messages");
+  };
+  port.on("message", receive);
+
+  return {
+    start: send,
+    cancel(reason) {
+      desk.clear(new NightshiftError(reason.code, reason.message));
+      send({ type: "cancel", error: toWire(reason) });
+    },
+    outcome,
+    drain() {
+      let left = receiveMessageOnPort(port);
+      for (; left && isOpen; left = receiveMessageOnPort(port)) receive(left.message);
+      return said;
+    },
+    transcript,
+    get usage() {
+      return desk.usage;
+    },
+    close,
+  };
+}
+
+const crashed = (message: string): ThreadOutcome => ({
+  type: "outcome",
+  status: "failed",
+  output: null,
+  error: { code: "GHOST_CRASHED", message },
+});
+
+const withdrawn = () => new NightshiftError("CANCELLED", "The ghost withdrew its question.");

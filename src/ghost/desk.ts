@@ -1,0 +1,122 @@
+import { NightshiftError, toPublicError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { Model, ModelAnswer, ModelRequest } from "../model/model.ts";
+import type { Usage } from "../runs/run.ts";
+import type { RunReader } from "../tools/services.ts";
+import { type Question, type ToThread, toWire } from "./messages.ts";
+
+export interface DeskOptions {
+  readonly jobId: string;
+  /** Absent where no model is configured. Its key stays on the main side. */
+  readonly model: Model | undefined;
+  /** Input and output tokens that this run may use. */
+  readonly maxTokens: number;
+  /** The runs of the job's owner; the ghost is shown those of its own job. */
+  readonly runs: RunReader;
+  readonly log: Log;
+  readonly reply: (message: ToThread) => void;
+}
+
+/** Where one ghost's questions are answered, within its job and its budget. */
+export interface Desk {
+  /** False when the ghost has too many questions open, or uses an id twice. */
+  take(id: number, question: Question): boolean;
+  withdraw(id: number, reason: NightshiftError): void;
+  /** Stops everything that is being looked up. */
+  clear(reason: NightshiftError): void;
+  readonly usage: Usage;
+}
+
+/** One at a time is what a ghost needs; a code job may ask a few at once. */
+const MAX_OPEN_QUESTIONS = 32;
+
+export function openDesk(options: DeskOptions): Desk {
+  const open = new Map<number, AbortController>();
+  const budget = openBudget(options);
+
+  const answer = (question: Question, signal: AbortSignal): Promise<unknown> => {
+    if (question.kind === "model") return budget.ask(question.request, signal);
+    return question.kind === "list_runs"
+      ? listRuns(options, question.options)
+      : getRun(options, question.runId);
+  };
+  const serve = async (id: number, question: Question, signal: AbortSignal): Promise<void> => {
+    try {
+      options.reply({ type: "answer", id, value: await answer(question, signal) });
+    } catch (error) {
+      if (!(error instanceof NightshiftError))
+        options.log.error({ err: error }, "a ghost's question failed unexpectedly");
+      options.reply({ type: "refusal", id, error: toWire(toPublicError(error)) });
+    } finally {
+      open.delete(id);
+    }
+  };
+  return {
+    take(id, question) {
+      if (open.size >= MAX_OPEN_QUESTIONS || open.has(id)) return false;
+      const stop = new AbortController();
+      open.set(id, stop);
+      void serve(id, question, stop.signal);
+      return true;
+    },
+    withdraw: (id, reason) => open.get(id)?.abort(reason),
+    clear(reason) {
+      for (const stop of open.values()) stop.abort(reason);
+    },
+    get usage() {
+      return budget.usage;
+    },
+  };
+}
+
+/** Model calls of one ghost, one after the other: each is weighed against what all before it have used. */
+function openBudget({ model, maxTokens }: DeskOptions) {
+  let usage: Usage = { input_tokens: 0, output_tokens: 0 };
+  let last: Promise<unknown> = Promise.resolve();
+  const askNow = async (request: ModelRequest, signal: AbortSignal): Promise<ModelAnswer> => {
+    signal.throwIfAborted();
+    if (!model)
+      throw new NightshiftError(
+        "MODEL_NOT_CONFIGURED",
+        "No model is configured: set NIGHTSHIFT_MODEL (and NIGHTSHIFT_MODEL_API_KEY where one is needed).",
+      );
+    if (usage.input_tokens + usage.output_tokens >= maxTokens) throw overBudget(usage, maxTokens);
+    const answer = await model.generate(request, signal);
+    usage = {
+      input_tokens: usage.input_tokens + answer.usage.input_tokens,
+      output_tokens: usage.output_tokens + answer.usage.output_tokens,
+    };
+    return answer;
+  };
+  return {
+    ask(request: ModelRequest, signal: AbortSignal): Promise<ModelAnswer> {
+      const answer = last.then(() => askNow(request, signal));
+      last = answer.catch(() => {});
+      return answer;
+    },
+    get usage() {
+      return usage;
+    },
+  };
+}
+
+function overBudget({ input_tokens, output_tokens }: Usage, maxTokens: number): NightshiftError {
+  const spent = input_tokens + output_tokens;
+  return new NightshiftError(
+    "BUDGET_EXCEEDED",
+    `Stopped before the next model call: this run has used ${spent} tokens (${input_tokens} in, ${output_tokens} out) of the ${maxTokens} that its max_tokens allows.`,
+    { spent, maxTokens },
+  );
+}
+
+type ListOptions = Extract<Question, { kind: "list_runs" }>["options"];
+
+function listRuns({ runs, jobId }: DeskOptions, { jobId: wanted = jobId, ...rest }: ListOptions) {
+  return wanted === jobId ? runs.list({ ...rest, jobId }) : Promise.resolve({ runs: [] });
+}
+
+async function getRun({ runs, jobId }: DeskOptions, runId: string) {
+  const run = await runs.get(runId);
+  if (run.jobId === jobId) return run;
+  throw new NightshiftError("RUN_NOT_FOUND", `This job has no run ${runId}.`);
+}

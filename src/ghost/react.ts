@@ -1,0 +1,88 @@
+import { NightshiftError } from "../errors.ts";
+import type { Message, ModelAnswer, ModelRequest, OfferedTool, ToolAnswer } from "../model/model.ts";
+import { textOf } from "../tools/result.ts";
+import { type Hands, MAX_TOOL_RESULT_CHARS } from "./hands.ts";
+import { cut, MAX_STEP_TEXT_CHARS, type Step } from "./messages.ts";
+
+export interface Thinking {
+  readonly system: string;
+  readonly prompt: string;
+  readonly tools: readonly OfferedTool[];
+  readonly hands: Hands;
+  /** Rejects with MODEL_ codes, BUDGET_EXCEEDED, or the reason of `signal`. */
+  readonly ask: (request: ModelRequest, signal: AbortSignal) => Promise<ModelAnswer>;
+  /** Model calls, the last of which is asked to finish without tools. */
+  readonly maxIterations: number;
+  readonly signal: AbortSignal;
+  readonly onStep: (step: Step) => void;
+}
+
+const LAST_CALL =
+  "This was the last tool call of this run. Answer now, with what you have, and say what is missing.";
+
+/**
+ * Reason and act (Yao et al. 2022, https://arxiv.org/abs/2210.03629): the model thinks, asks for tools, reads what
+ * they return, and goes on until it answers without asking. `maxIterations` is a hard limit on model calls; the
+ * last one may not call tools, so that a long task ends with what was found instead of with nothing. A model that
+ * still does not answer then has failed.
+ */
+export async function react(thinking: Thinking): Promise<string> {
+  const { maxIterations, signal, onStep, tools } = thinking;
+  const messages: Message[] = [
+    { role: "system", text: thinking.system },
+    { role: "user", text: thinking.prompt },
+  ];
+  for (let iteration = 1; ; iteration++) {
+    signal.throwIfAborted();
+    const isLast = iteration >= maxIterations;
+    if (isLast && iteration > 1) {
+      messages.push({ role: "user", text: LAST_CALL });
+      onStep({
+        type: "note",
+        text: `max_iterations (${maxIterations}) reached: asked for the answer without tools`,
+      });
+    }
+    const answer = await thinking.ask(
+      { messages, tools, ...(isLast && { toolUse: "none" as const }) },
+      signal,
+    );
+    onStep({ type: "model", ...(answer.text && { text: cut(answer.text, MAX_STEP_TEXT_CHARS) }) });
+    if (answer.calls.length === 0) return answer.text;
+    if (isLast) return endWithoutAnswer(answer, maxIterations);
+    messages.push({ role: "assistant", text: answer.text, calls: answer.calls });
+    messages.push({ role: "tool", results: await act(thinking, answer) });
+  }
+}
+
+/** One completion: no tools, no loop. */
+export async function complete(
+  thinking: Omit<Thinking, "hands" | "tools" | "maxIterations">,
+): Promise<string> {
+  const messages: Message[] = [
+    { role: "system", text: thinking.system },
+    { role: "user", text: thinking.prompt },
+  ];
+  const { text } = await thinking.ask({ messages, tools: [] }, thinking.signal);
+  thinking.onStep({ type: "model", text: cut(text, MAX_STEP_TEXT_CHARS) });
+  return text;
+}
+
+/** The calls of one answer run one after the other, in the model's order: a later one may rely on an earlier. */
+async function act({ hands, signal }: Thinking, { calls }: ModelAnswer): Promise<ToolAnswer[]> {
+  const results: ToolAnswer[] = [];
+  for (const { callId, tool, arguments: args } of calls) {
+    signal.throwIfAborted();
+    const result = await hands.use(tool, args);
+    const text = cut(textOf(result), MAX_TOOL_RESULT_CHARS);
+    results.push({ callId, tool, text, isError: result.isError === true });
+  }
+  return results;
+}
+
+function endWithoutAnswer({ text, calls }: ModelAnswer, maxIterations: number): string {
+  if (text.trim()) return text;
+  throw new NightshiftError(
+    "MODEL_FAILED",
+    `Stopped at max_iterations: after ${maxIterations} model call${maxIterations === 1 ? "" : "s"} the model still asked for ${calls[0]?.tool ?? "a tool"} instead of answering. Raise max_iterations or ask for less.`,
+  );
+}

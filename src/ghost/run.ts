@@ -1,0 +1,190 @@
+import { randomUUID } from "node:crypto";
+import { resolve, sep } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { NightshiftError, toPublicError } from "../errors.ts";
+import { type Action, ghostSessionId } from "../jobs/job.ts";
+import type { Log } from "../log.ts";
+import type { Model } from "../model/model.ts";
+import type { EndStatus, Outcome, TranscriptStep } from "../runs/run.ts";
+import type { Threads } from "../scheduler/bree.ts";
+import type { Claimed, Occurrences } from "../scheduler/occurrences.ts";
+import type { GhostThread } from "../scheduler/worker.ts";
+import type { RunReader } from "../tools/services.ts";
+import { type Broker, openBroker } from "./broker.ts";
+import { awaitEnding, type Ending, failure } from "./ending.ts";
+import type { Start } from "./messages.ts";
+
+/** All that the runs of ghosts need of this process. */
+export interface GhostDeps {
+  readonly threads: Pick<Threads, "take">;
+  readonly occurrences: Pick<Occurrences, "finish">;
+  /** Absent where none is configured: prompts then fail with MODEL_NOT_CONFIGURED. */
+  readonly model?: Model | undefined;
+  /** The runs of one user. */
+  readonly openRuns: (userKey: string) => RunReader;
+  readonly log: Log;
+  readonly now: () => number;
+  /** Modules with users' own tools, as `--tools` names them. */
+  readonly toolModules: readonly string[];
+  /** Where the files of code jobs are. */
+  readonly jobsDir?: string | undefined;
+  readonly listeners?: readonly GhostListener[];
+}
+
+/** Told of each step as it happens and of the end, once. What it throws is logged and changes nothing. */
+export interface GhostListener {
+  readonly onStep?: (claimed: Claimed, step: TranscriptStep) => void;
+  readonly onEnd?: (claimed: Claimed, outcome: Outcome) => void;
+}
+
+/**
+ * Where a ghost run starts and ends. Takes a claimed run through a thread of its own, ends the thread for real,
+ * writes the outcome and the audit line once, and tells the listeners. Resolves to the status that stands in the
+ * run's row: `lost` when the run was taken for lost before it could end. Never rejects: whatever happens to a
+ * ghost is its outcome. `signal` ends it early, for the reason it carries.
+ */
+export async function runGhost(claimed: Claimed, deps: GhostDeps, signal: AbortSignal): Promise<EndStatus> {
+  const correlationId = randomUUID();
+  const startedAtMs = performance.now();
+  let thread: GhostThread | undefined;
+  let broker: Broker | undefined;
+  let ending: Ending;
+  try {
+    const start = startOf(claimed, deps, correlationId);
+    signal.throwIfAborted();
+    thread = await deps.threads.take();
+    broker = brokerOf(claimed, deps, thread);
+    broker.start(start);
+    const { timeoutSeconds } = claimed.job.limits;
+    ending = await awaitEnding(broker, thread, { timeoutSeconds, signal });
+  } catch (error) {
+    if (!(error instanceof NightshiftError)) deps.log.error({ err: error }, "a ghost could not be started");
+    ending = failure(toPublicError(error), signal.aborted ? "cancelled" : "failed");
+  }
+  broker?.close();
+  await thread?.terminate();
+
+  const outcome: Outcome = {
+    ...ending,
+    transcript: broker?.transcript ?? [],
+    usage: broker?.usage ?? { input_tokens: 0, output_tokens: 0 },
+  };
+  const isWritten = await write(claimed.run.runId, outcome, deps);
+  const status = isWritten ? outcome.status : "lost";
+  audit(claimed, { status, code: outcome.error?.code, correlationId, startedAtMs }, deps.log);
+  if (isWritten) tell(deps, (listener) => listener.onEnd?.(claimed, outcome));
+  return status;
+}
+
+/** All that a thread is told. No key, no other user, no path but that of its own code. */
+function startOf({ run, job }: Claimed, deps: GhostDeps, correlationId: string): Start {
+  return {
+    type: "start",
+    user: { userId: job.userId, userKey: job.userKey },
+    correlationId,
+    threadId: `thread_${randomUUID()}`,
+    job: {
+      jobId: job.jobId,
+      name: job.name,
+      timezone: job.timezone,
+      tools: job.tools && [...job.tools],
+      useReactLoop: job.limits.useReactLoop,
+      maxIterations: job.limits.maxIterations,
+    },
+    action: actionOf(job.action, deps.jobsDir),
+    run: {
+      runId: run.runId,
+      prompt: run.prompt,
+      parentSessionId: run.parentSessionId,
+      scheduledFor: run.scheduledFor,
+      startedAt: run.startedAt ?? deps.now(),
+      coalesced: run.coalesced,
+    },
+    toolModules: [...deps.toolModules],
+  };
+}
+
+function actionOf(action: Action, jobsDir: string | undefined): Start["action"] {
+  if (action.kind === "prompt") return { ...action };
+  if (action.kind === "tool") return { ...action, arguments: { ...action.arguments } };
+  const folder = jobsDir && resolve(jobsDir);
+  const file = folder && resolve(folder, action.file);
+  if (!file?.startsWith(folder + sep))
+    throw new NightshiftError("JOB_FILE_INVALID", `The jobs folder has no file ${action.file}.`);
+  return { kind: "code", file };
+}
+
+function brokerOf(claimed: Claimed, deps: GhostDeps, { port }: GhostThread): Broker {
+  const { job, run } = claimed;
+  return openBroker({
+    port,
+    jobId: job.jobId,
+    model: deps.model,
+    maxTokens: job.limits.maxTokens,
+    runs: deps.openRuns(job.userKey),
+    log: deps.log.child({ job_id: job.jobId, run_id: run.runId }),
+    onStep: (step) => tell(deps, (listener) => listener.onStep?.(claimed, step)),
+  });
+}
+
+const WRITE_PAUSES_MS = [200, 1_000, 5_000];
+
+/** The work is done and may have cost money: a file that is busy for a moment must not lose it. */
+async function write(
+  runId: string,
+  outcome: Outcome,
+  { occurrences, log, now }: GhostDeps,
+): Promise<boolean> {
+  for (const pauseMs of [...WRITE_PAUSES_MS, null]) {
+    try {
+      return await occurrences.finish(runId, outcome, now());
+    } catch (error) {
+      log.error({ err: error, run_id: runId }, "the end of a run could not be written");
+      if (pauseMs !== null) await wait(pauseMs);
+    }
+  }
+  // Its lease will end, and the run be shown as lost: the row never claims more than is known.
+  return false;
+}
+
+interface AuditFacts {
+  readonly status: EndStatus;
+  readonly code: string | undefined;
+  readonly correlationId: string;
+  readonly startedAtMs: number;
+}
+
+const AUDITED_PROMPT_CHARS = 120;
+
+function audit(
+  { run, job }: Claimed,
+  { status, code, correlationId, startedAtMs }: AuditFacts,
+  log: Log,
+): void {
+  log.info(
+    {
+      job_id: job.jobId,
+      run_id: run.runId,
+      correlation_id: correlationId,
+      ghost_session_id: ghostSessionId(job.jobId),
+      entity_type: "scheduler",
+      is_automated: true,
+      parent_session_id: run.parentSessionId,
+      prompt: run.prompt.slice(0, AUDITED_PROMPT_CHARS),
+      status,
+      ...(code && { error_code: code }),
+      execution_time_seconds: Math.round(performance.now() - startedAtMs) / 1_000,
+    },
+    "ghost run ended",
+  );
+}
+
+function tell({ listeners = [], log }: GhostDeps, say: (listener: GhostListener) => void): void {
+  for (const listener of listeners) {
+    try {
+      say(listener);
+    } catch (error) {
+      log.error({ err: error }, "a listener of ghost runs failed");
+    }
+  }
+}

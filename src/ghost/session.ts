@@ -1,0 +1,113 @@
+import { setEntityType, withContext } from "../context/scope.ts";
+import { createUserContext, type UserContext } from "../context/user-context.ts";
+import { NightshiftError, toPublicError } from "../errors.ts";
+import { ghostSessionId } from "../jobs/job.ts";
+import { createCatalog } from "../tools/catalog.ts";
+import type { ToolDefinition } from "../tools/define.ts";
+import { ghostTools } from "../tools/for-ghosts.ts";
+import type { Services } from "../tools/services.ts";
+import { buildToolkit, type Toolkit } from "../tools/toolkit.ts";
+import { allowedTools } from "./allowance.ts";
+import { openHands } from "./hands.ts";
+import type { Link } from "./link.ts";
+import { cut, MAX_OUTPUT_CHARS, type Start, type Step, type ThreadOutcome, toWire } from "./messages.ts";
+import { type Session, work } from "./work.ts";
+
+/** The isolated session of one run, from its start message to its outcome. Never rejects. */
+export function haunt(start: Start, link: Link): Promise<ThreadOutcome> {
+  return setEntityType("scheduler", async () => {
+    let toolkit: Toolkit | undefined;
+    try {
+      const context = createUserContext({
+        principal: start.user,
+        entityType: "scheduler",
+        signal: link.signal,
+        sessionId: ghostSessionId(start.job.jobId),
+        threadId: start.threadId,
+        runId: start.run.runId,
+        correlationId: start.correlationId,
+        metadata: {
+          job_id: start.job.jobId,
+          parent_session_id: start.run.parentSessionId,
+          prompt: start.run.prompt,
+        },
+      });
+      const onStep = limitSteps((step) => link.send({ type: "step", step }));
+      toolkit = await openToolkit(start, context, link, onStep);
+      const hands = openHands(toolkit, link.signal, onStep);
+      const ask: Session["ask"] = (request, signal) => link.ask({ kind: "model", request }, signal);
+      const session: Session = { start, context, toolkit, hands, ask, onStep };
+      const output = await withContext(context, () => work(session));
+      return end("succeeded", output === null ? null : cut(output, MAX_OUTPUT_CHARS), null);
+    } catch (error) {
+      return end("failed", null, toWire(explain(error)));
+    } finally {
+      await toolkit?.dispose();
+    }
+  });
+}
+
+/** The tools of this run: built-in and a user's own, less those it may not use. */
+async function openToolkit(
+  start: Start,
+  context: UserContext,
+  link: Link,
+  onStep: (step: Step) => void,
+): Promise<Toolkit> {
+  const own = await loadOwnTools(start.toolModules);
+  const allowed = new Set(allowedTools({ tools: start.job.tools, action: start.action }, ghostTools, own));
+  const missing = (start.job.tools ?? []).filter((name) => !allowed.has(name));
+  if (missing.length > 0 && start.action.kind !== "tool")
+    onStep({
+      type: "note",
+      text: cut(`the job names tools that no ghost has: ${missing.join(", ")}`, 1_000),
+    });
+  const catalog = createCatalog([...ghostTools, ...own].filter(({ name }) => allowed.has(name)));
+  const services: Services = {
+    now: Date.now,
+    runs: {
+      get: (runId) => link.ask({ kind: "get_run", runId }, context.signal),
+      list: (options = {}) => link.ask({ kind: "list_runs", options }, context.signal),
+    },
+  };
+  return buildToolkit(catalog, context, services, {
+    error(fields) {
+      const { err, tool } = fields as { err?: unknown; tool?: string };
+      link.send({ type: "failure", tool: cut(String(tool), 200), error: cut(String(err), 1_000) });
+    },
+  });
+}
+
+/** The loader is imported only where there is something to load: a bare ghost starts sooner. */
+async function loadOwnTools(patterns: readonly string[]): Promise<readonly ToolDefinition<Services>[]> {
+  if (patterns.length === 0) return [];
+  const { loadToolModules } = await import("../tools/modules.ts");
+  return (await loadToolModules(patterns)).tools as readonly ToolDefinition<Services>[];
+}
+
+const MAX_STEPS = 1_000;
+
+/** A code job may note in a loop: beyond the limit the transcript says so once and goes quiet. */
+function limitSteps(send: (step: Step) => void): (step: Step) => void {
+  let count = 0;
+  return (step) => {
+    count++;
+    if (count < MAX_STEPS) send(step);
+    else if (count === MAX_STEPS)
+      send({ type: "note", text: "later steps are not recorded: there were too many" });
+  };
+}
+
+/** A user's own code may say what went wrong in its own words: its owner reads them. */
+function explain(error: unknown): NightshiftError {
+  if (error instanceof NightshiftError) return error;
+  if (error instanceof Error)
+    return new NightshiftError("TOOL_FAILED", `The job's code failed: ${error.message}`);
+  return toPublicError(error);
+}
+
+const end = (
+  status: ThreadOutcome["status"],
+  output: string | null,
+  error: ThreadOutcome["error"],
+): ThreadOutcome => ({ type: "outcome", status, output, error });

@@ -1,0 +1,71 @@
+import { pathToFileURL } from "node:url";
+import type { UserContext } from "../context/user-context.ts";
+import { NightshiftError } from "../errors.ts";
+import type { Ghost } from "../jobs/define.ts";
+import type { ModelAnswer, ModelRequest } from "../model/model.ts";
+import { textOf } from "../tools/result.ts";
+import type { Toolkit } from "../tools/toolkit.ts";
+import { briefing } from "./briefing.ts";
+import type { Hands } from "./hands.ts";
+import { cut, MAX_STEP_TEXT_CHARS, type Start, type Step } from "./messages.ts";
+import { complete, react } from "./react.ts";
+
+/** What a ghost works with: its own context and toolkit; `ask` is its only way to a model. */
+export interface Session {
+  readonly start: Start;
+  readonly context: UserContext;
+  readonly toolkit: Toolkit;
+  readonly hands: Hands;
+  readonly ask: (request: ModelRequest, signal: AbortSignal) => Promise<ModelAnswer>;
+  readonly onStep: (step: Step) => void;
+}
+
+/** Does what the job says, and resolves to the output. Rejects with what the run fails with. */
+export function work(session: Session): Promise<string | null> {
+  const { action } = session.start;
+  if (action.kind === "prompt") return answerPrompt(session, action.prompt);
+  if (action.kind === "tool") return callOnce(session, action.tool, action.arguments);
+  return runCode(session, action.file);
+}
+
+function answerPrompt(session: Session, prompt: string): Promise<string> {
+  const { start, toolkit, hands, ask, context, onStep } = session;
+  const thinking = { system: briefing(start, Date.now()), prompt, ask, signal: context.signal, onStep };
+  if (!start.job.useReactLoop) return complete(thinking);
+  return react({ ...thinking, tools: toolkit.list(), hands, maxIterations: start.job.maxIterations });
+}
+
+async function callOnce({ hands }: Session, tool: string, args: unknown): Promise<string> {
+  const result = await hands.use(tool, args);
+  if (!result.isError) return textOf(result);
+  const { error } = (result.structuredContent ?? {}) as { error?: { code?: unknown } };
+  throw new NightshiftError(error?.code === "TOOL_DENIED" ? "TOOL_DENIED" : "TOOL_FAILED", textOf(result));
+}
+
+async function runCode(session: Session, file: string): Promise<string | null> {
+  const { start, context, hands, ask, onStep } = session;
+  const { signal } = context;
+  const { default: job } = (await import(pathToFileURL(file).href)) as { default?: { run?: unknown } };
+  if (typeof job?.run !== "function")
+    throw new NightshiftError(
+      "JOB_FILE_INVALID",
+      "The job's file has no default export with a run function; see defineJob.",
+    );
+  const { userKey: _notForCode, ...face } = context;
+  const { scheduledFor, startedAt, runId } = start.run;
+  const ghost: Ghost = Object.freeze({
+    jobId: start.job.jobId,
+    runId,
+    context: Object.freeze(face),
+    scheduledFor: new Date(scheduledFor),
+    lateBySeconds: Math.max(0, startedAt - scheduledFor) / 1000,
+    signal,
+    callTool: (name: string, args?: Record<string, unknown>) => hands.use(name, args ?? {}),
+    ask: (prompt: string) =>
+      complete({ system: briefing(start, Date.now()), prompt: String(prompt), ask, signal, onStep }),
+    note: (text: string) => onStep({ type: "note", text: cut(String(text), MAX_STEP_TEXT_CHARS) }),
+  });
+  const output: unknown = await job.run(ghost);
+  if (output === undefined || output === null) return null;
+  return typeof output === "string" ? output : JSON.stringify(output);
+}

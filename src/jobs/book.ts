@@ -1,0 +1,114 @@
+import type { Transaction } from "kysely";
+import { type CursorScope, decodeCursor, encodeCursor } from "../database/cursor.ts";
+import type { Database } from "../database/open.ts";
+import type { Tables } from "../database/schema.ts";
+import { NightshiftError } from "../errors.ts";
+import { cancelQueuedRuns } from "../runs/end.ts";
+import { applyChange } from "./change.ts";
+import { syncFolder } from "./folder-sync.ts";
+import { JOB_STATUSES, type JobStatus } from "./job.ts";
+import { readJob } from "./row.ts";
+import type { JobBook, JobPage } from "./store.ts";
+import { bornJob, insertJob, rewriteJob } from "./write.ts";
+
+export interface JobBookOptions {
+  readonly userKey: string;
+  /** The principal's subject, for people to read. */
+  readonly userId: string;
+  /** Epoch ms. */
+  readonly clock: () => number;
+  /** Active and paused jobs that the user may have; default 1000. */
+  readonly maxJobs?: number;
+}
+
+const DEFAULT_MAX_JOBS = 1000;
+const DEFAULT_PAGE = 50;
+const MAX_PAGE = 200;
+
+/** One user's jobs: every query below carries `userKey`, and no caller can give another. */
+export function openJobBook(db: Database, options: JobBookOptions): JobBook {
+  const { userKey, userId, clock, maxJobs = DEFAULT_MAX_JOBS } = options;
+  return {
+    create: (job) =>
+      db.transact(async (trx) => {
+        await checkLimit(trx, userKey, maxJobs);
+        const created = bornJob(job, { userKey, userId }, clock());
+        await insertJob(trx, created, null);
+        return created;
+      }),
+    get: async (jobId) => readJob(await findRow(db.kysely, userKey, jobId)),
+    list: (listOptions = {}) => listJobs(db, userKey, listOptions),
+    update: (jobId, change) =>
+      db.transact(async (trx) => {
+        const row = await findRow(trx, userKey, jobId);
+        const job = readJob(row);
+        const changed = applyChange(job, change(job), clock());
+        await rewriteJob(trx, changed, row.digest);
+        if (changed.status === "cancelled") await cancelQueuedRuns(trx, jobId, clock());
+        return changed;
+      }),
+    syncFolder: (files) => db.transact((trx) => syncFolder(trx, { userKey, userId }, files, clock())),
+    counts: () => countByStatus(db, userKey),
+  };
+}
+
+async function findRow(db: Database["kysely"], userKey: string, jobId: string) {
+  const row = await db
+    .selectFrom("jobs")
+    .selectAll()
+    .where("job_id", "=", jobId)
+    .where("user_key", "=", userKey)
+    .executeTakeFirst();
+  if (row) return row;
+  // The same words for "absent" and "somebody else's": the answer must not tell which.
+  throw new NightshiftError("JOB_NOT_FOUND", "You have no job with this id; list_jobs shows those you have.");
+}
+
+async function checkLimit(trx: Transaction<Tables>, userKey: string, maxJobs: number): Promise<void> {
+  const row = await trx
+    .selectFrom("jobs")
+    .select((eb) => eb.fn.countAll().as("count"))
+    .where("user_key", "=", userKey)
+    .where("status", "in", ["active", "paused"])
+    .executeTakeFirst();
+  if (Number(row?.count ?? 0) < maxJobs) return;
+  throw new NightshiftError(
+    "JOB_LIMIT_REACHED",
+    `You have ${maxJobs} jobs, which is the limit; cancel one with cancel_job first.`,
+    { limit: maxJobs },
+  );
+}
+
+async function listJobs(
+  db: Database,
+  userKey: string,
+  { status, limit = DEFAULT_PAGE, cursor }: { status?: JobStatus; limit?: number; cursor?: string },
+): Promise<JobPage> {
+  const scope: CursorScope = ["jobs", userKey, status ?? null];
+  const size = Math.min(Math.max(1, limit), MAX_PAGE);
+  let query = db.kysely.selectFrom("jobs").selectAll().where("user_key", "=", userKey);
+  if (status !== undefined) query = query.where("status", "=", status);
+  if (cursor !== undefined) query = query.where("job_id", "<", decodeCursor(scope, cursor));
+  // Ids sort by the time they were made. One row more than asked for tells whether there is another page.
+  const rows = await query
+    .orderBy("job_id", "desc")
+    .limit(size + 1)
+    .execute();
+  const jobs = rows.slice(0, size).map(readJob);
+  const last = jobs.at(-1);
+  return rows.length > size && last ? { jobs, nextCursor: encodeCursor(scope, last.jobId) } : { jobs };
+}
+
+async function countByStatus(db: Database, userKey: string): Promise<Record<JobStatus, number>> {
+  const rows = await db.kysely
+    .selectFrom("jobs")
+    .select((eb) => ["status", eb.fn.countAll().as("count")])
+    .where("user_key", "=", userKey)
+    .groupBy("status")
+    .execute();
+  const counts = new Map(rows.map((row) => [row.status, Number(row.count)]));
+  return Object.fromEntries(JOB_STATUSES.map((status) => [status, counts.get(status) ?? 0])) as Record<
+    JobStatus,
+    number
+  >;
+}

@@ -1,0 +1,44 @@
+import type { ToolContext, ToolResult } from "../tools/define.ts";
+
+/** What a code job is handed: its run, its tools, a model if there is one. No memory, and nothing to schedule with. */
+export interface Ghost {
+  readonly jobId: string;
+  readonly runId: string;
+  readonly context: ToolContext;
+  readonly scheduledFor: Date;
+  readonly lateBySeconds: number;
+  /** Aborts at the run's deadline or when it is cancelled. */
+  readonly signal: AbortSignal;
+  /** Calls one of the ghost's tools; the call and its result stand in the run's transcript. */
+  callTool(name: string, args?: Record<string, unknown>): Promise<ToolResult>;
+  /** One completion, no tools; counted in the run's usage. Rejects with MODEL_NOT_CONFIGURED and other MODEL_ codes. */
+  ask(prompt: string): Promise<string>;
+  /** Adds a line to the run's transcript. */
+  note(text: string): void;
+}
+
+/** When a job runs and with which limits: the same words in front matter, in a code job and in `schedule_task`. */
+export interface JobFields {
+  readonly name?: string;
+  readonly cron?: string;
+  /** Seconds, or a duration such as `90s`, `15m`, `2h`, `1d`. */
+  readonly every?: number | string;
+  /** `2026-02-20 09:00:00` in `timezone`, or ISO 8601 with an offset. */
+  readonly at?: string;
+  readonly timezone?: string;
+  readonly tools?: readonly string[];
+  readonly use_react_loop?: boolean;
+  readonly max_iterations?: number;
+  readonly max_tokens?: number;
+  readonly timeout_seconds?: number;
+}
+
+export interface JobSpec extends JobFields {
+  /** What it resolves to is the run's output: a string as it is, anything else as JSON. */
+  readonly run: (ghost: Ghost) => unknown;
+}
+
+/** Defines a code job of the jobs folder. It returns what it is given: the helper exists for its types. */
+export function defineJob(spec: JobSpec): JobSpec {
+  return spec;
+}

@@ -1,0 +1,86 @@
+import { Cron } from "croner";
+import { NightshiftError } from "../errors.ts";
+
+/** A model takes a moment to call: what was due this short a time ago is run at once instead of refused. */
+const GRACE_MS = 5_000;
+const DAY_MS = 86_400_000;
+
+const DATE = String.raw`(?<year>\d{4})-(?<month>\d\d)-(?<day>\d\d)`;
+const TIME = String.raw`(?<hour>\d\d):(?<minute>\d\d)(?::(?<second>\d\d)(?:\.(?<fraction>\d{1,9}))?)?`;
+const FORM = new RegExp(String.raw`^${DATE}[T ]${TIME} ?(?<offset>Z|[+-]\d\d:?\d\d)?$`, "i");
+
+const HELP =
+  'Use "2026-02-20 09:00:00" (in the job\'s timezone) or ISO 8601 with an offset, "2026-02-20T09:00:00+01:00".';
+
+/**
+ * Epoch ms of a moment written by a person or a model, read in `timezone` unless it has an offset. A time that the
+ * clocks skip is the first moment after the gap, one that comes twice is the first of the two: as for cron.
+ * Throws INVALID_SCHEDULE, also for the past; a few seconds ago counts as now.
+ */
+export function readExecuteAt(text: string, timezone: string, now: number): number {
+  const fields = FORM.exec(text.trim())?.groups;
+  if (!fields) throw invalid(`"${text.slice(0, 60)}" is not a time that execute_at takes. ${HELP}`);
+  const at = fields.offset ? readWithOffset(fields) : readInZone(fields, timezone);
+  if (at === null) throw invalid(`"${text.trim()}" is not on the calendar: check its day and time. ${HELP}`);
+  if (at > now) return at;
+  if (now - at > GRACE_MS) {
+    throw invalid(
+      `"${text.trim()}" (${timezone}) was ${describe(now - at)} ago; it is ${new Date(now).toISOString()} now. ` +
+        "Give a time in the future.",
+    );
+  }
+  return now + 1;
+}
+
+type Fields = Readonly<Record<string, string | undefined>>;
+
+const millisecondsOf = ({ fraction = "" }: Fields): number => Number(fraction.slice(0, 3).padEnd(3, "0"));
+
+function readWithOffset(fields: Fields): number | null {
+  const { year, month, day, hour, minute, second = "00", offset = "Z" } = fields;
+  const wall = Date.UTC(
+    Number(year),
+    Number(month) - 1,
+    Number(day),
+    Number(hour),
+    Number(minute),
+    Number(second),
+  );
+  // Date.UTC turns February 30 into March 2; the calendar doesn't.
+  if (new Date(wall).toISOString().slice(0, 19) !== `${year}-${month}-${day}T${hour}:${minute}:${second}`)
+    return null;
+  const parts = /^([+-])(\d\d):?(\d\d)$/.exec(offset);
+  const offsetMs = parts
+    ? (Number(parts[2]) * 60 + Number(parts[3])) * 60_000 * (parts[1] === "-" ? -1 : 1)
+    : 0;
+  if (Math.abs(offsetMs) > DAY_MS || Number(parts?.[3] ?? 0) > 59) return null;
+  return wall + millisecondsOf(fields) - offsetMs;
+}
+
+/** croner reads it as a cron expression that comes true once, so that both kinds of job treat a clock change alike. */
+function readInZone(fields: Fields, timezone: string): number | null {
+  const { year, month, day, hour, minute, second = "00" } = fields;
+  try {
+    const once = new Cron(`${second} ${minute} ${hour} ${day} ${month} * ${year}`, {
+      mode: "7-part",
+      fixedTimeRule: "no-wildcard",
+      timezone,
+    });
+    const dayBefore = Date.UTC(Number(year), Number(month) - 1, Number(day)) - 2 * DAY_MS;
+    const found = once.nextRun(new Date(dayBefore));
+    return found ? found.getTime() + millisecondsOf(fields) : null;
+  } catch {
+    return null;
+  }
+}
+
+function describe(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 120) return `${seconds} seconds`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 120) return `${minutes} minutes`;
+  const hours = Math.round(minutes / 60);
+  return hours < 48 ? `${hours} hours` : `${Math.round(hours / 24)} days`;
+}
+
+const invalid = (message: string): NightshiftError => new NightshiftError("INVALID_SCHEDULE", message);

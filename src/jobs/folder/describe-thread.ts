@@ -1,0 +1,19 @@
+// Imports one code job and tells its fields: in a thread of its own, so that a file that never finishes loading or
+// ends its process hurts nobody, and so that a changed file is loaded afresh.
+import { pathToFileURL } from "node:url";
+import { parentPort, workerData } from "node:worker_threads";
+
+async function describe(file: string): Promise<object> {
+  try {
+    const { default: spec } = (await import(pathToFileURL(file).href)) as { default?: unknown };
+    if (!spec || typeof spec !== "object")
+      return { problem: "it needs a default export: defineJob({ … }), or a plain object" };
+    const { run, ...fields } = spec as { run?: unknown };
+    if (typeof run !== "function") return { problem: "its default export needs a function run(ghost)" };
+    return { fields: JSON.parse(JSON.stringify(fields)) as unknown };
+  } catch (error) {
+    return { problem: `it cannot be loaded: ${error instanceof Error ? error.message : String(error)}` };
+  }
+}
+
+parentPort?.postMessage(await describe(String(workerData)));

@@ -1,0 +1,92 @@
+import { createHash } from "node:crypto";
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { NightshiftError } from "../../errors.ts";
+import type { FolderJob } from "../store.ts";
+import { describeCodeJob, isCodeFile } from "./describe.ts";
+import { FieldError, type FileProblem, readMarkdown, toJob } from "./front-matter.ts";
+
+export interface FolderScan {
+  readonly jobs: readonly FolderJob[];
+  readonly problems: readonly FileProblem[];
+}
+
+const MAX_FILE_BYTES = 256 * 1024;
+
+/** Remembers code files that have not changed, so that a rescan starts no thread for them. */
+export type DescribeCache = Map<string, FolderJob>;
+
+/**
+ * Reads a jobs folder: `*.md` are prompts, `*.ts` and `*.js` code jobs; names that start with `.` or `_` and
+ * `README.md` are left alone. A bad file is a problem of its own and costs the others nothing.
+ */
+export async function scanFolder(
+  dir: string,
+  now: number,
+  cache: DescribeCache = new Map(),
+): Promise<FolderScan> {
+  const jobs: FolderJob[] = [];
+  const problems: FileProblem[] = [];
+  for (const file of await filesOf(dir)) {
+    const read = await readJobFile(dir, file, now, cache).catch((error: unknown) => ({
+      problem: { file, message: error instanceof Error ? error.message : String(error) },
+    }));
+    if ("problem" in read) problems.push(read.problem);
+    else jobs.push(read.job);
+  }
+  return { jobs, problems };
+}
+
+async function filesOf(dir: string): Promise<readonly string[]> {
+  const entries = await readdir(dir, { withFileTypes: true }).catch((cause: unknown) => {
+    throw new NightshiftError(
+      "CONFIG_INVALID",
+      "The jobs folder cannot be read; check --jobs.",
+      { dir },
+      { cause },
+    );
+  });
+  return entries
+    .filter((entry) => entry.isFile() || entry.isSymbolicLink())
+    .map((entry) => entry.name)
+    .filter(
+      (name) => !/^[._]/.test(name) && name !== "README.md" && (name.endsWith(".md") || isCodeFile(name)),
+    )
+    .sort();
+}
+
+async function readJobFile(
+  dir: string,
+  file: string,
+  now: number,
+  cache: DescribeCache,
+): Promise<{ job: FolderJob } | { problem: FileProblem }> {
+  const path = join(dir, file);
+  const { size } = await stat(path);
+  if (size > MAX_FILE_BYTES)
+    return { problem: { file, message: `it is larger than ${MAX_FILE_BYTES / 1024} KiB` } };
+  const text = await readFile(path, "utf8");
+  const digest = createHash("sha256").update(text).digest("hex");
+  const known = cache.get(file);
+  if (known?.digest === digest) return { job: known };
+  const read = file.endsWith(".md") ? readMarkdown(file, text, now) : await readCode(path, file, text, now);
+  if ("problem" in read) return read;
+  const job = { file, digest, job: read.job };
+  cache.set(file, job);
+  return { job };
+}
+
+async function readCode(path: string, file: string, text: string, now: number) {
+  const described = await describeCodeJob(path);
+  if ("problem" in described) return { problem: { file, message: described.problem } };
+  try {
+    return { job: toJob(described.fields, { kind: "code", file }, now) };
+  } catch (error) {
+    if (!(error instanceof FieldError)) throw error;
+    const at =
+      error.field === undefined
+        ? -1
+        : text.split("\n").findIndex((line) => new RegExp(`\\b${error.field}\\b\\s*:`).test(line));
+    return { problem: { file, ...(at >= 0 && { line: at + 1 }), message: error.message } };
+  }
+}

@@ -1,0 +1,120 @@
+import { Cron, type CronOptions } from "croner";
+import { NightshiftError } from "../errors.ts";
+import { readExecuteAt } from "./execute-at.ts";
+import type { Schedule } from "./job.ts";
+import { hostTimezone, readTimezone } from "./timezone.ts";
+
+/**
+ * How cron expressions are read. `no-wildcard`: a job whose hour and minute are named (`30 1 * * *`, `0 9,17 * * *`)
+ * runs once for every time it names: not twice when the clocks go back, and at the first moment after the gap when
+ * they go forward. A job with `*` or a step in its times (`0 * * * *`) keeps its rhythm through both.
+ */
+export const CRON_OPTIONS = {
+  mode: "5-or-6-parts",
+  fixedTimeRule: "no-wildcard",
+} as const satisfies CronOptions;
+
+/** Epoch ms of the first occurrence later than `after`, or null when there is none. */
+export function nextOccurrence(schedule: Schedule, timezone: string, after: number): number | null {
+  switch (schedule.kind) {
+    case "at":
+      return schedule.at > after ? schedule.at : null;
+    case "every": {
+      const stepMs = schedule.everySeconds * 1000;
+      const passed = Math.max(0, Math.floor((after - schedule.anchor) / stepMs));
+      return schedule.anchor + (passed + 1) * stepMs;
+    }
+    case "cron":
+      return readCron(schedule.cron, timezone).nextRun(new Date(after))?.getTime() ?? null;
+  }
+}
+
+/** The next `n` occurrences later than `after`, fewer when there are no more. */
+export function nextOccurrences(schedule: Schedule, timezone: string, after: number, n: number): number[] {
+  const times: number[] = [];
+  for (let last: number | null = after; times.length < n; times.push(last)) {
+    last = nextOccurrence(schedule, timezone, last);
+    if (last === null) break;
+  }
+  return times;
+}
+
+/** A cron expression without a timer. Throws croner's own errors. */
+export const readCron = (cron: string, timezone: string): Cron =>
+  new Cron(cron, { ...CRON_OPTIONS, timezone });
+
+/** When to run, as a person or a model says it: exactly one of the three times. */
+export interface ScheduleInput {
+  readonly execute_at?: string | undefined;
+  readonly cron?: string | undefined;
+  readonly every_seconds?: number | undefined;
+  /** IANA name; default is the zone of this machine. */
+  readonly timezone?: string | undefined;
+}
+
+export interface ParsedSchedule {
+  readonly schedule: Schedule;
+  readonly timezone: string;
+}
+
+/** A leap year: longer than that, a cron expression says it better. */
+const MAX_EVERY_SECONDS = 366 * 86_400;
+
+/** Reads and checks a schedule. Throws INVALID_SCHEDULE with a sentence that says what to give instead. */
+export function parseSchedule(input: ScheduleInput, now: number): ParsedSchedule {
+  const given = (["execute_at", "cron", "every_seconds"] as const).filter((key) => input[key] !== undefined);
+  if (given.length !== 1) {
+    const found = given.length === 0 ? "none was given" : `${given.join(" and ")} were given`;
+    throw invalid(`Give exactly one of execute_at, cron and every_seconds; ${found}.`);
+  }
+  const timezone = readTimezone(input.timezone ?? hostTimezone());
+  if (input.execute_at !== undefined) {
+    return { schedule: { kind: "at", at: readExecuteAt(input.execute_at, timezone, now) }, timezone };
+  }
+  if (input.cron !== undefined) {
+    return { schedule: { kind: "cron", cron: checkCron(input.cron, timezone, now) }, timezone };
+  }
+  const everySeconds = checkEvery(input.every_seconds);
+  return { schedule: { kind: "every", everySeconds, anchor: now }, timezone };
+}
+
+function checkEvery(seconds: number | undefined): number {
+  if (Number.isInteger(seconds) && seconds !== undefined && seconds >= 1 && seconds <= MAX_EVERY_SECONDS) {
+    return seconds;
+  }
+  throw invalid(`every_seconds must be a whole number from 1 to ${MAX_EVERY_SECONDS} (366 days).`);
+}
+
+const CRON_HELP =
+  'Use five fields, minute hour day month weekday, for example "0 9 * * 1-5"; six with seconds first; or a name such as @daily.';
+
+function checkCron(text: string, timezone: string, now: number): string {
+  const cron = text.trim().replaceAll(/\s+/g, " ");
+  const shown = `"${cron.slice(0, 80)}"`;
+  const fields = cron.split(" ").length;
+  // croner would also take a date here.
+  if (!/^@[a-z]+$/i.test(cron) && fields !== 5 && fields !== 6) {
+    throw invalid(`The cron expression ${shown} has ${fields} field${fields === 1 ? "" : "s"}. ${CRON_HELP}`);
+  }
+  let next: number | null;
+  try {
+    next = nextOccurrence({ kind: "cron", cron }, timezone, now);
+  } catch (error) {
+    throw invalid(`The cron expression ${shown} can't be read (${reasonOf(error)}). ${CRON_HELP}`, error);
+  }
+  if (next === null) {
+    throw invalid(
+      `The cron expression ${shown} never comes true: no date matches it. Change its day or month.`,
+    );
+  }
+  return cron;
+}
+
+/** croner's sentence without its class name in front. */
+function reasonOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : "unknown form";
+  return message.replace(/^Cron\w*:\s*/, "").replace(/\.$/, "");
+}
+
+const invalid = (message: string, cause?: unknown): NightshiftError =>
+  new NightshiftError("INVALID_SCHEDULE", message, {}, cause === undefined ? undefined : { cause });

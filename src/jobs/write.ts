@@ -1,0 +1,40 @@
+import type { Transaction } from "kysely";
+import { newId } from "../database/ids.ts";
+import type { Tables } from "../database/schema.ts";
+import type { Job } from "./job.ts";
+import { toJobRow } from "./row.ts";
+import type { NewJob } from "./store.ts";
+
+export interface Owner {
+  readonly userKey: string;
+  readonly userId: string;
+}
+
+/** A job that has no time to run at is complete from the start: it is kept so that its file stays known. */
+export function bornJob(job: NewJob, owner: Owner, now: number): Job {
+  const over = job.nextRunAt === null;
+  return {
+    ...job,
+    ...owner,
+    jobId: newId("job", now),
+    status: over ? "completed" : "active",
+    statusReason: over ? "Its time had passed before it was stored." : null,
+    createdAt: now,
+    updatedAt: now,
+  };
+}
+
+export async function insertJob(trx: Transaction<Tables>, job: Job, digest: string | null): Promise<void> {
+  await trx.insertInto("jobs").values(toJobRow(job, digest)).execute();
+}
+
+/** Writes everything of a stored job but its id, owner and birth. */
+export async function rewriteJob(trx: Transaction<Tables>, job: Job, digest: string | null): Promise<void> {
+  const { job_id, user_key, created_at: _, ...columns } = toJobRow(job, digest);
+  await trx
+    .updateTable("jobs")
+    .set(columns)
+    .where("job_id", "=", job_id)
+    .where("user_key", "=", user_key)
+    .execute();
+}

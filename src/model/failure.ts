@@ -1,0 +1,96 @@
+import { NightshiftError } from "../errors.ts";
+
+/** Which model failed, as far as people may be told. */
+export interface Where {
+  readonly provider: string;
+  readonly modelId: string;
+  /** Host and port of a configured address, without its credentials. */
+  readonly host: string | undefined;
+  /** Only to take it out of what a provider says. */
+  readonly key: string | undefined;
+}
+
+/** What is known of a failed call, whatever the SDK has wrapped it in. */
+interface Failed {
+  readonly status: number | undefined;
+  readonly network: string | undefined;
+  readonly said: string;
+  readonly isRetried: boolean;
+}
+
+/**
+ * Any failure of a model call, as a sentence that says what went wrong and what to do. Neither the key nor the
+ * address's credentials are in it: of the address only the host is told, and a provider that repeats the key is
+ * cut short.
+ */
+export function explainFailure(error: unknown, where: Where): NightshiftError {
+  if (error instanceof NightshiftError) return error;
+  const { status, network, said, isRetried } = look(error);
+  const who = where.host ? `${where.provider} at ${where.host}` : where.provider;
+  const http = status === undefined ? "" : ` (HTTP ${status})`;
+  const again = isRetried ? ", also when asked again" : "";
+  const make = (code: ConstructorParameters<typeof NightshiftError>[0], message: string) =>
+    // Not kept as the cause: the SDK's errors hold the request, and with it the prompt.
+    new NightshiftError(code, message, { ...(status !== undefined && { http_status: status }) });
+
+  if (isKeyMissing(error))
+    return make("MODEL_REFUSED_KEY", `There is no key for ${who}: set NIGHTSHIFT_MODEL_API_KEY.`);
+  if (status === 401 || status === 403)
+    return make(
+      "MODEL_REFUSED_KEY",
+      `The model refused the key: ${who}${http}. Check NIGHTSHIFT_MODEL_API_KEY, and that the key may use ${where.modelId}.`,
+    );
+  if (status === 429)
+    return make(
+      "MODEL_RATE_LIMITED",
+      `The model is rate-limited: ${who}${http}${again}. Run the job at another time or less often, or raise the limit with the provider.`,
+    );
+  if (status === undefined && network)
+    return make(
+      "MODEL_UNREACHABLE",
+      `The model could not be reached: ${who} (${network})${again}. Is it running, and is NIGHTSHIFT_MODEL_BASE_URL right?`,
+    );
+  if (status === 404)
+    return make("MODEL_FAILED", `${who} knows no model "${where.modelId}"${http}. Check NIGHTSHIFT_MODEL.`);
+  if (status !== undefined && status >= 500)
+    return make("MODEL_FAILED", `The model's provider had an error: ${who}${http}${again}. Try again later.`);
+  if (status !== undefined && status >= 400)
+    return make("MODEL_FAILED", `${who} did not accept the request${http}: ${tidy(said, where.key)}`);
+  return make(
+    "MODEL_FAILED",
+    `${who} answered with something that is not a model's answer: ${tidy(said, where.key)}`,
+  );
+}
+
+const isKeyMissing = (error: unknown) => error instanceof Error && error.name === "AI_LoadAPIKeyError";
+
+function look(error: unknown): Failed {
+  const errors = (error as { errors?: unknown }).errors;
+  const last = Array.isArray(errors) && errors.length > 0 ? errors.at(-1) : error;
+  const { statusCode, message } = last as { statusCode?: unknown; message?: unknown };
+  return {
+    status: typeof statusCode === "number" ? statusCode : undefined,
+    network: networkCode(last),
+    said: String(message ?? last),
+    isRetried: Array.isArray(errors) && errors.length > 1,
+  };
+}
+
+/** The system's name for what went wrong on the way, e.g. ECONNREFUSED, from wherever it was wrapped. */
+function networkCode(error: unknown): string | undefined {
+  for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
+    const { code, errors } = at as { code?: unknown; errors?: unknown };
+    if (typeof code === "string" && /^(E[A-Z]|UND_ERR|ERR_TLS|CERT|DEPTH|SELF|UNABLE)/.test(code))
+      return code;
+    if (Array.isArray(errors) && errors[0] instanceof Error) return networkCode(errors[0]);
+    if (at instanceof TypeError && at.message === "fetch failed" && !at.cause) return "fetch failed";
+  }
+  return undefined;
+}
+
+/** A provider's own words, in one line and in part, without the key. */
+function tidy(said: string, key: string | undefined): string {
+  const line = said.replaceAll(/\s+/g, " ").trim();
+  const safe = key ? line.replaceAll(key, "[key]") : line;
+  return safe.length > 300 ? `${safe.slice(0, 300)}…` : safe;
+}

@@ -1,0 +1,50 @@
+import type { Usage } from "../runs/run.ts";
+
+/** A conversation with a model, in shapes that cross a thread and name no provider. */
+export type Message =
+  | { readonly role: "system"; readonly text: string }
+  | { readonly role: "user"; readonly text: string }
+  | { readonly role: "assistant"; readonly text: string; readonly calls: readonly ToolRequest[] }
+  | { readonly role: "tool"; readonly results: readonly ToolAnswer[] };
+
+export interface ToolRequest {
+  readonly callId: string;
+  readonly tool: string;
+  readonly arguments: unknown;
+}
+
+export interface ToolAnswer {
+  readonly callId: string;
+  readonly tool: string;
+  readonly text: string;
+  readonly isError: boolean;
+}
+
+export interface OfferedTool {
+  readonly name: string;
+  readonly description: string;
+  readonly inputSchema: Readonly<Record<string, unknown>>;
+}
+
+export interface ModelRequest {
+  readonly messages: readonly Message[];
+  readonly tools: readonly OfferedTool[];
+  /** `none`: the tools are shown, because earlier calls of them are in the conversation, but may not be called. */
+  readonly toolUse?: "auto" | "none";
+}
+
+export interface ModelAnswer {
+  readonly text: string;
+  readonly calls: readonly ToolRequest[];
+  readonly usage: Usage;
+}
+
+/**
+ * A language model behind its provider. Rejects with MODEL_REFUSED_KEY, MODEL_RATE_LIMITED, MODEL_UNREACHABLE,
+ * MODEL_FAILED or CANCELLED, each with a sentence that a person understands and no key in it.
+ */
+export interface Model {
+  /** As configured, e.g. `anthropic:claude-…`; for logs and `doctor`. */
+  readonly name: string;
+  generate(request: ModelRequest, signal: AbortSignal): Promise<ModelAnswer>;
+}

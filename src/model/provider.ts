@@ -1,0 +1,154 @@
+import type { LanguageModel, ModelMessage, ToolSet } from "ai";
+import type { Config } from "../config.ts";
+import { NightshiftError } from "../errors.ts";
+import { explainFailure, type Where } from "./failure.ts";
+import type { Message, Model, ModelAnswer, ModelRequest } from "./model.ts";
+
+/** The settings of a model, as configured. */
+export type ModelConfig = Pick<Config, "model" | "modelBaseUrl" | "modelApiKey">;
+
+/** Transient failures are tried again twice, as late as the provider's retry-after says. */
+const RETRIES = 2;
+
+/**
+ * The configured model, or undefined when none is. The AI SDK and the provider are imported at the first question:
+ * they cost a hundred milliseconds and 30 MB that a server without prompts never needs.
+ */
+export function openModel(config: ModelConfig, { retries = RETRIES } = {}): Model | undefined {
+  const name = config.model;
+  if (!name) return undefined;
+  const [provider, modelId] = split(name);
+  const base = config.modelBaseUrl === undefined ? undefined : new URL(config.modelBaseUrl);
+  const where: Where = { provider, modelId, host: base?.host, key: config.modelApiKey };
+  let loading: Promise<LanguageModel> | undefined;
+  return {
+    name,
+    async generate(request, signal) {
+      try {
+        loading ??= load(provider, modelId, base, config.modelApiKey);
+        return await ask(await loading, request, signal, retries);
+      } catch (error) {
+        if (signal.aborted)
+          throw signal.reason instanceof NightshiftError
+            ? signal.reason
+            : new NightshiftError("CANCELLED", "The question to the model was cancelled.");
+        throw explainFailure(error, where);
+      }
+    },
+  };
+}
+
+function split(name: string): [provider: string, modelId: string] {
+  const at = name.indexOf(":");
+  return [name.slice(0, at), name.slice(at + 1)];
+}
+
+async function load(
+  provider: string,
+  modelId: string,
+  base: URL | undefined,
+  apiKey: string | undefined,
+): Promise<LanguageModel> {
+  const settings = { ...(base && address(base)), ...(apiKey && { apiKey }) };
+  if (provider === "anthropic") {
+    const { createAnthropic } = await import("@ai-sdk/anthropic");
+    return createAnthropic(settings)(modelId);
+  }
+  if (provider === "openai") {
+    const { createOpenAI } = await import("@ai-sdk/openai");
+    // Chat completions keep no state at the provider, which is what a ghost's conversation needs.
+    return createOpenAI(settings).chat(modelId);
+  }
+  if (!base)
+    throw new NightshiftError(
+      "MODEL_NOT_CONFIGURED",
+      "An openai-compatible model needs its address: set NIGHTSHIFT_MODEL_BASE_URL, e.g. http://127.0.0.1:11434/v1.",
+    );
+  const { createOpenAICompatible } = await import("@ai-sdk/openai-compatible");
+  return createOpenAICompatible({ name: "openai-compatible", ...settings, ...address(base) })(modelId);
+}
+
+/** `fetch` refuses a URL with a user and password in it: they go into a header, as a browser would send them. */
+function address(base: URL): { baseURL: string; headers?: Record<string, string> } {
+  const plain = new URL(base);
+  plain.username = "";
+  plain.password = "";
+  const baseURL = plain.href.replace(/\/$/, "");
+  if (!base.username && !base.password) return { baseURL };
+  const pair = `${decodeURIComponent(base.username)}:${decodeURIComponent(base.password)}`;
+  return { baseURL, headers: { Authorization: `Basic ${Buffer.from(pair).toString("base64")}` } };
+}
+
+/** One step: the tools are only offered; whether and how to call them is the ghost's business. */
+async function ask(
+  model: LanguageModel,
+  request: ModelRequest,
+  signal: AbortSignal,
+  retries: number,
+): Promise<ModelAnswer> {
+  // The SDK would print its warnings, to a stream that may be MCP's.
+  globalThis.AI_SDK_LOG_WARNINGS = false;
+  const { generateText, jsonSchema, ToolChoiceViolationError } = await import("ai");
+  const tools: ToolSet = {};
+  for (const { name, description, inputSchema } of request.tools)
+    tools[name] = { description, inputSchema: jsonSchema(inputSchema) };
+  const system = request.messages.flatMap((message) => (message.role === "system" ? [message.text] : []));
+  let answer: ModelAnswer | undefined;
+  try {
+    await generateText({
+      model,
+      ...(system.length > 0 && { instructions: system.join("\n\n") }),
+      messages: request.messages.flatMap(toSdkMessage),
+      ...(request.tools.length > 0 && { tools, toolChoice: request.toolUse ?? "auto" }),
+      maxRetries: retries,
+      abortSignal: signal,
+      // Taken here and not from the result, because a model that calls tools although it may not has none.
+      onLanguageModelCallEnd: ({ content, usage }) => {
+        answer = {
+          text: content.flatMap((part) => (part.type === "text" ? [part.text] : [])).join(""),
+          calls: content.flatMap((part) =>
+            part.type === "tool-call"
+              ? [{ callId: part.toolCallId, tool: part.toolName, arguments: part.input }]
+              : [],
+          ),
+          usage: { input_tokens: usage.inputTokens ?? 0, output_tokens: usage.outputTokens ?? 0 },
+        };
+      },
+    });
+  } catch (error) {
+    if (!answer || !ToolChoiceViolationError.isInstance(error)) throw error;
+  }
+  if (!answer) throw new NightshiftError("MODEL_FAILED", "The model gave no answer.");
+  return answer;
+}
+
+function toSdkMessage(message: Message): ModelMessage[] {
+  if (message.role === "system") return [];
+  if (message.role === "user") return [{ role: message.role, content: message.text }];
+  if (message.role === "tool")
+    return [
+      {
+        role: "tool",
+        content: message.results.map(({ callId, tool, text, isError }) => ({
+          type: "tool-result",
+          toolCallId: callId,
+          toolName: tool,
+          output: { type: isError ? "error-text" : "text", value: text },
+        })),
+      },
+    ];
+  return [
+    {
+      role: "assistant",
+      content: [
+        ...(message.text ? [{ type: "text" as const, text: message.text }] : []),
+        ...message.calls.map(({ callId, tool, arguments: input }) => ({
+          type: "tool-call" as const,
+          toolCallId: callId,
+          toolName: tool,
+          input,
+        })),
+      ],
+    },
+  ];
+}

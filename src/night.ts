@@ -1,0 +1,123 @@
+import { hostname } from "node:os";
+import { resolve } from "node:path";
+import type { Config } from "./config.ts";
+import type { Database } from "./database/open.ts";
+import type { Events } from "./events.ts";
+import { type GhostDeps, runGhost } from "./ghost/run.ts";
+import type { Action } from "./jobs/job.ts";
+import type { JobBook } from "./jobs/store.ts";
+import type { Log } from "./log.ts";
+import { openModel } from "./model/provider.ts";
+import { isEnded } from "./runs/run.ts";
+import type { RunBook } from "./runs/store.ts";
+import { openThreads } from "./scheduler/bree.ts";
+import { type Clock, createClock } from "./scheduler/clock.ts";
+import { createOccurrences } from "./scheduler/ledger.ts";
+import type { Reach } from "./scheduler/occurrences.ts";
+
+export interface NightParts {
+  readonly config: Config;
+  readonly log: Log;
+  readonly now: () => number;
+  readonly events: Events;
+  readonly database: () => Promise<Database>;
+  readonly openRuns: (userKey: string) => RunBook;
+}
+
+/** The scheduler at work: the clock, the ghosts' threads, the watched folder. */
+export interface Night {
+  wake(): void;
+  close(): Promise<void>;
+}
+
+/** Starts the scheduler. Rejects with DATA_UNAVAILABLE. A jobs folder that cannot be read is logged and left. */
+export async function openNight(
+  parts: NightParts & { folderBook: JobBook; onlyUserKey?: string },
+): Promise<Night> {
+  const { config, log, now, folderBook, onlyUserKey } = parts;
+  const reach: Reach = { kinds: reachableKinds(config), ...(onlyUserKey && { userKey: onlyUserKey }) };
+  const { clock, threads } = await openClock(parts, reach, config.spareThreads);
+  await clock.start();
+  const folder =
+    config.jobsDir && (await watchJobs(config.jobsDir, folderBook, { log, now, wake: clock.wake }));
+  return {
+    wake: clock.wake,
+    async close() {
+      await (folder || undefined)?.close();
+      await clock.stop({ graceMs: 5_000 });
+      await threads.close();
+    },
+  };
+}
+
+/** Runs one queued run, and none besides; resolves when it has ended, here or in a process that was quicker. */
+export async function runOne(parts: NightParts, userKey: string, runId: string): Promise<void> {
+  const reach: Reach = { kinds: reachableKinds(parts.config), userKey, runId };
+  const { clock, threads } = await openClock(parts, reach, 0);
+  try {
+    await clock.start();
+    const runs = parts.openRuns(userKey);
+    while (!isEnded((await runs.get(runId)).status)) {
+      await clock.idle();
+      await new Promise((go) => setTimeout(go, 50));
+    }
+  } finally {
+    await clock.stop({ graceMs: 5_000 });
+    await threads.close();
+  }
+}
+
+/** What cannot run here is left for a process that can: see `waiting_because` in get_job. */
+function reachableKinds({ model, jobsDir }: Config): Action["kind"][] {
+  return [...(model ? ["prompt" as const] : []), "tool", ...(jobsDir ? ["code" as const] : [])];
+}
+
+async function openClock(parts: NightParts, reach: Reach, spare: number) {
+  const { config, log, now, events, openRuns } = parts;
+  const occurrences = createOccurrences(await parts.database());
+  const threads = openThreads({ spare, memoryMb: config.ghostMemoryMb, log });
+  const announce = (userKey: string, runId: string, jobId: string) => {
+    events.publish(userKey, { kind: "run", uri: `run://${runId}` });
+    events.publish(userKey, { kind: "job", uri: `job://${jobId}` });
+  };
+  const deps: GhostDeps = {
+    threads,
+    occurrences,
+    model: openModel(config),
+    openRuns,
+    log,
+    now,
+    toolModules: config.tools.map((path) => resolve(path)),
+    ...(config.jobsDir && { jobsDir: resolve(config.jobsDir) }),
+    listeners: [{ onEnd: ({ run }) => announce(run.userKey, run.runId, run.jobId) }],
+  };
+  const clock: Clock = createClock({
+    occurrences,
+    worker: { workerId: `worker_${crypto.randomUUID()}`, host: hostname(), pid: process.pid },
+    reach,
+    leaseMs: config.leaseMs,
+    maxGhosts: config.maxGhosts,
+    log,
+    now,
+    run: (claimed, signal) => runGhost(claimed, deps, signal),
+    warm: threads.warm,
+    onLost: (runs) => {
+      for (const run of runs) announce(run.userKey, run.runId, run.jobId);
+    },
+  });
+  return { clock, threads };
+}
+
+async function watchJobs(
+  dir: string,
+  book: JobBook,
+  { log, now, wake }: { log: Log; now: () => number; wake: () => void },
+) {
+  const { watchFolder } = await import("./jobs/folder/watch.ts");
+  try {
+    return await watchFolder({ dir: resolve(dir), book, log, clock: now, onChange: wake });
+  } catch (error) {
+    log.error({ err: error }, "the jobs folder could not be read; its jobs are left as they were");
+    return undefined;
+  }
+}

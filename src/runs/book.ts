@@ -1,0 +1,136 @@
+import type { Transaction } from "kysely";
+import { type CursorScope, decodeCursor, encodeCursor } from "../database/cursor.ts";
+import type { Database } from "../database/open.ts";
+import type { RunRow, Tables } from "../database/schema.ts";
+import { NightshiftError } from "../errors.ts";
+import { readJob } from "../jobs/row.ts";
+import { emptyOutcome, endRun } from "./end.ts";
+import { newRunRow, readRun, readRunSummary } from "./row.ts";
+import type { Run } from "./run.ts";
+import type { RunBook, RunPage } from "./store.ts";
+
+export interface RunBookOptions {
+  readonly userKey: string;
+  /** Epoch ms. */
+  readonly clock: () => number;
+  /** Queued runs that the user may have at once; default 1000. */
+  readonly maxQueued?: number;
+}
+
+const DEFAULT_MAX_QUEUED = 1000;
+const DEFAULT_PAGE = 50;
+const MAX_PAGE = 200;
+
+/** One user's runs: every query below carries `userKey`, and no caller can give another. */
+export function openRunBook(db: Database, options: RunBookOptions): RunBook {
+  const { userKey, clock, maxQueued = DEFAULT_MAX_QUEUED } = options;
+  return {
+    get: (runId) => getRun(db.kysely, userKey, runId),
+    list: (listOptions = {}) => listRuns(db, userKey, listOptions),
+    enqueue: (jobId) => db.transact((trx) => enqueue(trx, { userKey, jobId, maxQueued }, clock())),
+    cancel: (runId) => db.transact((trx) => cancel(trx, { userKey, runId }, clock())),
+  };
+}
+
+async function getRun(db: Database["kysely"], userKey: string, runId: string): Promise<Run> {
+  const row = await db
+    .selectFrom("runs")
+    .leftJoin("transcripts", "transcripts.run_id", "runs.run_id")
+    .selectAll("runs")
+    .select("transcripts.steps")
+    .where("runs.run_id", "=", runId)
+    .where("runs.user_key", "=", userKey)
+    .executeTakeFirst();
+  if (row) return readRun(row, row.steps);
+  throw new NightshiftError("RUN_NOT_FOUND", "You have no run with this id; list_runs shows those you have.");
+}
+
+async function listRuns(
+  db: Database,
+  userKey: string,
+  { jobId, status, limit = DEFAULT_PAGE, cursor }: NonNullable<Parameters<RunBook["list"]>[0]>,
+): Promise<RunPage> {
+  const scope: CursorScope = ["runs", userKey, jobId ?? null, status ?? null];
+  const size = Math.min(Math.max(1, limit), MAX_PAGE);
+  let query = db.kysely.selectFrom("runs").selectAll().where("user_key", "=", userKey);
+  if (jobId !== undefined) query = query.where("job_id", "=", jobId);
+  if (status !== undefined) query = query.where("status", "=", status);
+  if (cursor !== undefined) query = query.where("run_id", "<", decodeCursor(scope, cursor));
+  const rows = await query
+    .orderBy("run_id", "desc")
+    .limit(size + 1)
+    .execute();
+  const runs = rows.slice(0, size).map(readRunSummary);
+  const last = runs.at(-1);
+  return rows.length > size && last ? { runs, nextCursor: encodeCursor(scope, last.runId) } : { runs };
+}
+
+async function enqueue(
+  trx: Transaction<Tables>,
+  { userKey, jobId, maxQueued }: { userKey: string; jobId: string; maxQueued: number },
+  now: number,
+): Promise<Run> {
+  const stored = await trx
+    .selectFrom("jobs")
+    .selectAll()
+    .where("job_id", "=", jobId)
+    .where("user_key", "=", userKey)
+    .executeTakeFirst();
+  if (!stored) {
+    throw new NightshiftError(
+      "JOB_NOT_FOUND",
+      "You have no job with this id; list_jobs shows those you have.",
+    );
+  }
+  if (stored.status === "cancelled") {
+    throw new NightshiftError("JOB_STATE", "This job is cancelled; schedule a new one.", { jobId });
+  }
+  await checkQueue(trx, userKey, maxQueued);
+  const row = newRunRow(readJob(stored), { trigger: "manual", scheduledFor: now, coalesced: 0 }, now);
+  await trx.insertInto("runs").values(row).execute();
+  return readRun(row, null);
+}
+
+async function checkQueue(trx: Transaction<Tables>, userKey: string, maxQueued: number): Promise<void> {
+  const row = await trx
+    .selectFrom("runs")
+    .select((eb) => eb.fn.countAll().as("count"))
+    .where("user_key", "=", userKey)
+    .where("due_at", "is not", null)
+    .executeTakeFirst();
+  if (Number(row?.count ?? 0) < maxQueued) return;
+  throw new NightshiftError(
+    "JOB_LIMIT_REACHED",
+    `${maxQueued} runs of yours wait to start, which is the limit; wait for some to end, or cancel_run some.`,
+    { limit: maxQueued },
+  );
+}
+
+async function cancel(
+  trx: Transaction<Tables>,
+  { userKey, runId }: { userKey: string; runId: string },
+  now: number,
+): Promise<Run> {
+  const run = await getRun(trx, userKey, runId);
+  if (run.status === "queued") {
+    await endRun(trx, runId, "queued", emptyOutcome("cancelled", "Cancelled before it started."), now);
+  } else if (run.status === "running") {
+    // The first request stands: asking twice doesn't make it later.
+    const change: Partial<RunRow> = { cancel_requested_at: run.cancelRequestedAt ?? now };
+    await trx
+      .updateTable("runs")
+      .set(change)
+      .where("run_id", "=", runId)
+      .where("user_key", "=", userKey)
+      .execute();
+  } else {
+    throw new NightshiftError(
+      "RUN_STATE",
+      `This run has ended (${run.status}); there is nothing to cancel.`,
+      {
+        status: run.status,
+      },
+    );
+  }
+  return getRun(trx, userKey, runId);
+}

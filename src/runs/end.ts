@@ -1,0 +1,79 @@
+import type { Transaction } from "kysely";
+import type { RunRow, Tables } from "../database/schema.ts";
+import { readDetail } from "./row.ts";
+import { type EndStatus, NEXT_STATUSES, type Outcome, type RunStatus } from "./run.ts";
+
+/** Only the parts that a run can have that never started: nothing was said and nothing was spent. */
+export function emptyOutcome(status: EndStatus, statusReason: string | null): Outcome {
+  return {
+    status,
+    statusReason,
+    output: null,
+    error: null,
+    transcript: [],
+    usage: { input_tokens: 0, output_tokens: 0 },
+  };
+}
+
+/** The columns of a run that has ended so. For rows that are born ended and for `endRun`. */
+export function endedColumns(row: Pick<RunRow, "detail">, outcome: Outcome, now: number) {
+  const { parentSessionId } = readDetail(row.detail);
+  const { statusReason = null, error } = outcome;
+  return {
+    status: outcome.status,
+    due_at: null,
+    lease_until: null,
+    finished_at: now,
+    output: outcome.output,
+    input_tokens: outcome.usage.input_tokens,
+    output_tokens: outcome.usage.output_tokens,
+    detail: JSON.stringify({ parentSessionId, statusReason, error }),
+  };
+}
+
+/**
+ * The one function that ends a stored run. False, and nothing written, when the run is in none of the states from
+ * which NEXT_STATUSES leads to that end, or not in `from`: so an end is written once, whoever comes second.
+ */
+export async function endRun(
+  trx: Transaction<Tables>,
+  runId: string,
+  from: "queued" | "running",
+  outcome: Outcome,
+  now: number,
+): Promise<boolean> {
+  const next: readonly RunStatus[] = NEXT_STATUSES[from];
+  if (!next.includes(outcome.status)) return false;
+  const row = await trx
+    .selectFrom("runs")
+    .select("detail")
+    .where("run_id", "=", runId)
+    .where("status", "=", from)
+    .executeTakeFirst();
+  if (!row) return false;
+  const { numUpdatedRows } = await trx
+    .updateTable("runs")
+    .set(endedColumns(row, outcome, now))
+    .where("run_id", "=", runId)
+    .where("status", "=", from)
+    .executeTakeFirst();
+  if (numUpdatedRows !== 1n) return false;
+  if (outcome.transcript.length > 0) {
+    const steps = JSON.stringify(outcome.transcript);
+    await trx.insertInto("transcripts").values({ run_id: runId, steps }).execute();
+  }
+  return true;
+}
+
+/** Cancels the runs of a job that nobody has started. */
+export async function cancelQueuedRuns(trx: Transaction<Tables>, jobId: string, now: number): Promise<void> {
+  const queued = await trx
+    .selectFrom("runs")
+    .select("run_id")
+    .where("job_id", "=", jobId)
+    .where("status", "=", "queued")
+    .where("finished_at", "is", null)
+    .execute();
+  const outcome = emptyOutcome("cancelled", "Its job was cancelled before it started.");
+  for (const { run_id } of queued) await endRun(trx, run_id, "queued", outcome, now);
+}

@@ -1,0 +1,89 @@
+import type { ErrorCode } from "../errors.ts";
+
+export const RUN_STATUSES = [
+  "queued",
+  "running",
+  "succeeded",
+  "failed",
+  "timed_out",
+  "cancelled",
+  "lost",
+  "skipped",
+] as const;
+export type RunStatus = (typeof RUN_STATUSES)[number];
+export type EndStatus = Exclude<RunStatus, "queued" | "running">;
+
+/** The life of a run. What is not here cannot happen; a status without a successor is an end. */
+export const NEXT_STATUSES = {
+  queued: ["running", "cancelled", "skipped"],
+  running: ["succeeded", "failed", "timed_out", "cancelled", "lost", "skipped"],
+  succeeded: [],
+  failed: [],
+  timed_out: [],
+  cancelled: [],
+  lost: [],
+  skipped: [],
+} as const satisfies Record<RunStatus, readonly RunStatus[]>;
+
+export const isEnded = (status: RunStatus): status is EndStatus => NEXT_STATUSES[status].length === 0;
+
+/** One thing a ghost did, in order. `skipped`: memory it does not have. `denied`: a tool it may not use. */
+export interface TranscriptStep {
+  readonly step: number;
+  readonly type: "model" | "tool" | "note";
+  /** What the model said, or the note. */
+  readonly text?: string;
+  readonly tool?: string;
+  readonly arguments?: unknown;
+  readonly result?: string;
+  readonly is_error?: boolean;
+  readonly skipped?: boolean;
+  readonly denied?: boolean;
+}
+
+export interface Usage {
+  readonly input_tokens: number;
+  readonly output_tokens: number;
+}
+
+export interface RunError {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+/** How a run ended: made once, by the ghost's end, and written once. */
+export interface Outcome {
+  readonly status: EndStatus;
+  readonly output: string | null;
+  readonly error: RunError | null;
+  readonly transcript: readonly TranscriptStep[];
+  readonly usage: Usage;
+  /** A sentence for people: why it was skipped or cancelled. A failure's is in `error`. */
+  readonly statusReason?: string | null;
+}
+
+/** One execution of a job. Times are epoch ms. */
+export interface Run {
+  readonly runId: string;
+  readonly jobId: string;
+  readonly userKey: string;
+  readonly trigger: "schedule" | "manual";
+  readonly status: RunStatus;
+  /** A sentence for people: why it was skipped or cancelled. A failure's is in `error`. */
+  readonly statusReason: string | null;
+  /** The moment this run is for; how late it started is told from `startedAt`. */
+  readonly scheduledFor: number;
+  /** Earlier occurrences that this one stands for, because nobody was there to run them. */
+  readonly coalesced: number;
+  readonly attempt: number;
+  readonly parentSessionId: string | null;
+  /** The prompt as it was when the run was claimed; a tool or code job's is a line that names it. */
+  readonly prompt: string;
+  readonly startedAt: number | null;
+  readonly finishedAt: number | null;
+  readonly cancelRequestedAt: number | null;
+  readonly output: string | null;
+  readonly error: RunError | null;
+  readonly transcript: readonly TranscriptStep[];
+  readonly usage: Usage;
+}

@@ -1,0 +1,167 @@
+import { setImmediate, setTimeout as wait } from "node:timers/promises";
+import { NightshiftError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { Run } from "../runs/run.ts";
+import type { Claimed, Occurrences, Reach, Worker } from "./occurrences.ts";
+import { createPulse } from "./pulse.ts";
+import { openSlots } from "./slots.ts";
+
+export interface ClockOptions {
+  readonly occurrences: Occurrences;
+  readonly worker: Worker;
+  readonly reach: Reach;
+  readonly leaseMs: number;
+  /** Ghosts at work at once; the rest wait in order. */
+  readonly maxGhosts: number;
+  readonly log: Log;
+  /** Runs one claimed run to its end. Must not reject. */
+  readonly run: (claimed: Claimed, signal: AbortSignal) => Promise<unknown>;
+  /** Called when something will be due within seconds: the time to have spare threads. */
+  readonly warm?: () => void;
+  /** Told of occurrences that were passed over because their job was still at work. */
+  readonly onSkipped?: (run: Run) => void;
+  /** Told of runs that a dead process left behind. */
+  readonly onLost?: (runs: readonly Run[]) => void;
+  readonly now?: () => number;
+}
+
+/** Starts what is due, when it is due, never before, oldest first. */
+export interface Clock {
+  /** Ends what dead processes left, then runs what is due from now on. Rejects with DATA_UNAVAILABLE. */
+  start(): Promise<void>;
+  /** Says that something may be due, or to be cancelled, sooner than the clock knew. */
+  wake(): void;
+  /**
+   * Claims what is due at `now`, as far as there are free slots, and starts it. Resolves to how many were started.
+   * The clock does this by itself; tests pass the time in.
+   */
+  tick(now?: number): Promise<number>;
+  /** Ids of the runs at work. */
+  readonly running: readonly string[];
+  /** Resolves when no ghost is at work. */
+  idle(): Promise<void>;
+  /**
+   * Claims nothing more, tells running ghosts to stop, ends those that do not, and resolves when all have their
+   * outcome written, or after `graceMs`.
+   */
+  stop(options?: { graceMs?: number }): Promise<void>;
+}
+
+/** Claims between which live calls get their turn. */
+const CLAIM_BATCH = 8;
+const WARM_AHEAD_MS = 5_000;
+const LOOK_ELSEWHERE_MS = 500;
+/** After a failure, and when something is due that nobody here could claim. */
+const RETRY_MS = 250;
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+export function createClock(options: ClockOptions): Clock {
+  const { occurrences, worker, reach, leaseMs, onSkipped, log, now = Date.now } = options;
+  const slots = openSlots({ max: options.maxGhosts, run: options.run, onFree: () => turn() });
+  const pulse = createPulse(options, slots);
+  let timer: NodeJS.Timeout | undefined;
+  let look: NodeJS.Timeout | undefined;
+  let dueAt: number | null = null;
+  let turning: Promise<void> | undefined;
+  let isAskedAgain = false;
+  let isOpen = false;
+
+  const tick = async (at = now()): Promise<number> => {
+    let started = 0;
+    for (;;) {
+      const limit = Math.min(slots.free, CLAIM_BATCH);
+      if (limit <= 0) return started;
+      const claimed = await occurrences.claimDue({
+        now: at,
+        limit,
+        reach,
+        worker,
+        leaseMs,
+        ...(onSkipped && { onSkipped }),
+      });
+      for (const one of claimed) slots.fill(one);
+      started += claimed.length;
+      if (claimed.length < limit) return started;
+      await setImmediate();
+    }
+  };
+
+  /** Sleeps until `dueAt`: in stretches, because timers are short and clocks are set; up once before, to warm. */
+  const sleep = (atLeastMs = 0): void => {
+    clearTimeout(timer);
+    if (!isOpen || dueAt === null) return;
+    const leftMs = dueAt - now();
+    if (leftMs <= WARM_AHEAD_MS) options.warm?.();
+    const untilWarmMs = leftMs - WARM_AHEAD_MS;
+    const sleepMs = Math.max(atLeastMs, untilWarmMs > 0 ? untilWarmMs : leftMs);
+    // A timer may fire a millisecond early by this clock: `wakeUp` looks at the clock, not at the timer.
+    timer = setTimeout(wakeUp, Math.min(Math.max(sleepMs, 0), MAX_TIMER_MS));
+  };
+  const wakeUp = () => {
+    if (dueAt !== null && now() >= dueAt) turn();
+    else sleep();
+  };
+
+  const takeTurn = async (): Promise<void> => {
+    try {
+      do {
+        isAskedAgain = false;
+        const started = await tick();
+        // With no free slot the end of a ghost is what is waited for.
+        const before = dueAt;
+        dueAt = slots.free > 0 ? await occurrences.nextDueAt(reach) : null;
+        const isStuck = started === 0 && dueAt !== null && dueAt === before && dueAt <= now();
+        sleep(isStuck ? RETRY_MS : 0);
+      } while (isAskedAgain && isOpen);
+    } catch (error) {
+      log.error({ err: error }, "due jobs could not be read; trying again");
+      dueAt = now();
+      sleep(RETRY_MS * 4);
+    }
+  };
+  /** One turn at a time: claim, start, and set the timer for what is next. */
+  function turn(): void {
+    isAskedAgain = true;
+    if (!isOpen || turning) return;
+    turning = takeTurn().finally(() => {
+      turning = undefined;
+      if (isAskedAgain) turn();
+    });
+  }
+
+  const wake = (): void => {
+    void pulse.beat();
+    turn();
+  };
+  const lookElsewhere = () => {
+    const isLate = dueAt !== null && now() >= dueAt + RETRY_MS;
+    if (isLate || occurrences.changedElsewhere()) wake();
+  };
+
+  return {
+    async start() {
+      await pulse.start();
+      isOpen = true;
+      look = setInterval(lookElsewhere, LOOK_ELSEWHERE_MS).unref();
+      turn();
+    },
+    wake,
+    tick,
+    get running() {
+      return slots.running;
+    },
+    idle: () => slots.idle(),
+    async stop({ graceMs = 10_000 } = {}) {
+      isOpen = false;
+      clearTimeout(timer);
+      clearInterval(look);
+      await turning;
+      for (const runId of slots.running) slots.end(runId, stopping());
+      await Promise.race([slots.idle(), wait(graceMs, undefined, { ref: false })]);
+      pulse.stop();
+    },
+  };
+}
+
+const stopping = () =>
+  new NightshiftError("CANCELLED", "Nightshift was stopped while this run was at work; it was not finished.");

@@ -1,0 +1,28 @@
+import type { Database } from "../database/open.ts";
+import { endRun } from "../runs/end.ts";
+import { claimDue } from "./claim.ts";
+import { nextDueAt } from "./due.ts";
+import { heartbeat, reapLost } from "./leases.ts";
+import type { Occurrences } from "./occurrences.ts";
+
+/** The scheduler's side of the jobs database: everybody's jobs and runs, so it is never handed to a connection. */
+export function createOccurrences(db: Database): Occurrences {
+  let seenVersion = db.dataVersion();
+  return {
+    nextDueAt: (reach) => nextDueAt(db.kysely, reach),
+    claimDue: async ({ onSkipped, ...options }) => {
+      const { claimed, skipped } = await db.transact((trx) => claimDue(trx, options));
+      if (onSkipped) skipped.forEach(onSkipped);
+      return claimed;
+    },
+    heartbeat: (options) => db.transact((trx) => heartbeat(trx, options)),
+    finish: (runId, outcome, now) => db.transact((trx) => endRun(trx, runId, "running", outcome, now)),
+    reapLost: (options) => db.transact((trx) => reapLost(trx, options)),
+    changedElsewhere: () => {
+      const version = db.dataVersion();
+      const changed = version !== seenVersion;
+      seenVersion = version;
+      return changed;
+    },
+  };
+}

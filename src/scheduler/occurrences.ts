@@ -1,0 +1,67 @@
+import type { Job } from "../jobs/job.ts";
+import type { Outcome, Run } from "../runs/run.ts";
+
+/** Who runs things here, so that another process can tell whether the one that claimed a run is still alive. */
+export interface Worker {
+  readonly workerId: string;
+  readonly host: string;
+  readonly pid: number;
+}
+
+/** What this process is able to run; what it is not is left for a process that is. */
+export interface Reach {
+  /** Action kinds, e.g. no `prompt` where no model is configured. */
+  readonly kinds: readonly Job["action"]["kind"][];
+  /** One user's jobs only (a stdio server serves its own user); absent means everybody's. */
+  readonly userKey?: string;
+  /** This queued run and nothing else: for a process that was started to run it. */
+  readonly runId?: string;
+}
+
+export interface Claimed {
+  readonly run: Run;
+  readonly job: Job;
+}
+
+/**
+ * The system's side of jobs and runs: what is due, who has it, how it ended. Only the scheduler holds it.
+ * Every method is one transaction.
+ */
+export interface Occurrences {
+  /** The earliest time at which something is due or was queued by hand; by index, whatever the number of jobs. */
+  nextDueAt(reach: Reach): Promise<number | null>;
+  /**
+   * Claims up to `limit` due occurrences and queued runs, oldest first: for each the run row `running` with a
+   * lease, and the job's next time (computed by the schedule), in one transaction, so that two processes never run one
+   * occurrence twice and a crash between any two lines loses none. Occurrences missed before the last are counted
+   * in `coalesced` of that one run. An occurrence whose job still runs is not started but recorded as a `skipped`
+   * run, and `onSkipped` hears of it after the commit. May claim fewer than `limit` while more is due: `nextDueAt`
+   * tells.
+   */
+  claimDue(options: {
+    now: number;
+    limit: number;
+    reach: Reach;
+    worker: Worker;
+    leaseMs: number;
+    onSkipped?: (run: Run) => void;
+  }): Promise<readonly Claimed[]>;
+  /** Extends the leases of `runIds`; answers with those whose owner wants them cancelled, and those no longer ours. */
+  heartbeat(options: { runIds: readonly string[]; now: number; leaseMs: number; worker: Worker }): Promise<{
+    cancel: readonly string[];
+    gone: readonly string[];
+  }>;
+  /** Writes how a run ended, once: false when it had ended (or was taken for lost) already. */
+  finish(runId: string, outcome: Outcome, now: number): Promise<boolean>;
+  /**
+   * Ends as `lost` the running runs whose lease is over or whose process (on this host) is dead; answers with them.
+   * A process that may have slept renews its own leases (`heartbeat`) first.
+   */
+  reapLost(options: {
+    now: number;
+    worker: Worker;
+    isAlive: (pid: number) => boolean;
+  }): Promise<readonly Run[]>;
+  /** True when another process has written to the file since the last time this was asked. Cheap. */
+  changedElsewhere(): boolean;
+}

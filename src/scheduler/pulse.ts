@@ -1,0 +1,69 @@
+import { NightshiftError } from "../errors.ts";
+import type { ClockOptions } from "./clock.ts";
+import type { Slots } from "./slots.ts";
+
+/** Shows that the runs at work here are alive, hears which of them are to stop, and buries those of the dead. */
+export interface Pulse {
+  /** Ends as lost what dead processes left behind, and goes on doing so. */
+  start(): Promise<void>;
+  /** Extends the leases now; ends runs that their owners want cancelled. Never rejects. */
+  beat(): Promise<void>;
+  stop(): void;
+}
+
+/** Beats within one lease: one may fail, or be late, without a live run counting as lost. */
+const BEATS_PER_LEASE = 3;
+
+export function createPulse(options: ClockOptions, slots: Slots): Pulse {
+  const { occurrences, worker, leaseMs, log, now = Date.now } = options;
+  let beating: NodeJS.Timeout | undefined;
+  let reaping: NodeJS.Timeout | undefined;
+
+  const beat = async (): Promise<void> => {
+    const runIds = slots.running;
+    if (runIds.length === 0) return;
+    try {
+      const { cancel, gone } = await occurrences.heartbeat({ runIds, now: now(), leaseMs, worker });
+      for (const runId of cancel) slots.end(runId, cancelled());
+      for (const runId of gone) slots.end(runId, taken());
+    } catch (error) {
+      log.error({ err: error }, "the leases of running ghosts could not be extended");
+    }
+  };
+  const reap = async (): Promise<void> => {
+    // First what is ours: after a sleep of this machine our own leases look as dead as any.
+    await beat();
+    const lost = await occurrences.reapLost({ now: now(), worker, isAlive });
+    for (const run of lost)
+      log.warn({ run_id: run.runId, job_id: run.jobId }, "a run was lost: the process that ran it is gone");
+    if (lost.length > 0) options.onLost?.(lost);
+  };
+
+  return {
+    async start() {
+      await reap();
+      const failed = (error: unknown) => log.error({ err: error }, "lost runs could not be looked for");
+      beating = setInterval(() => void beat(), leaseMs / BEATS_PER_LEASE).unref();
+      reaping = setInterval(() => void reap().catch(failed), leaseMs).unref();
+    },
+    beat,
+    stop() {
+      clearInterval(beating);
+      clearInterval(reaping);
+    },
+  };
+}
+
+/** Whether a process of this host is there; one that belongs to somebody else is. */
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+const cancelled = () => new NightshiftError("CANCELLED", "Cancelled by its owner.");
+const taken = () =>
+  new NightshiftError("CANCELLED", "This run was silent for so long that another process took it for lost.");

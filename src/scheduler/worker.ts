@@ -1,0 +1,98 @@
+import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import type { Log } from "../log.ts";
+
+/** How a thread ended: on its own or by our hand (`exited`), or with an error that nobody caught (`crashed`). */
+export type ThreadEnd =
+  | { readonly kind: "exited"; readonly code: number }
+  | { readonly kind: "crashed"; readonly error: string; readonly outOfMemory: boolean };
+
+/** One thread, for one use. */
+export interface GhostThread {
+  /** The main side's end of a channel that only this thread has the other end of. */
+  readonly port: MessagePort;
+  readonly exited: Promise<ThreadEnd>;
+  /**
+   * Resolves when the thread is gone. One that is inside a blocking system call cannot be ended before the call
+   * returns: then it resolves after two seconds, and the log says so. May be called twice.
+   */
+  terminate(): Promise<void>;
+}
+
+export interface StartedThread extends GhostThread {
+  readonly worker: Worker;
+  /** Resolves when the thread has loaded and waits for work, or is gone. */
+  readonly ready: Promise<unknown>;
+}
+
+const TERMINATE_WAIT_MS = 2_000;
+/** Characters of what a thread prints that are worth a debug line. */
+const MAX_PRINTED_CHARS = 4_096;
+
+/**
+ * Starts a worker that shares nothing with this process but one port: no environment (it may hold keys), no
+ * arguments, no Node flags, no output (stdout belongs to MCP), and a heap of its own.
+ */
+export function startWorker(path: string, options: { memoryMb: number; log: Log }): StartedThread {
+  const { port1: port, port2 } = new MessageChannel();
+  const worker = new Worker(path, {
+    workerData: { port: port2 },
+    transferList: [port2],
+    env: {},
+    argv: [],
+    execArgv: [],
+    stdout: true,
+    stderr: true,
+    resourceLimits: { maxOldGenerationSizeMb: options.memoryMb, maxYoungGenerationSizeMb: 4 },
+  });
+  swallow(worker, options.log);
+  const exited = endOf(worker);
+  // Later than `exited` after a crash, which is known before the thread is gone.
+  const gone = new Promise<true>((resolve) => worker.once("exit", () => resolve(true)));
+  const { promise: loaded, resolve } = Promise.withResolvers<void>();
+  port.once("message", () => resolve());
+  port.unref();
+  return {
+    worker,
+    port,
+    exited,
+    ready: Promise.race([loaded, exited]),
+    async terminate() {
+      void worker.terminate();
+      const isGone = await Promise.race([gone, after(TERMINATE_WAIT_MS)]);
+      if (!isGone) options.log.error({ thread: worker.threadId }, "a ghost's thread does not end: it blocks");
+    },
+  };
+}
+
+function endOf(worker: Worker): Promise<ThreadEnd> {
+  const { promise, resolve } = Promise.withResolvers<ThreadEnd>();
+  worker.once("error", (error: unknown) => {
+    const { message, code } = (error ?? {}) as { message?: unknown; code?: unknown };
+    resolve({
+      kind: "crashed",
+      error: String(message ?? error).slice(0, 1_000),
+      outOfMemory: code === "ERR_WORKER_OUT_OF_MEMORY",
+    });
+  });
+  // "error" comes first where there is one; the promise keeps the first answer.
+  worker.once("exit", (code) => resolve({ kind: "exited", code }));
+  return promise;
+}
+
+/** What a thread prints must be read, or it would pile up; it is kept from stdout, and told to the log in part. */
+function swallow(worker: Worker, log: Log): void {
+  let left = MAX_PRINTED_CHARS;
+  for (const stream of [worker.stdout, worker.stderr]) {
+    stream.on("data", (chunk: Buffer) => {
+      if (left <= 0 || !log.isLevelEnabled("debug")) return;
+      const printed = chunk.toString("utf8").slice(0, left);
+      left -= printed.length;
+      log.debug({ thread: worker.threadId, printed }, "a ghost's thread printed");
+    });
+  }
+}
+
+const after = (ms: number) =>
+  new Promise<false>((resolve) => {
+    setTimeout(() => resolve(false), ms).unref();
+  });

@@ -1,0 +1,84 @@
+import type { EntityType } from "../context/entity.ts";
+import { NightshiftError } from "../errors.ts";
+import type { ToolDefinition } from "./define.ts";
+import { type JsonSchema, toJsonSchema } from "./schema.ts";
+
+/** A tool as `tools/list` shows it. */
+export interface ListedTool {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+  readonly inputSchema: JsonSchema;
+  readonly outputSchema?: JsonSchema;
+  readonly annotations?: object;
+}
+
+/** The frozen list of tool definitions: process-wide, and without any user in it. */
+export interface Catalog<Services> {
+  readonly definitions: ReadonlyMap<string, ToolDefinition<Services>>;
+  /** In the order of definition; schemas are converted once, when first asked. */
+  list(entityType: EntityType): readonly ListedTool[];
+}
+
+const NAME = /^[a-zA-Z0-9_.-]{1,64}$/;
+
+/** Rejects with TOOL_MODULE_INVALID for a name that is bad or taken: nothing is ever shadowed in silence. */
+export function createCatalog<Services>(tools: readonly ToolDefinition<Services>[]): Catalog<Services> {
+  const definitions = new Map<string, ToolDefinition<Services>>();
+  for (const tool of tools) {
+    if (!NAME.test(tool.name))
+      throw new NightshiftError(
+        "TOOL_MODULE_INVALID",
+        `"${tool.name}" is no tool name: use letters, digits, _ - .`,
+      );
+    if (definitions.has(tool.name))
+      throw new NightshiftError(
+        "TOOL_MODULE_INVALID",
+        `Two tools are named "${tool.name}"; rename one of them.`,
+      );
+    definitions.set(tool.name, Object.freeze({ ...tool }));
+  }
+  const listed = new Map<string, ListedTool>();
+  const lists = new Map<EntityType, readonly ListedTool[]>();
+  const show = (tool: ToolDefinition<Services>): ListedTool => {
+    const known = listed.get(tool.name);
+    if (known) return known;
+    const made = listTool(tool);
+    listed.set(tool.name, made);
+    return made;
+  };
+  return Object.freeze({
+    definitions,
+    list(entityType: EntityType) {
+      const known = lists.get(entityType);
+      if (known) return known;
+      const made = Object.freeze(
+        [...definitions.values()].filter((tool) => isFor(tool, entityType)).map(show),
+      );
+      lists.set(entityType, made);
+      return made;
+    },
+  });
+}
+
+/** Whether callers of this entity type are offered the tool. */
+export function isFor(tool: ToolDefinition<never>, entityType: EntityType): boolean {
+  return !tool.audience || tool.audience.includes(entityType);
+}
+
+function listTool(tool: ToolDefinition<never>): ListedTool {
+  const inputSchema = toJsonSchema(tool.inputSchema, "input");
+  return Object.freeze({
+    name: tool.name,
+    title: tool.title ?? titleOf(tool.name),
+    description: tool.description,
+    inputSchema: { type: "object", ...inputSchema },
+    ...(tool.outputSchema && { outputSchema: toJsonSchema(tool.outputSchema, "output") }),
+    ...(tool.annotations && { annotations: tool.annotations }),
+  });
+}
+
+const titleOf = (name: string): string => {
+  const words = name.replaceAll(/[_.-]+/g, " ").trim();
+  return words.charAt(0).toUpperCase() + words.slice(1);
+};

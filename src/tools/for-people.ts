@@ -1,0 +1,18 @@
+import { currentTime } from "./current-time.ts";
+import type { ToolDefinition } from "./define.ts";
+import { factTools } from "./facts.ts";
+import { jobTools } from "./jobs/manage.ts";
+import { scheduleTask } from "./jobs/schedule-task.ts";
+import { runTools } from "./runs.ts";
+import type { Services } from "./services.ts";
+import { whoami } from "./whoami.ts";
+
+/** What a connection is offered, in the order in which `tools/list` shows it. */
+export const peopleTools: readonly ToolDefinition<Services>[] = [
+  whoami,
+  currentTime,
+  ...factTools,
+  scheduleTask,
+  ...jobTools,
+  ...runTools,
+];

@@ -1,0 +1,203 @@
+import { z } from "zod";
+import { NightshiftError } from "../../errors.ts";
+import type { Job } from "../../jobs/job.ts";
+import { nextOccurrence, parseSchedule } from "../../jobs/schedule.ts";
+import type { JobChange } from "../../jobs/store.ts";
+import type { ToolAnnotations, ToolDefinition } from "../define.ts";
+import { answer } from "../result.ts";
+import { need, type Services } from "../services.ts";
+import { actionOf, assertRunnable, type JobArguments, jobArguments, limitsOf } from "./arguments.ts";
+import { jobShape, lastRunOf, lastRunShape, showJob, tellJob } from "./show.ts";
+
+const jobId = z.string().min(1).max(100).describe("the job_id that schedule_task or list_jobs gave");
+const READ: ToolAnnotations = { readOnlyHint: true, openWorldHint: false };
+const WRITE: ToolAnnotations = {
+  readOnlyHint: false,
+  destructiveHint: false,
+  idempotentHint: true,
+  openWorldHint: false,
+};
+
+const listJobs: ToolDefinition<Services> = {
+  name: "list_jobs",
+  title: "List jobs",
+  description: "Lists this user's scheduled jobs, newest first, a page at a time.",
+  inputSchema: z.strictObject({
+    status: z.enum(["active", "paused", "completed", "cancelled"]).optional(),
+    cursor: z.string().max(1_000).optional().describe("next_cursor of the page before"),
+    limit: z.number().int().min(1).max(100).default(20),
+  }),
+  outputSchema: z.object({ jobs: z.array(jobShape), next_cursor: z.string().optional() }),
+  annotations: READ,
+  create: (_context, services) => ({
+    run: async ({ limit, status, cursor }: { limit: number; status?: Job["status"]; cursor?: string }) => {
+      const options = { limit, ...(status && { status }), ...(cursor && { cursor }) };
+      const page = await need(services.jobs, "schedules").list(options);
+      const jobs = page.jobs.map((job) => showJob(job, services));
+      const lines = jobs.map((job) => `- ${tellJob(job)}`);
+      if (page.nextCursor) lines.push(`There are more: cursor ${page.nextCursor}`);
+      const text = lines.length === 0 ? "No jobs. schedule_task makes one." : lines.join("\n");
+      return answer({ jobs, ...(page.nextCursor && { next_cursor: page.nextCursor }) }, text);
+    },
+  }),
+};
+
+const getJob: ToolDefinition<Services> = {
+  name: "get_job",
+  title: "Read a job",
+  description: "Reads one scheduled job: what it does, when, with which limits and tools, and its last run.",
+  inputSchema: z.strictObject({ job_id: jobId }),
+  outputSchema: jobShape.extend({ last_run: lastRunShape }),
+  annotations: READ,
+  create: (_context, services) => ({
+    run: async (args: { job_id: string }) => {
+      const shown = showJob(await need(services.jobs, "schedules").get(args.job_id), services);
+      const lastRun = await lastRunOf(args.job_id, services);
+      const text = `${tellJob(shown)}\nLast run: ${lastRun ? `${lastRun.run_id}, ${lastRun.status}` : "none yet"}.`;
+      return answer({ ...shown, last_run: lastRun }, text);
+    },
+  }),
+};
+
+/** A tool that changes one job and shows the result. */
+function changing<Args extends { job_id: string }>(
+  face: Pick<ToolDefinition, "name" | "title" | "description"> & { extra?: z.ZodRawShape },
+  decide: (job: Job, args: Args, services: Services) => JobChange,
+): ToolDefinition<Services> {
+  const { extra, ...rest } = face;
+  return {
+    ...rest,
+    inputSchema: z.strictObject({ job_id: jobId, ...extra }),
+    outputSchema: jobShape,
+    annotations: face.name === "cancel_job" ? { ...WRITE, destructiveHint: true } : WRITE,
+    create: (_context, services) => ({
+      run: async (args: Args) => {
+        const book = need(services.jobs, "schedules");
+        const job = await book.update(args.job_id, (stored) => decide(stored, args, services));
+        services.scheduler?.wake();
+        const shown = showJob(job, services);
+        return answer(shown, tellJob(shown));
+      },
+    }),
+  };
+}
+
+function assertStatus(job: Job, allowed: readonly Job["status"][], verb: string): void {
+  if (allowed.includes(job.status)) return;
+  throw new NightshiftError(
+    "JOB_STATE",
+    `This job is ${job.status}, so it cannot be ${verb}. Make a new one with schedule_task.`,
+  );
+}
+
+function assertNotFromFile(job: Job, verb: string): void {
+  if (job.origin.kind !== "folder") return;
+  throw new NightshiftError(
+    "JOB_STATE",
+    `This job is written in the file ${job.origin.file}; ${verb} that file. Here it can be paused, resumed and run.`,
+  );
+}
+
+const pauseJob = changing(
+  {
+    name: "pause_job",
+    title: "Pause a job",
+    description: "Stops a job from starting runs until resume_job.",
+  },
+  (job) => {
+    assertStatus(job, ["active", "paused"], "paused");
+    return { status: "paused", statusReason: "Paused by its owner.", nextRunAt: null };
+  },
+);
+
+const resumeJob = changing(
+  { name: "resume_job", title: "Resume a job", description: "Lets a paused job run again, from now on." },
+  (job, _args, { now }) => {
+    assertStatus(job, ["active", "paused"], "resumed");
+    if (job.status === "active") return {};
+    const nextRunAt = nextOccurrence(job.schedule, job.timezone, now());
+    if (nextRunAt === null)
+      throw new NightshiftError(
+        "JOB_STATE",
+        "Its time went by while it was paused. Use run_job, or update_job with a new execute_at.",
+      );
+    return { status: "active", statusReason: null, nextRunAt };
+  },
+);
+
+const cancelJob = changing(
+  {
+    name: "cancel_job",
+    title: "Cancel a job",
+    description: "Ends a job for good. Its runs can still be read.",
+  },
+  (job) => {
+    assertNotFromFile(job, "remove");
+    return { status: "cancelled", statusReason: "Cancelled by its owner.", nextRunAt: null };
+  },
+);
+
+const { prompt, tool, ...others } = jobArguments;
+const updateJob = changing<JobArguments & { job_id: string }>(
+  {
+    name: "update_job",
+    title: "Change a job",
+    description: "Changes what is given of a job and leaves the rest. A new time replaces the old one.",
+    extra: { prompt, tool, ...others },
+  },
+  (job, args, services) => {
+    assertNotFromFile(job, "change");
+    assertStatus(job, ["active", "paused", "completed"], "changed");
+    const scheduler = need(services.scheduler, "schedules");
+    const action = actionOf(args) ?? job.action;
+    const tools = args.allowed_tools ?? job.tools;
+    assertRunnable(action, tools, scheduler);
+    const change: JobChange = {
+      action,
+      tools,
+      limits: limitsOf(args, job.limits),
+      name: args.name ?? job.name,
+    };
+    return { ...change, ...retime(job, args, services.now()) };
+  },
+);
+
+/** A new time, or the old one read in a new zone. */
+function retime(job: Job, args: JobArguments, now: number): JobChange {
+  const given = args.execute_at ?? args.cron ?? args.every_seconds;
+  if (given === undefined && args.timezone === undefined) return {};
+  if (given === undefined && job.schedule.kind !== "cron")
+    throw new NightshiftError(
+      "INVALID_SCHEDULE",
+      "A new timezone needs the time with it: give execute_at, cron or every_seconds too.",
+    );
+  const kept = job.schedule.kind === "cron" && given === undefined ? { cron: job.schedule.cron } : {};
+  const { schedule, timezone } = parseSchedule({ timezone: job.timezone, ...kept, ...args }, now);
+  const nextRunAt = nextOccurrence(schedule, timezone, now);
+  if (job.status === "paused") return { schedule, timezone };
+  return { schedule, timezone, nextRunAt, status: "active", statusReason: null };
+}
+
+const runJob: ToolDefinition<Services> = {
+  name: "run_job",
+  title: "Run a job now",
+  description: "Queues a run of a job for now, besides its schedule. Read what came of it with get_run.",
+  inputSchema: z.strictObject({ job_id: jobId }),
+  outputSchema: z.object({ run_id: z.string(), job_id: z.string(), status: z.string() }),
+  annotations: { ...WRITE, idempotentHint: false, openWorldHint: true },
+  create: (_context, services) => ({
+    run: async (args: { job_id: string }) => {
+      const job = await need(services.jobs, "schedules").get(args.job_id);
+      const obstacle = services.scheduler?.obstacle(job.action.kind);
+      if (obstacle) throw new NightshiftError("MODEL_NOT_CONFIGURED", obstacle);
+      const run = await need(services.runControl, "runs").enqueue(args.job_id);
+      services.scheduler?.wake();
+      return answer(
+        { run_id: run.runId, job_id: run.jobId, status: run.status },
+        `Queued as ${run.runId}. Read it with get_run.`,
+      );
+    },
+  }),
+};
+
+export const jobTools = [listJobs, getJob, updateJob, pauseJob, resumeJob, cancelJob, runJob] as const;

@@ -1,0 +1,51 @@
+import { z } from "zod";
+import { NightshiftError } from "../../errors.ts";
+import { nextOccurrence, parseSchedule } from "../../jobs/schedule.ts";
+import type { ToolDefinition } from "../define.ts";
+import { answer } from "../result.ts";
+import { need, type Services } from "../services.ts";
+import { actionOf, assertRunnable, type JobArguments, jobArguments, limitsOf } from "./arguments.ts";
+import { jobShape, showJob } from "./show.ts";
+
+export const scheduleTask: ToolDefinition<Services> = {
+  name: "schedule_task",
+  title: "Schedule a task",
+  description:
+    "Has a prompt worked on later, or again and again, by a ghost: an automated session of its own with a ReAct loop and tools, which cannot read or write this user's memory and cannot ask anybody. Put everything it needs to know into the prompt. Give exactly one of prompt and tool, and exactly one of execute_at, cron and every_seconds.",
+  inputSchema: z.strictObject(jobArguments),
+  outputSchema: jobShape.extend({ note: z.string().optional() }),
+  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
+  create: (context, services) => ({
+    run: async (args: JobArguments) => {
+      const scheduler = need(services.scheduler, "schedules");
+      const action = actionOf(args);
+      if (!action)
+        throw new NightshiftError(
+          "INVALID_ARGUMENTS",
+          "Say what to do: give a prompt, or a tool {name, arguments}.",
+        );
+      const now = services.now();
+      const { schedule, timezone } = parseSchedule(args, now);
+      const tools = args.allowed_tools ?? null;
+      assertRunnable(action, tools, scheduler);
+      const job = await need(services.jobs, "schedules").create({
+        name: args.name ?? null,
+        action,
+        schedule,
+        timezone,
+        limits: limitsOf(args),
+        tools,
+        nextRunAt: nextOccurrence(schedule, timezone, now) ?? (schedule.kind === "at" ? schedule.at : null),
+        origin: { kind: "tool", parentSessionId: context.sessionId, threadId: context.threadId },
+      });
+      scheduler.wake();
+      const shown = showJob(job, services);
+      const text = [
+        `Scheduled as ${job.jobId}. It runs at ${shown.next_runs.join(", then ")} (${timezone}).`,
+        `It runs as ${shown.ghost_session_id}, which has no access to this user's memory. Read what came of it with list_runs and get_run.`,
+        ...(scheduler.caveat ? [scheduler.caveat] : []),
+      ].join("\n");
+      return answer({ ...shown, ...(scheduler.caveat && { note: scheduler.caveat }) }, text);
+    },
+  }),
+};

@@ -1,0 +1,98 @@
+import { z } from "zod";
+import { ghostSessionId, type Job } from "../../jobs/job.ts";
+import { nextOccurrences } from "../../jobs/schedule.ts";
+import { toIso, toZonedIso } from "../../jobs/time.ts";
+import { isEnded, RUN_STATUSES } from "../../runs/run.ts";
+import { need, type Services } from "../services.ts";
+
+const limitsShape = {
+  use_react_loop: z.boolean(),
+  max_iterations: z.number(),
+  max_tokens: z.number(),
+  timeout_seconds: z.number(),
+  allowed_tools: z.array(z.string()).describe("what the job's ghost is offered"),
+};
+
+/** A job as every tool shows it: always with its effective values. */
+export const jobShape = z.object({
+  job_id: z.string(),
+  ghost_session_id: z.string(),
+  name: z.string().nullable(),
+  status: z.enum(["active", "paused", "completed", "cancelled"]),
+  status_reason: z.string().nullable(),
+  prompt: z.string().optional(),
+  tool: z.object({ name: z.string(), arguments: z.record(z.string(), z.unknown()) }).optional(),
+  file: z.string().optional().describe("the file of the jobs folder that this job comes from"),
+  execute_at: z.string().optional(),
+  cron: z.string().optional(),
+  every_seconds: z.number().optional(),
+  timezone: z.string(),
+  next_runs: z.array(z.string()).describe("the next three, in the job's zone"),
+  ...limitsShape,
+  created_at: z.string(),
+  updated_at: z.string(),
+  waiting_because: z.string().optional().describe("why its runs cannot start here"),
+});
+
+export const lastRunShape = z
+  .object({ run_id: z.string(), status: z.enum(RUN_STATUSES), finished_at: z.string().nullable() })
+  .nullable()
+  .describe("the newest run that has ended");
+
+/** The next three times, in the job's zone; none for a job that is not active. */
+export function nextRuns(job: Job, now: number, count = 3): string[] {
+  if (job.status !== "active" || job.nextRunAt === null) return [];
+  const later = nextOccurrences(job.schedule, job.timezone, Math.max(job.nextRunAt, now), count - 1);
+  return [job.nextRunAt, ...later].slice(0, count).map((at) => toZonedIso(at, job.timezone));
+}
+
+const showSchedule = ({ schedule, timezone }: Job) => {
+  if (schedule.kind === "at") return { execute_at: toZonedIso(schedule.at, timezone) };
+  if (schedule.kind === "cron") return { cron: schedule.cron };
+  return { every_seconds: schedule.everySeconds };
+};
+
+const showAction = ({ action, origin }: Job) => ({
+  ...(action.kind === "prompt" && { prompt: action.prompt }),
+  ...(action.kind === "tool" && { tool: { name: action.tool, arguments: { ...action.arguments } } }),
+  ...(origin.kind === "folder" && { file: origin.file }),
+});
+
+export function showJob(job: Job, services: Services): z.output<typeof jobShape> {
+  const scheduler = need(services.scheduler, "schedules");
+  const obstacle = job.status === "active" ? scheduler.obstacle(job.action.kind) : undefined;
+  return {
+    job_id: job.jobId,
+    ghost_session_id: ghostSessionId(job.jobId),
+    name: job.name,
+    status: job.status,
+    status_reason: job.statusReason,
+    ...showAction(job),
+    ...showSchedule(job),
+    timezone: job.timezone,
+    next_runs: nextRuns(job, services.now()),
+    use_react_loop: job.limits.useReactLoop,
+    max_iterations: job.limits.maxIterations,
+    max_tokens: job.limits.maxTokens,
+    timeout_seconds: job.limits.timeoutSeconds,
+    allowed_tools: [...scheduler.toolsOf(job)],
+    created_at: toIso(job.createdAt) as string,
+    updated_at: toIso(job.updatedAt) as string,
+    ...(obstacle && { waiting_because: obstacle }),
+  };
+}
+
+/** From an ended run only: a claim is not a result. */
+export async function lastRunOf(jobId: string, services: Services): Promise<z.output<typeof lastRunShape>> {
+  const { runs } = await need(services.runs, "runs").list({ jobId, limit: 20 });
+  const ended = runs.find(({ status }) => isEnded(status) && status !== "skipped");
+  return ended ? { run_id: ended.runId, status: ended.status, finished_at: toIso(ended.finishedAt) } : null;
+}
+
+/** The job in a line for the model. */
+export function tellJob(job: z.output<typeof jobShape>): string {
+  const what = job.prompt ?? (job.tool ? `tool ${job.tool.name}` : `file ${job.file}`);
+  const name = job.name ?? (what.length > 60 ? `${what.slice(0, 60)}…` : what);
+  const when = job.next_runs[0] ? `next ${job.next_runs[0]} (${job.timezone})` : "nothing due";
+  return `${job.job_id} "${name}": ${job.status}, ${when}${job.status_reason ? `. ${job.status_reason}` : ""}`;
+}

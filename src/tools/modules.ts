@@ -1,0 +1,81 @@
+import { glob, stat } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { McpServer } from "@modelcontextprotocol/server";
+import { NightshiftError } from "../errors.ts";
+import { type ToolContext, type ToolDefinition, type ToolSpec, toDefinition } from "./define.ts";
+
+/** A module's own registrations, called with each connection's own fresh server. */
+export type Register = (server: McpServer, context: ToolContext) => void | Promise<void>;
+
+export interface LoadedModules {
+  readonly tools: readonly ToolDefinition<unknown>[];
+  readonly registers: readonly Register[];
+}
+
+const MODULE = /\.(?:ts|mts|js|mjs)$/;
+
+/**
+ * Loads the modules that `--tools` names: files, folders (their modules, not those of folders in them) or globs,
+ * in alphabetical order. Rejects with TOOL_MODULE_INVALID that names the file and what is wrong with it.
+ */
+export async function loadToolModules(patterns: readonly string[]): Promise<LoadedModules> {
+  const tools: ToolDefinition<unknown>[] = [];
+  const registers: Register[] = [];
+  for (const file of await findModules(patterns)) {
+    const exported = await importModule(file);
+    const found = Object.entries(exported).flatMap(([key, value]) => specsIn(key, value, file));
+    tools.push(...found.map(toDefinition));
+    if (typeof exported.register === "function") registers.push(exported.register as Register);
+    else if (found.length === 0)
+      throw invalid(
+        file,
+        "it exports no tool and no register function; export something made with defineTool",
+      );
+  }
+  return { tools, registers };
+}
+
+async function findModules(patterns: readonly string[]): Promise<readonly string[]> {
+  const files = new Set<string>();
+  for (const pattern of patterns) {
+    const path = resolve(pattern);
+    const info = await stat(path).catch(() => undefined);
+    const wanted = info?.isDirectory() ? join(path, "*") : path;
+    const found = info?.isFile() ? [path] : await Array.fromAsync(glob(wanted));
+    const modules = found.filter((file) => MODULE.test(file) && !file.endsWith(".d.ts"));
+    if (modules.length === 0)
+      throw invalid(pattern, "no module is there; name a .ts or .js file, a folder or a glob");
+    for (const file of modules.sort()) files.add(file);
+  }
+  return [...files];
+}
+
+async function importModule(file: string): Promise<Record<string, unknown>> {
+  try {
+    return (await import(pathToFileURL(file).href)) as Record<string, unknown>;
+  } catch (error) {
+    throw invalid(
+      file,
+      `it cannot be loaded: ${error instanceof Error ? error.message : String(error)}`,
+      error,
+    );
+  }
+}
+
+/** The tools that one export holds: itself, or its items when it is a list. */
+function specsIn(key: string, value: unknown, file: string): ToolSpec<never>[] {
+  if (Array.isArray(value)) return value.flatMap((item) => specsIn(key, item, file));
+  if (!value || typeof value !== "object" || !("name" in value) || !("run" in value || "create" in value))
+    return [];
+  const spec = value as ToolSpec<never>;
+  if (typeof spec.name !== "string" || typeof spec.description !== "string")
+    throw invalid(file, `the export "${key}" needs a name and a description`);
+  if (typeof (spec.run ?? spec.create) !== "function")
+    throw invalid(file, `the tool "${spec.name}" needs a function run, or create`);
+  return [spec];
+}
+
+function invalid(file: string, problem: string, cause?: unknown): NightshiftError {
+  return new NightshiftError("TOOL_MODULE_INVALID", `${basename(file)}: ${problem}.`, { file }, { cause });
+}

@@ -1,0 +1,62 @@
+/** Plain JSON Schema, as `tools/list` shows it. */
+export type JsonSchema = { readonly [key: string]: unknown };
+
+interface Issue {
+  readonly message: string;
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+}
+
+type Validated<T> = { readonly value: T } | { readonly issues: readonly Issue[] };
+
+/** https://standardschema.dev, with the JSON Schema trait: what zod 4.2 and later, Valibot and ArkType have. */
+export interface StandardSchema<T> {
+  readonly "~standard": {
+    readonly validate: (value: unknown) => Validated<T> | Promise<Validated<T>>;
+    readonly jsonSchema?: {
+      readonly input: (options: { target: "draft-2020-12" }) => Record<string, unknown>;
+      readonly output: (options: { target: "draft-2020-12" }) => Record<string, unknown>;
+    };
+  };
+}
+
+export type Schema<T> = StandardSchema<T> | JsonSchema;
+
+const isStandard = (schema: Schema<unknown>): schema is StandardSchema<unknown> => "~standard" in schema;
+
+/** The JSON Schema of either kind. Throws for a Standard Schema that cannot say it. */
+export function toJsonSchema(schema: Schema<unknown>, side: "input" | "output"): JsonSchema {
+  if (!isStandard(schema)) return schema;
+  const trait = schema["~standard"].jsonSchema;
+  if (!trait)
+    throw new Error("the schema library has no JSON Schema; use zod 4.2 or later, or JSON Schema itself");
+  const { $schema: _dialect, ...json } = trait[side]({ target: "draft-2020-12" });
+  return json;
+}
+
+/** Checks `value`: the parsed value, or one sentence for each thing that is wrong with it. */
+export async function parseWith<T>(
+  schema: Schema<T>,
+  value: unknown,
+): Promise<{ value: T } | { problems: readonly string[] }> {
+  const standard = isStandard(schema) ? schema : await standardOf(schema);
+  const checked = await standard["~standard"].validate(value);
+  if (!("issues" in checked) || !checked.issues) return { value: (checked as { value: T }).value };
+  return { problems: checked.issues.map(sentenceOf) };
+}
+
+function sentenceOf(issue: Issue): string {
+  const path = (issue.path ?? []).map((part) => String(typeof part === "object" ? part.key : part)).join(".");
+  return path ? `${path}: ${issue.message}` : issue.message;
+}
+
+const validators = new WeakMap<JsonSchema, StandardSchema<unknown>>();
+
+/** JSON Schema is checked by the SDK's own validator, loaded only for the tools that need it. */
+async function standardOf(schema: JsonSchema): Promise<StandardSchema<unknown>> {
+  const known = validators.get(schema);
+  if (known) return known;
+  const { fromJsonSchema } = await import("@modelcontextprotocol/server");
+  const made = fromJsonSchema(schema as never) as unknown as StandardSchema<unknown>;
+  validators.set(schema, made);
+  return made;
+}

@@ -1,0 +1,41 @@
+import { NightshiftError } from "../errors.ts";
+import type { FactStore } from "../facts/store.ts";
+import type { Action, Job } from "../jobs/job.ts";
+import type { JobBook } from "../jobs/store.ts";
+import type { RunBook } from "../runs/store.ts";
+
+/** What is read of runs; a ghost's is bound to its own job. */
+export type RunReader = Pick<RunBook, "get" | "list">;
+
+/** What the scheduler can tell the tools that make jobs. */
+export interface SchedulerFace {
+  /** Why an action of this kind could not run here, as a sentence that says what to do; undefined when it can. */
+  obstacle(kind: Action["kind"]): string | undefined;
+  /** A sentence for the result of schedule_task when jobs run only under a condition (a stdio server's life). */
+  readonly caveat?: string;
+  /** The names of all tools that a ghost here can have. */
+  ghostTools(): readonly string[];
+  /** The names of the tools that a ghost of this job is offered. */
+  toolsOf(job: Pick<Job, "tools" | "action">): readonly string[];
+  /** Says that something is due sooner than the clock knew. */
+  wake(): void;
+}
+
+/**
+ * All that the tools of one context can reach. Each part is bound to its owner when it is handed over. A ghost's
+ * has `runs` and nothing else: there is no memory behind its tools and nothing to schedule with.
+ */
+export interface Services {
+  readonly facts?: FactStore;
+  readonly jobs?: JobBook;
+  readonly runs?: RunReader;
+  readonly runControl?: Pick<RunBook, "enqueue" | "cancel">;
+  readonly scheduler?: SchedulerFace;
+  readonly now: () => number;
+}
+
+/** The service, or a refusal for a context that was handed none. */
+export function need<T>(service: T | undefined, what: string): T {
+  if (service !== undefined) return service;
+  throw new NightshiftError("TOOL_DENIED", `This context has no access to ${what}.`);
+}

@@ -1,0 +1,165 @@
+import { getEntityType, withContext } from "../context/scope.ts";
+import type { UserContext } from "../context/user-context.ts";
+import { NightshiftError } from "../errors.ts";
+import { type Catalog, isFor, type ListedTool } from "./catalog.ts";
+import type { ToolDefinition, ToolInstance, ToolResult } from "./define.ts";
+import { toErrorResult, toToolResult } from "./result.ts";
+import { type JsonSchema, parseWith } from "./schema.ts";
+
+export const DEFAULT_TOOL_TIMEOUT_MS = 60_000;
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+  readonly progress?: (done: number, total?: number, message?: string) => void;
+}
+
+/** Where unexpected failures are written: pino on the main side, the broker's port in a ghost's thread. */
+export interface FailureLog {
+  error(fields: object, message: string): void;
+}
+
+/** The tools of one context: made with it, gone with it, shared with nobody. */
+export interface Toolkit {
+  readonly context: UserContext;
+  readonly registryId: string;
+  list(): readonly ListedTool[];
+  has(name: string): boolean;
+  outputSchema(name: string): JsonSchema | undefined;
+  /**
+   * Calls a tool as this context. What goes wrong in the call is a result with `isError`, for the model to read;
+   * never a rejection.
+   */
+  call(name: string, args?: unknown, options?: CallOptions): Promise<ToolResult>;
+  /** Aborts what runs, disposes every instance, and refuses further calls. May be called twice. */
+  dispose(): Promise<void>;
+}
+
+/** Where a context gets its tools. `services` is all that the tools can ever reach. */
+export function buildToolkit<Services>(
+  catalog: Catalog<Services>,
+  context: UserContext,
+  services: Services,
+  log: FailureLog,
+): Toolkit {
+  const registryId = `user_${context.userKey.slice(0, 12)}_${context.runId}_${Date.now()}`;
+  const instances = new Map<string, ToolInstance<never>>();
+  const ended = new AbortController();
+  const contextEnds = () => ended.abort(context.signal.reason);
+  context.signal.addEventListener("abort", contextEnds, { once: true });
+  const offered = (name: string) => {
+    const tool = catalog.definitions.get(name);
+    return tool && isFor(tool, context.entityType) ? tool : undefined;
+  };
+
+  // An instance is made when it is first called: most connections use a few of the tools.
+  const instanceOf = (tool: ToolDefinition<Services>): ToolInstance<never> => {
+    const known = instances.get(tool.name);
+    if (known) return known;
+    const made = tool.create(context, services, registryId);
+    instances.set(tool.name, made);
+    return made;
+  };
+
+  const dispatch = async (name: string, args: unknown, options: CallOptions): Promise<ToolResult> => {
+    if (ended.signal.aborted)
+      throw new NightshiftError("CONTEXT_CLOSED", "This connection has ended; open a new one.");
+    const tool = offered(name);
+    if (!tool)
+      throw new NightshiftError(
+        "TOOL_NOT_FOUND",
+        `There is no tool "${clip(name)}" here. ${namesOf(catalog.list(context.entityType))}`,
+      );
+    const parsed = await parseWith(tool.inputSchema as ToolDefinition["inputSchema"], args ?? {});
+    if ("problems" in parsed)
+      throw new NightshiftError("INVALID_ARGUMENTS", explain(tool, catalog, context, parsed.problems));
+    const signals = [ended.signal, ...(options.signal ? [options.signal] : [])];
+    const value = await withDeadline(tool, signals, (signal) => {
+      const call = { signal, progress: options.progress ?? (() => {}) };
+      return instanceOf(tool).run(parsed.value as never, call);
+    });
+    return toToolResult(value);
+  };
+
+  return {
+    context,
+    registryId,
+    list: () => catalog.list(context.entityType),
+    has: (name) => offered(name) !== undefined,
+    outputSchema: (name) => catalog.list(context.entityType).find((tool) => tool.name === name)?.outputSchema,
+    call: (name, args, options = {}) =>
+      withContext(context, async () => {
+        try {
+          return await dispatch(name, args, options);
+        } catch (error) {
+          if (!(error instanceof NightshiftError))
+            log.error(
+              { err: error, tool: clip(name), entity_type: getEntityType() },
+              "a tool failed unexpectedly",
+            );
+          return toErrorResult(error, context.correlationId);
+        }
+      }),
+    async dispose() {
+      if (!ended.signal.aborted)
+        ended.abort(new NightshiftError("CONTEXT_CLOSED", "This connection has ended."));
+      context.signal.removeEventListener("abort", contextEnds);
+      const made = [...instances.values()];
+      instances.clear();
+      await Promise.allSettled(made.map(async (instance) => instance.dispose?.()));
+    },
+  };
+}
+
+/** Runs `work` until it ends, its time is over, or one of `signals` aborts: whichever is first. */
+async function withDeadline(
+  tool: ToolDefinition<never>,
+  signals: readonly AbortSignal[],
+  work: (signal: AbortSignal) => unknown,
+): Promise<unknown> {
+  const timeoutMs = tool.timeoutMs ?? DEFAULT_TOOL_TIMEOUT_MS;
+  const stop = new AbortController();
+  const { promise: stopped, reject } = Promise.withResolvers<never>();
+  const end = (reason: unknown) => {
+    stop.abort(reason);
+    reject(reason);
+  };
+  const abort = () => end(new NightshiftError("CANCELLED", `The call of ${tool.name} was cancelled.`));
+  const timer = setTimeout(
+    () =>
+      end(
+        new NightshiftError(
+          "TOOL_TIMED_OUT",
+          `${tool.name} did not answer within ${timeoutMs / 1000} s and was stopped.`,
+        ),
+      ),
+    timeoutMs,
+  );
+  for (const signal of signals) {
+    if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort, { once: true });
+  }
+  try {
+    return await Promise.race([stopped, (async () => work(stop.signal))()]);
+  } finally {
+    clearTimeout(timer);
+    for (const signal of signals) signal.removeEventListener("abort", abort);
+  }
+}
+
+function explain<Services>(
+  tool: ToolDefinition<Services>,
+  catalog: Catalog<Services>,
+  context: UserContext,
+  problems: readonly string[],
+): string {
+  const shown = catalog.list(context.entityType).find(({ name }) => name === tool.name);
+  const properties = Object.keys((shown?.inputSchema.properties as object) ?? {});
+  const required = new Set((shown?.inputSchema.required as string[]) ?? []);
+  const takes = properties.map((name) => (required.has(name) ? `${name} (required)` : name)).join(", ");
+  return `${tool.name} was not run: ${problems.map(clip).join("; ")}. It takes ${takes || "no arguments"}.`;
+}
+
+const namesOf = (tools: readonly ListedTool[]) => `Tools: ${tools.map(({ name }) => name).join(", ")}.`;
+
+/** What a caller sent is echoed in part: enough to recognise, too little to flood a log or a model. */
+const clip = (text: string): string => (text.length > 200 ? `${text.slice(0, 200)}…` : text);

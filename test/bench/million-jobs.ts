@@ -1,0 +1,135 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { promisify } from "node:util";
+import { openDatabase } from "../../src/database/open.ts";
+import { toJobRow } from "../../src/jobs/row.ts";
+import { bornJob } from "../../src/jobs/write.ts";
+import { createOccurrences } from "../../src/scheduler/ledger.ts";
+import { ALL_KINDS, newJob, START, temporaryFolder, worker } from "../database/temporary.ts";
+
+const SMALL = 1_000;
+const LARGE = 1_000_000;
+/** Due within one second, in either file: 50 claims of 16 and some to spare. */
+const DUE = 1_000;
+const CLAIM = 16;
+const ROUNDS = 50;
+
+/** What one fresh process measured on one file. Medians. */
+interface Measured {
+  readonly residentMb: number;
+  readonly nextDueAtMs: number;
+  readonly claimMs: number;
+  readonly changedElsewhereUs: number;
+}
+
+export interface MillionJobsResult {
+  readonly small: Measured;
+  readonly large: Measured;
+  /** large / small. */
+  readonly ratio: Measured;
+  readonly storeLargeSeconds: number;
+}
+
+/** A million stored jobs against a thousand: what a wake of the scheduler costs in memory and time. */
+export async function benchMillionJobs(): Promise<MillionJobsResult> {
+  const folder = temporaryFolder();
+  try {
+    const small = join(folder.path, "small.sqlite");
+    const large = join(folder.path, "large.sqlite");
+    await store(small, SMALL);
+    const before = performance.now();
+    await store(large, LARGE);
+    const storeLargeSeconds = (performance.now() - before) / 1000;
+    // Each in a process of its own, so that neither sees what the other or the storing has left in memory.
+    const [one, million] = [await measureApart(small), await measureApart(large)];
+    const ratio = Object.fromEntries(
+      Object.entries(million).map(([key, value]) => [key, value / one[key as keyof Measured]]),
+    ) as unknown as Measured;
+    return { small: one, large: million, ratio, storeLargeSeconds };
+  } finally {
+    folder.remove();
+  }
+}
+
+async function measureApart(file: string): Promise<Measured> {
+  const args = [import.meta.filename, "--measure", file];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
+  return JSON.parse(stdout) as Measured;
+}
+
+/** `count` jobs of a thousand users: DUE of them within the first second, the others over the year that follows. */
+async function store(file: string, count: number): Promise<void> {
+  await (await openDatabase({ file, clock: () => START })).close();
+  const raw = new DatabaseSync(file);
+  raw.exec("pragma synchronous = off; pragma cache_size = -400000; begin");
+  const sample = toJobRow(bornJob(newJob(), { userKey: "", userId: "" }, START), null);
+  const columns = Object.keys(sample);
+  const insert = raw.prepare(
+    `insert into jobs (${columns.join()}) values (${columns.map((column) => `:${column}`).join()})`,
+  );
+  for (let i = 0; i < count; i++) {
+    const userKey = (i % 1000).toString(16).padStart(64, "0");
+    insert.run({
+      ...sample,
+      job_id: `job_${i.toString(16).padStart(35, "0")}`,
+      user_key: userKey,
+      user_id: `user ${i % 1000}`,
+      next_run_at: i < DUE ? START + i : START + 86_400_000 + ((i * 7_919) % 31_536_000) * 1000,
+    });
+  }
+  raw.exec("commit; pragma wal_checkpoint(truncate)");
+  raw.close();
+}
+
+async function measure(file: string): Promise<Measured> {
+  const db = await openDatabase({ file, clock: () => START });
+  const occurrences = createOccurrences(db);
+  const reach = { kinds: ALL_KINDS };
+  const nextDueAtMs: number[] = [];
+  const claimMs: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    nextDueAtMs.push(await timed(() => occurrences.nextDueAt(reach)));
+    const options = { now: START + 1000, limit: CLAIM, reach, worker: worker("bench"), leaseMs: 60_000 };
+    claimMs.push(
+      await timed(async () => {
+        const claimed = await occurrences.claimDue(options);
+        if (claimed.length !== CLAIM) throw new Error(`claimed ${claimed.length} of ${CLAIM}`);
+      }),
+    );
+  }
+  const before = performance.now();
+  for (let i = 0; i < 10_000; i++) occurrences.changedElsewhere();
+  const changedElsewhereUs = (performance.now() - before) / 10;
+  const residentMb = process.memoryUsage.rss() / 2 ** 20;
+  await db.close();
+  return { residentMb, nextDueAtMs: median(nextDueAtMs), claimMs: median(claimMs), changedElsewhereUs };
+}
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const before = performance.now();
+  await work();
+  return performance.now() - before;
+}
+
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+
+function print({ small, large, ratio, storeLargeSeconds }: MillionJobsResult): void {
+  const line = (label: string, key: keyof Measured, unit: string, digits: number) => {
+    const shown = [small[key], large[key]].map((value) => `${value.toFixed(digits)} ${unit}`.padStart(12));
+    console.log(`${label.padEnd(28)}${shown.join("")}${ratio[key].toFixed(2).padStart(8)} ×`);
+  };
+  console.log(`${"".padEnd(28)}${"1,000".padStart(12)}${"1,000,000".padStart(12)}   ratio`);
+  line("resident memory", "residentMb", "MB", 1);
+  line("nextDueAt, median", "nextDueAtMs", "ms", 3);
+  line(`claimDue of ${CLAIM}, median`, "claimMs", "ms", 3);
+  line("changedElsewhere, mean", "changedElsewhereUs", "µs", 2);
+  console.log(`stored a million jobs in ${storeLargeSeconds.toFixed(1)} s`);
+}
+
+if (import.meta.main) {
+  const file = process.argv[2] === "--measure" ? process.argv[3] : undefined;
+  if (file === undefined) print(await benchMillionJobs());
+  else console.log(JSON.stringify(await measure(file)));
+}

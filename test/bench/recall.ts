@@ -1,0 +1,207 @@
+import { existsSync, readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { KeyvSqlite } from "@keyv/sqlite";
+import { openKeyvFacts } from "../../src/facts/keyv.ts";
+import type { FactBackend, FactStore } from "../../src/facts/store.ts";
+
+/** One measured figure. `yardstick` says what it is to be compared with. */
+export interface BenchRow {
+  readonly name: string;
+  readonly value: string;
+  readonly yardstick: string;
+}
+
+interface Text {
+  readonly text: string;
+  readonly ids: readonly string[];
+}
+interface Conversation {
+  readonly facts: readonly Text[];
+  readonly turns: readonly Text[];
+  readonly questions: readonly { question: string; evidence: readonly string[] }[];
+}
+
+const DATA_FILE = new URL("../../../shared/data/locomo-dev.json", import.meta.url);
+const LIMITS = { maxFacts: 1_000_000, maxBytes: 2 ** 40, maxFactBytes: 100_000 };
+const PLAIN_BM25 = "plain porter BM25 OR, ten conversations: hit 64.8 %, recall 57.3 %";
+const USERS = 10_000;
+const FACTS_PER_USER = 100;
+const FACTS_OF_ONE = 10_000;
+const SAMPLE = 300;
+const ROWS_PER_INSERT = 10_000;
+const QUESTIONS = [
+  "Where did Anna put the garden keys?",
+  "What does Jon like to eat for dinner?",
+  "When was the last meeting about the budget?",
+  "Which books has Maria read on her journey?",
+  "Who plays the violin?",
+];
+const WORDS =
+  `Anna Jon Maria Bert likes keeps reads plays visited bought painted planned the a her his with about
+  garden keys kitchen dinner rice bread meeting budget report books novel journey train violin piano lesson
+  doctor dentist birthday sister brother office desk window summer winter Monday Friday morning evening dog
+  cat bicycle river mountain museum ticket password printer invoice customer contract school teacher`.split(
+    /\s+/,
+  );
+
+/** Recall of LoCoMo's development part, and the times of recall in large files. Takes about a minute. */
+export async function benchRecall(): Promise<BenchRow[]> {
+  const folder = await mkdtemp(join(tmpdir(), "nightshift-bench-recall-"));
+  try {
+    return [
+      ...(await qualityOf("facts", join(folder, "facts.sqlite"))),
+      ...(await qualityOf("turns", join(folder, "turns.sqlite"))),
+      ...(await manyUsers(join(folder, "many.sqlite"))),
+      ...(await oneUser(join(folder, "one.sqlite"))),
+    ];
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+/** Through the real store: saved one after the other, recalled by question. */
+async function qualityOf(kind: "facts" | "turns", file: string): Promise<BenchRow[]> {
+  if (!existsSync(DATA_FILE)) return [{ name: `quality, ${kind}`, value: "skipped: no data", yardstick: "" }];
+  const conversations = JSON.parse(readFileSync(DATA_FILE, "utf8")) as Conversation[];
+  const backend = openKeyvFacts({ file, limits: LIMITS });
+  let questions = 0;
+  let hits = 0;
+  let recall = 0;
+  for (const [i, conversation] of conversations.entries()) {
+    const store = backend.open(keyOf(i));
+    const idsOf = new Map<string, string[]>();
+    for (const { text, ids } of conversation[kind]) {
+      const { factId } = await store.save({ text });
+      idsOf.set(factId, [...(idsOf.get(factId) ?? []), ...ids]);
+    }
+    for (const { question, evidence } of conversation.questions) {
+      const found = new Set(
+        (await store.recall(question, { limit: 10 })).flatMap(({ factId }) => idsOf.get(factId) ?? []),
+      );
+      const share = evidence.filter((id) => found.has(id)).length / evidence.length;
+      questions += 1;
+      hits += share > 0 ? 1 : 0;
+      recall += share;
+    }
+  }
+  await backend.close();
+  const percent = (count: number) => `${((100 * count) / questions).toFixed(1)} %`;
+  return [
+    { name: `hit@10, ${kind}`, value: percent(hits), yardstick: kind === "facts" ? PLAIN_BM25 : "" },
+    { name: `recall@10, ${kind}`, value: percent(recall), yardstick: kind === "facts" ? PLAIN_BM25 : "" },
+  ];
+}
+
+async function manyUsers(file: string): Promise<BenchRow[]> {
+  await fill(file, USERS, FACTS_PER_USER);
+  const backend = openKeyvFacts({ file, limits: LIMITS });
+  await timeRecalls([backend.open(keyOf(0))]);
+  const heapBefore = process.memoryUsage.rss();
+  const stores = Array.from({ length: SAMPLE }, (_, i) => backend.open(keyOf((i * 31 + 1) % USERS)));
+  const coldMs = await timeRecalls(stores);
+  const warmMs = await timeRecalls(stores);
+  const grownMb = (process.memoryUsage.rss() - heapBefore) / 2 ** 20;
+  const savedMs = await timeSaves(backend);
+  await backend.close();
+  const what = `${USERS} users x ${FACTS_PER_USER} facts`;
+  return [
+    { name: `recall cold, ${what}`, value: `${median(coldMs).toFixed(2)} ms`, yardstick: "5 ms" },
+    { name: `recall warm, ${what}`, value: `${median(warmMs).toFixed(2)} ms`, yardstick: "1 ms" },
+    { name: `save, ${what}`, value: `${median(savedMs).toFixed(2)} ms`, yardstick: "" },
+    { name: `memory of ${SAMPLE} users in use`, value: `${grownMb.toFixed(0)} MiB`, yardstick: "" },
+  ];
+}
+
+async function oneUser(file: string): Promise<BenchRow[]> {
+  await fill(file, 1, FACTS_OF_ONE);
+  const coldMs: number[] = [];
+  let warmMs: number[] = [];
+  for (let i = 0; i < 5; i++) {
+    const backend = openKeyvFacts({ file, limits: LIMITS });
+    // Another user's: opens the file and loads the libraries, but not the user that is measured.
+    await backend.open(keyOf(9)).recall("anything");
+    const stores = Array.from({ length: 100 }, () => backend.open(keyOf(0)));
+    coldMs.push(...(await timeRecalls(stores.slice(0, 1))));
+    warmMs = await timeRecalls(stores);
+    await backend.close();
+  }
+  return [
+    {
+      name: `recall cold, one user of ${FACTS_OF_ONE} facts`,
+      value: `${median(coldMs).toFixed(0)} ms`,
+      yardstick: "",
+    },
+    {
+      name: `recall warm, one user of ${FACTS_OF_ONE} facts`,
+      value: `${median(warmMs).toFixed(2)} ms`,
+      yardstick: "20 ms",
+    },
+  ];
+}
+
+async function timeRecalls(stores: readonly FactStore[]): Promise<number[]> {
+  const timesMs: number[] = [];
+  for (const [i, store] of stores.entries()) {
+    const startMs = performance.now();
+    await store.recall(QUESTIONS[i % QUESTIONS.length] ?? "");
+    timesMs.push(performance.now() - startMs);
+  }
+  return timesMs;
+}
+
+async function timeSaves(backend: FactBackend): Promise<number[]> {
+  const timesMs: number[] = [];
+  for (let i = 0; i < SAMPLE; i++) {
+    const startMs = performance.now();
+    await backend.open(keyOf((i * 31 + 1) % USERS)).save({ text: `one more thing to remember, number ${i}` });
+    timesMs.push(performance.now() - startMs);
+  }
+  return timesMs;
+}
+
+/** Rows as Keyv would write them, by bulk inserts; users take turns, so that each one's rows lie scattered. */
+async function fill(file: string, users: number, factsPerUser: number): Promise<void> {
+  const adapter = new KeyvSqlite({ uri: `sqlite://${file}` });
+  for (const pragma of ["journal_mode = OFF", "synchronous = OFF", "cache_size = -400000"]) {
+    await adapter.query(`PRAGMA ${pragma}`);
+  }
+  const random = randomFrom(7);
+  let rows: [string, string][] = [];
+  for (let n = 0; n < users * factsPerUser; n++) {
+    const position = Math.floor(n / users) + 1;
+    const words = Array.from({ length: 14 }, () => WORDS[Math.floor(random() * WORDS.length)]);
+    const text = `${words.join(" ")} ${Math.floor(random() * 5_000)}`;
+    const factId = `fact_${n.toString(16).padStart(24, "0")}`;
+    const value = { factId, text, tags: [], createdAt: 1_750_000_000_000 + n, position };
+    rows.push([`${keyOf(n % users)}:${factId}`, JSON.stringify({ value })]);
+    if (rows.length < ROWS_PER_INSERT && n + 1 < users * factsPerUser) continue;
+    const insert = "INSERT INTO keyv SELECT value ->> 0, value ->> 1 FROM json_each(?)";
+    await adapter.query(insert, JSON.stringify(rows));
+    rows = [];
+  }
+  await adapter.close();
+}
+
+/** Spread over the whole range, as digests are. */
+function keyOf(user: number): string {
+  return ((user * 2_654_435_761) % 2 ** 32).toString(16).padStart(8, "0").repeat(8);
+}
+
+/** The same numbers in every run (mulberry32). */
+function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+function median(numbers: readonly number[]): number {
+  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1] ?? Number.NaN;
+}
+
+if (import.meta.main) console.table(await benchRecall());

@@ -1,0 +1,157 @@
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { SCHEMA_VERSION } from "../../src/database/migrations.ts";
+import { type Database, openDatabase } from "../../src/database/open.ts";
+import { openJobBook } from "../../src/jobs/book.ts";
+import { newJob, START, temporaryFolder } from "./temporary.ts";
+
+const clock = () => START;
+
+describe("the jobs database", () => {
+  let folder: ReturnType<typeof temporaryFolder>;
+  let file: string;
+  let opened: Database[];
+  let holders: DatabaseSync[];
+  const open = async (lockPatienceMs?: number) => {
+    const db = await openDatabase({
+      file,
+      clock,
+      ...(lockPatienceMs === undefined ? {} : { lockPatienceMs }),
+    });
+    opened.push(db);
+    return db;
+  };
+  /** Takes the write lock as another process would. */
+  const holdLock = () => {
+    const holder = new DatabaseSync(file);
+    holders.push(holder);
+    holder.exec("begin immediate");
+    return () => holder.exec("commit");
+  };
+  const book = (db: Database) => openJobBook(db, { userKey: "a", userId: "alice", clock });
+
+  beforeEach(() => {
+    folder = temporaryFolder();
+    file = join(folder.path, "data", "jobs.sqlite");
+    opened = [];
+    holders = [];
+  });
+  afterEach(async () => {
+    for (const db of opened) await db.close();
+    for (const holder of holders) holder.close();
+    folder.remove();
+  });
+
+  it("is made with its folder, readable by nobody else", async () => {
+    await open();
+    expect(statSync(file).mode & 0o077).toBe(0);
+    expect(statSync(`${file}-wal`).mode & 0o077).toBe(0);
+    expect(statSync(join(folder.path, "data")).mode & 0o077).toBe(0);
+  });
+
+  it("survives being closed twice, and refuses work afterwards", async () => {
+    const db = await open();
+    await db.close();
+    await db.close();
+    await expect(book(db).list()).rejects.toThrow();
+  });
+
+  it("refuses a file that a newer Nightshift wrote, and leaves it as it is", async () => {
+    await (await open()).close();
+    const raw = new DatabaseSync(file);
+    raw.exec(`insert into schema_version values (${SCHEMA_VERSION + 1}, 0); pragma wal_checkpoint(truncate)`);
+    raw.close();
+    const before = readFileSync(file);
+    await expect(open()).rejects.toMatchObject({
+      code: "DATA_UNAVAILABLE",
+      message: expect.stringContaining("newer Nightshift"),
+      data: { found: SCHEMA_VERSION + 1, known: SCHEMA_VERSION },
+    });
+    expect(readFileSync(file).equals(before)).toBe(true);
+  });
+
+  it("refuses a file that is something else, without naming its path", async () => {
+    await (await open()).close();
+    writeFileSync(file, "dear diary, ".repeat(500));
+    const error = await open().catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: "DATA_UNAVAILABLE" });
+    expect(String(error)).not.toContain(folder.path);
+  });
+
+  it("refuses a folder that can't be made", async () => {
+    writeFileSync(join(folder.path, "data"), "a file");
+    await expect(open()).rejects.toMatchObject({ code: "DATA_UNAVAILABLE" });
+  });
+
+  it("waits for another process's lock without holding up the event loop", async () => {
+    const db = await open();
+    const release = holdLock();
+    let turns = 0;
+    const timer = setInterval(() => {
+      turns++;
+      if (turns === 30) release();
+    }, 5);
+    await book(db).create(newJob());
+    clearInterval(timer);
+    // Had the wait been SQLite's own, the timer that ends it would not have run at all.
+    expect(turns).toBeGreaterThanOrEqual(30);
+  });
+
+  it("reads while another process holds the lock", async () => {
+    const db = await open();
+    const { jobId } = await book(db).create(newJob());
+    holdLock();
+    expect((await book(db).get(jobId)).jobId).toBe(jobId);
+  });
+
+  it("gives up on a lock that is never released, with nothing written", async () => {
+    const db = await open(50);
+    const release = holdLock();
+    await expect(book(db).create(newJob())).rejects.toMatchObject({
+      code: "DATA_UNAVAILABLE",
+      message: expect.stringContaining("locked"),
+    });
+    release();
+    expect((await book(db).list()).jobs).toEqual([]);
+    await book(db).create(newJob());
+  });
+
+  it("takes back everything a failed transaction wrote, and goes on", async () => {
+    const db = await open();
+    const failing = db.transact(async (trx) => {
+      await trx.insertInto("schema_version").values({ version: 1000, applied_at: 0 }).execute();
+      throw new Error("half-way");
+    });
+    await expect(failing).rejects.toThrow("half-way");
+    const versions = await db.kysely.selectFrom("schema_version").selectAll().execute();
+    expect(versions.map((row) => row.version)).toEqual([SCHEMA_VERSION]);
+  });
+
+  it("keeps a query of one caller out of the transaction of another", async () => {
+    const db = await open();
+    const order: string[] = [];
+    const writing = db.transact(async (trx) => {
+      for (let i = 0; i < 5; i++) await trx.selectFrom("jobs").select("job_id").execute();
+      order.push("transaction");
+    });
+    const reading = book(db)
+      .list()
+      .then(() => order.push("query"));
+    await Promise.all([writing, reading]);
+    expect(order).toEqual(["transaction", "query"]);
+  });
+
+  it("runs with the settings that make a commit durable", async () => {
+    const db = await open();
+    const pragma = async (name: string) => {
+      const { CompiledQuery } = await import("kysely");
+      const { rows } = await db.kysely.executeQuery(CompiledQuery.raw(`pragma ${name}`));
+      return Object.values(rows[0] ?? {})[0];
+    };
+    expect(await pragma("journal_mode")).toBe("wal");
+    expect(await pragma("synchronous")).toBe(2);
+    expect(await pragma("foreign_keys")).toBe(1);
+  });
+});

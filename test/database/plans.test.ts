@@ -1,0 +1,88 @@
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { type Database, openDatabase } from "../../src/database/open.ts";
+import { openJobBook } from "../../src/jobs/book.ts";
+import { openRunBook } from "../../src/runs/book.ts";
+import { createOccurrences } from "../../src/scheduler/ledger.ts";
+import { ALL_KINDS, newJob, START, temporaryFolder, worker } from "./temporary.ts";
+
+describe("queries on a large jobs database", () => {
+  let folder: ReturnType<typeof temporaryFolder>;
+  let db: Database;
+  let raw: DatabaseSync;
+  let now = START;
+
+  beforeEach(async () => {
+    folder = temporaryFolder();
+    now = START;
+    const file = join(folder.path, "jobs.sqlite");
+    db = await openDatabase({ file, clock: () => now });
+    raw = new DatabaseSync(file);
+  });
+  afterEach(async () => {
+    vi.restoreAllMocks();
+    raw.close();
+    await db.close();
+    folder.remove();
+  });
+
+  /** SQLite's plans of every statement that `work` runs for the first time. */
+  async function plansOf(work: () => Promise<unknown>): Promise<string[]> {
+    const spy = vi.spyOn(DatabaseSync.prototype, "prepare");
+    await work();
+    const statements = spy.mock.calls.map(([sql]) => sql);
+    spy.mockRestore();
+    const explained = statements.filter((sql) => /^(select|update|delete|insert)/i.test(sql));
+    expect(explained.length).toBeGreaterThan(0);
+    return explained.flatMap((sql) => {
+      const steps = raw.prepare(`explain query plan ${sql}`).all() as { detail: string }[];
+      return steps.map(({ detail }) => `${detail} <- ${sql.slice(0, 300)}`);
+    });
+  }
+  const reads = (plans: readonly string[]) =>
+    plans.filter((plan) => /^SCAN (?!CONSTANT ROW)|USE TEMP B-TREE/.test(plan));
+
+  it.each([{ kinds: ALL_KINDS }, { kinds: ALL_KINDS, userKey: "a" }])(
+    "find and claim what is due by index alone (%j)",
+    async (reach) => {
+      const book = openJobBook(db, { userKey: "a", userId: "alice", clock: () => now });
+      const runs = openRunBook(db, { userKey: "a", clock: () => now });
+      const occurrences = createOccurrences(db);
+      const { jobId } = await book.create(newJob());
+      await runs.enqueue(jobId);
+      now += 120_000;
+      const options = { now, limit: 16, reach, worker: worker("w1"), leaseMs: 1000 };
+      const plans = await plansOf(async () => {
+        await occurrences.nextDueAt(reach);
+        const claimed = await occurrences.claimDue(options);
+        const runIds = claimed.map(({ run }) => run.runId);
+        expect(runIds).toHaveLength(1);
+        await occurrences.heartbeat({ runIds, ...options });
+        await occurrences.reapLost({ now: now + 9000, worker: worker("w2"), isAlive: () => true });
+      });
+      expect(reads(plans)).toEqual([]);
+      expect(plans.filter((plan) => plan.includes("jobs_due"))).not.toEqual([]);
+      expect(plans.filter((plan) => plan.includes("runs_queued"))).not.toEqual([]);
+    },
+  );
+
+  it("read a user's jobs and runs by index alone", async () => {
+    const book = openJobBook(db, { userKey: "a", userId: "alice", clock: () => now });
+    const runs = openRunBook(db, { userKey: "a", clock: () => now });
+    const plans = await plansOf(async () => {
+      const { jobId } = await book.create(newJob());
+      const { runId } = await runs.enqueue(jobId);
+      await book.list();
+      await book.list({ status: "active" });
+      await book.counts();
+      await runs.get(runId);
+      await runs.list();
+      await runs.list({ status: "queued" });
+      await runs.list({ jobId });
+      await book.update(jobId, () => ({ status: "cancelled" }));
+      await book.syncFolder([]);
+    });
+    expect(reads(plans)).toEqual([]);
+  });
+});

@@ -1,0 +1,120 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { openDatabase } from "../../src/database/open.ts";
+import { openJobBook } from "../../src/jobs/book.ts";
+import { newJob, START, temporaryFolder } from "./temporary.ts";
+
+const WORKER = join(import.meta.dirname, "worker.ts");
+
+interface Worker {
+  readonly process: ChildProcess;
+  go(): void;
+  /** What it answered with; null when it was killed before. */
+  readonly answer: Promise<string[] | null>;
+}
+
+describe("several processes on one jobs database", () => {
+  let folder: ReturnType<typeof temporaryFolder>;
+  let file: string;
+  let log: string;
+  let running: Set<ChildProcess>;
+
+  /** Resolves when the process is ready to be told to go. */
+  async function start(task: "open" | "claim" | "work"): Promise<Worker> {
+    const child = spawn(process.execPath, [WORKER, task, file, log], { stdio: ["pipe", "pipe", "inherit"] });
+    running.add(child);
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    const exited = once(child, "exit").then(() => running.delete(child));
+    child.stdin.on("error", () => {});
+    await lines.next();
+    const answer = lines.next().then(async ({ value }) => {
+      await exited;
+      return value === undefined ? null : (JSON.parse(value) as string[]);
+    });
+    return { process: child, go: () => child.stdin.write("go\n"), answer };
+  }
+
+  async function storeOneShots(count: number): Promise<string[]> {
+    const db = await openDatabase({ file, clock: () => START });
+    const book = openJobBook(db, { userKey: "a", userId: "alice", clock: () => START });
+    const ids: string[] = [];
+    for (let i = 0; i < count; i++) {
+      const at = START + i;
+      ids.push((await book.create(newJob({ schedule: { kind: "at", at }, nextRunAt: at }))).jobId);
+    }
+    await db.close();
+    return ids;
+  }
+
+  async function storedRuns() {
+    const db = await openDatabase({ file, clock: () => START });
+    const rows = await db.kysely.selectFrom("runs").selectAll().execute();
+    await db.close();
+    return rows;
+  }
+
+  beforeEach(() => {
+    folder = temporaryFolder();
+    file = join(folder.path, "jobs.sqlite");
+    log = join(folder.path, "side-effects");
+    running = new Set();
+  });
+  afterEach(async () => {
+    for (const child of running) {
+      child.kill("SIGKILL");
+      await once(child, "exit");
+    }
+    folder.remove();
+  });
+
+  it("make the tables once when they start at the same moment", async () => {
+    const workers = await Promise.all(Array.from({ length: 4 }, () => start("open")));
+    for (const worker of workers) worker.go();
+    for (const worker of workers) expect(await worker.answer).toEqual([]);
+    const db = await openDatabase({ file, clock: () => START });
+    expect(await db.kysely.selectFrom("schema_version").selectAll().execute()).toHaveLength(1);
+    await db.close();
+  });
+
+  it("claim each of 500 occurrences exactly once between them", async () => {
+    const ids = await storeOneShots(500);
+    const workers = await Promise.all([start("claim"), start("claim")]);
+    for (const worker of workers) worker.go();
+    const [one, two] = await Promise.all(workers.map((worker) => worker.answer));
+    const claimed = [...(one ?? []), ...(two ?? [])];
+    expect(claimed).toHaveLength(500);
+    expect(claimed.sort()).toEqual(ids.sort());
+    // Both had a share, or the test has shown nothing.
+    expect(one?.length).toBeGreaterThan(0);
+    expect(two?.length).toBeGreaterThan(0);
+    expect(await storedRuns()).toHaveLength(500);
+  });
+
+  it("lose no occurrence and run none twice when they are killed at random moments", async () => {
+    const ids = await storeOneShots(400);
+    let kills = 0;
+    for (let finished = false; !finished; ) {
+      const worker = await start("work");
+      worker.go();
+      if (kills < 25) {
+        await sleep(Math.random() * 40);
+        worker.process.kill("SIGKILL");
+        kills++;
+      }
+      finished = (await worker.answer) !== null;
+    }
+    const rows = await storedRuns();
+    expect(rows.map((row) => row.job_id).sort()).toEqual(ids.sort());
+    const statuses = new Set(rows.map((row) => row.status));
+    expect([...statuses].filter((status) => status !== "succeeded" && status !== "lost")).toEqual([]);
+    const happened = existsSync(log) ? readFileSync(log, "utf8").trim().split("\n") : [];
+    expect(new Set(happened).size).toBe(happened.length);
+    for (const { job_id, status } of rows) if (status === "succeeded") expect(happened).toContain(job_id);
+    expect(kills).toBeGreaterThan(3);
+  }, 60_000);
+});

@@ -1,0 +1,72 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Database, openDatabase } from "../../src/database/open.ts";
+import type { Job } from "../../src/jobs/job.ts";
+import { DEFAULT_LIMITS } from "../../src/jobs/job.ts";
+import type { NewJob } from "../../src/jobs/store.ts";
+import type { Worker } from "../../src/scheduler/occurrences.ts";
+
+/** 2026-02-20 09:00:00 UTC: a Friday. */
+export const START = Date.UTC(2026, 1, 20, 9);
+
+/** What a contract suite runs on: an empty jobs database of any kind, and a clock that the test turns. */
+export interface Backend {
+  readonly db: Database;
+  readonly clock: () => number;
+  /** Turns the clock forward. */
+  pass(ms: number): void;
+  /** Another connection to the same data, as another process has it. */
+  reopen(): Promise<Database>;
+  close(): Promise<void>;
+}
+export type OpenBackend = () => Promise<Backend>;
+
+export async function openSqliteBackend(): Promise<Backend> {
+  const folder = temporaryFolder();
+  const file = join(folder.path, "jobs.sqlite");
+  let now = START;
+  const clock = () => now;
+  const opened: Database[] = [];
+  const open = async () => {
+    const db = await openDatabase({ file, clock });
+    opened.push(db);
+    return db;
+  };
+  return {
+    db: await open(),
+    clock,
+    pass: (ms) => {
+      now += ms;
+    },
+    reopen: open,
+    close: async () => {
+      for (const db of opened) await db.close();
+      folder.remove();
+    },
+  };
+}
+
+export function temporaryFolder(): { readonly path: string; remove(): void } {
+  const path = mkdtempSync(join(tmpdir(), "nightshift-jobs-"));
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** A tool job that is due every minute from a minute after START. */
+export function newJob(change: Partial<NewJob> = {}): NewJob {
+  return {
+    name: null,
+    action: { kind: "tool", tool: "current_time", arguments: {} },
+    schedule: { kind: "every", everySeconds: 60, anchor: START },
+    timezone: "UTC",
+    limits: DEFAULT_LIMITS,
+    tools: null,
+    nextRunAt: START + 60_000,
+    origin: { kind: "tool", parentSessionId: "session_1", threadId: "thread_1" },
+    ...change,
+  };
+}
+
+export const ALL_KINDS: readonly Job["action"]["kind"][] = ["prompt", "tool", "code"];
+
+export const worker = (workerId: string, pid = 1): Worker => ({ workerId, host: "night", pid });

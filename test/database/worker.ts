@@ -1,0 +1,60 @@
+// A process of its own for the tests beside it: `node worker.ts <task> <file> [run log]`. Says "ready", waits for a
+// line on stdin so that several start together, and answers with one line of JSON.
+
+import { once } from "node:events";
+import { appendFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { openDatabase } from "../../src/database/open.ts";
+import type { Outcome } from "../../src/runs/run.ts";
+import { createOccurrences } from "../../src/scheduler/ledger.ts";
+import type { Claimed } from "../../src/scheduler/occurrences.ts";
+
+const [, , task, file = "", log = ""] = process.argv;
+const NOW = Date.UTC(2026, 1, 21);
+const OUTCOME: Outcome = {
+  status: "succeeded",
+  output: "done",
+  error: null,
+  transcript: [{ step: 1, type: "note", text: "done" }],
+  usage: { input_tokens: 1, output_tokens: 1 },
+};
+const self = { workerId: `worker_${process.pid}_${Math.random()}`, host: "here", pid: process.pid };
+
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+async function drain(finish: boolean): Promise<string[]> {
+  const db = await openDatabase({ file, clock: () => NOW });
+  const occurrences = createOccurrences(db);
+  const claimed: string[] = [];
+  await occurrences.reapLost({ now: NOW, worker: self, isAlive });
+  const claim = (): Promise<readonly Claimed[]> =>
+    occurrences.claimDue({ now: NOW, limit: 4, reach: { kinds: ["tool"] }, worker: self, leaseMs: 60_000 });
+  for (let batch = await claim(); batch.length > 0; batch = await claim()) {
+    // What it takes to start four ghosts, and the other process's chance to take the next ones.
+    if (!finish) await sleep(2);
+    for (const { run } of batch) {
+      claimed.push(run.jobId);
+      if (!finish) continue;
+      // What a ghost would do to the world: it must happen at most once for each run.
+      appendFileSync(log, `${run.jobId}\n`);
+      await occurrences.finish(run.runId, OUTCOME, NOW);
+    }
+  }
+  await db.close();
+  return claimed;
+}
+
+await import("kysely");
+process.stdout.write("ready\n");
+await once(process.stdin, "data");
+process.stdin.destroy();
+if (task === "open") await (await openDatabase({ file, clock: () => NOW })).close();
+const answer = task === "open" ? [] : await drain(task === "work");
+process.stdout.write(`${JSON.stringify(answer)}\n`);

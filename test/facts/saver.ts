@@ -1,0 +1,26 @@
+// A process of its own that saves `count` facts, all at once or one by one, and prints what was acknowledged.
+import { openKeyvFacts } from "../../src/facts/keyv.ts";
+import { LIMITS } from "./limits.ts";
+
+const [file = "", userKey = "", name = "", count = "0", maxFacts = "1000", mode = "parallel"] =
+  process.argv.slice(2);
+const backend = openKeyvFacts({
+  file,
+  limits: { ...LIMITS, maxFacts: Number(maxFacts) },
+  patienceMs: 15_000,
+});
+const store = backend.open(userKey);
+
+async function save(i: number): Promise<void> {
+  try {
+    const { factId } = await store.save({ text: `${name} saves number ${i}` });
+    process.stdout.write(`${factId}\n`);
+  } catch (error) {
+    process.stdout.write(`${(error as { code?: string }).code}\n`);
+  }
+}
+
+const numbers = Array.from({ length: Number(count) }, (_, i) => i);
+if (mode === "parallel") await Promise.all(numbers.map(save));
+else for (const i of numbers) await save(i);
+await backend.close();

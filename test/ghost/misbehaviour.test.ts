@@ -1,0 +1,179 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { tempDir } from "../harness.ts";
+import { openNight } from "./night.ts";
+
+/** A night with one code job, whose body is `body`, and a well-behaved one to run beside it. */
+async function nightWith(body: string, options: Parameters<typeof openNight>[0] = {}) {
+  const jobsDir = await tempDir();
+  await writeFile(join(jobsDir, "bad.ts"), `export default { run: async (ghost) => {\n${body}\n} };\n`);
+  await writeFile(join(jobsDir, "good.ts"), `export default { run: async () => "well" };\n`);
+  const night = await openNight({ jobsDir, ...options });
+  return {
+    night,
+    /** Both at once: the good one must end well whatever the bad one does. */
+    async runBoth(timeoutSeconds = 10) {
+      const bad = await night.addJob({ kind: "code", file: "bad.ts" }, { limits: { timeoutSeconds } });
+      const good = await night.addJob({ kind: "code", file: "good.ts" });
+      await night.clock.tick();
+      await night.clock.idle();
+      expect(await night.runOf(good.jobId)).toMatchObject({ status: "succeeded", output: "well" });
+      expect(night.threads.size).toBe(0);
+      return night.runOf(bad.jobId);
+    },
+  };
+}
+
+describe("a ghost that misbehaves ends as a sentence, and alone", () => {
+  it("calls process.exit", async () => {
+    const { runBoth } = await nightWith("process.exit(7);");
+    expect(await runBoth()).toMatchObject({
+      status: "failed",
+      error: { code: "GHOST_CRASHED", message: "The ghost's thread ended with exit code 7 before its work was done." },
+    });
+  });
+
+  it("runs out of memory", async () => {
+    const { runBoth } = await nightWith("const kept = []; for (;;) kept.push(new Array(10_000).fill(Math.random()));");
+    const run = await runBoth(60);
+    expect(run).toMatchObject({ status: "failed", error: { code: "GHOST_CRASHED" } });
+    expect(run.error?.message).toMatch(/ran out of memory/);
+  });
+
+  it("spins forever", async () => {
+    const { runBoth } = await nightWith("for (;;);");
+    expect(await runBoth(1)).toMatchObject({
+      status: "timed_out",
+      error: { code: "GHOST_TIMED_OUT", message: "Stopped after 1 s: that is the time this job's timeout_seconds gives a run." },
+    });
+  });
+
+  it("ignores its abort signal", async () => {
+    const { runBoth } = await nightWith(
+      `ghost.note("before"); ghost.signal.addEventListener("abort", () => ghost.note("told to stop")); await new Promise((r) => setTimeout(r, 60_000));`,
+    );
+    const run = await runBoth(1);
+    expect(run.status).toBe("timed_out");
+    expect(run.transcript.map(({ text }) => text)).toEqual(["before", "told to stop"]);
+  });
+
+  it("waits for nothing, in vain", async () => {
+    const { runBoth } = await nightWith("await new Promise(() => {});");
+    expect((await runBoth(1)).status).toBe("timed_out");
+  });
+
+  it("blocks in Atomics.wait", async () => {
+    const { runBoth } = await nightWith("Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);");
+    expect((await runBoth(1)).status).toBe("timed_out");
+  });
+
+  it("throws in a timer", async () => {
+    const { runBoth } = await nightWith(
+      `setTimeout(() => { throw new Error("from a timer"); }, 10); await new Promise((r) => setTimeout(r, 5_000));`,
+    );
+    expect(await runBoth()).toMatchObject({
+      status: "failed",
+      error: { code: "GHOST_CRASHED", message: "The ghost's code threw an error that nothing caught: from a timer" },
+    });
+  });
+
+  it("leaves a rejected promise behind", async () => {
+    const { runBoth } = await nightWith(
+      `Promise.reject(new Error("left behind")); await new Promise((r) => setTimeout(r, 5_000));`,
+    );
+    expect((await runBoth()).error?.message).toMatch(/nothing caught: left behind/);
+  });
+
+  it("throws something that is no error", async () => {
+    const { runBoth } = await nightWith("throw null;");
+    expect(await runBoth()).toMatchObject({ status: "failed", error: { code: "INTERNAL" } });
+  });
+
+  it("posts 'done' and a flood of messages to the parent's port, where nobody listens", async () => {
+    const { runBoth } = await nightWith(`
+      const { parentPort } = await import("node:worker_threads");
+      parentPort.postMessage("done");
+      for (let i = 0; i < 100_000; i++) parentPort.postMessage("x".repeat(100));
+      return "still here";`);
+    expect(await runBoth()).toMatchObject({ status: "succeeded", output: "still here" });
+  });
+
+  it("cannot find its own port in workerData", async () => {
+    const { runBoth } = await nightWith(`
+      const { workerData } = await import("node:worker_threads");
+      return Object.keys(workerData);`);
+    expect((await runBoth()).output).toBe("[]");
+  });
+
+  it("notes without end, and is cut short with a note", async () => {
+    const { runBoth } = await nightWith(`for (let i = 0; i < 50_000; i++) ghost.note("n" + i); return "noted";`);
+    const run = await runBoth();
+    expect(run).toMatchObject({ status: "succeeded", output: "noted" });
+    expect(run.transcript).toHaveLength(1_000);
+    expect(run.transcript.at(-1)?.text).toMatch(/too many/);
+  });
+
+  it("floods the port with questions", async () => {
+    const { runBoth } = await nightWith(
+      `const asks = []; for (let i = 0; i < 500; i++) asks.push(ghost.callTool("list_runs").catch(() => {})); await Promise.all(asks); return "all answered";`,
+    );
+    const run = await runBoth();
+    expect(run).toMatchObject({ status: "failed", error: { code: "GHOST_CRASHED" } });
+    expect(run.error?.message).toMatch(/too many things at once|more messages/);
+  });
+
+  it("prints to stdout and stderr, which reaches neither", async () => {
+    const { night, runBoth } = await nightWith(
+      `console.log("to stdout"); console.error("to stderr"); process.stdout.write("x".repeat(100_000)); return "printed";`,
+    );
+    const written: string[] = [];
+    const write = process.stdout.write;
+    process.stdout.write = ((chunk: string) => written.push(String(chunk)) > 0) as never;
+    try {
+      expect((await runBoth()).output).toBe("printed");
+    } finally {
+      process.stdout.write = write;
+    }
+    expect(written.join("")).toBe("");
+    const printed = night.lines.flatMap((line) => (typeof line.printed === "string" ? [line.printed] : [])).join("");
+    expect(printed.length).toBeLessThanOrEqual(4_096);
+  });
+
+  it("answers with more than an output may be", async () => {
+    const { runBoth } = await nightWith(`return "x".repeat(5_000_000);`);
+    const { status, output } = await runBoth();
+    expect(status).toBe("succeeded");
+    expect(output).toHaveLength(200_000);
+    expect(output).toMatch(/\[cut: 5000000 characters in all\]$/);
+  });
+
+  it("returns what cannot be JSON", async () => {
+    const { runBoth } = await nightWith("const a = {}; a.a = a; return a;");
+    expect((await runBoth()).status).toBe("failed");
+  });
+});
+
+describe("a thread that breaks the rules of the port", () => {
+  const threads: [string, string, RegExp][] = [
+    ["sends something that is not JSON", "port.postMessage({ type: 'outcome' });", /not one of a ghost's messages/],
+    ["sends an unknown message", "port.postMessage(JSON.stringify({ type: 'promote_me' }));", /not one of a ghost's/],
+    ["sends a message of 20 MB", "port.postMessage('\"' + 'x'.repeat(20_000_000) + '\"');", /not one of a ghost's/],
+    ["floods", "for (let i = 0; i < 200_000; i++) port.postMessage('{\"type\":\"ready\"}');", /more messages than/],
+    ["says it timed out by itself", `port.postMessage(JSON.stringify({ type: "outcome", status: "lost", output: null, error: null }));`, /not one of/],
+    ["fails before it has begun", "throw new Error('broken module');", /nothing caught: broken module/],
+  ];
+  for (const [what, body, message] of threads)
+    it(what, async () => {
+      const threadFile = join(await tempDir(), "thread.js");
+      await writeFile(
+        threadFile,
+        `const { workerData: { port } } = require("node:worker_threads"); port.once("message", () => { ${body} });`,
+      );
+      const night = await openNight({ threadFile });
+      const run = await night.runJob({ kind: "tool", tool: "whoami", arguments: {} });
+      expect(run).toMatchObject({ status: "failed", error: { code: "GHOST_CRASHED" } });
+      expect(run.error?.message).toMatch(message);
+      expect(night.threads.size).toBe(0);
+    });
+});

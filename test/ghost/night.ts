@@ -1,0 +1,121 @@
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { pino } from "pino";
+import { onTestFinished } from "vitest";
+import { openDatabase } from "../../src/database/open.ts";
+import { type GhostDeps, type GhostListener, runGhost } from "../../src/ghost/run.ts";
+import { openJobBook } from "../../src/jobs/book.ts";
+import { type Action, DEFAULT_LIMITS, type Job, type Limits } from "../../src/jobs/job.ts";
+import { openModel } from "../../src/model/provider.ts";
+import { type Script, type ScriptedModel, startScriptedModel } from "../../src/model/scripted.ts";
+import { openRunBook } from "../../src/runs/book.ts";
+import type { Run } from "../../src/runs/run.ts";
+import { openThreads } from "../../src/scheduler/bree.ts";
+import { type ClockOptions, createClock } from "../../src/scheduler/clock.ts";
+import { createOccurrences } from "../../src/scheduler/ledger.ts";
+import { tempDir } from "../harness.ts";
+
+export const ALICE = { userId: "alice", userKey: "a".repeat(64) };
+
+export interface NightOptions {
+  readonly script?: Script;
+  /** Instead of a scripted one's. */
+  readonly modelBaseUrl?: string;
+  readonly retries?: number;
+  readonly jobsDir?: string;
+  readonly toolModules?: readonly string[];
+  readonly memoryMb?: number;
+  readonly spare?: number;
+  readonly clock?: Partial<ClockOptions>;
+  readonly listener?: GhostListener;
+  readonly threadFile?: string;
+}
+
+export interface NewTestJob {
+  readonly limits?: Partial<Limits>;
+  readonly tools?: readonly string[];
+  readonly dueAt?: number;
+  readonly name?: string;
+}
+
+/** The scheduler and its ghosts on real parts: files, threads, a model over HTTP. Gone with the test. */
+export async function openNight(options: NightOptions = {}) {
+  const dir = await tempDir();
+  const lines: Record<string, unknown>[] = [];
+  const log = pino({ level: "debug", base: null }, { write: (line) => lines.push(JSON.parse(line)) });
+  const db = await openDatabase({ file: join(dir, "jobs.sqlite"), clock: Date.now });
+  const jobs = openJobBook(db, { ...ALICE, clock: Date.now, maxJobs: 100_000 });
+  const runs = openRunBook(db, { userKey: ALICE.userKey, clock: Date.now });
+  const occurrences = createOccurrences(db);
+  const scripted: ScriptedModel | undefined = options.script && (await startScriptedModel({ script: options.script }));
+  const baseUrl = options.modelBaseUrl ?? scripted?.baseUrl;
+  const threads = openThreads({
+    spare: options.spare ?? 0,
+    memoryMb: options.memoryMb ?? 64,
+    log,
+    ...(options.threadFile && { threadFile: options.threadFile }),
+  });
+  const deps: GhostDeps = {
+    threads,
+    occurrences,
+    model: baseUrl
+      ? openModel(
+          { model: "openai-compatible:scripted", modelBaseUrl: baseUrl, modelApiKey: "sk-secret-of-the-test" },
+          { retries: options.retries ?? 0 },
+        )
+      : undefined,
+    openRuns: (userKey) => openRunBook(db, { userKey, clock: Date.now }),
+    log,
+    now: Date.now,
+    toolModules: options.toolModules ?? [],
+    jobsDir: options.jobsDir,
+    ...(options.listener && { listeners: [options.listener] }),
+  };
+  const clock = createClock({
+    occurrences,
+    worker: { workerId: "worker_test", host: hostname(), pid: process.pid },
+    reach: { kinds: ["prompt", "tool", "code"] },
+    leaseMs: 30_000,
+    maxGhosts: 16,
+    log,
+    run: (claimed, signal) => runGhost(claimed, deps, signal),
+    warm: threads.warm,
+    ...options.clock,
+  });
+  const close = async () => {
+    await clock.stop({ graceMs: 5_000 });
+    await threads.close();
+    await scripted?.close();
+    await db.close();
+  };
+  onTestFinished(close);
+
+  const addJob = (action: Action, job: NewTestJob = {}): Promise<Job> => {
+    const dueAt = job.dueAt ?? Date.now();
+    return jobs.create({
+      name: job.name ?? null,
+      action,
+      schedule: { kind: "at", at: dueAt },
+      timezone: "Europe/Berlin",
+      limits: { ...DEFAULT_LIMITS, timeoutSeconds: 15, ...job.limits },
+      tools: job.tools ?? null,
+      nextRunAt: dueAt,
+      origin: { kind: "tool", parentSessionId: "session_of_alice", threadId: "thread_of_alice" },
+    });
+  };
+  const runOf = async (jobId: string): Promise<Run> => {
+    const page = await runs.list({ jobId });
+    return runs.get(page.runs[0]?.runId ?? "none");
+  };
+  /** Runs one job that is due now to its end. */
+  const runJob = async (action: Action, job: NewTestJob = {}): Promise<Run> => {
+    const { jobId } = await addJob(action, job);
+    await clock.tick();
+    await clock.idle();
+    return runOf(jobId);
+  };
+  const prompt = (text: string, job: NewTestJob = {}) => runJob({ kind: "prompt", prompt: text }, job);
+  return { dir, db, jobs, runs, occurrences, threads, clock, deps, lines, scripted, addJob, runOf, runJob, prompt, close };
+}
+
+export type TestNight = Awaited<ReturnType<typeof openNight>>;

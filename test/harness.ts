@@ -1,0 +1,104 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Client } from "@modelcontextprotocol/client";
+import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
+import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
+import { StdioClientTransport as StdioV1 } from "@modelcontextprotocol/sdk/client/stdio.js";
+import { onTestFinished } from "vitest";
+
+export const ROOT = new URL("..", import.meta.url).pathname;
+
+/** A folder of the test's own, gone with it. */
+export async function tempDir(): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), "nightshift-test-"));
+  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+/** Asks again until `ask` answers with something truthy; fails with what it last said. */
+export async function eventually<T>(
+  ask: () => Promise<T | undefined | false>,
+  timeoutMs = 10_000,
+): Promise<T> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    const value = await ask();
+    if (value) return value;
+    if (Date.now() > deadline) throw new Error(`it did not come true within ${timeoutMs} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+export type Structured = Record<string, never> & Record<string, unknown>;
+export interface CallResult {
+  readonly content: { type: string; text: string }[];
+  // biome-ignore lint/suspicious/noExplicitAny: tests read what the output schemas promise, and fail where it is absent
+  readonly structuredContent?: any;
+  readonly isError?: boolean;
+  readonly _meta?: Record<string, unknown>;
+}
+
+/** What tests use of a client, whichever SDK and era it is. */
+export interface AnyClient {
+  call(name: string, args?: Record<string, unknown>): Promise<CallResult>;
+  listTools(): Promise<
+    { name: string; title?: string; outputSchema?: unknown; annotations?: unknown; inputSchema: unknown }[]
+  >;
+  close(): Promise<void>;
+  readonly stderr: () => string;
+  readonly pid: number | null;
+  // biome-ignore lint/suspicious/noExplicitAny: the SDKs' own clients, for what only one of them can do
+  readonly raw: any;
+}
+
+export const CLIENTS = ["v1 client, 2025 era", "v2 client, 2025 era", "v2 client, 2026 era"] as const;
+export type ClientKind = (typeof CLIENTS)[number];
+
+export interface SpawnOptions {
+  readonly data: string;
+  readonly user?: string;
+  readonly args?: readonly string[];
+  readonly env?: Record<string, string>;
+  /** The program to start; default the source. */
+  readonly cli?: string;
+  /** Keep it running when the test is finished: the test ends it. */
+  readonly keep?: boolean;
+}
+
+const INFO = { name: "test", version: "1" };
+
+/** Spawns a real stdio server and connects a real client to it. */
+export async function spawnStdio(kind: ClientKind, options: SpawnOptions): Promise<AnyClient> {
+  const cli = options.cli ?? join(ROOT, "src/cli.ts");
+  const args = [
+    cli,
+    "stdio",
+    "--data",
+    options.data,
+    "--user",
+    options.user ?? "alice",
+    ...(options.args ?? []),
+  ];
+  const env = { PATH: process.env.PATH ?? "", NIGHTSHIFT_LOG_LEVEL: "info", ...options.env };
+  const params = { command: process.execPath, args, env, stderr: "pipe" as const };
+  const transport = kind.startsWith("v1") ? new StdioV1(params) : new StdioClientTransport(params);
+  let stderr = "";
+  transport.stderr?.on("data", (chunk: Buffer) => {
+    stderr += chunk.toString();
+  });
+  const mode = kind.endsWith("2026 era") ? { pin: "2026-07-28" } : "legacy";
+  const client = kind.startsWith("v1")
+    ? new ClientV1(INFO)
+    : new Client(INFO, { versionNegotiation: { mode: mode as never } });
+  await client.connect(transport as never);
+  if (!options.keep) onTestFinished(() => client.close());
+  return {
+    raw: client,
+    pid: transport.pid,
+    stderr: () => stderr,
+    call: (name, args = {}) => client.callTool({ name, arguments: args }) as Promise<CallResult>,
+    listTools: async () => (await client.listTools()).tools as never,
+    close: () => client.close(),
+  };
+}

@@ -1,0 +1,90 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { openJobBook } from "../../src/jobs/book.ts";
+import type { FolderJob, JobBook, NewJob } from "../../src/jobs/store.ts";
+import { type Backend, newJob, type OpenBackend, START } from "../database/temporary.ts";
+
+const file = (name: string, digest: string, change: Partial<NewJob> = {}): FolderJob => {
+  const { origin: _, ...job } = newJob({ action: { kind: "code", file: name }, ...change });
+  return { file: name, digest, job };
+};
+
+/** What every JobBook does with the files of a jobs folder. */
+export function folderContract(name: string, open: OpenBackend): void {
+  describe(`folder jobs kept in ${name}`, () => {
+    let backend: Backend;
+    let book: JobBook;
+    const only = async () => (await book.list()).jobs[0];
+
+    beforeEach(async () => {
+      backend = await open();
+      book = openJobBook(backend.db, { userKey: "a", userId: "alice", clock: backend.clock, maxJobs: 2 });
+    });
+    afterEach(() => backend.close());
+
+    it("makes a job for each file, once, whatever the user's limit", async () => {
+      const files = ["a.ts", "b.ts", "c.ts"].map((name) => file(name, "1"));
+      expect(await book.syncFolder(files)).toEqual({ created: 3, changed: 0, removed: 0 });
+      expect(await book.syncFolder(files)).toEqual({ created: 0, changed: 0, removed: 0 });
+      expect(await book.counts()).toMatchObject({ active: 3 });
+    });
+
+    it("makes no second job when two processes read the folder at once", async () => {
+      const other = openJobBook(await backend.reopen(), {
+        userKey: "a",
+        userId: "alice",
+        clock: backend.clock,
+      });
+      const files = [file("a.ts", "1"), file("b.ts", "1")];
+      const results = await Promise.all([book.syncFolder(files), other.syncFolder(files)]);
+      expect(results[0].created + results[1].created).toBe(2);
+      expect((await book.list()).jobs).toHaveLength(2);
+    });
+
+    it("keeps id, time and pause of a file that changed", async () => {
+      await book.syncFolder([file("a.ts", "1")]);
+      const before = await only();
+      await book.update(before?.jobId ?? "", () => ({ status: "paused", statusReason: "mine" }));
+      backend.pass(5000);
+      const later = { schedule: { kind: "every", everySeconds: 60, anchor: backend.clock() } } as const;
+      expect(await book.syncFolder([file("a.ts", "2", { name: "new", ...later })])).toMatchObject({
+        changed: 1,
+      });
+      expect(await only()).toMatchObject({
+        jobId: before?.jobId,
+        name: "new",
+        status: "paused",
+        statusReason: "mine",
+        schedule: { anchor: START },
+      });
+    });
+
+    it("keeps an occurrence that was missed while the file was edited, unless its times changed", async () => {
+      await book.syncFolder([file("a.ts", "1")]);
+      backend.pass(10 * 60_000);
+      await book.syncFolder([file("a.ts", "2", { name: "new" })]);
+      expect((await only())?.nextRunAt).toBe(START + 60_000);
+      await book.syncFolder([file("a.ts", "3", { schedule: { kind: "cron", cron: "0 10 * * *" } })]);
+      expect((await only())?.nextRunAt).toBe(START + 3_600_000);
+    });
+
+    it("cancels the job of a file that is gone, and brings the same job back with the file", async () => {
+      await book.syncFolder([file("a.ts", "1")]);
+      const jobId = (await only())?.jobId;
+      expect(await book.syncFolder([])).toEqual({ created: 0, changed: 0, removed: 1 });
+      expect(await only()).toMatchObject({ status: "cancelled", nextRunAt: null });
+      expect(await book.syncFolder([])).toMatchObject({ removed: 0 });
+      backend.pass(61_000);
+      expect(await book.syncFolder([file("a.ts", "1")])).toMatchObject({ created: 0, changed: 1 });
+      expect(await only()).toMatchObject({ jobId, status: "active", nextRunAt: START + 120_000 });
+    });
+
+    it("leaves alone the jobs made by tools, and another user's folder", async () => {
+      const mine = await book.create(newJob());
+      const bob = openJobBook(backend.db, { userKey: "b", userId: "bob", clock: backend.clock });
+      await bob.syncFolder([file("a.ts", "1")]);
+      await book.syncFolder([]);
+      expect((await book.get(mine.jobId)).status).toBe("active");
+      expect((await bob.list({ status: "active" })).jobs).toHaveLength(1);
+    });
+  });
+}

@@ -1,0 +1,4 @@
+import { openSqliteBackend } from "../database/temporary.ts";
+import { runStoreContract } from "./contract.ts";
+
+runStoreContract("sqlite", openSqliteBackend);

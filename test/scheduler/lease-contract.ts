@@ -1,0 +1,118 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { openJobBook } from "../../src/jobs/book.ts";
+import { openRunBook } from "../../src/runs/book.ts";
+import { NEXT_STATUSES, type Outcome } from "../../src/runs/run.ts";
+import type { RunBook } from "../../src/runs/store.ts";
+import { createOccurrences } from "../../src/scheduler/ledger.ts";
+import type { Occurrences } from "../../src/scheduler/occurrences.ts";
+import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
+
+const LEASE_MS = 30_000;
+const OUTCOME: Outcome = {
+  status: "succeeded",
+  output: "first",
+  error: null,
+  transcript: [],
+  usage: { input_tokens: 1, output_tokens: 1 },
+};
+const everyoneAlive = () => true;
+
+/** What every Occurrences does with a run that somebody holds. */
+export function leaseContract(name: string, open: OpenBackend): void {
+  describe(`leases kept in ${name}`, () => {
+    let backend: Backend;
+    let runs: RunBook;
+    let occurrences: Occurrences;
+    /** A run held by worker `holder` of process 100 on the host "night". */
+    const started = async (holder = worker("w1", 100)): Promise<string> => {
+      const { db, clock } = backend;
+      const book = openJobBook(db, { userKey: "a", userId: "alice", clock });
+      const { jobId } = await book.create(newJob({ nextRunAt: clock() + 86_400_000 }));
+      await runs.enqueue(jobId);
+      const [claimed] = await occurrences.claimDue({
+        now: clock(),
+        limit: 1,
+        reach: { kinds: ALL_KINDS },
+        worker: holder,
+        leaseMs: LEASE_MS,
+      });
+      return claimed?.run.runId ?? "none";
+    };
+    const reap = (by = worker("w2", 200), isAlive: (pid: number) => boolean = everyoneAlive) =>
+      occurrences.reapLost({ now: backend.clock(), worker: by, isAlive });
+    const beat = (runIds: readonly string[], by = worker("w1", 100)) =>
+      occurrences.heartbeat({ runIds, now: backend.clock(), leaseMs: LEASE_MS, worker: by });
+
+    beforeEach(async () => {
+      backend = await open();
+      runs = openRunBook(backend.db, { userKey: "a", clock: backend.clock });
+      occurrences = createOccurrences(backend.db);
+    });
+    afterEach(() => backend.close());
+
+    it("writes the end of a run once", async () => {
+      const runId = await started();
+      expect(await occurrences.finish(runId, OUTCOME, START)).toBe(true);
+      expect(await occurrences.finish(runId, { ...OUTCOME, output: "second" }, START)).toBe(false);
+      expect((await runs.get(runId)).output).toBe("first");
+    });
+
+    it("lets a running run end in each of the ways it may", async () => {
+      for (const status of NEXT_STATUSES.running) {
+        const runId = await started();
+        const end = { ...OUTCOME, status, statusReason: "because" };
+        expect(await occurrences.finish(runId, end, START)).toBe(true);
+        expect(await runs.get(runId)).toMatchObject({ status, statusReason: "because" });
+      }
+    });
+
+    it("doesn't end a run that nobody started, or that isn't there", async () => {
+      const book = openJobBook(backend.db, { userKey: "a", userId: "alice", clock: backend.clock });
+      const { runId } = await runs.enqueue((await book.create(newJob())).jobId);
+      expect(await occurrences.finish(runId, OUTCOME, START)).toBe(false);
+      expect(await occurrences.finish("run_0", OUTCOME, START)).toBe(false);
+      expect((await runs.get(runId)).status).toBe("queued");
+    });
+
+    it("keeps a run whose holder beats, and takes one that is silent for lost", async () => {
+      const kept = await started();
+      const silent = await started();
+      backend.pass(LEASE_MS);
+      expect(await beat([kept])).toEqual({ cancel: [], gone: [] });
+      backend.pass(1);
+      const lost = await reap();
+      expect(lost.map((run) => run.runId)).toEqual([silent]);
+      expect(lost[0]).toEqual(await runs.get(silent));
+      expect(lost[0]).toMatchObject({ status: "lost", error: { code: "GHOST_CRASHED" } });
+      expect((await runs.get(kept)).status).toBe("running");
+      expect(await reap()).toEqual([]);
+    });
+
+    it("takes a run for lost at once when its process on this host is dead", async () => {
+      const runId = await started();
+      expect(await reap(worker("w2", 200), (pid) => pid !== 100)).toHaveLength(1);
+      expect(await occurrences.finish(runId, OUTCOME, START)).toBe(false);
+    });
+
+    it("isn't fooled by a pid that was given to a new process", async () => {
+      await started();
+      expect(await reap(worker("w2", 100))).toHaveLength(1);
+    });
+
+    it("leaves alone its own runs and those of other hosts while their leases last", async () => {
+      await started(worker("w1", 100));
+      await started({ workerId: "w3", host: "day", pid: 300 });
+      expect(await reap(worker("w1", 100), () => false)).toEqual([]);
+    });
+
+    it("tells the holder what its owner wants cancelled and what it has lost", async () => {
+      const wanted = await started();
+      const foreign = await started(worker("w9", 900));
+      const ended = await started();
+      await runs.cancel(wanted);
+      await occurrences.finish(ended, OUTCOME, START);
+      expect(await beat([wanted, foreign, ended])).toEqual({ cancel: [wanted], gone: [foreign, ended] });
+      expect(await beat([])).toEqual({ cancel: [], gone: [] });
+    });
+  });
+}
