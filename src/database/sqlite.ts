@@ -11,7 +11,7 @@ import { toDataError } from "./failures.ts";
 import { whileLocked } from "./retry.ts";
 
 /** node:sqlite waits for a lock with the event loop stopped: this long at most, then we wait outside of it. */
-const BUSY_TIMEOUT_MS = 5;
+const BUSY_TIMEOUT_MS = 2;
 const MAX_STATEMENTS = 200;
 
 // FULL: a commit is on the disk when it returns. With NORMAL a power cut could take back the claim of a run whose

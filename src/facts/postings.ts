@@ -48,33 +48,31 @@ export function createPostings(): Postings {
   let slotOf = new Map<string, number>();
   let liveTerms = 0;
 
-  function postingFor(term: string): Posting {
-    let posting = vocabulary.get(term);
+  /** Counts one occurrence. */
+  function occur(term: string, slot: number): Posting {
+    const posting = vocabulary.get(term);
     if (posting === undefined) {
-      posting = { term, isStop: isStopTerm(term), slots: [], counts: [], live: 0 };
-      vocabulary.set(term, posting);
+      // Most terms of a memory occur once: arrays that start with their element have no room to spare.
+      const first: Posting = { term, isStop: isStopTerm(term), slots: [slot], counts: [1], live: 1 };
+      vocabulary.set(term, first);
+      return first;
+    }
+    const last = posting.slots.length - 1;
+    if (posting.slots[last] === slot) {
+      posting.counts[last] = (posting.counts[last] ?? 0) + 1;
+    } else {
+      posting.slots.push(slot);
+      posting.counts.push(1);
+      posting.live += 1;
     }
     return posting;
   }
 
-  function insert(id: string, createdAt: number, terms: Iterable<string>): void {
+  function insert(id: string, createdAt: number, terms: readonly string[]): void {
     const slot = documents.length;
-    const postings: Posting[] = [];
-    for (const term of terms) {
-      const posting = postingFor(term);
-      postings.push(posting);
-      const last = posting.slots.length - 1;
-      if (posting.slots[last] === slot) {
-        posting.counts[last] = (posting.counts[last] ?? 0) + 1;
-      } else {
-        posting.slots.push(slot);
-        posting.counts.push(1);
-        posting.live += 1;
-      }
-    }
-    documents.push({ id, createdAt, terms: postings });
+    documents.push({ id, createdAt, terms: terms.map((term) => occur(term, slot)) });
     slotOf.set(id, slot);
-    liveTerms += postings.length;
+    liveTerms += terms.length;
   }
 
   function sweep(): void {

@@ -34,7 +34,10 @@ export async function claimDue(trx: Transaction<Tables>, options: ClaimOptions):
   const jobsOfRuns = await findJobs(trx, due);
   const running = await findRunning(trx, due);
   for (const item of due) {
-    const taken = await take(item);
+    const taken =
+      item.kind === "job"
+        ? await takeOccurrence(trx, item.row, item.at, running.has(item.row.job_id), options)
+        : await takeQueued(trx, jobsOfRuns.get(item.row.job_id), item.row, options);
     if (!taken) continue;
     if (taken.run.status === "running") {
       running.add(taken.job.jobId);
@@ -44,14 +47,6 @@ export async function claimDue(trx: Transaction<Tables>, options: ClaimOptions):
     }
   }
   return { claimed, skipped };
-
-  async function take(item: DueItem): Promise<Claimed | null> {
-    if (item.kind === "job") {
-      return takeOccurrence(trx, item.row, item.at, running.has(item.row.job_id), options);
-    }
-    const job = jobsOfRuns.get(item.row.job_id);
-    return job ? takeQueued(trx, job, item.row, options) : null;
-  }
 }
 
 /** Makes the run of an occurrence, started or skipped, and moves the job on to its next time. */
@@ -93,11 +88,11 @@ async function takeOccurrence(
 /** Starts a run that was queued, as its job is now. */
 async function takeQueued(
   trx: Transaction<Tables>,
-  jobRow: JobRow,
+  jobRow: JobRow | undefined,
   row: RunRow,
   options: ClaimOptions,
 ): Promise<Claimed | null> {
-  const job = readable(jobRow);
+  const job = jobRow && readable(jobRow);
   if (!job) {
     await endRun(trx, row.run_id, "queued", emptyOutcome("skipped", UNREADABLE), options.now);
     return null;

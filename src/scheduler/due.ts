@@ -11,7 +11,10 @@ export type DueItem =
  * The earliest due time within reach. One seek in an index for each action kind and table, in one statement;
  * `kind in (…)` would make SQLite read and sort every due row instead.
  */
-export async function nextDueAt(db: Kysely<Tables>, { kinds, userKey, runId }: Reach): Promise<number | null> {
+export async function nextDueAt(
+  db: Kysely<Tables>,
+  { kinds, userKey, runId }: Reach,
+): Promise<number | null> {
   if (kinds.length === 0) return null;
   const row = await db
     .selectNoFrom((eb) =>
@@ -47,6 +50,8 @@ export async function findDue(
   limit: number,
 ): Promise<DueItem[]> {
   const items: DueItem[] = [];
+  // A negative limit is none at all to SQLite.
+  if (limit < 1) return items;
   for (const kind of kinds) {
     let runs = trx.selectFrom("runs").selectAll().where("kind", "=", kind).where("due_at", "<=", now);
     let jobs = trx.selectFrom("jobs").selectAll().where("kind", "=", kind).where("next_run_at", "<=", now);

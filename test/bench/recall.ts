@@ -98,11 +98,9 @@ async function manyUsers(file: string): Promise<BenchRow[]> {
   await fill(file, USERS, FACTS_PER_USER);
   const backend = openKeyvFacts({ file, limits: LIMITS });
   await timeRecalls([backend.open(keyOf(0))]);
-  const heapBefore = process.memoryUsage.rss();
   const stores = Array.from({ length: SAMPLE }, (_, i) => backend.open(keyOf((i * 31 + 1) % USERS)));
   const coldMs = await timeRecalls(stores);
   const warmMs = await timeRecalls(stores);
-  const grownMb = (process.memoryUsage.rss() - heapBefore) / 2 ** 20;
   const savedMs = await timeSaves(backend);
   await backend.close();
   const what = `${USERS} users x ${FACTS_PER_USER} facts`;
@@ -110,7 +108,6 @@ async function manyUsers(file: string): Promise<BenchRow[]> {
     { name: `recall cold, ${what}`, value: `${median(coldMs).toFixed(2)} ms`, yardstick: "5 ms" },
     { name: `recall warm, ${what}`, value: `${median(warmMs).toFixed(2)} ms`, yardstick: "1 ms" },
     { name: `save, ${what}`, value: `${median(savedMs).toFixed(2)} ms`, yardstick: "" },
-    { name: `memory of ${SAMPLE} users in use`, value: `${grownMb.toFixed(0)} MiB`, yardstick: "" },
   ];
 }
 

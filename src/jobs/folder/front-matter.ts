@@ -69,7 +69,7 @@ export function toJob(raw: unknown, action: FolderJob["job"]["action"], now: num
   return {
     name: fields.name ?? null,
     action,
-    schedule: schedule.kind === "every" ? { ...schedule, anchor: now } : schedule,
+    schedule,
     timezone,
     limits: {
       useReactLoop: fields.use_react_loop ?? DEFAULT_LIMITS.useReactLoop,
