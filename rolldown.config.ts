@@ -1,7 +1,7 @@
 import { defineConfig } from "rolldown";
 
-// Left outside: native code, and Bree, which finds files of its own beside itself.
-const external = ["@keyv/sqlite", "sqlite3", "bree"];
+// Left outside: native code, and what is only loaded by some commands or finds files of its own beside itself.
+const external = ["@keyv/sqlite", "sqlite3", "bree", "snowball-stemmers", "express", "@modelcontextprotocol/express", "prom-client", "@modelcontextprotocol/sdk"];
 const common = { platform: "node", external, treeshake: true } as const;
 
 export default defineConfig([

@@ -4,10 +4,12 @@ import type { Config } from "./config.ts";
 import { type House, type OpenContext, openContext } from "./connection/connection.ts";
 import { localPrincipal } from "./connection/identity.ts";
 import { type UserContext, userKeyOf } from "./context/user-context.ts";
+import { NightshiftError } from "./errors.ts";
 import { createEvents, type Events } from "./events.ts";
 import type { FactBackend, FactStore } from "./facts/store.ts";
 import { describeGhosts } from "./ghost/describe.ts";
 import type { JobBook } from "./jobs/store.ts";
+import type { KeyRing } from "./keys/key-ring.ts";
 import { lazily, once } from "./lazily.ts";
 import type { Log } from "./log.ts";
 import type { Night, NightParts } from "./night.ts";
@@ -15,7 +17,7 @@ import type { RunBook } from "./runs/store.ts";
 import { createCatalog } from "./tools/catalog.ts";
 import { peopleTools } from "./tools/for-people.ts";
 import { loadToolModules } from "./tools/modules.ts";
-import type { SchedulerFace, Services } from "./tools/services.ts";
+import { narrow, type SchedulerFace, type Services } from "./tools/services.ts";
 
 export interface AppOptions {
   readonly config: Config;
@@ -30,12 +32,16 @@ export interface App {
   readonly config: Config;
   /** What connections are made from. */
   readonly house: House;
+  /** The API keys of this installation: for the HTTP transport and the operator's command line. */
+  readonly keys: KeyRing;
   /** A context of the user without a protocol around it: for host programs and the command line. */
   openContext(caller: { user: string; entityType?: "human" | "api" }): OpenContext;
   /** Runs due jobs from now on, and keeps the jobs folder in step. `onlyUser`: that user's jobs alone. */
   startScheduler(options?: { onlyUser?: string }): Promise<void>;
   /** Runs one queued run in this process, and resolves when it has ended here or elsewhere. */
   runOne(userKey: string, runId: string): Promise<void>;
+  /** Rejects while the jobs database cannot be reached. */
+  checkReady(): Promise<void>;
   /** Ends what runs, closes what is open. May be called twice. */
   close(): Promise<void>;
 }
@@ -43,6 +49,7 @@ export interface App {
 /** Builds the program. Opens nothing yet: stores, threads and the model's client come with their first use. */
 export async function createApp(options: AppOptions): Promise<App> {
   const { config, log, now = Date.now } = options;
+  refuseWhatIsNotThere(config);
   const closers: Closer[] = [];
   const modules = await loadToolModules(config.tools);
   const events = createEvents();
@@ -68,11 +75,12 @@ export async function createApp(options: AppOptions): Promise<App> {
   };
   const servicesFor = (context: UserContext): Services => {
     if (context.entityType !== "human" && context.entityType !== "api") return { now };
-    const runs = stores.runs(context.userKey);
+    const { userKey, scopes } = context;
+    const runs = narrow(stores.runs(userKey), scopes);
     return {
       now,
-      facts: stores.facts(context.userKey),
-      jobs: stores.jobs(context),
+      facts: narrow(stores.facts(userKey), scopes),
+      jobs: narrow(stores.jobs(context), scopes),
       runs,
       runControl: runs,
       scheduler,
@@ -101,6 +109,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   return {
     config,
     house,
+    keys: stores.keys,
     openContext: ({ user, entityType = "human" }) =>
       openContext(house, { principal: localPrincipal(user), entityType, signal: ended.signal }),
     startScheduler: async ({ onlyUser } = {}) => {
@@ -108,6 +117,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       await night;
     },
     runOne: async (userKey, runId) => (await import("./night.ts")).runOne(nightParts, userKey, runId),
+    checkReady: async () => void (await stores.database()).dataVersion(),
     close: once(async () => {
       ended.abort();
       await night?.catch(() => {});
@@ -115,6 +125,20 @@ export async function createApp(options: AppOptions): Promise<App> {
       await closeAll([() => Promise.all(contexts), ...closers.reverse()]);
     }),
   };
+}
+
+/** A setting that would be ignored in silence is worse than none. */
+function refuseWhatIsNotThere({ databaseUrl, mcpConfig }: Config): void {
+  const missing = databaseUrl
+    ? "--database-url (Postgres)"
+    : mcpConfig
+      ? "--mcp-config (other MCP servers)"
+      : undefined;
+  if (!missing) return;
+  throw new NightshiftError(
+    "CONFIG_INVALID",
+    `This version of Nightshift does not have ${missing} yet; leave it out.`,
+  );
 }
 
 const CONNECTION_CAVEAT =
@@ -153,6 +177,10 @@ function openStores(config: Config, now: () => number, events: Events, closers: 
         const book = openJobBook(await database(), { userKey, userId, clock: now, maxJobs: config.maxJobs });
         return announce(book, (jobId) => events.publish(userKey, { kind: "job", uri: `job://${jobId}` }));
       }),
+    keys: lazily<KeyRing>(async () => {
+      const { openKeyRing } = await import("./keys/database.ts");
+      return openKeyRing(await database(), now);
+    }),
     runs: (userKey: string): RunBook =>
       lazily(async () => {
         const { openRunBook } = await import("./runs/book.ts");

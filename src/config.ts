@@ -29,6 +29,20 @@ export const configSchema = z.strictObject({
   mcpConfig: z.string().min(1).optional().describe("other MCP servers, in the standard mcpServers format"),
   host: z.string().min(1).default("127.0.0.1").describe("address to listen on"),
   port: whole(0, 65_535).default(3333).describe("port to listen on"),
+  sse: z.stringbool().or(z.boolean()).default(false).describe("serve the old HTTP+SSE pair too"),
+  allowedHosts: z
+    .array(z.string().min(1))
+    .default([])
+    .describe("host names under which the server is reached, besides localhost"),
+  publicUrl: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe("how clients reach this server, for OAuth metadata"),
+  oauthIssuer: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe("accept access tokens of this OAuth issuer"),
+  oauthAudience: z.string().min(1).optional().describe("the audience that access tokens must be for"),
   databaseUrl: z.string().min(1).optional().describe("Postgres instead of SQLite files"),
   model: z
     .string()
@@ -41,6 +55,19 @@ export const configSchema = z.strictObject({
     .describe("where the model's API is"),
   modelApiKey: z.string().min(1).optional().describe("the key for the model's API"),
   logLevel: z.enum(LOG_LEVELS).default("info").describe("least severe log line to write"),
+  maxCallsAtOnce: whole(1, 100_000).default(256).describe("calls at work at once for each principal"),
+  maxSessions: whole(1, 100_000)
+    .default(100)
+    .describe("2025-era sessions and SSE streams for each principal"),
+  maxSubscriptions: whole(1, 100_000).default(100).describe("open subscription streams for each principal"),
+  sessionIdleSeconds: whole(1, 31_536_000)
+    .default(1_800)
+    .describe("an unused session is closed after so long"),
+  maxBodyBytes: whole(1_024, 64 * 1024 * 1024)
+    .default(1024 * 1024)
+    .describe("bytes of one HTTP request's body"),
+  maxJsonDepth: whole(4, 1_000).default(64).describe("levels of a request's JSON"),
+  shutdownSeconds: whole(0, 3_600).default(10).describe("time for calls to finish when the server stops"),
   callsPerSecond: whole(0, 1_000_000)
     .default(100)
     .describe("calls a second for each principal, 0 = no limit"),
@@ -71,11 +98,23 @@ export const ENVIRONMENT: Readonly<Record<ConfigKey, string>> = {
   mcpConfig: "NIGHTSHIFT_MCP_CONFIG",
   host: "NIGHTSHIFT_HOST",
   port: "NIGHTSHIFT_PORT",
+  sse: "NIGHTSHIFT_SSE",
+  allowedHosts: "NIGHTSHIFT_ALLOWED_HOSTS",
+  publicUrl: "NIGHTSHIFT_PUBLIC_URL",
+  oauthIssuer: "NIGHTSHIFT_OAUTH_ISSUER",
+  oauthAudience: "NIGHTSHIFT_OAUTH_AUDIENCE",
   databaseUrl: "NIGHTSHIFT_DATABASE_URL",
   model: "NIGHTSHIFT_MODEL",
   modelBaseUrl: "NIGHTSHIFT_MODEL_BASE_URL",
   modelApiKey: "NIGHTSHIFT_MODEL_API_KEY",
   logLevel: "NIGHTSHIFT_LOG_LEVEL",
+  maxCallsAtOnce: "NIGHTSHIFT_MAX_CALLS_AT_ONCE",
+  maxSessions: "NIGHTSHIFT_MAX_SESSIONS",
+  maxSubscriptions: "NIGHTSHIFT_MAX_SUBSCRIPTIONS",
+  sessionIdleSeconds: "NIGHTSHIFT_SESSION_IDLE_SECONDS",
+  maxBodyBytes: "NIGHTSHIFT_MAX_BODY_BYTES",
+  maxJsonDepth: "NIGHTSHIFT_MAX_JSON_DEPTH",
+  shutdownSeconds: "NIGHTSHIFT_SHUTDOWN_SECONDS",
   callsPerSecond: "NIGHTSHIFT_CALLS_PER_SECOND",
   maxGhosts: "NIGHTSHIFT_MAX_GHOSTS",
   spareThreads: "NIGHTSHIFT_SPARE_THREADS",
@@ -86,6 +125,9 @@ export const ENVIRONMENT: Readonly<Record<ConfigKey, string>> = {
   maxFactBytes: "NIGHTSHIFT_MAX_FACT_BYTES",
   maxJobs: "NIGHTSHIFT_MAX_JOBS",
 };
+
+/** Settings that are lists: with commas between their items in the environment. */
+const LISTS: ReadonlySet<string> = new Set(["tools", "allowedHosts"]);
 
 /**
  * The whole configuration: what is given, then the environment, then the defaults. The only reader of the
@@ -98,7 +140,7 @@ export function readConfig(
   const merged: Record<string, unknown> = {};
   for (const [key, variable] of Object.entries(ENVIRONMENT)) {
     const value = env[variable];
-    if (value) merged[key] = key === "tools" ? value.split(",").map((part) => part.trim()) : value;
+    if (value) merged[key] = LISTS.has(key) ? value.split(",").map((part) => part.trim()) : value;
   }
   for (const [key, value] of Object.entries(given)) if (value !== undefined) merged[key] = value;
   const parsed = configSchema.safeParse(merged);

@@ -1,36 +1,8 @@
 import { Command, CommanderError, Option } from "commander";
-import { ENVIRONMENT, readConfig } from "../config.ts";
 import { NightshiftError } from "../errors.ts";
 import { version } from "../version.ts";
+import { HTTP, OPTIONS, READER, SERVER, settings, type Values } from "./options.ts";
 import { paint } from "./output.ts";
-
-/** What the commands share; each flag has an environment twin (`--help` names it). */
-const OPTIONS = {
-  data: new Option("--data <dir>", "where facts, jobs and runs are kept (default ~/.nightshift)").env(
-    ENVIRONMENT.dataDir,
-  ),
-  user: new Option("--user <name>", "whose session this is (default: you)").env(ENVIRONMENT.user),
-  jobs: new Option("--jobs <dir>", "folder of job files to watch").env(ENVIRONMENT.jobsDir),
-  tools: new Option("--tools <path...>", "modules that export tools: files, folders or globs").env(
-    ENVIRONMENT.tools,
-  ),
-  mcpConfig: new Option("--mcp-config <file>", "other MCP servers, in the standard mcpServers format").env(
-    ENVIRONMENT.mcpConfig,
-  ),
-  databaseUrl: new Option("--database-url <url>", "Postgres instead of SQLite files").env(
-    ENVIRONMENT.databaseUrl,
-  ),
-  json: new Option("--json", "print JSON"),
-};
-
-type Values = Record<string, unknown>;
-
-/** The flags of a command as settings. `--tools` from the environment is one string with commas. */
-function settings(values: Values) {
-  const { data, user, jobs, tools, mcpConfig, databaseUrl } = values;
-  const paths = typeof tools === "string" ? tools.split(",") : (tools as string[] | undefined);
-  return readConfig({ dataDir: data, user, jobsDir: jobs, tools: paths, mcpConfig, databaseUrl });
-}
 
 function command(
   name: string,
@@ -44,16 +16,6 @@ function command(
     made.addHelpText("after", `\nExamples:\n${examples.map((line) => `  $ nightshift ${line}`).join("\n")}`);
   return made;
 }
-
-const SERVER = [
-  OPTIONS.data,
-  OPTIONS.user,
-  OPTIONS.jobs,
-  OPTIONS.tools,
-  OPTIONS.mcpConfig,
-  OPTIONS.databaseUrl,
-];
-const READER = [OPTIONS.data, OPTIONS.user, OPTIONS.databaseUrl, OPTIONS.json];
 
 function program(done: (code: number) => void): Command {
   const run =
@@ -86,8 +48,17 @@ function program(done: (code: number) => void): Command {
       ["demo"],
     ).action(run(async (values) => (await import("./demo.ts")).runDemo({ json: values.json === true }))),
   );
+  root.addCommand(
+    command(
+      "serve",
+      "Serve many clients over HTTP, and run due jobs without any",
+      [...SERVER, ...HTTP],
+      ["serve", "serve --port 8080 --jobs ./jobs --sse"],
+    ).action(run(async (values) => (await import("./serve.ts")).runServe(settings(values)))),
+  );
   root.addCommand(jobsCommand(run));
   root.addCommand(runsCommand(run));
+  root.addCommand(keysCommand(run));
   root.addCommand(
     command(
       "doctor",
@@ -179,6 +150,39 @@ function runsCommand(run: Runner): Command {
       ),
   );
   return runs;
+}
+
+function keysCommand(run: Runner): Command {
+  const keys = new Command("keys").description("Make and revoke the API keys of HTTP clients");
+  const scopes = new Option("--scopes <scopes>", "facts:read facts:write jobs:read jobs:write (default all)");
+  const expires = new Option("--expires <when>", "a span such as 30d or 12h, or a date (default never)");
+  keys.addCommand(
+    command(
+      "create",
+      "Make a key for a user; it is shown once",
+      [...READER, scopes, expires],
+      [
+        "keys create --user alice",
+        'keys create --user bot --scopes "facts:read jobs:read" --expires 30d --json',
+      ],
+    ).action(run(async (values) => (await import("./keys.ts")).createKey(settings(values), values))),
+  );
+  keys.addCommand(
+    command(
+      "list",
+      "List a user's keys, never their secrets",
+      [...READER, new Option("--all", "of every user")],
+      ["keys list --user alice", "keys list --all --json"],
+    ).action(run(async (values) => (await import("./keys.ts")).listKeys(settings(values), values))),
+  );
+  keys.addCommand(
+    command("revoke", "End a key at once", READER, ["keys revoke 0123456789abcdef"])
+      .argument("<key_id>")
+      .action(
+        run(async (values, [id = ""]) => (await import("./keys.ts")).revokeKey(settings(values), id, values)),
+      ),
+  );
+  return keys;
 }
 
 /** Runs one command line; resolves to the exit code. What goes wrong is one sentence on stderr. */

@@ -6,6 +6,7 @@ import {
 } from "@modelcontextprotocol/server";
 import { withContext } from "../context/scope.ts";
 import type { Events } from "../events.ts";
+import type { Log } from "../log.ts";
 import { publicFace } from "../tools/define.ts";
 import type { Register } from "../tools/modules.ts";
 import type { Services } from "../tools/services.ts";
@@ -25,13 +26,15 @@ export interface ServerParts {
   readonly services: Services;
   readonly registers: readonly Register[];
   readonly events: Events;
+  readonly log: Log;
   /** `modern` (2026-07-28) filters change notifications itself; `legacy` (2025) leaves that to the server. */
   readonly era: "modern" | "legacy";
 }
 
 /**
  * The MCP server of one connection. Users' modules register first, each on this fresh server; ours then answer
- * for what is ours and hand on the rest. Returns the server and what releases it.
+ * for what is ours and hand on the rest: where both have a tool of one name, or one of our URIs, ours wins. Rejects
+ * with TOOL_MODULE_INVALID when a module's `register` fails. Returns the server and what releases it.
  */
 export async function buildServer(parts: ServerParts): Promise<{ server: McpServer; release: () => void }> {
   const server = new McpServer(
@@ -40,8 +43,8 @@ export async function buildServer(parts: ServerParts): Promise<{ server: McpServ
   );
   const theirs = await letModulesRegister(server, parts);
   const set = server.server.setRequestHandler.bind(server.server) as unknown as SetHandler;
-  setToolHandlers(set, server, parts.toolkit, theirs);
-  setResourceHandlers(set, parts.services, theirs);
+  setToolHandlers(set, server, parts, theirs);
+  setResourceHandlers(set, parts, theirs);
   const subscribed = setSubscriptionHandlers(set, parts.era);
   const release = parts.events.subscribe(parts.toolkit.context.userKey, ({ uri }) => {
     if (parts.era === "modern" || subscribed.has(uri))
@@ -65,17 +68,36 @@ async function letModulesRegister(
     theirs.set(method, asThisContext);
     original(method, asThisContext);
   }) as unknown as typeof inner.setRequestHandler;
-  for (const register of parts.registers) await register(server, publicFace(parts.toolkit.context));
+  const { context } = parts.toolkit;
+  await withContext(context, async () => {
+    for (const register of parts.registers) await register(server, publicFace(context));
+  });
   inner.setRequestHandler = original as unknown as typeof inner.setRequestHandler;
   return theirs;
 }
 
 type Theirs = ReadonlyMap<string, Handler>;
 
-function setToolHandlers(set: SetHandler, server: McpServer, toolkit: Toolkit, theirs: Theirs): void {
+function setToolHandlers(
+  set: SetHandler,
+  server: McpServer,
+  { toolkit, log }: ServerParts,
+  theirs: Theirs,
+): void {
+  const told = new Set<string>();
   set("tools/list", async (request, context) => {
-    const more = (await theirs.get("tools/list")?.(request, context)) as { tools: unknown[] } | undefined;
-    return { tools: [...toolkit.list(), ...(more?.tools ?? [])] };
+    const more = (await theirs.get("tools/list")?.(request, context)) as
+      | { tools: { name: string }[] }
+      | undefined;
+    // Ours win: a module's tool with the name of one of ours is neither shown nor called.
+    const others = (more?.tools ?? []).filter(({ name }) => {
+      const isTaken = toolkit.has(name);
+      if (isTaken && !told.has(name))
+        log.warn({ tool: name }, "a module registers a tool with the name of a built-in one: it is left out");
+      told.add(name);
+      return !isTaken;
+    });
+    return { tools: [...toolkit.list(), ...others] };
   });
   set("tools/call", async (request, context) => {
     const { name, arguments: args } = request.params as { name: string; arguments?: unknown };
@@ -106,12 +128,13 @@ function progressOf(context: ServerContext) {
   };
 }
 
-function setResourceHandlers(set: SetHandler, services: Services, theirs: Theirs): void {
+function setResourceHandlers(set: SetHandler, { services, toolkit }: ServerParts, theirs: Theirs): void {
   set("resources/list", async (request, context) => {
     const more = (await theirs.get("resources/list")?.(request, context)) as
-      | { resources: unknown[] }
+      | { resources: { uri: string }[] }
       | undefined;
-    return { resources: [...(await listResources(services)), ...(more?.resources ?? [])] };
+    const others = (more?.resources ?? []).filter(({ uri }) => !isOurs(uri));
+    return { resources: [...(await listResources(services, toolkit.context.scopes)), ...others] };
   });
   set("resources/templates/list", async (request, context) => {
     const more = (await theirs.get("resources/templates/list")?.(request, context)) as

@@ -1,6 +1,7 @@
 import type { McpServer } from "@modelcontextprotocol/server";
 import type { UserContext } from "../context/user-context.ts";
 import type { Events } from "../events.ts";
+import { once } from "../lazily.ts";
 import type { Log } from "../log.ts";
 import type { Catalog } from "../tools/catalog.ts";
 import type { Register } from "../tools/modules.ts";
@@ -36,11 +37,11 @@ export function openContext(house: House, arrival: Arrival): OpenContext & { ser
     context,
     toolkit,
     services,
-    async dispose() {
-      house.open.delete(opened);
+    dispose: once(async () => {
       ended.abort();
       await toolkit.dispose();
-    },
+      house.open.delete(opened);
+    }),
   };
   house.open.add(opened);
   return opened;
@@ -56,17 +57,16 @@ export async function openConnection(
   const opened = openContext(house, arrival);
   try {
     const parts = { toolkit: opened.toolkit, services: opened.services, registers: house.registers };
-    const { server, release } = await buildServer({ ...parts, events: house.events, era });
-    const dispose = async () => {
-      release();
-      await opened.dispose();
-    };
+    const { events, log } = house;
+    const { server, release } = await buildServer({ ...parts, events, log, era });
+    opened.context.signal.addEventListener("abort", release, { once: true });
+    if (opened.context.signal.aborted) release();
     const { onclose } = server.server;
     server.server.onclose = () => {
       onclose?.();
-      void dispose();
+      void opened.dispose();
     };
-    return { ...opened, server, dispose };
+    return { ...opened, server };
   } catch (error) {
     await opened.dispose();
     throw error;

@@ -1,5 +1,6 @@
 import type { EntityType } from "../context/entity.ts";
 import { setEntityType } from "../context/scope.ts";
+import type { Scope } from "../context/scopes.ts";
 import { createUserContext, type Principal, type UserContext } from "../context/user-context.ts";
 
 /** The operator of this installation vouches for the names it gives: `--user`, API keys, the jobs folder, a host program. */
@@ -14,6 +15,8 @@ export interface Arrival {
   readonly entityType: Exclude<EntityType, "scheduler" | "unknown">;
   readonly signal: AbortSignal;
   readonly sessionId?: string;
+  /** What the credential may be used for; default all. */
+  readonly scopes?: readonly Scope[];
 }
 
 /** The context of whoever arrived: fresh ids, frozen, with the entity type of the way it came. */

@@ -1,4 +1,5 @@
 import { ProtocolError, ProtocolErrorCode, ResourceNotFoundError } from "@modelcontextprotocol/server";
+import type { Scope } from "../context/scopes.ts";
 import { NightshiftError } from "../errors.ts";
 import { showFact } from "../tools/facts.ts";
 import { showJob } from "../tools/jobs/show.ts";
@@ -31,10 +32,18 @@ export const RESOURCE_TEMPLATES = Object.freeze([
 
 const URI = /^(job|run|fact):\/\/([A-Za-z0-9_-]{1,100})\/?$/;
 
+/** The scope that reading one of our resources needs; undefined for what is not ours. */
+export function resourceScope(uri: string): Scope | undefined {
+  const [, kind] = URI.exec(uri) ?? [];
+  if (!kind) return undefined;
+  return kind === "fact" ? "facts:read" : "jobs:read";
+}
+
 export const isOurs = (uri: string): boolean => /^(?:job|run|fact):/.test(uri);
 
 /** The newest of the owner's jobs and runs; the rest are reached through list_jobs, list_runs and the templates. */
-export async function listResources(services: Services) {
+export async function listResources(services: Services, scopes: readonly Scope[]) {
+  if (!scopes.includes("jobs:read")) return [];
   const { jobs } = (await services.jobs?.list({ limit: 50 })) ?? { jobs: [] };
   const { runs } = (await services.runs?.list({ limit: 50 })) ?? { runs: [] };
   return [

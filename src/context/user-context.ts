@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import type { EntityMetadata, EntityType } from "./entity.ts";
+import { SCOPES, type Scope } from "./scopes.ts";
 
 /** The verified caller: who vouches (`issuer`) and for whom (`subject`). */
 export interface Principal {
@@ -21,10 +22,15 @@ export interface UserContext {
   /** Aborts when the connection, request or run ends. */
   readonly signal: AbortSignal;
   readonly metadata: EntityMetadata;
+  /** What the credential behind this context may be used for. */
+  readonly scopes: readonly Scope[];
 }
 
 /** Collision-proof: the pair is length-delimited by JSON before hashing, so `("a","b:c")` and `("a:b","c")` differ. */
 export function userKeyOf({ issuer, subject }: Principal): string {
+  // An empty name is nobody's: a host program that forgot to look one up must not give all its users one memory.
+  if (typeof subject !== "string" || subject === "" || typeof issuer !== "string" || issuer === "")
+    throw new TypeError("a principal needs an issuer and a subject");
   return createHash("sha256")
     .update(JSON.stringify([issuer, subject]))
     .digest("hex");
@@ -45,6 +51,8 @@ export interface ContextSeed {
   readonly runId?: string;
   readonly correlationId?: string;
   readonly metadata?: Partial<EntityMetadata>;
+  /** Default all: a credential says when it is worth less. */
+  readonly scopes?: readonly Scope[];
 }
 
 /** Makes the frozen context. Ids that are not given are fresh and unguessable. */
@@ -63,6 +71,7 @@ export function createUserContext(seed: ContextSeed): UserContext {
     runId: seed.runId ?? `run_${randomUUID()}`,
     correlationId: seed.correlationId ?? randomUUID(),
     signal: seed.signal,
+    scopes: Object.freeze([...(seed.scopes ?? SCOPES)]),
     metadata: Object.freeze({
       job_id: null,
       parent_session_id: null,

@@ -71,6 +71,17 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       steps text not null
     )`,
   ],
+  [
+    `create table api_keys (
+      key_id text not null primary key,
+      user_id text not null,
+      hash text not null,
+      scopes text not null,
+      created_at bigint not null,
+      expires_at bigint,
+      revoked_at bigint
+    )`,
+  ],
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -1,6 +1,17 @@
 import type { JobStatus } from "../jobs/job.ts";
 import type { Run, RunStatus } from "../runs/run.ts";
 
+/** An API key: its secret is stored as a hash. Times are epoch ms; scopes are separated by spaces. */
+export interface KeyRow {
+  key_id: string;
+  user_id: string;
+  hash: string;
+  scopes: string;
+  created_at: number;
+  expires_at: number | null;
+  revoked_at: number | null;
+}
+
 /** A column for each thing that is searched, ordered or guarded; `detail` is JSON for the rest. Times are epoch ms. */
 export interface JobRow {
   job_id: string;
@@ -62,5 +73,6 @@ export interface Tables {
   jobs: JobRow;
   runs: RunRow;
   transcripts: TranscriptRow;
+  api_keys: KeyRow;
   schema_version: { version: number; applied_at: number };
 }

@@ -20,7 +20,7 @@ import { createUsers, type Users } from "./users.ts";
 import { createWrites, type Writes } from "./writes.ts";
 
 const DEFAULT_PATIENCE_MS = 5_000;
-const DEFAULT_MAX_CACHE_BYTES = 64 * 1024 * 1024;
+const DEFAULT_MAX_CACHE_BYTES = 128 * 1024 * 1024;
 const DEFAULT_RECALL_LIMIT = 10;
 const DEFAULT_PAGE_LIMIT = 50;
 /** Keyv's adapter compares every key with every row it finds. */
@@ -34,7 +34,7 @@ export interface KeyvFactsOptions {
   readonly clock?: () => number;
   /** How long a locked file is waited for. Default 5,000 ms. */
   readonly patienceMs?: number;
-  /** Memory for copies of users' facts, over all users. Default 64 MiB; the least recently used go first. */
+  /** Memory for copies of users' facts, over all users. Default 128 MiB; the least recently used go first. */
   readonly maxCacheBytes?: number;
 }
 

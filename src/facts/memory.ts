@@ -1,5 +1,6 @@
-import { bytesOf, type StoredFact, toFact } from "./rules.ts";
+import { type StoredFact, toFact } from "./rules.ts";
 import { createSearchIndex, type SearchIndex } from "./search.ts";
+import { compareAge, createShelf, type Shelf } from "./shelf.ts";
 import type { RecalledFact } from "./store.ts";
 import { foldText } from "./text.ts";
 
@@ -15,7 +16,7 @@ export interface Memory {
   /** What this copy costs the process, in bytes, roughly. */
   readonly costBytes: number;
   readonly nextPosition: number;
-  /** Facts that `facts` has already, or that expired, are left out. */
+  /** Facts that are here already, or that expired, are left out. */
   add(facts: readonly StoredFact[], now: number): void;
   remove(factIds: Iterable<string>): void;
   /** Drops what has expired by `now`; `expired` names it until it is removed from the database as well. */
@@ -27,132 +28,105 @@ export interface Memory {
   findDuplicate(text: string): string | undefined;
   recall(query: string, limit: number, tags: readonly string[]): RecalledFact[];
   /** Newest first, those before `position`. */
-  page(position: number, limit: number): { facts: StoredFact[]; hasMore: boolean };
+  page: Shelf["page"];
+}
+
+interface Contents {
+  readonly shelf: Shelf;
+  readonly index: SearchIndex;
+  /** Ids by folded text; made for the first save, as most copies are only read. */
+  idByText?: Map<string, string>;
 }
 
 export function createMemory(): Memory {
-  let facts = new Map<string, StoredFact>();
-  let index: SearchIndex = createSearchIndex();
-  /** Oldest first. */
-  let ordered: StoredFact[] = [];
-  let bytes = 0;
-  let nextExpiryMs = Number.POSITIVE_INFINITY;
+  let contents = empty();
   const expired = new Set<string>();
-  /** By folded text; made for the first save, as most copies are only read. */
-  let idByText: Map<string, string> | undefined;
-
-  function append(fact: StoredFact): void {
-    facts.set(fact.factId, fact);
-    ordered.push(fact);
-    index.add({ ...fact, id: fact.factId });
-    bytes += bytesOf(fact);
-    nextExpiryMs = Math.min(nextExpiryMs, fact.expiresAt ?? Number.POSITIVE_INFINITY);
-    idByText?.set(foldText(fact.text), fact.factId);
-  }
-
-  function empty(): void {
-    facts = new Map();
-    index = createSearchIndex();
-    ordered = [];
-    bytes = 0;
-    nextExpiryMs = Number.POSITIVE_INFINITY;
-    idByText = undefined;
-  }
-
-  const memory: Memory = {
+  const expire = (now: number) => {
+    const gone = contents.shelf.expiredBy(now);
+    for (const factId of gone) expired.add(factId);
+    if (gone.length > 0) removeAll(contents, gone);
+  };
+  return {
+    expired,
+    expire,
     get facts() {
-      return facts;
+      return contents.shelf.byId;
     },
     get kept() {
-      return { facts: facts.size, bytes };
+      return { facts: contents.shelf.byId.size, bytes: contents.shelf.bytes };
     },
     get costBytes() {
-      return BYTES_PER_MEMORY + facts.size * BYTES_PER_FACT + bytes * BYTES_PER_TEXT_BYTE;
+      const { byId, bytes } = contents.shelf;
+      return BYTES_PER_MEMORY + byId.size * BYTES_PER_FACT + bytes * BYTES_PER_TEXT_BYTE;
     },
     get nextPosition() {
-      return (ordered.at(-1)?.position ?? 0) + 1;
+      return (contents.shelf.byAge.at(-1)?.position ?? 0) + 1;
     },
-    expired,
-
-    add(more, now) {
-      const added = more.filter(({ factId }) => !facts.has(factId) && !expired.has(factId)).sort(byAge);
-      const [oldest] = added;
-      const newest = ordered.at(-1);
-      // Rows that nobody ordered, as after an import: the index wants its texts oldest first.
-      const isLate = oldest !== undefined && newest !== undefined && byAge(oldest, newest) < 0;
-      const all = isLate ? [...ordered, ...added].sort(byAge) : added;
-      if (isLate) empty();
-      for (const fact of all) append(fact);
-      memory.expire(now);
-    },
-    remove(factIds) {
-      const removed = new Set<string>();
-      for (const factId of factIds) {
-        const fact = facts.get(factId);
-        if (fact === undefined) continue;
-        removed.add(factId);
-        facts.delete(factId);
-        index.remove(factId);
-        bytes -= bytesOf(fact);
-        const folded = idByText && foldText(fact.text);
-        if (folded !== undefined && idByText?.get(folded) === factId) idByText.delete(folded);
-      }
-      if (removed.size > 0) ordered = ordered.filter(({ factId }) => !removed.has(factId));
-    },
-    expire(now) {
-      if (now < nextExpiryMs) return;
-      const gone = ordered.filter(({ expiresAt = Number.POSITIVE_INFINITY }) => expiresAt <= now);
-      for (const { factId } of gone) expired.add(factId);
-      memory.remove(gone.map(({ factId }) => factId));
-      nextExpiryMs = ordered.reduce(
-        (next, { expiresAt }) => Math.min(next, expiresAt ?? next),
-        Number.POSITIVE_INFINITY,
+    add(facts, now) {
+      const { byId } = contents.shelf;
+      contents = addAll(
+        contents,
+        facts.filter(({ factId }) => !byId.has(factId) && !expired.has(factId)),
       );
+      expire(now);
     },
+    remove: (factIds) => removeAll(contents, factIds),
     forgetExpired: () => expired.clear(),
     clear() {
-      empty();
+      contents = empty();
       expired.clear();
     },
-    findDuplicate(text) {
-      // The first one's id: later entries of the same text give way.
-      idByText ??= new Map(ordered.toReversed().map((fact) => [foldText(fact.text), fact.factId]));
-      return idByText.get(foldText(text));
-    },
-    recall(query, limit, tags) {
-      const accepts = acceptTagged(tags, facts);
-      return index.search(query, limit, accepts).flatMap(({ id, score }) => {
-        const fact = facts.get(id);
-        return fact === undefined ? [] : [{ ...toFact(fact), score }];
-      });
-    },
-    page(position, limit) {
-      const end = firstFrom(ordered, position);
-      const start = Math.max(0, end - limit);
-      return { facts: ordered.slice(start, end).reverse(), hasMore: start > 0 };
-    },
+    findDuplicate: (text) => idsByText(contents).get(foldText(text)),
+    recall: (query, limit, tags) => recallFrom(contents, query, limit, tags),
+    page: (position, limit) => contents.shelf.page(position, limit),
   };
-  return memory;
 }
 
-function byAge(a: StoredFact, b: StoredFact): number {
-  return a.position - b.position || (a.factId < b.factId ? -1 : 1);
+function empty(): Contents {
+  return { shelf: createShelf(), index: createSearchIndex() };
 }
 
-function acceptTagged(tags: readonly string[], facts: ReadonlyMap<string, StoredFact>) {
-  if (tags.length === 0) return undefined;
-  const wanted = new Set(tags.map(foldText));
-  return (factId: string) => wanted.isSubsetOf(new Set(facts.get(factId)?.tags.map(foldText)));
-}
-
-/** Index of the first fact at or after `position`, by halving. */
-function firstFrom(ordered: readonly StoredFact[], position: number): number {
-  let low = 0;
-  let high = ordered.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((ordered[middle]?.position ?? 0) < position) low = middle + 1;
-    else high = middle;
+function addAll(contents: Contents, added: readonly StoredFact[]): Contents {
+  const sorted = added.toSorted(compareAge);
+  const [oldest] = sorted;
+  const newest = contents.shelf.byAge.at(-1);
+  // Rows that nobody ordered, as after an import: shelf and index want the oldest first, so they start again.
+  if (oldest !== undefined && newest !== undefined && compareAge(oldest, newest) < 0) {
+    return addAll(empty(), [...contents.shelf.byAge, ...sorted]);
   }
-  return low;
+  for (const fact of sorted) {
+    contents.shelf.put(fact);
+    contents.index.add({ ...fact, id: fact.factId });
+    contents.idByText?.set(foldText(fact.text), fact.factId);
+  }
+  return contents;
+}
+
+function removeAll({ shelf, index, idByText }: Contents, factIds: Iterable<string>): void {
+  for (const { factId, text } of shelf.take(factIds)) {
+    index.remove(factId);
+    idByText?.delete(foldText(text));
+  }
+}
+
+function idsByText(contents: Contents): ReadonlyMap<string, string> {
+  // The first one's id: of two that read the same, as an import may bring, the older is put last.
+  contents.idByText ??= new Map(
+    contents.shelf.byAge.toReversed().map((fact) => [foldText(fact.text), fact.factId]),
+  );
+  return contents.idByText;
+}
+
+function recallFrom(
+  { shelf, index }: Contents,
+  query: string,
+  limit: number,
+  tags: readonly string[],
+): RecalledFact[] {
+  const wanted = new Set(tags.map(foldText));
+  const hasTags = (factId: string) => wanted.isSubsetOf(new Set(shelf.byId.get(factId)?.tags.map(foldText)));
+  return index.search(query, limit, wanted.size > 0 ? hasTags : undefined).flatMap(({ id, score }) => {
+    const fact = shelf.byId.get(id);
+    return fact === undefined ? [] : [{ ...toFact(fact), score }];
+  });
 }

@@ -27,8 +27,8 @@ export interface Desk {
   readonly usage: Usage;
 }
 
-/** One at a time is what a ghost needs; a code job may ask a few at once. */
-const MAX_OPEN_QUESTIONS = 32;
+/** One at a time is what a ghost needs; a code job may ask many at once, and they wait for their turn here. */
+const MAX_OPEN_QUESTIONS = 1_000;
 
 export function openDesk(options: DeskOptions): Desk {
   const open = new Map<number, AbortController>();

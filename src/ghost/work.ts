@@ -1,3 +1,4 @@
+import { basename, dirname } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { UserContext } from "../context/user-context.ts";
 import { NightshiftError } from "../errors.ts";
@@ -45,12 +46,7 @@ async function callOnce({ hands }: Session, tool: string, args: unknown): Promis
 async function runCode(session: Session, file: string): Promise<string | null> {
   const { start, context, hands, ask, onStep } = session;
   const { signal } = context;
-  const { default: job } = (await import(pathToFileURL(file).href)) as { default?: { run?: unknown } };
-  if (typeof job?.run !== "function")
-    throw new NightshiftError(
-      "JOB_FILE_INVALID",
-      "The job's file has no default export with a run function; see defineJob.",
-    );
+  const run = await loadCode(file);
   const { userKey: _notForCode, ...face } = context;
   const { scheduledFor, startedAt, runId } = start.run;
   const ghost: Ghost = Object.freeze({
@@ -65,7 +61,24 @@ async function runCode(session: Session, file: string): Promise<string | null> {
       complete({ system: briefing(start, Date.now()), prompt: String(prompt), ask, signal, onStep }),
     note: (text: string) => onStep({ type: "note", text: cut(String(text), MAX_STEP_TEXT_CHARS) }),
   });
-  const output: unknown = await job.run(ghost);
+  const output: unknown = await run(ghost);
   if (output === undefined || output === null) return null;
   return typeof output === "string" ? output : JSON.stringify(output);
+}
+
+/** The run function of a job's file; called as a method of what it stands in. */
+async function loadCode(file: string): Promise<(ghost: Ghost) => unknown> {
+  const invalid = (problem: string, cause?: unknown) =>
+    new NightshiftError("JOB_FILE_INVALID", `${basename(file)}: ${problem}`, {}, { cause });
+  let job: { run?: unknown } | undefined;
+  try {
+    job = ((await import(pathToFileURL(file).href)) as { default?: { run?: unknown } }).default;
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error);
+    // Where the folder is on this machine is nobody's business.
+    throw invalid(`it cannot be loaded: ${said.replaceAll(dirname(file), ".")}`, error);
+  }
+  if (typeof job?.run !== "function")
+    throw invalid("it has no default export with a run function; see defineJob.");
+  return (job.run as (ghost: Ghost) => unknown).bind(job);
 }

@@ -47,7 +47,8 @@ export function openJobBook(db: Database, options: JobBookOptions): JobBook {
         if (changed.status === "cancelled") await cancelQueuedRuns(trx, jobId, clock());
         return changed;
       }),
-    syncFolder: (files) => db.transact((trx) => syncFolder(trx, { userKey, userId }, files, clock())),
+    syncFolder: (files, keep = []) =>
+      db.transact((trx) => syncFolder(trx, { userKey, userId }, { files, keep }, clock())),
     counts: () => countByStatus(db, userKey),
   };
 }

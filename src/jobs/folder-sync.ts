@@ -18,7 +18,7 @@ export interface SyncResult {
 export async function syncFolder(
   trx: Transaction<Tables>,
   owner: Owner,
-  files: readonly FolderJob[],
+  { files, keep }: { files: readonly FolderJob[]; keep: readonly string[] },
   now: number,
 ): Promise<SyncResult> {
   const result: SyncResult = { created: 0, changed: 0, removed: 0 };
@@ -40,7 +40,7 @@ export async function syncFolder(
       result.changed++;
     }
   }
-  const present = new Set(files.map(({ file }) => file));
+  const present = new Set([...files.map(({ file }) => file), ...keep]);
   for (const row of stored) {
     if (present.has(row.file ?? "") || row.status === "cancelled") continue;
     await remove(trx, row, now);

@@ -44,9 +44,13 @@ export interface JobBook {
    * Makes this user's jobs of the folder those of `files` and no others: a known file keeps its job (and its id,
    * its runs and a person's pause), a new one gets one, a missing one's is cancelled, and comes back with its file.
    * A changed file that keeps its time keeps what it has missed. No limit applies: the folder is the operator's.
-   * Returns what changed.
+   * `keep` names files that are there but cannot be read: their jobs, if they have any, stay as they are. Returns
+   * what changed.
    */
-  syncFolder(files: readonly FolderJob[]): Promise<{ created: number; changed: number; removed: number }>;
+  syncFolder(
+    files: readonly FolderJob[],
+    keep?: readonly string[],
+  ): Promise<{ created: number; changed: number; removed: number }>;
   counts(): Promise<Record<JobStatus, number>>;
 }
 

@@ -68,15 +68,12 @@ export function openThreads(options: ThreadsOptions): Threads {
     while (!isClosed && spares.length < options.spare) {
       const spare = start();
       spares.push(spare);
-      // A spare holds no process open, and one that failed is no spare; the next take tries again.
+      // One that failed is no spare. It is not replaced at once: it might fail again, for ever.
       const forget = () => {
         const at = spares.indexOf(spare);
         if (at >= 0) spares.splice(at, 1);
       };
-      spare.then(({ worker, exited }) => {
-        worker.unref();
-        exited.then(forget);
-      }, forget);
+      spare.then(({ exited }) => void exited.then(forget), forget);
     }
   };
 
@@ -91,7 +88,7 @@ export function openThreads(options: ThreadsOptions): Threads {
     async take() {
       if (isClosed) throw closed();
       const thread = await (spares.shift() ?? start());
-      thread.worker.ref();
+      thread.begin();
       replacing ??= setTimeout(fill, REPLACE_AFTER_MS).unref();
       return thread;
     },
@@ -129,9 +126,9 @@ async function loadBree({ memoryMb, log }: ThreadsOptions, alive: Map<string, St
   });
   bree.on("worker deleted", (name) => alive.delete(name));
   bree.createWorker = (path, { workerData }) => {
-    const thread = startWorker(path, { memoryMb, log });
+    const { worker, thread } = startWorker(path, { memoryMb, log });
     alive.set(workerData.job.name, thread);
-    return thread.worker;
+    return worker;
   };
   return bree;
 }

@@ -1,5 +1,6 @@
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import type { Log } from "../log.ts";
+import { resourceLimits, watchMemory } from "./memory.ts";
 
 /** How a thread ended: on its own or by our hand (`exited`), or with an error that nobody caught (`crashed`). */
 export type ThreadEnd =
@@ -19,7 +20,8 @@ export interface GhostThread {
 }
 
 export interface StartedThread extends GhostThread {
-  readonly worker: Worker;
+  /** From here on it is at work: it keeps the process alive, and its memory is watched. */
+  begin(): void;
   /** Resolves when the thread has loaded and waits for work, or is gone. */
   readonly ready: Promise<unknown>;
 }
@@ -28,11 +30,17 @@ const TERMINATE_WAIT_MS = 2_000;
 /** Characters of what a thread prints that are worth a debug line. */
 const MAX_PRINTED_CHARS = 4_096;
 
+/** Bree's to supervise, and ours to talk to. */
+export interface Started {
+  readonly worker: Worker;
+  readonly thread: StartedThread;
+}
+
 /**
  * Starts a worker that shares nothing with this process but one port: no environment (it may hold keys), no
  * arguments, no Node flags, no output (stdout belongs to MCP), and a heap of its own.
  */
-export function startWorker(path: string, options: { memoryMb: number; log: Log }): StartedThread {
+export function startWorker(path: string, options: { memoryMb: number; log: Log }): Started {
   const { port1: port, port2 } = new MessageChannel();
   const worker = new Worker(path, {
     workerData: { port: port2 },
@@ -42,29 +50,35 @@ export function startWorker(path: string, options: { memoryMb: number; log: Log 
     execArgv: [],
     stdout: true,
     stderr: true,
-    resourceLimits: { maxOldGenerationSizeMb: options.memoryMb, maxYoungGenerationSizeMb: 4 },
+    resourceLimits: resourceLimits(options.memoryMb),
   });
+  // A spare holds no process open.
+  worker.unref();
   swallow(worker, options.log);
-  const exited = endOf(worker);
+  const { exited, crash } = endOf(worker);
   // Later than `exited` after a crash, which is known before the thread is gone.
   const gone = new Promise<true>((resolve) => worker.once("exit", () => resolve(true)));
-  const { promise: loaded, resolve } = Promise.withResolvers<void>();
-  port.once("message", () => resolve());
+  const loaded = new Promise<void>((resolve) => port.once("message", () => resolve()));
   port.unref();
-  return {
-    worker,
-    port,
-    exited,
-    ready: Promise.race([loaded, exited]),
-    async terminate() {
-      void worker.terminate();
-      const isGone = await Promise.race([gone, after(TERMINATE_WAIT_MS)]);
-      if (!isGone) options.log.error({ thread: worker.threadId }, "a ghost's thread does not end: it blocks");
-    },
+  let unwatch = () => {};
+  const terminate = async () => {
+    unwatch();
+    void worker.terminate();
+    const isGone = await Promise.race([gone, after(TERMINATE_WAIT_MS)]);
+    if (!isGone) options.log.error({ thread: worker.threadId }, "a ghost's thread does not end: it blocks");
   };
+  const outgrown = () => {
+    crash({ kind: "crashed", error: "out of memory", outOfMemory: true });
+    void terminate();
+  };
+  const begin = () => {
+    worker.ref();
+    unwatch = watchMemory(worker, options.memoryMb, outgrown);
+  };
+  return { worker, thread: { port, exited, ready: Promise.race([loaded, exited]), begin, terminate } };
 }
 
-function endOf(worker: Worker): Promise<ThreadEnd> {
+function endOf(worker: Worker): { exited: Promise<ThreadEnd>; crash: (end: ThreadEnd) => void } {
   const { promise, resolve } = Promise.withResolvers<ThreadEnd>();
   worker.once("error", (error: unknown) => {
     const { message, code } = (error ?? {}) as { message?: unknown; code?: unknown };
@@ -76,7 +90,7 @@ function endOf(worker: Worker): Promise<ThreadEnd> {
   });
   // "error" comes first where there is one; the promise keeps the first answer.
   worker.once("exit", (code) => resolve({ kind: "exited", code }));
-  return promise;
+  return { exited: promise, crash: resolve };
 }
 
 /** What a thread prints must be read, or it would pile up; it is kept from stdout, and told to the log in part. */

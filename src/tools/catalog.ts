@@ -1,4 +1,4 @@
-import type { EntityType } from "../context/entity.ts";
+import type { Scope } from "../context/scopes.ts";
 import { NightshiftError } from "../errors.ts";
 import type { ToolDefinition } from "./define.ts";
 import { type JsonSchema, toJsonSchema } from "./schema.ts";
@@ -17,7 +17,7 @@ export interface ListedTool {
 export interface Catalog<Services> {
   readonly definitions: ReadonlyMap<string, ToolDefinition<Services>>;
   /** In the order of definition; schemas are converted once, when first asked. */
-  list(entityType: EntityType): readonly ListedTool[];
+  list(scopes: readonly Scope[]): readonly ListedTool[];
 }
 
 const NAME = /^[a-zA-Z0-9_.-]{1,64}$/;
@@ -26,7 +26,7 @@ const NAME = /^[a-zA-Z0-9_.-]{1,64}$/;
 export function createCatalog<Services>(tools: readonly ToolDefinition<Services>[]): Catalog<Services> {
   const definitions = new Map<string, ToolDefinition<Services>>();
   for (const tool of tools) {
-    if (!NAME.test(tool.name))
+    if (!NAME.test(tool.name) || tool.name === "__proto__")
       throw new NightshiftError(
         "TOOL_MODULE_INVALID",
         `"${tool.name}" is no tool name: use letters, digits, _ - .`,
@@ -39,7 +39,7 @@ export function createCatalog<Services>(tools: readonly ToolDefinition<Services>
     definitions.set(tool.name, Object.freeze({ ...tool }));
   }
   const listed = new Map<string, ListedTool>();
-  const lists = new Map<EntityType, readonly ListedTool[]>();
+  const lists = new Map<string, readonly ListedTool[]>();
   const show = (tool: ToolDefinition<Services>): ListedTool => {
     const known = listed.get(tool.name);
     if (known) return known;
@@ -49,21 +49,22 @@ export function createCatalog<Services>(tools: readonly ToolDefinition<Services>
   };
   return Object.freeze({
     definitions,
-    list(entityType: EntityType) {
-      const known = lists.get(entityType);
+    list(scopes: readonly Scope[]) {
+      const key = scopes.join();
+      const known = lists.get(key);
       if (known) return known;
       const made = Object.freeze(
-        [...definitions.values()].filter((tool) => isFor(tool, entityType)).map(show),
+        [...definitions.values()].filter((tool) => isWithin(tool, scopes)).map(show),
       );
-      lists.set(entityType, made);
+      lists.set(key, made);
       return made;
     },
   });
 }
 
-/** Whether callers of this entity type are offered the tool. */
-export function isFor(tool: ToolDefinition<never>, entityType: EntityType): boolean {
-  return !tool.audience || tool.audience.includes(entityType);
+/** Whether a credential with these scopes is offered the tool. */
+export function isWithin(tool: ToolDefinition<never>, scopes: readonly Scope[]): boolean {
+  return !tool.scope || scopes.includes(tool.scope);
 }
 
 function listTool(tool: ToolDefinition<never>): ListedTool {
@@ -73,7 +74,9 @@ function listTool(tool: ToolDefinition<never>): ListedTool {
     title: tool.title ?? titleOf(tool.name),
     description: tool.description,
     inputSchema: { type: "object", ...inputSchema },
-    ...(tool.outputSchema && { outputSchema: toJsonSchema(tool.outputSchema, "output") }),
+    ...(tool.outputSchema && {
+      outputSchema: { type: "object", ...toJsonSchema(tool.outputSchema, "output") },
+    }),
     ...(tool.annotations && { annotations: tool.annotations }),
   });
 }

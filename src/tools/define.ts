@@ -1,7 +1,8 @@
-import type { EntityType } from "../context/entity.ts";
+import type { Scope } from "../context/scopes.ts";
 import type { UserContext } from "../context/user-context.ts";
 import { NightshiftError } from "../errors.ts";
-import type { Schema } from "./schema.ts";
+import { toToolResult } from "./result.ts";
+import { parseWith, type Schema } from "./schema.ts";
 
 /** MCP's tool annotations: hints for clients, never a permission. */
 export interface ToolAnnotations {
@@ -81,14 +82,14 @@ export function defineTool<Args = Record<string, unknown>>(spec: ToolSpec<Args>)
 export interface ToolDefinition<Services = unknown> extends ToolFace {
   readonly inputSchema: Schema<never> | Schema<unknown>;
   readonly outputSchema?: Schema<unknown>;
-  /** Entity types that see the tool in `tools/list`; default all. */
-  readonly audience?: readonly EntityType[];
+  /** The scope that a caller's credential needs; default none. */
+  readonly scope?: Scope;
   readonly create: (context: UserContext, services: Services, registryId: string) => ToolInstance<never>;
 }
 
 /** Turns a user's spec into a catalog entry: it gets the context's public face and no services. */
 export function toDefinition(spec: ToolSpec<never>): ToolDefinition<unknown> {
-  const { run, create, inputSchema, ...face } = spec;
+  const { run: _run, create: _create, inputSchema, ...face } = spec;
   return {
     ...face,
     inputSchema: (inputSchema ?? {
@@ -97,13 +98,46 @@ export function toDefinition(spec: ToolSpec<never>): ToolDefinition<unknown> {
       additionalProperties: false,
     }) as Schema<unknown>,
     create(context) {
-      const instance = create?.(publicFace(context)) ?? { run: run as ToolRun<never> };
+      const instance = instantiate(spec, publicFace(context));
       return {
-        ...instance,
-        run: async (args, call) => tellFailure(spec.name, () => instance.run(args, call)),
+        run: (args, call) =>
+          tellFailure(spec.name, async () => {
+            const value = await instance.run(args, call);
+            return spec.outputSchema ? checkOutput(spec.name, spec.outputSchema, value) : value;
+          }),
+        dispose: () => instance.dispose?.(),
       };
     },
   };
+}
+
+/** A spec's own instance for one context. Methods keep their `this`: an instance may be of a class. */
+function instantiate(spec: ToolSpec<never>, context: ToolContext): ToolInstance<never> {
+  if (!spec.create) return { run: (args, call) => spec.run?.(args, call) };
+  try {
+    const instance = spec.create(context);
+    if (typeof instance?.run === "function") return instance;
+  } catch (error) {
+    throw failure(spec.name, error);
+  }
+  throw new NightshiftError("TOOL_FAILED", `${spec.name} failed: its create did not return { run }.`);
+}
+
+/** A client refuses a result that does not fit the schema it was shown; here the tool's author is told why. */
+async function checkOutput(name: string, schema: Schema<unknown>, value: unknown): Promise<unknown> {
+  const result = toToolResult(value, name);
+  if (result.isError) return result;
+  if (result.structuredContent === undefined)
+    throw new NightshiftError(
+      "TOOL_FAILED",
+      `${name} failed: it has an outputSchema and returned no object.`,
+    );
+  const checked = await parseWith(schema, result.structuredContent);
+  if ("value" in checked) return result;
+  throw new NightshiftError(
+    "TOOL_FAILED",
+    `${name} failed: what it returned does not fit its outputSchema: ${checked.problems.join("; ")}`,
+  );
 }
 
 /** A user's tool may say what went wrong in its own words: they reach the model and nobody else. */
@@ -111,14 +145,18 @@ async function tellFailure(name: string, work: () => unknown): Promise<unknown> 
   try {
     return await work();
   } catch (error) {
-    if (error instanceof NightshiftError) throw error;
-    const said = error instanceof Error ? error.message : String(error);
-    throw new NightshiftError("TOOL_FAILED", `${name} failed: ${said}`, {}, { cause: error });
+    throw failure(name, error);
   }
+}
+
+function failure(name: string, error: unknown): NightshiftError {
+  if (error instanceof NightshiftError) return error;
+  const said = error instanceof Error ? error.message : String(error);
+  return new NightshiftError("TOOL_FAILED", `${name} failed: ${said}`, {}, { cause: error });
 }
 
 /** What of a context a user's code may know. */
 export function publicFace(context: UserContext): ToolContext {
-  const { userKey: _secretFromTools, ...face } = context;
+  const { userKey: _userKey, scopes: _scopes, ...face } = context;
   return Object.freeze(face);
 }

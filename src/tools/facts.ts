@@ -49,6 +49,7 @@ const skippable = { reason: z.string().optional().describe("why it was skipped")
 
 const saveFact: ToolDefinition<Services> = {
   name: "save_fact",
+  scope: "facts:write",
   title: "Save a fact",
   description:
     "Remembers one sentence for this user, for later conversations. Save what is worth knowing again: preferences, names, decisions, dates. One fact a call.",
@@ -79,6 +80,7 @@ const saveFact: ToolDefinition<Services> = {
 
 const recallFacts: ToolDefinition<Services> = {
   name: "recall_facts",
+  scope: "facts:read",
   title: "Recall facts",
   description:
     "Searches what was saved for this user and returns the best matches first. Ask in plain words; a question works.",
@@ -117,6 +119,7 @@ const recallFacts: ToolDefinition<Services> = {
 
 const listFacts: ToolDefinition<Services> = {
   name: "list_facts",
+  scope: "facts:read",
   title: "List facts",
   description: "Lists what is saved for this user, newest first, a page at a time.",
   inputSchema: z.strictObject({
@@ -148,6 +151,7 @@ const listFacts: ToolDefinition<Services> = {
 
 const forgetFact: ToolDefinition<Services> = {
   name: "forget_fact",
+  scope: "facts:write",
   title: "Forget a fact",
   description: "Deletes one saved fact for good.",
   inputSchema: z.strictObject({ fact_id: factId }),

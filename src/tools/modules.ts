@@ -1,9 +1,10 @@
-import { glob, stat } from "node:fs/promises";
+import { glob, readdir, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { McpServer } from "@modelcontextprotocol/server";
 import { NightshiftError } from "../errors.ts";
 import { type ToolContext, type ToolDefinition, type ToolSpec, toDefinition } from "./define.ts";
+import { type Schema, toJsonSchema } from "./schema.ts";
 
 /** A module's own registrations, called with each connection's own fresh server. */
 export type Register = (server: McpServer, context: ToolContext) => void | Promise<void>;
@@ -24,10 +25,11 @@ export async function loadToolModules(patterns: readonly string[]): Promise<Load
   const registers: Register[] = [];
   for (const file of await findModules(patterns)) {
     const exported = await importModule(file);
-    const found = Object.entries(exported).flatMap(([key, value]) => specsIn(key, value, file));
-    tools.push(...found.map(toDefinition));
-    if (typeof exported.register === "function") registers.push(exported.register as Register);
-    else if (found.length === 0)
+    // One tool may be exported twice, by name and as the default.
+    const found = new Set(Object.entries(exported).flatMap(([key, value]) => specsIn(key, value, file)));
+    tools.push(...[...found].map(toDefinition));
+    if (typeof exported.register === "function") registers.push(blaming(file, exported.register as Register));
+    else if (found.size === 0)
       throw invalid(
         file,
         "it exports no tool and no register function; export something made with defineTool",
@@ -41,8 +43,7 @@ async function findModules(patterns: readonly string[]): Promise<readonly string
   for (const pattern of patterns) {
     const path = resolve(pattern);
     const info = await stat(path).catch(() => undefined);
-    const wanted = info?.isDirectory() ? join(path, "*") : path;
-    const found = info?.isFile() ? [path] : await Array.fromAsync(glob(wanted));
+    const found = info?.isFile() ? [path] : await (info?.isDirectory() ? filesIn(path) : matching(path));
     const modules = found.filter((file) => MODULE.test(file) && !file.endsWith(".d.ts"));
     if (modules.length === 0)
       throw invalid(pattern, "no module is there; name a .ts or .js file, a folder or a glob");
@@ -51,15 +52,30 @@ async function findModules(patterns: readonly string[]): Promise<readonly string
   return [...files];
 }
 
+const matching = (pattern: string): Promise<string[]> => Array.fromAsync(glob(pattern));
+
+async function filesIn(folder: string): Promise<string[]> {
+  return (await readdir(folder)).map((name) => join(folder, name));
+}
+
+/** What a module's `register` throws names the module: it is known only when a connection opens. */
+function blaming(file: string, register: Register): Register {
+  return async (server, context) => {
+    try {
+      await register(server, context);
+    } catch (error) {
+      throw invalid(file, `its register failed: ${sayingOf(error)}`, error);
+    }
+  };
+}
+
+const sayingOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
 async function importModule(file: string): Promise<Record<string, unknown>> {
   try {
     return (await import(pathToFileURL(file).href)) as Record<string, unknown>;
   } catch (error) {
-    throw invalid(
-      file,
-      `it cannot be loaded: ${error instanceof Error ? error.message : String(error)}`,
-      error,
-    );
+    throw invalid(file, `it cannot be loaded: ${sayingOf(error)}`, error);
   }
 }
 
@@ -73,7 +89,25 @@ function specsIn(key: string, value: unknown, file: string): ToolSpec<never>[] {
     throw invalid(file, `the export "${key}" needs a name and a description`);
   if (typeof (spec.run ?? spec.create) !== "function")
     throw invalid(file, `the tool "${spec.name}" needs a function run, or create`);
+  for (const side of ["input", "output"] as const) {
+    const problem = problemOf(spec[`${side}Schema`] as Schema<unknown> | undefined, side);
+    if (problem) throw invalid(file, `the ${side}Schema of the tool "${spec.name}" ${problem}`);
+  }
   return [spec];
+}
+
+/** A schema that cannot be shown would cost every client its whole list of tools: it is found out at the start. */
+function problemOf(schema: Schema<unknown> | undefined, side: "input" | "output"): string | undefined {
+  if (schema === undefined) return undefined;
+  if (typeof schema !== "object" || schema === null) return "is no schema";
+  if (Object.values(schema).some((value) => value && typeof value === "object" && "~standard" in value))
+    return "is a list of fields; wrap it in z.object({ … })";
+  try {
+    const { type = "object" } = toJsonSchema(schema, side);
+    return type === "object" ? undefined : `must describe an object, not ${JSON.stringify(type)}`;
+  } catch (error) {
+    return `cannot be told as JSON Schema: ${sayingOf(error)}`;
+  }
 }
 
 function invalid(file: string, problem: string, cause?: unknown): NightshiftError {

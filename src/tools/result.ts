@@ -1,4 +1,4 @@
-import { toPublicError } from "../errors.ts";
+import { NightshiftError, toPublicError } from "../errors.ts";
 import type { ToolResult } from "./define.ts";
 
 /** A result with both faces: `structured` for programs, `text` for the model. */
@@ -6,14 +6,36 @@ export function answer(structured: Record<string, unknown>, text: string): ToolR
   return { content: [{ type: "text", text }], structuredContent: structured };
 }
 
-/** Whatever a tool returned, as an MCP result. */
-export function toToolResult(value: unknown): ToolResult {
+/** Whatever the tool `name` returned, as an MCP result. Throws TOOL_FAILED for what is not JSON. */
+export function toToolResult(value: unknown, name: string): ToolResult {
   if (value === undefined || value === null) return { content: [] };
   if (typeof value !== "object") return { content: [{ type: "text", text: String(value) }] };
-  if ("content" in value && Array.isArray(value.content)) return value as ToolResult;
-  const text = JSON.stringify(value);
-  if (Array.isArray(value)) return { content: [{ type: "text", text }] };
-  return { content: [{ type: "text", text }], structuredContent: value as Record<string, unknown> };
+  if (isResult(value)) return value;
+  const text = toJson(value, name);
+  if (text === undefined) return { content: [] };
+  // An object that becomes something else as JSON (a date, a list) has no structure to show.
+  if (!text.startsWith("{")) return { content: [{ type: "text", text }] };
+  return { content: [{ type: "text", text }], structuredContent: JSON.parse(text) };
+}
+
+/** An object of a tool's own may have a field `content` too: only blocks make a result. */
+const isResult = (value: object): value is ToolResult =>
+  "content" in value &&
+  Array.isArray(value.content) &&
+  value.content.every((block: unknown) => typeof (block as { type?: unknown } | null)?.type === "string");
+
+function toJson(value: object, name: string): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    const why = error instanceof Error ? error.message.split("\n")[0] : String(error);
+    throw new NightshiftError(
+      "TOOL_FAILED",
+      `${name} answered with something that is not JSON: ${why}`,
+      {},
+      { cause: error },
+    );
+  }
 }
 
 /**
@@ -25,7 +47,7 @@ export function toErrorResult(error: unknown, correlationId: string): ToolResult
   return {
     content: [{ type: "text", text: `${message} [${code}]` }],
     isError: true,
-    _meta: { "nightshift/error": { code, message, correlation_id: correlationId, ...data } },
+    _meta: { "nightshift/error": { ...data, code, message, correlation_id: correlationId } },
   };
 }
 

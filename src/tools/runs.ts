@@ -94,6 +94,7 @@ function tell(run: ReturnType<typeof showRun>): string {
 
 const listRuns: ToolDefinition<Services> = {
   name: "list_runs",
+  scope: "jobs:read",
   title: "List runs",
   description:
     "Lists the runs of your scheduled jobs, newest first, a page at a time. get_run has the transcript.",
@@ -128,6 +129,7 @@ const listRuns: ToolDefinition<Services> = {
 
 const getRun: ToolDefinition<Services> = {
   name: "get_run",
+  scope: "jobs:read",
   title: "Read a run",
   description: "Reads one run: how it ended, its output, what it used, and its transcript step by step.",
   inputSchema: z.strictObject({ run_id: z.string().min(1).max(100) }),
@@ -143,6 +145,7 @@ const getRun: ToolDefinition<Services> = {
 
 const cancelRun: ToolDefinition<Services> = {
   name: "cancel_run",
+  scope: "jobs:write",
   title: "Cancel a run",
   description: "Stops a run that is queued or at work. Its job and the job's later runs stay as they are.",
   inputSchema: z.strictObject({ run_id: z.string().min(1).max(100) }),

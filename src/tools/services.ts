@@ -1,3 +1,4 @@
+import type { Scope } from "../context/scopes.ts";
 import { NightshiftError } from "../errors.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { Action, Job } from "../jobs/job.ts";
@@ -32,6 +33,30 @@ export interface Services {
   readonly runControl?: Pick<RunBook, "enqueue" | "cancel">;
   readonly scheduler?: SchedulerFace;
   readonly now: () => number;
+}
+
+/** What each scope lets a context call; nothing else of a store is handed over. */
+const GRANTS = {
+  "facts:read": ["recall", "list", "get"],
+  "facts:write": ["save", "forget"],
+  "jobs:read": ["list", "get", "counts"],
+  "jobs:write": ["create", "update", "get", "enqueue", "cancel"],
+} as const satisfies Record<Scope, readonly string[]>;
+
+/** The same store with the methods that `scopes` grant; the others refuse. */
+export function narrow<T extends object>(store: T, scopes: readonly Scope[]): T {
+  const granted = new Set<PropertyKey>(scopes.flatMap((scope): readonly string[] => GRANTS[scope]));
+  return new Proxy(store, {
+    get(target, method, receiver) {
+      if (granted.has(method) || method === "then") return Reflect.get(target, method, receiver);
+      return async () => {
+        throw new NightshiftError(
+          "TOOL_DENIED",
+          `The credential of this connection has no scope for ${String(method)}.`,
+        );
+      };
+    },
+  });
 }
 
 /** The service, or a refusal for a context that was handed none. */

@@ -1,7 +1,8 @@
 import { getEntityType, withContext } from "../context/scope.ts";
 import type { UserContext } from "../context/user-context.ts";
 import { NightshiftError } from "../errors.ts";
-import { type Catalog, isFor, type ListedTool } from "./catalog.ts";
+import { once } from "../lazily.ts";
+import { type Catalog, isWithin, type ListedTool } from "./catalog.ts";
 import type { ToolDefinition, ToolInstance, ToolResult } from "./define.ts";
 import { toErrorResult, toToolResult } from "./result.ts";
 import { type JsonSchema, parseWith } from "./schema.ts";
@@ -48,7 +49,7 @@ export function buildToolkit<Services>(
   context.signal.addEventListener("abort", contextEnds, { once: true });
   const offered = (name: string) => {
     const tool = catalog.definitions.get(name);
-    return tool && isFor(tool, context.entityType) ? tool : undefined;
+    return tool && isWithin(tool, context.scopes) ? tool : undefined;
   };
 
   // An instance is made when it is first called: most connections use a few of the tools.
@@ -67,7 +68,7 @@ export function buildToolkit<Services>(
     if (!tool)
       throw new NightshiftError(
         "TOOL_NOT_FOUND",
-        `There is no tool "${clip(name)}" here. ${namesOf(catalog.list(context.entityType))}`,
+        `There is no tool "${clip(name)}" here. ${namesOf(catalog.list(context.scopes))}`,
       );
     const parsed = await parseWith(tool.inputSchema as ToolDefinition["inputSchema"], args ?? {});
     if ("problems" in parsed)
@@ -77,15 +78,15 @@ export function buildToolkit<Services>(
       const call = { signal, progress: options.progress ?? (() => {}) };
       return instanceOf(tool).run(parsed.value as never, call);
     });
-    return toToolResult(value);
+    return toToolResult(value, name);
   };
 
   return {
     context,
     registryId,
-    list: () => catalog.list(context.entityType),
+    list: () => catalog.list(context.scopes),
     has: (name) => offered(name) !== undefined,
-    outputSchema: (name) => catalog.list(context.entityType).find((tool) => tool.name === name)?.outputSchema,
+    outputSchema: (name) => catalog.list(context.scopes).find((tool) => tool.name === name)?.outputSchema,
     call: (name, args, options = {}) =>
       withContext(context, async () => {
         try {
@@ -99,15 +100,35 @@ export function buildToolkit<Services>(
           return toErrorResult(error, context.correlationId);
         }
       }),
-    async dispose() {
-      if (!ended.signal.aborted)
-        ended.abort(new NightshiftError("CONTEXT_CLOSED", "This connection has ended."));
+    dispose: once(async () => {
+      ended.abort(new NightshiftError("CONTEXT_CLOSED", "This connection has ended."));
       context.signal.removeEventListener("abort", contextEnds);
-      const made = [...instances.values()];
-      instances.clear();
-      await Promise.allSettled(made.map(async (instance) => instance.dispose?.()));
-    },
+      await disposeAll(instances, log);
+    }),
   };
+}
+
+const DISPOSE_WAIT_MS = 2_000;
+
+/** Disposes each instance once. One that fails or does not finish is told to the log, and waited for no longer. */
+async function disposeAll(instances: Map<string, ToolInstance<never>>, log: FailureLog): Promise<void> {
+  const made = [...instances];
+  instances.clear();
+  const disposing = made.map(async ([tool, instance]) => {
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(() => {
+      log.error({ err: new Error("its dispose did not finish"), tool }, "a tool was not disposed");
+      resolve();
+    }, DISPOSE_WAIT_MS);
+    try {
+      await Promise.race([late, (async () => instance.dispose?.())()]);
+    } catch (error) {
+      log.error({ err: error, tool }, "a tool was not disposed");
+    } finally {
+      clearTimeout(timer);
+    }
+  });
+  await Promise.all(disposing);
 }
 
 /** Runs `work` until it ends, its time is over, or one of `signals` aborts: whichever is first. */
@@ -138,8 +159,13 @@ async function withDeadline(
     if (signal.aborted) abort();
     else signal.addEventListener("abort", abort, { once: true });
   }
+  const begin = async () => {
+    // Whoever is gone by now gets nothing started in their name.
+    stop.signal.throwIfAborted();
+    return work(stop.signal);
+  };
   try {
-    return await Promise.race([stopped, (async () => work(stop.signal))()]);
+    return await Promise.race([stopped, begin()]);
   } finally {
     clearTimeout(timer);
     for (const signal of signals) signal.removeEventListener("abort", abort);
@@ -152,7 +178,7 @@ function explain<Services>(
   context: UserContext,
   problems: readonly string[],
 ): string {
-  const shown = catalog.list(context.entityType).find(({ name }) => name === tool.name);
+  const shown = catalog.list(context.scopes).find(({ name }) => name === tool.name);
   const properties = Object.keys((shown?.inputSchema.properties as object) ?? {});
   const required = new Set((shown?.inputSchema.required as string[]) ?? []);
   const takes = properties.map((name) => (required.has(name) ? `${name} (required)` : name)).join(", ");

@@ -1,3 +1,4 @@
+import { Writable } from "node:stream";
 import { StdioServerTransport, serveStdio } from "@modelcontextprotocol/server/stdio";
 import { type House, openConnection } from "../connection/connection.ts";
 import type { Principal } from "../context/user-context.ts";
@@ -6,9 +7,13 @@ import type { Principal } from "../context/user-context.ts";
  * Serves one desktop client over this process's stdin and stdout, in either protocol era. Resolves when the
  * client has gone or `signal` aborts. Whoever started the process is the human it acts for.
  */
-export async function serveOverStdio(house: House, principal: Principal, signal: AbortSignal): Promise<void> {
+export async function serveOverStdio(
+  house: House,
+  principal: Principal,
+  { signal, stdout }: { signal: AbortSignal; stdout: Writable },
+): Promise<void> {
   const { promise: ended, resolve } = Promise.withResolvers<void>();
-  const transport = new StdioServerTransport();
+  const transport = new StdioServerTransport(process.stdin, stdout);
   const handle = serveStdio(
     async ({ era }) => (await openConnection(house, { principal, entityType: "human", signal }, era)).server,
     {
@@ -26,4 +31,20 @@ export async function serveOverStdio(house: House, principal: Principal, signal:
   if (signal.aborted) close();
   await ended;
   signal.removeEventListener("abort", close);
+}
+
+/**
+ * Keeps stdout for MCP: what anything else in this process writes there from now on, such as a `console.log` in a
+ * user's tool, goes to stderr. Returns the way to the real stdout. Call it before users' modules are loaded.
+ */
+export function takeStdout(): Writable {
+  const { stdout, stderr } = process;
+  const write = stdout.write.bind(stdout);
+  stdout.write = stderr.write.bind(stderr) as typeof stdout.write;
+  // A client that is gone: the write's own callback tells the transport.
+  stdout.on("error", () => {});
+  return new Writable({
+    decodeStrings: false,
+    write: (chunk: string, encoding, done) => void write(chunk, encoding, done),
+  });
 }

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,7 +9,8 @@ import Keyv from "keyv";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { type KeyvFactsOptions, openKeyvFacts } from "../../src/facts/keyv.ts";
 import type { FactBackend } from "../../src/facts/store.ts";
-import { ALICE, BOB, expectCode, factStoreContract, failureOf } from "./contract.ts";
+import { ALICE, BOB, factStoreContract } from "./contract.ts";
+import { expectCode, failureOf } from "./failures.ts";
 import { LIMITS } from "./limits.ts";
 
 const DAY_MS = 86_400_000;
@@ -213,7 +214,6 @@ describe("the file", () => {
     const { factId } = await backend.open(ALICE).save({ text: "xylophone" });
     await backend.open(ALICE).forget(factId);
     await backend.close();
-    const { readFile } = await import("node:fs/promises");
     expect((await readFile(file)).includes("xylophone")).toBe(false);
   });
 });
@@ -253,7 +253,6 @@ describe("a file in trouble", () => {
     const failure = await failureOf(alice.recall("violin"));
     expect(failure.code).toBe("DATA_UNAVAILABLE");
     expect(failure.message).not.toContain(folder);
-    const { mkdir } = await import("node:fs/promises");
     await mkdir(join(folder, "later"));
     expect((await alice.save({ text: "now it works" })).kind).toBe("saved");
   });

@@ -47,7 +47,8 @@ export async function openNight(options: NightOptions = {}) {
   const jobs = openJobBook(db, { ...ALICE, clock: Date.now, maxJobs: 100_000 });
   const runs = openRunBook(db, { userKey: ALICE.userKey, clock: Date.now });
   const occurrences = createOccurrences(db);
-  const scripted: ScriptedModel | undefined = options.script && (await startScriptedModel({ script: options.script }));
+  const scripted: ScriptedModel | undefined =
+    options.script && (await startScriptedModel({ script: options.script }));
   const baseUrl = options.modelBaseUrl ?? scripted?.baseUrl;
   const threads = openThreads({
     spare: options.spare ?? 0,
@@ -60,7 +61,11 @@ export async function openNight(options: NightOptions = {}) {
     occurrences,
     model: baseUrl
       ? openModel(
-          { model: "openai-compatible:scripted", modelBaseUrl: baseUrl, modelApiKey: "sk-secret-of-the-test" },
+          {
+            model: "openai-compatible:scripted",
+            modelBaseUrl: baseUrl,
+            modelApiKey: "sk-secret-of-the-test",
+          },
           { retries: options.retries ?? 0 },
         )
       : undefined,
@@ -115,7 +120,23 @@ export async function openNight(options: NightOptions = {}) {
     return runOf(jobId);
   };
   const prompt = (text: string, job: NewTestJob = {}) => runJob({ kind: "prompt", prompt: text }, job);
-  return { dir, db, jobs, runs, occurrences, threads, clock, deps, lines, scripted, addJob, runOf, runJob, prompt, close };
+  return {
+    dir,
+    db,
+    jobs,
+    runs,
+    occurrences,
+    threads,
+    clock,
+    deps,
+    lines,
+    scripted,
+    addJob,
+    runOf,
+    runJob,
+    prompt,
+    close,
+  };
 }
 
 export type TestNight = Awaited<ReturnType<typeof openNight>>;

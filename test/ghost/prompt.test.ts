@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Script } from "../../src/model/scripted.ts";
+import type { Script, ScriptedAnswer } from "../../src/model/scripted.ts";
+import { eventually } from "../harness.ts";
 import { openNight } from "./night.ts";
 
 const RECALL = "[Scheduler Task] Memory recall skipped - automated tasks cannot access user memories";
@@ -7,9 +8,11 @@ const SAVE = "[Scheduler Task] Memory save skipped - automated tasks cannot writ
 
 /** Answers with each of `answers` in turn. */
 const inTurn =
-  (...answers: Awaited<ReturnType<Script>>[]): Script =>
+  (...answers: ScriptedAnswer[]): Script =>
   () =>
     answers.shift() ?? { text: "nothing left to say" };
+
+const call = (tool: string, args: Record<string, unknown> = {}) => ({ calls: [{ tool, arguments: args }] });
 
 describe("a prompt with the ReAct loop", () => {
   it("is told that memory is skipped, word for word, and goes on", async () => {
@@ -21,7 +24,7 @@ describe("a prompt with the ReAct loop", () => {
             { tool: "save_fact", arguments: { fact: "alice lives in Berlin" } },
           ],
         },
-        { calls: [{ tool: "current_time", arguments: { timezone: "UTC" } }] },
+        call("current_time", { timezone: "UTC" }),
         { text: "Done without memory." },
       ),
     });
@@ -29,14 +32,229 @@ describe("a prompt with the ReAct loop", () => {
     expect(run).toMatchObject({ status: "succeeded", output: "Done without memory.", error: null });
     expect(run.transcript).toMatchObject([
       { step: 1, type: "model" },
-      { step: 2, type: "tool", tool: "recall_facts", arguments: { query: "my city" }, result: RECALL, skipped: true },
+      {
+        step: 2,
+        type: "tool",
+        tool: "recall_facts",
+        arguments: { query: "my city" },
+        result: RECALL,
+        skipped: true,
+      },
       { step: 3, type: "tool", tool: "save_fact", result: SAVE, skipped: true },
       { step: 4, type: "model" },
       { step: 5, type: "tool", tool: "current_time" },
       { step: 6, type: "model", text: "Done without memory." },
     ]);
     expect(run.transcript[4]).not.toHaveProperty("skipped");
-    const toldInOrder = night.scripted?.requests[1]?.messages.filter(({ role }) => role === "tool");
-    expect(toldInOrder?.map(({ content }) => content)).toEqual([RECALL, SAVE]);
+    const told = night.scripted?.requests[1]?.messages.filter(({ role }) => role === "tool");
+    expect(told?.map(({ content }) => content)).toEqual([RECALL, SAVE]);
+  });
+
+  it("tells the model what it is, when it was due, how late it is and what was missed", async () => {
+    const night = await openNight({ script: inTurn({ text: "ok" }) });
+    const { jobId } = await night.jobs.create({
+      ...(await night.addJob({ kind: "prompt", prompt: "p" }, { dueAt: Date.now() + 3_600_000 })),
+      name: "Weekly digest",
+      schedule: { kind: "every", everySeconds: 3_600, anchor: Date.now() - 3 * 3_600_000 - 60_000 },
+      nextRunAt: Date.now() - 3 * 3_600_000 - 60_000,
+    });
+    await night.clock.tick();
+    await night.clock.idle();
+    expect((await night.runOf(jobId)).coalesced).toBe(3);
+    const [system, user] = night.scripted?.requests[0]?.messages ?? [];
+    expect(system?.role).toBe("system");
+    expect(system?.content).toContain(`automated run of the scheduled job "Weekly digest" (${jobId})`);
+    expect(system?.content).toMatch(
+      /It was scheduled for \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+0[12]:00 \(Europe\/Berlin\)/,
+    );
+    expect(system?.content).toMatch(/started 6\d s late/);
+    expect(system?.content).toContain("3 earlier occurrences were missed");
+    expect(system?.content).toContain("You have no access to anyone's memory");
+    expect(user).toMatchObject({ role: "user", content: "p" });
+  });
+
+  it("offers the harmless built-in tools and nothing that schedules", async () => {
+    const night = await openNight({ script: inTurn({ text: "ok" }) });
+    await night.prompt("p");
+    expect(night.scripted?.requests[0]?.tools.toSorted()).toEqual(
+      ["current_time", "get_run", "list_runs", "recall_facts", "save_fact", "whoami"].toSorted(),
+    );
+  });
+
+  it("knows that it is a ghost", async () => {
+    const night = await openNight({ script: inTurn(call("whoami"), { text: "ok" }) });
+    const run = await night.prompt("Who are you?");
+    const who = JSON.parse(/\{.*\}/s.exec(run.transcript[1]?.result ?? "")?.[0] ?? "{}") as Record<
+      string,
+      unknown
+    >;
+    expect(run.transcript[1]?.result).toContain(`ghost_scheduler_${run.jobId}`);
+    if ("entity_type" in who) expect(who).toMatchObject({ entity_type: "scheduler", is_automated: true });
+  });
+
+  it("refuses a tool that is not allowed, says why to the model, and records it as denied", async () => {
+    const night = await openNight({
+      script: inTurn(call("schedule_task", { prompt: "again", every_seconds: 1 }), { text: "Could not." }),
+    });
+    const run = await night.prompt("Schedule yourself.");
+    expect(run).toMatchObject({ status: "succeeded", output: "Could not." });
+    expect(run.transcript[1]).toMatchObject({ tool: "schedule_task", denied: true, is_error: true });
+    expect(run.transcript[1]?.result).toMatch(/^Denied: "schedule_task" is not among the tools/);
+    expect(night.scripted?.requests[1]?.messages.at(-1)?.content).toMatch(/^Denied: /);
+    expect((await night.jobs.list()).jobs).toHaveLength(1);
+  });
+
+  it("limits a job to the tools it names", async () => {
+    const night = await openNight({ script: inTurn(call("whoami"), { text: "ok" }) });
+    const run = await night.prompt("p", { tools: ["current_time", "no_such_tool"] });
+    expect(night.scripted?.requests[0]?.tools).toEqual(["current_time"]);
+    expect(run.transcript[0]).toMatchObject({ type: "note", text: expect.stringContaining("no_such_tool") });
+    expect(run.transcript[2]).toMatchObject({ tool: "whoami", denied: true });
+  });
+
+  it("gives a tool's error back to the model, which goes on", async () => {
+    const night = await openNight({
+      script: inTurn(call("current_time", { timezone: "Mars/Base" }), call("current_time", { tz: 1 }), {
+        text: "Gave up on Mars.",
+      }),
+    });
+    const run = await night.prompt("p");
+    expect(run).toMatchObject({ status: "succeeded", output: "Gave up on Mars." });
+    expect(run.transcript[1]).toMatchObject({
+      is_error: true,
+      result: expect.stringContaining("no time zone"),
+    });
+    expect(run.transcript[3]).toMatchObject({
+      is_error: true,
+      result: expect.stringContaining("It takes timezone"),
+    });
+  });
+
+  it("lets a ghost read the runs of its own job and of no other", async () => {
+    const night = await openNight({
+      script: ({ messages }) => {
+        const asked = /run (run_\S+) job (\S+)/.exec(messages[1]?.content ?? "");
+        if (!asked || messages.length > 2) return { text: "ok" };
+        return {
+          calls: [
+            { tool: "get_run", arguments: { run_id: asked[1] } },
+            { tool: "list_runs", arguments: { job_id: asked[2] } },
+            { tool: "list_runs", arguments: {} },
+          ],
+        };
+      },
+    });
+    const other = await night.prompt("the other job");
+    const run = await night.prompt(`Read run ${other.runId} job ${other.jobId}`);
+    expect(run.transcript[1]).toMatchObject({ tool: "get_run", is_error: true });
+    expect(run.transcript[1]?.result).toContain("has no run");
+    expect(run.transcript[2]?.result).toBe("No runs yet.");
+    expect(run.transcript[3]?.result).toContain(run.runId);
+    expect(run.transcript[3]?.result).not.toContain(other.runId);
+  });
+
+  it("counts the tokens of every model call", async () => {
+    const usage = { input: 100, output: 20 };
+    const night = await openNight({ script: inTurn({ ...call("whoami"), usage }, { text: "ok", usage }) });
+    expect((await night.prompt("p")).usage).toEqual({ input_tokens: 200, output_tokens: 40 });
+  });
+});
+
+describe("the limits of a prompt", () => {
+  it("without the loop is exactly one request, without tools", async () => {
+    const night = await openNight({ script: inTurn({ text: "One answer." }, { text: "never asked" }) });
+    const run = await night.prompt("p", { limits: { useReactLoop: false } });
+    expect(run).toMatchObject({ status: "succeeded", output: "One answer." });
+    expect(night.scripted?.requests).toHaveLength(1);
+    expect(night.scripted?.requests[0]?.tools).toEqual([]);
+  });
+
+  it("max_iterations is a limit of model calls; the last one is asked to answer without tools", async () => {
+    const night = await openNight({
+      script: ({ toolChoice }) => (toolChoice === "none" ? { text: "What I have so far." } : call("whoami")),
+    });
+    const run = await night.prompt("p", { limits: { maxIterations: 3 } });
+    expect(run).toMatchObject({ status: "succeeded", output: "What I have so far." });
+    expect(night.scripted?.requests).toHaveLength(3);
+    expect(run.transcript.map(({ type }) => type)).toEqual([
+      "model",
+      "tool",
+      "model",
+      "tool",
+      "note",
+      "model",
+    ]);
+    expect(run.transcript[4]?.text).toContain("max_iterations (3) reached");
+  });
+
+  it("a model that still asks for tools at the end has failed, and says how", async () => {
+    const night = await openNight({ script: () => call("whoami") });
+    const run = await night.prompt("p", { limits: { maxIterations: 2 } });
+    expect(night.scripted?.requests).toHaveLength(2);
+    expect(run).toMatchObject({ status: "failed", output: null, error: { code: "MODEL_FAILED" } });
+    expect(run.error?.message).toMatch(
+      /max_iterations: after 2 model calls the model still asked for whoami/,
+    );
+    expect(run.usage.input_tokens).toBeGreaterThan(0);
+  });
+
+  it("the token budget stops the next model call, and says what was spent", async () => {
+    const night = await openNight({
+      script: () => ({ ...call("whoami"), usage: { input: 40, output: 15 } }),
+    });
+    const run = await night.prompt("p", { limits: { maxTokens: 100 } });
+    expect(night.scripted?.requests).toHaveLength(2);
+    expect(run).toMatchObject({
+      status: "failed",
+      error: { code: "BUDGET_EXCEEDED" },
+      usage: { input_tokens: 80, output_tokens: 30 },
+    });
+    expect(run.error?.message).toContain("110 tokens (80 in, 30 out) of the 100");
+  });
+
+  it("times out while the model thinks", async () => {
+    const night = await openNight({ script: () => ({ text: "too late", delayMs: 20_000 }) });
+    const run = await night.prompt("p", { limits: { timeoutSeconds: 1 } });
+    expect(run).toMatchObject({ status: "timed_out", output: null, error: { code: "GHOST_TIMED_OUT" } });
+    expect((run.finishedAt ?? 0) - (run.startedAt ?? 0)).toBeLessThan(3_000);
+  });
+
+  it("is cancelled by its owner while the model thinks", async () => {
+    const night = await openNight({ script: () => ({ text: "too late", delayMs: 20_000 }) });
+    const { jobId } = await night.addJob({ kind: "prompt", prompt: "p" });
+    await night.clock.tick();
+    await eventually(async () => night.scripted?.requests.length === 1);
+    await night.runs.cancel((await night.runOf(jobId)).runId);
+    night.clock.wake();
+    await night.clock.idle();
+    expect(await night.runOf(jobId)).toMatchObject({
+      status: "cancelled",
+      error: { code: "CANCELLED", message: "Cancelled by its owner." },
+    });
+  });
+
+  it("is recorded as cancelled when Nightshift stops", async () => {
+    const night = await openNight({ script: () => ({ text: "too late", delayMs: 20_000 }) });
+    const { jobId } = await night.addJob({ kind: "prompt", prompt: "p" });
+    await night.clock.tick();
+    await night.clock.stop();
+    const run = await night.runOf(jobId);
+    expect(run).toMatchObject({ status: "cancelled", error: { code: "CANCELLED" } });
+    expect(run.error?.message).toMatch(/Nightshift was stopped/);
+  });
+
+  it("fails with what to set when no model is configured", async () => {
+    const night = await openNight();
+    const run = await night.prompt("p");
+    expect(run).toMatchObject({ status: "failed", error: { code: "MODEL_NOT_CONFIGURED" } });
+    expect(run.error?.message).toContain("NIGHTSHIFT_MODEL");
+  });
+
+  it("cuts what a tool returns before the model reads it", async () => {
+    const night = await openNight({
+      script: inTurn(call("nowhere", { long: "y".repeat(50_000) }), { text: "ok" }),
+    });
+    const run = await night.prompt("p");
+    expect(String(run.transcript[1]?.arguments)).toMatch(/cut: 500\d\d characters/);
   });
 });

@@ -60,7 +60,9 @@ export function toJob(raw: unknown, action: FolderJob["job"]["action"], now: num
     const field = unknown ?? issue?.path[0]?.toString();
     const known = Object.keys(jobFields.shape).join(", ");
     throw new FieldError(
-      unknown ? `there is no field "${unknown}"; there are ${known}` : `${field}: ${issue?.message}`,
+      unknown
+        ? `there is no field "${unknown}"; there are ${known}`
+        : `${field ?? "its fields"}: ${issue?.message}`,
       field,
     );
   }
@@ -94,7 +96,9 @@ function readSchedule(fields: ReadFields) {
     return parseSchedule(input, 0);
   } catch (error) {
     if (!(error instanceof NightshiftError)) throw error;
-    const field = (["cron", "every", "at", "timezone"] as const).find((key) => fields[key] !== undefined);
+    const isZone = error.message.includes("is not a time zone");
+    const keys = isZone ? (["timezone"] as const) : (["cron", "every", "at", "timezone"] as const);
+    const field = keys.find((key) => fields[key] !== undefined);
     const said = error.message.replaceAll("execute_at", "at").replaceAll("every_seconds", "every");
     throw new FieldError(said.replace(/\.$/, ""), field);
   }
@@ -108,8 +112,8 @@ export function readMarkdown(
   text: string,
   now: number,
 ): { job: FolderJob["job"] } | { problem: FileProblem } {
-  const fence = text.startsWith("---") ? FENCE.exec(text) : null;
-  if (!fence)
+  const fence = FENCE.exec(text);
+  if (fence?.index !== 0)
     return {
       problem: {
         file,
@@ -125,7 +129,9 @@ export function readMarkdown(
     return { problem: { file, line: lines.linePos(broken.pos[0]).line + 1, message } };
   }
   const prompt = text.slice(fence[0].length).trim();
-  if (!prompt) return { problem: { file, message: "there is no prompt below the front matter" } };
+  const lastLine = fence[0].trimEnd().split("\n").length;
+  if (!prompt)
+    return { problem: { file, line: lastLine, message: "there is no prompt below the front matter" } };
   try {
     return { job: toJob(document.toJS({ maxAliasCount: 10 }), { kind: "prompt", prompt }, now) };
   } catch (error) {

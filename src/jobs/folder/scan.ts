@@ -13,22 +13,25 @@ export interface FolderScan {
 
 const MAX_FILE_BYTES = 256 * 1024;
 
-/** Remembers code files that have not changed, so that a rescan starts no thread for them. */
+/** Remembers files that have not changed, so that a rescan starts no thread for them. */
 export type DescribeCache = Map<string, FolderJob>;
+
+export interface ScanOptions {
+  readonly cache?: DescribeCache;
+  /** Ends a scan early; what it resolves to then is not the whole folder. */
+  readonly signal?: AbortSignal;
+}
 
 /**
  * Reads a jobs folder: `*.md` are prompts, `*.ts` and `*.js` code jobs; names that start with `.` or `_` and
  * `README.md` are left alone. A bad file is a problem of its own and costs the others nothing.
  */
-export async function scanFolder(
-  dir: string,
-  now: number,
-  cache: DescribeCache = new Map(),
-): Promise<FolderScan> {
+export async function scanFolder(dir: string, now: number, options: ScanOptions = {}): Promise<FolderScan> {
   const jobs: FolderJob[] = [];
   const problems: FileProblem[] = [];
-  for (const file of await filesOf(dir)) {
-    const read = await readJobFile(dir, file, now, cache).catch((error: unknown) => ({
+  for (const file of await readFolder(dir)) {
+    if (options.signal?.aborted) break;
+    const read = await readJobFile(dir, file, now, options).catch((error: unknown) => ({
       problem: { file, message: error instanceof Error ? error.message : String(error) },
     }));
     if ("problem" in read) problems.push(read.problem);
@@ -37,7 +40,8 @@ export async function scanFolder(
   return { jobs, problems };
 }
 
-async function filesOf(dir: string): Promise<readonly string[]> {
+/** The names of a folder's job files. Rejects with CONFIG_INVALID. */
+export async function readFolder(dir: string): Promise<readonly string[]> {
   const entries = await readdir(dir, { withFileTypes: true }).catch((cause: unknown) => {
     throw new NightshiftError(
       "CONFIG_INVALID",
@@ -59,25 +63,32 @@ async function readJobFile(
   dir: string,
   file: string,
   now: number,
-  cache: DescribeCache,
+  { cache, signal }: ScanOptions,
 ): Promise<{ job: FolderJob } | { problem: FileProblem }> {
   const path = join(dir, file);
   const { size } = await stat(path);
   if (size > MAX_FILE_BYTES)
     return { problem: { file, message: `it is larger than ${MAX_FILE_BYTES / 1024} KiB` } };
-  const text = await readFile(path, "utf8");
+  // Some editors start a file with a byte order mark.
+  const text = (await readFile(path, "utf8")).replace(/^\uFEFF/, "");
   const digest = createHash("sha256").update(text).digest("hex");
-  const known = cache.get(file);
+  const known = cache?.get(file);
   if (known?.digest === digest) return { job: known };
-  const read = file.endsWith(".md") ? readMarkdown(file, text, now) : await readCode(path, file, text, now);
+  const read = file.endsWith(".md")
+    ? readMarkdown(file, text, now)
+    : await readCode({ path, file, text }, now, signal);
   if ("problem" in read) return read;
   const job = { file, digest, job: read.job };
-  cache.set(file, job);
+  cache?.set(file, job);
   return { job };
 }
 
-async function readCode(path: string, file: string, text: string, now: number) {
-  const described = await describeCodeJob(path);
+async function readCode(
+  { path, file, text }: { path: string; file: string; text: string },
+  now: number,
+  signal: AbortSignal | undefined,
+) {
+  const described = await describeCodeJob(path, { ...(signal && { signal }) });
   if ("problem" in described) return { problem: { file, message: described.problem } };
   try {
     return { job: toJob(described.fields, { kind: "code", file }, now) };

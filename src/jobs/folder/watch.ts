@@ -1,17 +1,21 @@
 import { type FSWatcher, watch } from "node:fs";
 import type { Log } from "../../log.ts";
 import type { JobBook } from "../store.ts";
-import { type DescribeCache, scanFolder } from "./scan.ts";
+import { type DescribeCache, readFolder, scanFolder } from "./scan.ts";
 
 export interface WatchedFolder {
+  /** Ends the watch, and a scan that is at work. */
   close(): Promise<void>;
 }
 
 const SETTLE_MS = 150;
+/** A start waits so long for the first scan; a file that is slow to load is then read behind its back. */
+const FIRST_SCAN_MS = 2_000;
 
 /**
- * Keeps the owner's folder jobs in step with the files: now, and whenever the folder changes. Each problem is logged
- * once, with its file and line; a file that is bad now keeps the job it had.
+ * Keeps the owner's folder jobs in step with the files: now, and whenever the folder changes. A problem is logged
+ * when it appears, with its file and line; a file that is bad keeps the job it had, over restarts too. Rejects with
+ * CONFIG_INVALID when the folder cannot be read.
  */
 export async function watchFolder(options: {
   dir: string;
@@ -22,39 +26,48 @@ export async function watchFolder(options: {
 }): Promise<WatchedFolder> {
   const { dir, book, log, clock, onChange } = options;
   const cache: DescribeCache = new Map();
-  const told = new Set<string>();
+  const closed = new AbortController();
+  let told = new Set<string>();
   const rescan = async () => {
-    const { jobs, problems } = await scanFolder(dir, clock(), cache);
-    const bad = problems.map(({ file }) => cache.get(file)).filter((job) => job !== undefined);
-    const changed = await book.syncFolder([...jobs, ...bad]);
-    for (const problem of problems) {
-      const line = `${problem.file}${problem.line ? `:${problem.line}` : ""}: ${problem.message}`;
-      if (!told.has(line))
-        log.error({ file: problem.file, line: problem.line }, `a job file is left out: ${line}`);
-      told.add(line);
+    const { jobs, problems } = await scanFolder(dir, clock(), { cache, signal: closed.signal });
+    if (closed.signal.aborted) return;
+    const bad = problems.map(({ file }) => file);
+    const changed = await book.syncFolder(jobs, bad);
+    const lines = new Set<string>();
+    for (const { file, line, message } of problems) {
+      const said = `${file}${line ? `:${line}` : ""}: ${message}`;
+      if (!told.has(said)) log.error({ file, line }, `a job file is left out: ${said}`);
+      lines.add(said);
     }
+    told = lines;
     if (changed.created + changed.changed + changed.removed === 0) return;
     log.info(changed, "the jobs folder changed");
     onChange();
   };
 
+  await readFolder(dir);
+  const failed = (error: unknown) => log.error({ err: error }, "the jobs folder could not be read");
   let timer: NodeJS.Timeout | undefined;
-  let working: Promise<void> = rescan();
-  await working;
+  let working: Promise<void> = Promise.resolve();
   const again = () => {
-    working = working
-      .then(rescan)
-      .catch((error: unknown) => log.error({ err: error }, "the jobs folder could not be read"));
+    working = working.then(rescan).catch(failed);
   };
+  // Watched before it is read: a change in between is seen.
   const watcher: FSWatcher = watch(dir, () => {
     clearTimeout(timer);
     timer = setTimeout(again, SETTLE_MS);
   });
   watcher.on("error", (error) => log.error({ err: error }, "the jobs folder is no longer watched"));
+  again();
+  const slow = Promise.withResolvers<void>();
+  const patience = setTimeout(slow.resolve, FIRST_SCAN_MS);
+  await Promise.race([working, slow.promise]);
+  clearTimeout(patience);
   return {
     async close() {
       watcher.close();
       clearTimeout(timer);
+      closed.abort();
       await working;
     },
   };

@@ -20,6 +20,7 @@ const WRITE: ToolAnnotations = {
 
 const listJobs: ToolDefinition<Services> = {
   name: "list_jobs",
+  scope: "jobs:read",
   title: "List jobs",
   description: "Lists this user's scheduled jobs, newest first, a page at a time.",
   inputSchema: z.strictObject({
@@ -44,6 +45,7 @@ const listJobs: ToolDefinition<Services> = {
 
 const getJob: ToolDefinition<Services> = {
   name: "get_job",
+  scope: "jobs:read",
   title: "Read a job",
   description: "Reads one scheduled job: what it does, when, with which limits and tools, and its last run.",
   inputSchema: z.strictObject({ job_id: jobId }),
@@ -67,6 +69,7 @@ function changing<Args extends { job_id: string }>(
   const { extra, ...rest } = face;
   return {
     ...rest,
+    scope: "jobs:write",
     inputSchema: z.strictObject({ job_id: jobId, ...extra }),
     outputSchema: jobShape,
     annotations: face.name === "cancel_job" ? { ...WRITE, destructiveHint: true } : WRITE,
@@ -180,6 +183,7 @@ function retime(job: Job, args: JobArguments, now: number): JobChange {
 
 const runJob: ToolDefinition<Services> = {
   name: "run_job",
+  scope: "jobs:write",
   title: "Run a job now",
   description: "Queues a run of a job for now, besides its schedule. Read what came of it with get_run.",
   inputSchema: z.strictObject({ job_id: jobId }),

@@ -1,0 +1,70 @@
+import { createApp } from "../app.ts";
+import type { Config } from "../config.ts";
+import { NightshiftError } from "../errors.ts";
+import { createLog } from "../log.ts";
+
+const LOOPBACK = /^(?:localhost|127\.\d+\.\d+\.\d+|::1|\[::1\])$/;
+
+/** Serves HTTP and runs due jobs until it is told to stop; exit code 0 when it stopped in order. */
+export async function runServe(config: Config): Promise<number> {
+  const log = createLog(config.logLevel);
+  const app = await createApp({ config, log, lifetime: "service" });
+  const stopped = new Promise<string>((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve(signal));
+  });
+  try {
+    const [{ serveHttp }, { createAuthenticator }] = await Promise.all([
+      import("../transport/http/server.ts"),
+      import("../transport/http/proof.ts"),
+    ]);
+    const tokens = await openTokens(config, log);
+    const isOpen = !tokens && !(await app.keys.isUsed());
+    if (isOpen && !LOOPBACK.test(config.host))
+      throw new NightshiftError(
+        "CONFIG_INVALID",
+        `Without authentication Nightshift listens on loopback only, not on ${config.host}. Make a key first (nightshift keys create --user …), or give --oauth-issuer.`,
+      );
+    const http = await serveHttp({
+      house: app.house,
+      config,
+      authenticator: createAuthenticator({
+        keys: app.keys,
+        tokens,
+        openUser: tokens ? undefined : config.user,
+        now: Date.now,
+      }),
+      issuer: tokens?.issuer,
+      checkReady: app.checkReady,
+      now: Date.now,
+    });
+    await app.startScheduler();
+    const said = {
+      url: `${http.url}/mcp`,
+      sse: config.sse ? `${http.url}/sse` : undefined,
+      authentication: !isOpen,
+    };
+    log.info(
+      said,
+      isOpen
+        ? `listening without authentication, on loopback: every local program is ${config.user}`
+        : "listening",
+    );
+    log.info({ signal: await stopped }, "stopping");
+    await http.close();
+  } finally {
+    await app.close();
+  }
+  return 0;
+}
+
+async function openTokens(config: Config, log: ReturnType<typeof createLog>) {
+  const { oauthIssuer: issuer, oauthAudience: audience } = config;
+  if (!issuer && !audience) return undefined;
+  if (!issuer || !audience)
+    throw new NightshiftError(
+      "CONFIG_INVALID",
+      "--oauth-issuer and --oauth-audience go together; give both.",
+    );
+  const { openTokenVerifier } = await import("../transport/http/oauth.ts");
+  return openTokenVerifier({ issuer, audience, log });
+}

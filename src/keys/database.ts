@@ -1,0 +1,109 @@
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { isScope } from "../context/scopes.ts";
+import type { Database } from "../database/open.ts";
+import type { KeyRow } from "../database/schema.ts";
+import type { ApiKey, KeyRing } from "./key-ring.ts";
+
+/** `nsk_<id>_<secret>`: the id finds the row, the 256 secret bits prove the holder. */
+const KEY = /^nsk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})$/;
+const MAX_CACHED = 10_000;
+
+// A fast hash is right here: the secret is random, so there is nothing to guess.
+const hashOf = (secret: string): Buffer => createHash("sha256").update(secret).digest();
+
+interface KnownKey {
+  readonly apiKey: ApiKey;
+  readonly hash: Buffer;
+}
+
+/** The keys in the jobs database. Rows are remembered until somebody, here or in another process, writes to it. */
+export function openKeyRing(db: Database, clock: () => number): KeyRing {
+  const known = new Map<string, KnownKey | null>();
+  let isUsed = false;
+  let seenVersion = db.dataVersion();
+  const forgetStale = () => {
+    const version = db.dataVersion();
+    if (version !== seenVersion || known.size >= MAX_CACHED) known.clear();
+    seenVersion = version;
+  };
+  const find = async (keyId: string): Promise<KnownKey | null> => {
+    forgetStale();
+    const cached = known.get(keyId);
+    if (cached !== undefined) return cached;
+    const row = await db.kysely
+      .selectFrom("api_keys")
+      .selectAll()
+      .where("key_id", "=", keyId)
+      .executeTakeFirst();
+    const found = row ? { apiKey: readKey(row), hash: Buffer.from(row.hash, "hex") } : null;
+    if (found) known.set(keyId, found);
+    return found;
+  };
+  const isGood = ({ apiKey }: KnownKey) =>
+    apiKey.revokedAt === null && (apiKey.expiresAt === null || apiKey.expiresAt > clock());
+
+  return {
+    async create({ userId, scopes, expiresAt }) {
+      const keyId = randomBytes(8).toString("hex");
+      const secret = randomBytes(32).toString("base64url");
+      const row: KeyRow = {
+        key_id: keyId,
+        user_id: userId,
+        hash: hashOf(secret).toString("hex"),
+        scopes: scopes.join(" "),
+        created_at: clock(),
+        expires_at: expiresAt,
+        revoked_at: null,
+      };
+      await db.transact((trx) => trx.insertInto("api_keys").values(row).execute());
+      return { key: `nsk_${keyId}_${secret}`, apiKey: readKey(row) };
+    },
+    async list(userId) {
+      let query = db.kysely
+        .selectFrom("api_keys")
+        .selectAll()
+        .orderBy("created_at", "desc")
+        .orderBy("key_id");
+      if (userId !== undefined) query = query.where("user_id", "=", userId);
+      return (await query.execute()).map(readKey);
+    },
+    async revoke(keyId) {
+      const found = await db.transact((trx) =>
+        trx
+          .updateTable("api_keys")
+          .set((eb) => ({ revoked_at: eb.fn.coalesce("revoked_at", eb.val(clock())) }))
+          .where("key_id", "=", keyId)
+          .executeTakeFirst(),
+      );
+      // Our own writes do not change our own data_version.
+      known.clear();
+      return found.numUpdatedRows > 0n;
+    },
+    async verify(key) {
+      const [, keyId, secret] = KEY.exec(key) ?? [];
+      const hash = hashOf(secret ?? key);
+      const found = keyId ? await find(keyId) : null;
+      const isSecretRight = timingSafeEqual(hash, found?.hash ?? hashOf(""));
+      return found && isSecretRight && isGood(found) ? found.apiKey : undefined;
+    },
+    async isGood(keyId) {
+      const found = await find(keyId);
+      return found !== null && isGood(found);
+    },
+    async isUsed() {
+      if (isUsed) return true;
+      const row = await db.kysely.selectFrom("api_keys").select("key_id").limit(1).executeTakeFirst();
+      isUsed = row !== undefined;
+      return isUsed;
+    },
+  };
+}
+
+const readKey = (row: KeyRow): ApiKey => ({
+  keyId: row.key_id,
+  userId: row.user_id,
+  scopes: row.scopes.split(" ").filter(isScope),
+  createdAt: Number(row.created_at),
+  expiresAt: row.expires_at === null ? null : Number(row.expires_at),
+  revokedAt: row.revoked_at === null ? null : Number(row.revoked_at),
+});

@@ -1,0 +1,56 @@
+import type { RequestHandler, Response } from "express";
+
+/** What `/metrics` shows: counts and times, and no user, tool argument or id. */
+export interface Metrics {
+  /** Counts every request and how long it took. */
+  readonly count: RequestHandler;
+  show(res: Response): Promise<void>;
+}
+
+/** Prometheus metrics of this process; `gauges` are read when somebody looks. */
+export async function createMetrics(
+  gauges: Record<string, { help: string; read: () => number }>,
+): Promise<Metrics> {
+  const { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } = await import("prom-client");
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry, prefix: "nightshift_" });
+  const labelNames = ["route", "status"] as const;
+  const requests = new Counter({
+    name: "nightshift_http_requests_total",
+    help: "HTTP requests",
+    labelNames,
+    registers: [registry],
+  });
+  const seconds = new Histogram({
+    name: "nightshift_http_request_seconds",
+    help: "Time until a response ended",
+    labelNames: ["route"],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30],
+    registers: [registry],
+  });
+  for (const [name, { help, read }] of Object.entries(gauges))
+    new Gauge({
+      name: `nightshift_${name}`,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read());
+      },
+    });
+  const ROUTES = new Set(["/mcp", "/sse", "/messages", "/healthz", "/readyz", "/metrics"]);
+  return {
+    count(req, res, next) {
+      const startedAt = performance.now();
+      // The routes are ours: a caller's path must not become a label.
+      const route = ROUTES.has(req.path) ? req.path : "other";
+      res.once("close", () => {
+        requests.inc({ route, status: String(res.statusCode) });
+        seconds.observe({ route }, (performance.now() - startedAt) / 1000);
+      });
+      next();
+    },
+    async show(res) {
+      res.type(registry.contentType).send(await registry.metrics());
+    },
+  };
+}

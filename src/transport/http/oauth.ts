@@ -1,0 +1,86 @@
+import { createHash } from "node:crypto";
+import { isScope } from "../../context/scopes.ts";
+import { userKeyOf } from "../../context/user-context.ts";
+import { NightshiftError } from "../../errors.ts";
+import type { Log } from "../../log.ts";
+import type { Proof } from "./proof.ts";
+
+/** Checks access tokens of one OAuth 2.1 issuer (RFC 9068); this server issues none. */
+export interface TokenVerifier {
+  readonly issuer: string;
+  /** Who the token proves, or undefined; why not is for the log alone. */
+  verify(token: string): Promise<Proof | undefined>;
+}
+
+/** Signatures only: never `none`, never a shared secret. */
+const ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"];
+const METADATA = [".well-known/oauth-authorization-server", ".well-known/openid-configuration"];
+
+/**
+ * Finds the issuer's signing keys by its metadata (RFC 8414, OpenID Connect Discovery). Rejects with CONFIG_INVALID
+ * when the issuer does not answer or answers for somebody else.
+ */
+export async function openTokenVerifier(options: {
+  issuer: string;
+  audience: string;
+  log: Log;
+}): Promise<TokenVerifier> {
+  const { issuer, audience, log } = options;
+  const { createRemoteJWKSet, errors, jwtVerify } = await import("jose");
+  const keys = createRemoteJWKSet(await findKeys(issuer));
+  return {
+    issuer,
+    async verify(token) {
+      try {
+        const checks = {
+          issuer,
+          audience,
+          algorithms: ALGORITHMS,
+          requiredClaims: ["sub", "exp"],
+          clockTolerance: 5,
+        };
+        const { payload } = await jwtVerify(token, keys, checks);
+        const principal = { issuer, subject: String(payload.sub) };
+        return {
+          principal,
+          userKey: userKeyOf(principal),
+          entityType: "human",
+          scopes: scopesOf(payload),
+          // Named by a hash: the token itself is kept nowhere.
+          credential: {
+            kind: "token",
+            id: createHash("sha256").update(token).digest("base64url").slice(0, 22),
+          },
+          expiresAt: Number(payload.exp) * 1000,
+        };
+      } catch (error) {
+        if (!(error instanceof errors.JOSEError)) throw error;
+        log.info({ reason: error.code }, "an access token was refused");
+        return undefined;
+      }
+    },
+  };
+}
+
+function scopesOf(claims: Record<string, unknown>) {
+  const named =
+    typeof claims.scope === "string" ? claims.scope.split(" ") : Array.isArray(claims.scp) ? claims.scp : [];
+  return named.filter((scope): scope is string => typeof scope === "string").filter(isScope);
+}
+
+async function findKeys(issuer: string): Promise<URL> {
+  const base = issuer.replace(/\/$/, "");
+  for (const path of METADATA) {
+    const response = await fetch(`${base}/${path}`, { signal: AbortSignal.timeout(10_000) }).catch(
+      () => undefined,
+    );
+    if (!response?.ok) continue;
+    const metadata = (await response.json().catch(() => ({}))) as { issuer?: unknown; jwks_uri?: unknown };
+    if (metadata.issuer !== issuer || typeof metadata.jwks_uri !== "string") continue;
+    return new URL(metadata.jwks_uri);
+  }
+  throw new NightshiftError(
+    "CONFIG_INVALID",
+    `The OAuth issuer ${issuer} was asked for its metadata and gave none that names it; check --oauth-issuer.`,
+  );
+}

@@ -1,0 +1,88 @@
+import type { Arrival } from "../../connection/identity.ts";
+import { localPrincipal } from "../../connection/identity.ts";
+import { SCOPES } from "../../context/scopes.ts";
+import { userKeyOf } from "../../context/user-context.ts";
+import type { KeyRing } from "../../keys/key-ring.ts";
+import type { TokenVerifier } from "./oauth.ts";
+
+/** Who called, as verified for this one request. */
+export interface Proof extends Pick<Arrival, "principal" | "entityType"> {
+  readonly userKey: string;
+  readonly scopes: NonNullable<Arrival["scopes"]>;
+  /** The credential that was presented: what dies when it is revoked. */
+  readonly credential: { readonly kind: "none" | "key" | "token"; readonly id: string };
+  /** Epoch ms; what was opened with it ends then. */
+  readonly expiresAt: number | null;
+}
+
+export type Verdict =
+  | { readonly kind: "proven"; readonly proof: Proof }
+  /** `missing`: nothing was presented. The caller is told no more than this. */
+  | { readonly kind: "refused"; readonly reason: "missing" | "invalid" };
+
+export interface Authenticator {
+  /** Verifies one request by its Authorization header alone. */
+  authenticate(authorization: string | undefined): Promise<Verdict>;
+  /** Whether what a proof was given for may go on. */
+  isStillGood(proof: Proof): Promise<boolean>;
+}
+
+export interface AuthenticatorOptions {
+  readonly keys: KeyRing;
+  readonly tokens?: TokenVerifier | undefined;
+  /** Who a caller without credentials is, on a server that is open because it listens on loopback alone. */
+  readonly openUser?: string | undefined;
+  readonly now: () => number;
+}
+
+const BEARER = /^Bearer +([A-Za-z0-9._~+/=-]{1,8192})$/i;
+
+/** API keys are agents (`api`), tokens of the OAuth issuer are people (`human`). */
+export function createAuthenticator({ keys, tokens, openUser, now }: AuthenticatorOptions): Authenticator {
+  const refuse = (reason: "missing" | "invalid"): Verdict => ({ kind: "refused", reason });
+  return {
+    async authenticate(authorization) {
+      if (authorization === undefined) {
+        // Asked each time: an open server closes with the first key that is made.
+        const isOpen = openUser !== undefined && !(await keys.isUsed());
+        return isOpen ? open(openUser) : refuse("missing");
+      }
+      const [, token] = BEARER.exec(authorization) ?? [];
+      if (!token) return refuse("invalid");
+      const proof = token.startsWith("nsk_") ? await byKey(keys, token) : await tokens?.verify(token);
+      return proof ? { kind: "proven", proof } : refuse("invalid");
+    },
+    async isStillGood({ credential, expiresAt }) {
+      if (expiresAt !== null && expiresAt <= now()) return false;
+      return credential.kind !== "key" || (await keys.isGood(credential.id));
+    },
+  };
+}
+
+function open(user: string): Verdict {
+  const principal = localPrincipal(user);
+  const credential = { kind: "none", id: "" } as const;
+  const proof: Proof = {
+    principal,
+    userKey: userKeyOf(principal),
+    entityType: "api",
+    scopes: SCOPES,
+    credential,
+    expiresAt: null,
+  };
+  return { kind: "proven", proof };
+}
+
+async function byKey(keys: KeyRing, token: string): Promise<Proof | undefined> {
+  const apiKey = await keys.verify(token);
+  if (!apiKey) return undefined;
+  const principal = localPrincipal(apiKey.userId);
+  return {
+    principal,
+    userKey: userKeyOf(principal),
+    entityType: "api",
+    scopes: apiKey.scopes,
+    credential: { kind: "key", id: apiKey.keyId },
+    expiresAt: apiKey.expiresAt,
+  };
+}

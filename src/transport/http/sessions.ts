@@ -1,0 +1,105 @@
+import { randomUUID } from "node:crypto";
+import { NodeStreamableHTTPServerTransport } from "@modelcontextprotocol/node";
+import { isInitializeRequest } from "@modelcontextprotocol/server";
+import type { Request, Response } from "express";
+import { type House, openConnection } from "../../connection/connection.ts";
+import { noSuchSession, refuse } from "./answers.ts";
+import { createEventStore } from "./events.ts";
+import type { Limits } from "./limits.ts";
+import type { Proof } from "./proof.ts";
+
+interface Session {
+  readonly proof: Proof;
+  readonly transport: NodeStreamableHTTPServerTransport;
+  /** Responses at work for it; it is idle when there are none. */
+  open: number;
+  lastUsedAt: number;
+}
+
+/** The sessions of 2025-era clients. An id is an address, not a proof: each belongs to whoever opened it. */
+export interface Sessions {
+  serve(proof: Proof, req: Request, res: Response): Promise<void>;
+  readonly size: number;
+  close(): Promise<void>;
+}
+
+const SWEEP_MS = 15_000;
+
+export function createSessions(house: House, limits: Limits, idleMs: number, now: () => number): Sessions {
+  const sessions = new Map<string, Session>();
+
+  const open = async (proof: Proof, req: Request, res: Response) => {
+    const giveBack = limits.take("sessions", proof.userKey);
+    if (!giveBack)
+      return refuse(
+        res,
+        429,
+        "You have too many open sessions; end one with DELETE, or wait until one is idle for long enough.",
+      );
+    const ended = new AbortController();
+    const transport = new NodeStreamableHTTPServerTransport({
+      sessionIdGenerator: randomUUID,
+      eventStore: createEventStore(),
+      onsessioninitialized: (id) => void sessions.set(id, session),
+    });
+    const session: Session = { proof, transport, open: 0, lastUsedAt: now() };
+    const end = () => {
+      giveBack();
+      ended.abort();
+      if (transport.sessionId) sessions.delete(transport.sessionId);
+    };
+    try {
+      const { server } = await openConnection(house, { ...proof, signal: ended.signal }, "legacy");
+      transport.onclose = end;
+      await server.connect(transport);
+      await hand(session, req, res);
+      // An initialize that the transport refused opened nothing.
+      if (!transport.sessionId) await transport.close();
+    } catch (error) {
+      end();
+      throw error;
+    }
+  };
+
+  const hand = async (session: Session, req: Request, res: Response) => {
+    session.open += 1;
+    session.lastUsedAt = now();
+    res.once("close", () => {
+      session.open -= 1;
+      session.lastUsedAt = now();
+    });
+    await session.transport.handleRequest(req, res, req.body);
+  };
+
+  const sweep = () => {
+    for (const session of sessions.values())
+      if (session.open === 0 && now() - session.lastUsedAt > idleMs) void session.transport.close();
+  };
+  const timer = setInterval(sweep, Math.min(SWEEP_MS, idleMs)).unref();
+
+  return {
+    async serve(proof, req, res) {
+      const id = req.get("mcp-session-id");
+      if (id === undefined) {
+        if (req.method === "POST" && isInitializeRequest(req.body)) return open(proof, req, res);
+        return refuse(res, 400, "This request needs the Mcp-Session-Id that initialize answered with.");
+      }
+      const session = sessions.get(id);
+      if (!session || !isSame(session.proof, proof)) return noSuchSession(res);
+      return hand(session, req, res);
+    },
+    get size() {
+      return sessions.size;
+    },
+    async close() {
+      clearInterval(timer);
+      await Promise.all([...sessions.values()].map(({ transport }) => transport.close()));
+    },
+  };
+}
+
+/** The same principal, with a credential worth the same: a session must not lend its scopes to a lesser key. */
+export const isSame = (one: Proof, other: Proof): boolean =>
+  one.userKey === other.userKey &&
+  one.entityType === other.entityType &&
+  one.scopes.join() === other.scopes.join();

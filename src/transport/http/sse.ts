@@ -1,0 +1,43 @@
+import { SSEServerTransport } from "@modelcontextprotocol/sdk/server/sse.js";
+import type { Request, Response } from "express";
+import { type House, openConnection } from "../../connection/connection.ts";
+import { noSuchSession, refuse } from "./answers.ts";
+import type { Limits } from "./limits.ts";
+import type { Proof } from "./proof.ts";
+import { isSame } from "./sessions.ts";
+
+/** The HTTP+SSE pair of the 2024-11-05 protocol: a stream to read from, and an address to post to. */
+export interface SsePair {
+  stream(proof: Proof, req: Request, res: Response): Promise<void>;
+  post(proof: Proof, req: Request, res: Response): Promise<void>;
+  close(): Promise<void>;
+}
+
+export function createSsePair(house: House, limits: Limits): SsePair {
+  const streams = new Map<string, { proof: Proof; transport: SSEServerTransport }>();
+  return {
+    async stream(proof, _req, res) {
+      const giveBack = limits.take("sessions", proof.userKey);
+      if (!giveBack) return refuse(res, 429, "You have too many open sessions; close one first.");
+      const ended = new AbortController();
+      res.once("close", () => {
+        giveBack();
+        ended.abort();
+      });
+      const transport = new SSEServerTransport("/messages", res);
+      streams.set(transport.sessionId, { proof, transport });
+      ended.signal.addEventListener("abort", () => streams.delete(transport.sessionId), { once: true });
+      const { server } = await openConnection(house, { ...proof, signal: ended.signal }, "legacy");
+      // The v1 transport's types differ from v2's in what both leave optional; its calls are the same.
+      await server.connect(transport as never);
+    },
+    async post(proof, req, res) {
+      const stream = streams.get(String(req.query.sessionId));
+      if (!stream || !isSame(stream.proof, proof)) return noSuchSession(res);
+      await stream.transport.handlePostMessage(req, res, req.body);
+    },
+    async close() {
+      await Promise.all([...streams.values()].map(({ transport }) => transport.close()));
+    },
+  };
+}

@@ -1,0 +1,242 @@
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import { describe, expect, it } from "vitest";
+import { ROOT } from "./harness.ts";
+
+interface Import {
+  readonly from: string;
+  /** A file under src, or a package. */
+  readonly to: string;
+  readonly how: "static" | "dynamic" | "type";
+}
+
+const withoutComments = (text: string): string =>
+  text.replaceAll(/\/\*[\s\S]*?\*\//g, "").replaceAll(/^\s*\/\/.*$/gm, "");
+
+const SOURCES = new Map(
+  globSync("src/**/*.ts", { cwd: ROOT })
+    .sort()
+    .map((file) => [file, readFileSync(join(ROOT, file), "utf8")] as const),
+);
+
+function importsOf(file: string): Import[] {
+  const text = withoutComments(SOURCES.get(file) ?? "");
+  const resolve = (name: string) => (name.startsWith(".") ? normalize(join(dirname(file), name)) : name);
+  const found: Import[] = [];
+  for (const [, what = "", name = ""] of text.matchAll(/^(?:import|export)\b([^;"]*?)\bfrom\s+"([^"]+)"/gm))
+    found.push({ from: file, to: resolve(name), how: /^\s+type\b/.test(what) ? "type" : "static" });
+  for (const [, name = ""] of text.matchAll(/^import\s+"([^"]+)"/gm))
+    found.push({ from: file, to: resolve(name), how: "static" });
+  for (const [, name = ""] of text.matchAll(/\bimport\("([^"]+)"\)/g))
+    found.push({ from: file, to: resolve(name), how: "dynamic" });
+  return found;
+}
+
+const IMPORTS = [...SOURCES.keys()].flatMap(importsOf);
+const RUNTIME = IMPORTS.filter(({ how }) => how !== "type");
+
+/** `src/facts/keyv.ts` is in the room `facts`, `src/app.ts` is a room of its own. */
+const roomOf = (file: string): string => file.replace(/^src\//, "").replace(/(?:\/.*|\.ts)$/, "");
+const isOwn = ({ to }: Import): boolean => to.startsWith("src/");
+const show = ({ from, to, how }: Import): string => `${from} -> ${to} (${how})`;
+
+/** Who may import whom when the program runs. Everybody may import itself, `errors` and `version`. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  context: [],
+  errors: [],
+  log: [],
+  version: [],
+  events: [],
+  lazily: [],
+  config: ["log"],
+  facts: [],
+  database: [],
+  jobs: ["database", "runs"],
+  runs: ["database", "jobs"],
+  model: [],
+  keys: ["context", "database", "events", "lazily"],
+  upstream: ["context", "lazily", "tools"],
+  tools: ["context", "jobs", "lazily", "runs"],
+  scheduler: ["jobs", "runs"],
+  ghost: ["context", "jobs", "lazily", "runs", "tools"],
+  connection: ["context", "jobs", "lazily", "runs", "tools"],
+  transport: ["connection", "context", "events", "lazily", "keys", "tools"],
+  app: [
+    "connection",
+    "context",
+    "events",
+    "facts",
+    "database",
+    "ghost",
+    "jobs",
+    "lazily",
+    "night",
+    "runs",
+    "tools",
+    "keys",
+    "upstream",
+    "transport",
+  ],
+  night: ["database", "ghost", "jobs", "model", "runs", "scheduler", "upstream"],
+  index: ["app", "config", "connection", "context", "jobs", "log", "tools"],
+  cli: [
+    "app",
+    "config",
+    "connection",
+    "context",
+    "database",
+    "facts",
+    "jobs",
+    "keys",
+    "log",
+    "model",
+    "runs",
+    "tools",
+    "transport",
+    "upstream",
+  ],
+};
+const EVERYBODYS = ["errors", "version"];
+
+/** What stands for one technology: behind a contract, so that only the composition roots name it. */
+const ADAPTERS =
+  /^src\/(?:facts\/(?:keyv|postgres|check)|database\/(?:open|check)|jobs\/book|runs\/book|keys\/database|model\/provider|scheduler\/(?:bree|ledger|pg-boss))\.ts$/;
+
+describe("imports", () => {
+  it("are found at all", () => {
+    expect(SOURCES.size).toBeGreaterThan(80);
+    expect(RUNTIME.filter(isOwn).length).toBeGreaterThan(150);
+    expect(IMPORTS.map(show)).toContain("src/facts/sqlite.ts -> keyv (dynamic)");
+    expect(IMPORTS.map(show)).toContain("src/tools/toolkit.ts -> src/context/scope.ts (static)");
+  });
+
+  it("lead to files that exist", () => {
+    const lost = IMPORTS.filter((one) => isOwn(one) && !SOURCES.has(one.to));
+    expect(lost.map(show)).toEqual([]);
+  });
+
+  it("point inward, as the table says", () => {
+    const wrong = RUNTIME.filter(isOwn).filter(({ from, to }) => {
+      const [here, there] = [roomOf(from), roomOf(to)];
+      return here !== there && !EVERYBODYS.includes(there) && !MAY_IMPORT[here]?.includes(there);
+    });
+    expect(wrong.map(show)).toEqual([]);
+  });
+
+  it("of context, errors and log stay at home, types too", () => {
+    const out = IMPORTS.filter(isOwn).filter(
+      ({ from, to }) => ["context", "errors", "log"].includes(roomOf(from)) && roomOf(from) !== roomOf(to),
+    );
+    expect(out.map(show)).toEqual([]);
+  });
+
+  it("of an adapter are made by app.ts, night.ts, cli/ and the adapter's own room", () => {
+    const wrong = RUNTIME.filter(
+      ({ from, to }) =>
+        ADAPTERS.test(to) && !["app", "night", "cli"].includes(roomOf(from)) && roomOf(from) !== roomOf(to),
+    );
+    expect(wrong.map(show)).toEqual([]);
+    expect(RUNTIME.filter(({ to }) => ADAPTERS.test(to)).length).toBeGreaterThan(5);
+  });
+
+  it("of packages that hold data, threads or a provider come from one room each", () => {
+    const homes: Record<string, readonly string[]> = {
+      keyv: ["facts"],
+      "@keyv/sqlite": ["facts"],
+      "node:sqlite": ["database"],
+      kysely: ["database"],
+      bree: ["scheduler"],
+      pino: ["log"],
+      ai: ["model"],
+      yaml: ["jobs"],
+      commander: ["cli"],
+    };
+    const wrong = RUNTIME.filter(({ from, to }) => homes[to] && !homes[to]?.includes(roomOf(from)));
+    expect(wrong.map(show)).toEqual([]);
+  });
+
+  it("let nobody but a connection and a ghost say what kind of entity acts", () => {
+    const users = [...SOURCES].filter(([, text]) => /\bsetEntityType\b/.test(withoutComments(text)));
+    expect(users.map(([file]) => file)).toEqual([
+      "src/connection/identity.ts",
+      "src/context/scope.ts",
+      "src/ghost/session.ts",
+    ]);
+  });
+});
+
+describe("a ghost's thread", () => {
+  /** The one way out: the SDK's JSON Schema validator, for users' tools that are written in JSON Schema. */
+  const EXCEPTION = "src/tools/schema.ts -> @modelcontextprotocol/server (dynamic)";
+
+  const reach = new Map<string, Import>();
+  const visit = (file: string): void => {
+    for (const one of importsOf(file)) {
+      if (one.how === "type" || reach.has(one.to)) continue;
+      if (show(one) !== EXCEPTION) reach.set(one.to, one);
+      if (isOwn(one)) visit(one.to);
+    }
+  };
+  visit("src/ghost/thread.ts");
+
+  it("reaches its tools", () => {
+    expect([...reach.keys()]).toContain("src/tools/facts.ts");
+    expect([...reach.keys()]).toContain("src/tools/modules.ts");
+  });
+
+  it("reaches no store, no log, no provider and no protocol", () => {
+    const forbidden =
+      /^src\/(?:facts|database|keys|model|scheduler|connection|transport|cli|upstream|log|config|app|night)\b|book\.ts$|^(?:@?keyv|node:sqlite|sqlite|kysely|pg|pino|ai$|@ai-sdk|bree|express|@modelcontextprotocol)/;
+    const reached = [...reach.values()].filter(({ to }) => forbidden.test(to));
+    expect(reached.map(show)).toEqual([]);
+  });
+});
+
+describe("the source", () => {
+  const linesWith = (pattern: RegExp): string[] =>
+    [...SOURCES].flatMap(([file, text]) =>
+      withoutComments(text)
+        .split("\n")
+        .flatMap((line) => (pattern.test(line) ? [`${file}: ${line.trim()}`] : [])),
+    );
+
+  it("reads the environment in config.ts only", () => {
+    const readers = linesWith(/\bprocess\.env\b/).filter((line) => !line.startsWith("src/config.ts: "));
+    // A child finds programs by the PATH of its parent, and gets nothing else of the environment.
+    expect(readers.filter((line) => !/^src\/[\w/-]+\.ts: PATH: process\.env\.PATH/.test(line))).toEqual([]);
+  });
+
+  it("writes to stdout from the command line only", () => {
+    const writers = linesWith(/\bprocess\.stdout\b|\{[^}]*\bstdout\b[^}]*\} = process\b|\bconsole\.\w/);
+    // MCP's own stdout: taken from everybody else there.
+    expect(writers.filter((line) => !/^src\/(?:cli\/|cli\.ts|transport\/stdio\.ts)/.test(line))).toEqual([]);
+  });
+
+  it("ends the process from cli.ts only", () => {
+    const files = linesWith(/\bprocess\.(?:exit|abort|reallyExit)\b/).map((line) => line.split(":")[0]);
+    expect([...new Set(files)]).toEqual(["src/cli.ts"]);
+  });
+
+  it("knows nothing of the machine it was written on", () => {
+    // Put together here, so that this file does not contain what it looks for.
+    const places = new RegExp(
+      ["/work" + "/", "/root" + "/", "registry\\." + "npm", "127\\.0\\.0\\.1:48" + "73"].join("|"),
+    );
+    expect(linesWith(places)).toEqual([]);
+  });
+
+  it("has one barrel", () => {
+    expect(linesWith(/^export \* from/)).toEqual([]);
+    const barrels = [...SOURCES].filter(([, text]) => (text.match(/^export \{/gm) ?? []).length > 1);
+    expect(barrels.map(([file]) => file)).toEqual(["src/index.ts"]);
+  });
+
+  it("is made of files of at most 300 lines, tests too", () => {
+    const sizes = globSync("{src,test}/**/*.ts", { cwd: ROOT }).map(
+      (file) => [file, readFileSync(join(ROOT, file), "utf8").split("\n").length - 1] as const,
+    );
+    expect(sizes.filter(([, lines]) => lines > 300)).toEqual([]);
+    const source = sizes.filter(([file]) => file.startsWith("src/")).map(([, lines]) => lines);
+    expect(source.sort((a, b) => a - b)[Math.floor(source.length / 2)]).toBeLessThan(130);
+  });
+});

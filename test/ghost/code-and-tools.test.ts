@@ -1,0 +1,200 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { TranscriptStep } from "../../src/runs/run.ts";
+import { tempDir } from "../harness.ts";
+import { openNight } from "./night.ts";
+
+/** A jobs folder with these files. */
+async function folder(files: Record<string, string>): Promise<string> {
+  const dir = await tempDir();
+  for (const [name, text] of Object.entries(files)) await writeFile(join(dir, name), text);
+  return dir;
+}
+
+describe("a tool job", () => {
+  it("calls its one tool and no model", async () => {
+    const night = await openNight();
+    const run = await night.runJob({ kind: "tool", tool: "current_time", arguments: { timezone: "UTC" } });
+    expect(run).toMatchObject({ status: "succeeded", usage: { input_tokens: 0, output_tokens: 0 } });
+    expect(run.output).toMatch(/^It is \w+day, /);
+    expect(run.transcript).toHaveLength(1);
+  });
+
+  it("records that memory was skipped, and is no failure", async () => {
+    const night = await openNight();
+    const run = await night.runJob({ kind: "tool", tool: "save_fact", arguments: { fact: "x" } });
+    expect(run).toMatchObject({
+      status: "succeeded",
+      output: "[Scheduler Task] Memory save skipped - automated tasks cannot write to user memories",
+    });
+    expect(run.transcript[0]?.skipped).toBe(true);
+  });
+
+  it("fails with what the tool said", async () => {
+    const night = await openNight();
+    const run = await night.runJob({
+      kind: "tool",
+      tool: "get_run",
+      arguments: { run_id: "run_1", user_id: "bob" },
+    });
+    expect(run).toMatchObject({ status: "failed", error: { code: "TOOL_FAILED" } });
+    expect(run.error?.message).toMatch(/get_run was not run: .*user_id/);
+  });
+
+  it("is denied a tool that no ghost has", async () => {
+    const night = await openNight();
+    const run = await night.runJob({ kind: "tool", tool: "schedule_task", arguments: {} });
+    expect(run).toMatchObject({ status: "failed", error: { code: "TOOL_DENIED" } });
+    expect(run.transcript[0]?.denied).toBe(true);
+  });
+
+  it("runs a user's own tool, loaded in the thread", async () => {
+    const dir = await folder({
+      "own.js": `let calls = 0;
+export const count = { name: "count", description: "counts", run: () => ({ calls: ++calls }) };
+export const where = { name: "where", description: "says where it runs", annotations: { readOnlyHint: true },
+  run: async () => String((await import("node:worker_threads")).isMainThread) };`,
+    });
+    const night = await openNight({ toolModules: [dir], script: () => ({ text: "ok" }) });
+    expect((await night.runJob({ kind: "tool", tool: "where", arguments: {} })).output).toBe("false");
+    for (const _ of [1, 2])
+      expect((await night.runJob({ kind: "tool", tool: "count", arguments: {} })).output).toBe('{"calls":1}');
+    await night.prompt("p");
+    const offered = night.scripted?.requests[0]?.tools;
+    expect(offered).toContain("where");
+    expect(offered).not.toContain("count");
+    await night.prompt("p", { tools: ["count"] });
+    expect(night.scripted?.requests[1]?.tools).toEqual(["count"]);
+  });
+});
+
+describe("a code job", () => {
+  it("has its run, its tools, a model and a transcript", async () => {
+    const jobsDir = await folder({
+      "report.ts": `export default { cron: "0 9 * * *", async run(ghost: any) {
+  ghost.note("begun");
+  const recalled = await ghost.callTool("recall_facts", { query: "city" });
+  const denied = await ghost.callTool("forget_fact", { fact_id: "f" });
+  return { who: ghost.context.entityType, session: ghost.context.sessionId, key: "userKey" in ghost.context,
+    late: ghost.lateBySeconds >= 0, due: ghost.scheduledFor instanceof Date,
+    said: await ghost.ask("Say hello"), status: recalled.structuredContent.status, denied: denied.isError };
+} };`,
+    });
+    const night = await openNight({ jobsDir, script: () => ({ text: "hello" }) });
+    const run = await night.runJob({ kind: "code", file: "report.ts" });
+    expect(run.status).toBe("succeeded");
+    expect(JSON.parse(run.output ?? "")).toEqual({
+      who: "scheduler",
+      session: `ghost_scheduler_${run.jobId}`,
+      key: false,
+      late: true,
+      due: true,
+      said: "hello",
+      status: "skipped",
+      denied: true,
+    });
+    expect(run.transcript.map(({ type, tool, skipped, denied }) => [type, tool, skipped, denied])).toEqual([
+      ["note", undefined, undefined, undefined],
+      ["tool", "recall_facts", true, undefined],
+      ["tool", "forget_fact", undefined, true],
+      ["model", undefined, undefined, undefined],
+    ]);
+  });
+
+  it("says in its own words why it failed", async () => {
+    const jobsDir = await folder({
+      "bad.js": `export default { run() { throw new Error("the feed is down"); } };`,
+    });
+    const night = await openNight({ jobsDir });
+    expect((await night.runJob({ kind: "code", file: "bad.js" })).error).toEqual({
+      code: "TOOL_FAILED",
+      message: "The job's code failed: the feed is down",
+    });
+  });
+
+  it("fails clearly when its file is gone, has no run, does not parse, or is outside of the folder", async () => {
+    const jobsDir = await folder({ "none.js": "export default {};", "syntax.ts": "export default {{" });
+    const night = await openNight({ jobsDir });
+    for (const [file, code] of [
+      ["gone.js", "JOB_FILE_INVALID"],
+      ["none.js", "JOB_FILE_INVALID"],
+      ["syntax.ts", "JOB_FILE_INVALID"],
+      ["../outside.js", "JOB_FILE_INVALID"],
+    ])
+      expect(await night.runJob({ kind: "code", file: file as string })).toMatchObject({
+        status: "failed",
+        error: { code },
+      });
+  });
+
+  it("sees no environment, no arguments and no flags of the process", async () => {
+    process.env.NIGHTSHIFT_TEST_SECRET = "sk-in-the-environment";
+    try {
+      const jobsDir = await folder({
+        "env.js": `export default { run: () => JSON.stringify([process.env, process.argv.slice(2), process.execArgv]) };`,
+      });
+      const night = await openNight({ jobsDir });
+      const { output } = await night.runJob({ kind: "code", file: "env.js" });
+      expect(output).toBe("[{},[],[]]");
+    } finally {
+      delete process.env.NIGHTSHIFT_TEST_SECRET;
+    }
+  });
+
+  it("shares no module state with a ghost beside it", async () => {
+    const jobsDir = await folder({
+      "state.js": `let value = 0; globalThis.seen ??= 0;`,
+      "a.js": `import { counter } from "./counter.js";
+export default { async run() { globalThis.seen = (globalThis.seen ?? 0) + 1; counter.n++; await new Promise((r) => setTimeout(r, 300)); return counter.n + "," + globalThis.seen; } };`,
+      "counter.js": "export const counter = { n: 0 };",
+    });
+    const night = await openNight({ jobsDir });
+    const both = await Promise.all([1, 2].map(() => night.addJob({ kind: "code", file: "a.js" })));
+    expect(await night.clock.tick()).toBe(2);
+    await night.clock.idle();
+    for (const { jobId } of both) expect((await night.runOf(jobId)).output).toBe("1,1");
+  });
+});
+
+describe("what is told of a run", () => {
+  it("is one audit line, with the prompt cut to 120 characters", async () => {
+    const night = await openNight({ script: () => ({ text: "the secret answer" }) });
+    const prompt = "p".repeat(500);
+    const run = await night.prompt(prompt);
+    const audits = night.lines.filter(({ msg }) => msg === "ghost run ended");
+    expect(audits).toHaveLength(1);
+    expect(audits[0]).toMatchObject({
+      job_id: run.jobId,
+      run_id: run.runId,
+      ghost_session_id: `ghost_scheduler_${run.jobId}`,
+      entity_type: "scheduler",
+      is_automated: true,
+      parent_session_id: "session_of_alice",
+      prompt: "p".repeat(120),
+      status: "succeeded",
+      correlation_id: expect.any(String),
+      execution_time_seconds: expect.any(Number),
+    });
+    const logged = JSON.stringify(night.lines);
+    expect(logged).not.toContain("p".repeat(121));
+    expect(logged).not.toContain("secret");
+  });
+
+  it("reaches listeners a step at a time and at the end, and a failing listener harms nothing", async () => {
+    const steps: TranscriptStep[] = [];
+    const ends: string[] = [];
+    const night = await openNight({
+      listener: {
+        onStep: (_claimed, step) => void steps.push(step),
+        onEnd: ({ run }, { status }) => {
+          ends.push(`${run.runId} ${status}`);
+          throw new Error("a bad listener");
+        },
+      },
+    });
+    const run = await night.runJob({ kind: "tool", tool: "whoami", arguments: {} });
+    expect(steps).toEqual(run.transcript);
+    expect(ends).toEqual([`${run.runId} succeeded`]);
+  });
+});

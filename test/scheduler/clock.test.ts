@@ -1,0 +1,274 @@
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { pino } from "pino";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { type Database, openDatabase } from "../../src/database/open.ts";
+import { openJobBook } from "../../src/jobs/book.ts";
+import { DEFAULT_LIMITS } from "../../src/jobs/job.ts";
+import { openRunBook } from "../../src/runs/book.ts";
+import type { Outcome } from "../../src/runs/run.ts";
+import { type Clock, type ClockOptions, createClock } from "../../src/scheduler/clock.ts";
+import { createOccurrences } from "../../src/scheduler/ledger.ts";
+import type { Claimed } from "../../src/scheduler/occurrences.ts";
+import { eventually, tempDir } from "../harness.ts";
+
+const ALICE = { userId: "alice", userKey: "a".repeat(64) };
+const START = Date.UTC(2026, 1, 20, 9);
+const DONE: Outcome = {
+  status: "succeeded",
+  output: "done",
+  error: null,
+  transcript: [],
+  usage: { input_tokens: 0, output_tokens: 0 },
+};
+
+interface Begun extends Claimed {
+  readonly at: number;
+  readonly signal: AbortSignal;
+  finish(outcome?: Outcome): Promise<void>;
+}
+
+/** A clock on a real database, whose ghosts do what the test has them do. */
+async function openClock(options: Partial<ClockOptions> & { file?: string; autoFinish?: boolean } = {}) {
+  const { file = join(await tempDir(), "jobs.sqlite"), autoFinish = true, ...rest } = options;
+  const now = options.now ?? Date.now;
+  const db: Database = await openDatabase({ file, clock: now });
+  const occurrences = createOccurrences(db);
+  const begun: Begun[] = [];
+  const clock: Clock = createClock({
+    occurrences,
+    worker: { workerId: `worker_${Math.random()}`, host: hostname(), pid: process.pid },
+    reach: { kinds: ["prompt", "tool", "code"] },
+    leaseMs: 30_000,
+    maxGhosts: 16,
+    log: pino({ level: "silent" }),
+    run: (claimed, signal) => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      let isFinished = false;
+      const finish = async (outcome = DONE) => {
+        if (isFinished) return;
+        isFinished = true;
+        await occurrences.finish(claimed.run.runId, outcome, now());
+        resolve();
+      };
+      begun.push({ ...claimed, at: now(), signal, finish });
+      signal.addEventListener("abort", () => void finish({ ...DONE, status: "cancelled" }));
+      if (autoFinish) void finish();
+      return promise;
+    },
+    now,
+    ...rest,
+  });
+  onTestFinished(async () => {
+    await clock.stop({ graceMs: 500 });
+    await db.close();
+  });
+  const jobs = openJobBook(db, { ...ALICE, clock: now });
+  const runs = openRunBook(db, { userKey: ALICE.userKey, clock: now });
+  const add = (dueAt: number, name = "job") =>
+    jobs.create({
+      name,
+      action: { kind: "tool", tool: "whoami", arguments: {} },
+      schedule: { kind: "at", at: dueAt },
+      timezone: "UTC",
+      limits: DEFAULT_LIMITS,
+      tools: null,
+      nextRunAt: dueAt,
+      origin: { kind: "tool", parentSessionId: "s", threadId: "t" },
+    });
+  return { file, clock, jobs, runs, add, begun, occurrences };
+}
+
+describe("a tick", () => {
+  it("starts what is due at the time that is passed in, and nothing before", async () => {
+    const { clock, add, begun } = await openClock({ now: () => START });
+    await add(START + 60_000);
+    expect(await clock.tick(START + 59_999)).toBe(0);
+    expect(await clock.tick(START + 60_000)).toBe(1);
+    expect(begun[0]?.run.scheduledFor).toBe(START + 60_000);
+    expect(await clock.tick(START + 60_001)).toBe(0);
+  });
+
+  it("fills the free slots and no more, oldest first, and the rest follow in order", async () => {
+    const { clock, add, begun } = await openClock({ now: () => START, maxGhosts: 3, autoFinish: false });
+    for (const [i, offset] of [5, 1, 4, 2, 3, 6].entries()) await add(START + offset, `due ${offset} (${i})`);
+    expect(await clock.tick(START + 1_000)).toBe(3);
+    expect(begun.map(({ run }) => run.scheduledFor - START)).toEqual([1, 2, 3]);
+    expect(await clock.tick(START + 1_000)).toBe(0);
+    await begun[1]?.finish();
+    await eventually(async () => clock.running.length === 2);
+    expect(await clock.tick(START + 1_000)).toBe(1);
+    expect(begun.map(({ run }) => run.scheduledFor - START)).toEqual([1, 2, 3, 4]);
+  });
+
+  it("gives others their turn between claims", async () => {
+    const { clock, add } = await openClock({ now: () => START, maxGhosts: 200 });
+    for (let i = 0; i < 100; i++) await add(START);
+    let turns = 0;
+    let isDone = false;
+    const count = () => {
+      turns++;
+      if (!isDone) setImmediate(count);
+    };
+    setImmediate(count);
+    expect(await clock.tick(START)).toBe(100);
+    isDone = true;
+    expect(turns).toBeGreaterThan(10);
+  });
+});
+
+describe("a running clock", () => {
+  it("fires on time and never early", async () => {
+    const { clock, add, begun } = await openClock();
+    const due = [150, 300, 300, 451].map((ms) => Date.now() + ms);
+    await clock.start();
+    for (const at of due) await add(at);
+    clock.wake();
+    await eventually(async () => begun.length === due.length);
+    for (const { at, run } of begun) {
+      expect(at).toBeGreaterThanOrEqual(run.scheduledFor);
+      expect(at - run.scheduledFor).toBeLessThan(100);
+    }
+  });
+
+  it("sleeps without a query until something is due, and again when nothing is", async () => {
+    const { clock, add, begun, occurrences } = await openClock();
+    let queries = 0;
+    const { nextDueAt } = occurrences;
+    Object.assign(occurrences, {
+      nextDueAt: (reach: never) => {
+        queries++;
+        return nextDueAt(reach);
+      },
+    });
+    await add(Date.now() + 40 * 24 * 3_600_000);
+    await clock.start();
+    await wait(1_200);
+    expect(begun).toHaveLength(0);
+    expect(queries).toBe(1);
+  });
+
+  it("has spare threads started before something is due, and not long before", async () => {
+    let warmed = 0;
+    const { clock, add } = await openClock({ warm: () => void warmed++ });
+    await clock.start();
+    await add(Date.now() + 3_600_000);
+    clock.wake();
+    await wait(50);
+    expect(warmed).toBe(0);
+    await add(Date.now() + 3_000);
+    clock.wake();
+    await eventually(async () => warmed > 0);
+  });
+
+  it("notices within a second what another process has written", async () => {
+    const one = await openClock();
+    await one.clock.start();
+    const other = await openClock({ file: one.file });
+    await wait(100);
+    const written = Date.now();
+    await other.add(Date.now());
+    await eventually(async () => one.begun.length === 1);
+    expect(Date.now() - written).toBeLessThan(1_000);
+  });
+
+  it("runs each occurrence once though two processes have the same folder", async () => {
+    const one = await openClock();
+    const two = await openClock({ file: one.file });
+    const due = Date.now() + 300;
+    for (let i = 0; i < 40; i++) await one.add(due);
+    await one.clock.start();
+    await two.clock.start();
+    await eventually(async () => one.begun.length + two.begun.length >= 40);
+    await wait(700);
+    const ids = [...one.begun, ...two.begun].map(({ job }) => job.jobId);
+    expect(ids).toHaveLength(40);
+    expect(new Set(ids).size).toBe(40);
+  });
+
+  it("goes on when the clock of the wall jumps forward", async () => {
+    let ahead = 0;
+    const { clock, add, begun } = await openClock({ now: () => Date.now() + ahead });
+    await add(Date.now() + 3_600_000);
+    await clock.start();
+    await wait(50);
+    expect(begun).toHaveLength(0);
+    ahead = 3_600_000;
+    await eventually(async () => begun.length === 1, 1_500);
+  });
+
+  it("goes on after the store has failed for a while", async () => {
+    const { clock, add, begun, occurrences } = await openClock();
+    const { claimDue } = occurrences;
+    let failures = 2;
+    Object.assign(occurrences, {
+      claimDue: (options: never) =>
+        failures-- > 0 ? Promise.reject(new Error("locked")) : claimDue(options),
+    });
+    await add(Date.now());
+    await clock.start();
+    await eventually(async () => begun.length === 1, 5_000);
+  });
+
+  it("ends a run that its owner cancels from another process", async () => {
+    const one = await openClock({ autoFinish: false });
+    await one.add(Date.now());
+    await one.clock.start();
+    const claimed = await eventually(async () => one.begun[0]);
+    const other = await openClock({ file: one.file });
+    await other.runs.cancel(claimed.run.runId);
+    await one.clock.idle();
+    expect(claimed.signal.reason).toMatchObject({ code: "CANCELLED", message: "Cancelled by its owner." });
+    expect((await one.runs.get(claimed.run.runId)).status).toBe("cancelled");
+  });
+
+  it("extends the leases of what runs, so that nobody takes it for lost", async () => {
+    const { clock, add, begun, occurrences } = await openClock({ autoFinish: false, leaseMs: 300 });
+    await add(Date.now());
+    await clock.start();
+    await eventually(async () => begun.length === 1);
+    await wait(900);
+    const stranger = { workerId: "stranger", host: "elsewhere", pid: 1 };
+    expect(await occurrences.reapLost({ now: Date.now(), worker: stranger, isAlive: () => true })).toEqual(
+      [],
+    );
+  });
+
+  it("ends as lost what a dead process left running", async () => {
+    const { clock, add, occurrences, runs } = await openClock();
+    await add(Date.now() - 10);
+    const dead = { workerId: "dead", host: hostname(), pid: 2 ** 22 + 1 };
+    const [left] = await occurrences.claimDue({
+      now: Date.now(),
+      limit: 1,
+      reach: { kinds: ["tool"] },
+      worker: dead,
+      leaseMs: 60_000,
+    });
+    await clock.start();
+    expect((await runs.get(left?.run.runId ?? "")).status).toBe("lost");
+  });
+
+  it("stops: tells what runs to end, waits for it, and claims nothing more", async () => {
+    const { clock, add, begun, runs } = await openClock({ autoFinish: false });
+    await add(Date.now());
+    await clock.start();
+    await eventually(async () => begun.length === 1);
+    await clock.stop({ graceMs: 1_000 });
+    expect((await runs.get(begun[0]?.run.runId ?? "")).status).toBe("cancelled");
+    await add(Date.now());
+    clock.wake();
+    await wait(700);
+    expect(begun).toHaveLength(1);
+  });
+
+  it("stops in time though a run ignores it", async () => {
+    const { clock, add } = await openClock({ run: () => new Promise(() => {}) });
+    await add(Date.now());
+    await clock.tick();
+    const asked = Date.now();
+    await clock.stop({ graceMs: 200 });
+    expect(Date.now() - asked).toBeLessThan(1_000);
+  });
+});
