@@ -76,14 +76,22 @@ export async function createApp(options: AppOptions): Promise<App> {
   const servicesFor = (context: UserContext): Services => {
     if (context.entityType !== "human" && context.entityType !== "api") return { now };
     const { userKey, scopes } = context;
-    const runs = narrow(stores.runs(userKey), scopes);
+    // Made when a tool first asks: most requests ask for one of them or none.
     return {
       now,
-      facts: narrow(stores.facts(userKey), scopes),
-      jobs: narrow(stores.jobs(context), scopes),
-      runs,
-      runControl: runs,
       scheduler,
+      get facts() {
+        return narrow(stores.facts(userKey), scopes);
+      },
+      get jobs() {
+        return narrow(stores.jobs(context), scopes);
+      },
+      get runs() {
+        return narrow(stores.runs(userKey), scopes);
+      },
+      get runControl() {
+        return narrow(stores.runs(userKey), scopes);
+      },
     };
   };
   const house: House = {

@@ -81,7 +81,7 @@ async function tell(client: Client, progress: Progress): Promise<ShownRun> {
   );
   progress.step(`scheduled a prompt for ${job.next_runs[0]}`, PROMPT);
   const run = await waitForRun(client, progress, job.job_id);
-  expect(run.status === "succeeded", `the run ended as ${run.status}: ${run.error?.message ?? ""}`);
+  expect(run.status === "succeeded", `the run ended as ${run.status}: ${run.failure?.message ?? ""}`);
   progress.step(
     `${job.ghost_session_id} ran in a worker thread of its own, ${run.late_by_seconds} s after its time`,
   );

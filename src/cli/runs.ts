@@ -21,7 +21,7 @@ export async function listRuns(
         run.status,
         run.scheduled_for,
         run.execution_time_seconds === null ? "-" : `${run.execution_time_seconds} s`,
-        oneLine(run.output ?? run.error?.message ?? ""),
+        oneLine(run.output ?? run.failure?.message ?? ""),
       ]);
       print(table(["RUN", "STATUS", "FOR", "TOOK", "RESULT"], rows));
       if (page.next_cursor) print("The newest 100 are shown; --job narrows them down.");
@@ -62,6 +62,6 @@ export function printRun(run: ShownRun): void {
     );
   }
   print(`  used    ${run.usage.input_tokens} tokens in, ${run.usage.output_tokens} out`);
-  const end = run.error ? paint("red", `${run.error.message} [${run.error.code}]`) : plain(run.output ?? "");
+  const end = run.failure ? paint("red", `${run.failure.message} [${run.failure.code}]`) : plain(run.output ?? "");
   if (end) print(`\n${end}`);
 }

@@ -1,12 +1,13 @@
 import type { McpServer } from "@modelcontextprotocol/server";
 import type { UserContext } from "../context/user-context.ts";
+import { NightshiftError } from "../errors.ts";
 import type { Events } from "../events.ts";
 import { once } from "../lazily.ts";
 import type { Log } from "../log.ts";
 import type { Catalog } from "../tools/catalog.ts";
 import type { Register } from "../tools/modules.ts";
 import type { Services } from "../tools/services.ts";
-import { buildToolkit, type Toolkit } from "../tools/toolkit.ts";
+import { buildToolkit, type FailureLog, type Toolkit } from "../tools/toolkit.ts";
 import { type Arrival, identify } from "./identity.ts";
 
 /** What every connection is made from: the catalog and the way to one owner's services. No user is in it. */
@@ -27,10 +28,16 @@ export interface OpenContext {
   dispose(): Promise<void>;
 }
 
+/** Made once: a request's end should not cost a stack trace. */
+const ENDED = new NightshiftError("CONTEXT_CLOSED", "This connection has ended.");
+
 /** A context with its tools and no protocol around it: what a host program and every connection starts from. */
 export function openContext(house: House, arrival: Arrival): OpenContext & { services: Services } {
   const ended = new AbortController();
-  const context = identify({ ...arrival, signal: AbortSignal.any([arrival.signal, ended.signal]) });
+  const end = () => ended.abort(ENDED);
+  if (arrival.signal.aborted) end();
+  else arrival.signal.addEventListener("abort", end, { once: true });
+  const context = identify({ ...arrival, signal: ended.signal });
   const services = house.servicesFor(context);
   const toolkit = buildToolkit(house.catalog, context, services, logOf(house.log, context));
   const opened = {
@@ -38,7 +45,8 @@ export function openContext(house: House, arrival: Arrival): OpenContext & { ser
     toolkit,
     services,
     dispose: once(async () => {
-      ended.abort();
+      arrival.signal.removeEventListener("abort", end);
+      end();
       await toolkit.dispose();
       house.open.delete(opened);
     }),
@@ -47,13 +55,16 @@ export function openContext(house: House, arrival: Arrival): OpenContext & { ser
   return opened;
 }
 
+/** The SDK's server, loaded with the first connection: the command line needs none. */
+const loadServerBuilder = once(() => import("./build-server.ts"));
+
 /** A connection: a context, its tools, and an MCP server that speaks for it and for nobody else. */
 export async function openConnection(
   house: House,
   arrival: Arrival,
   era: "modern" | "legacy",
 ): Promise<OpenContext & { server: McpServer }> {
-  const { buildServer } = await import("./build-server.ts");
+  const { buildServer } = await loadServerBuilder();
   const opened = openContext(house, arrival);
   try {
     const parts = { toolkit: opened.toolkit, services: opened.services, registers: house.registers };
@@ -74,11 +85,17 @@ export async function openConnection(
 }
 
 /** Every line of a context's log carries its ids; none carries what was said in it. */
-function logOf(log: Log, context: UserContext): Log {
-  return log.child({
-    entity_type: context.entityType,
-    session_id: context.sessionId,
-    run_id: context.runId,
-    correlation_id: context.correlationId,
-  });
+function logOf(log: Log, context: UserContext): FailureLog {
+  return {
+    error(fields, message) {
+      const { entityType, sessionId, runId, correlationId } = context;
+      const ids = {
+        entity_type: entityType,
+        session_id: sessionId,
+        run_id: runId,
+        correlation_id: correlationId,
+      };
+      log.error({ ...ids, ...fields }, message);
+    },
+  };
 }

@@ -4,7 +4,6 @@ import type { RunError, TranscriptStep, Usage } from "../runs/run.ts";
 import { type DeskOptions, openDesk } from "./desk.ts";
 import {
   encode,
-  parseToMain,
   type Start,
   type Step,
   type ThreadOutcome,
@@ -13,6 +12,7 @@ import {
   toWire,
 } from "./messages.ts";
 import { createMeter } from "./meter.ts";
+import { parseToMain } from "./to-main.ts";
 
 /** What one port is good for. The port says whose ghost it is; no message names one. */
 export interface BrokerOptions extends Omit<DeskOptions, "reply"> {

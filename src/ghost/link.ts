@@ -1,16 +1,7 @@
 import type { MessagePort } from "node:worker_threads";
 import { NightshiftError } from "../errors.ts";
-import {
-  type Answers,
-  encode,
-  modelAnswer,
-  parseToThread,
-  type Question,
-  runAnswer,
-  runPageAnswer,
-  type Start,
-  type ToMain,
-} from "./messages.ts";
+import { type Answers, encode, type Question, type Start, type ToMain } from "./messages.ts";
+import { parseAnswer, parseToThread } from "./to-thread.ts";
 
 /** The thread's end of the port: the only way out of a ghost. */
 export interface Link {
@@ -26,8 +17,6 @@ export interface Link {
   ): Promise<Answers[Kind]>;
   close(): void;
 }
-
-const answers = { model: modelAnswer, get_run: runAnswer, list_runs: runPageAnswer };
 
 interface Waiting {
   readonly resolve: (value: unknown) => void;
@@ -71,7 +60,7 @@ export function openLink(port: MessagePort): Link {
       signal.addEventListener("abort", give, { once: true });
       try {
         send({ type: "question", id, question });
-        return answers[question.kind].parse(await promise) as never;
+        return parseAnswer(question.kind, await promise);
       } finally {
         signal.removeEventListener("abort", give);
       }

@@ -1,4 +1,5 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { config } from "zod";
 import { openLink } from "./link.ts";
 import { haunt } from "./session.ts";
 
@@ -12,6 +13,9 @@ import { haunt } from "./session.ts";
 parentPort?.close();
 const { port } = workerData as { port: MessagePort };
 Reflect.deleteProperty(workerData, "port");
+
+// Each schema is used a few times here: compiling it, as zod does otherwise, would cost more than it saves.
+config({ jitless: true });
 
 const link = openLink(port);
 link.send({ type: "ready" });

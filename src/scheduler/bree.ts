@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import type { Worker } from "node:worker_threads";
 import { NightshiftError } from "../errors.ts";
@@ -39,6 +40,7 @@ export function openThreads(options: ThreadsOptions): Threads {
   const alive = new Map<string, StartedThread>();
   const starting = new Set<Promise<StartedThread>>();
   const spares: Promise<StartedThread>[] = [];
+  const gate = openGate(availableParallelism());
   let bree: Promise<Bree> | undefined;
   let replacing: NodeJS.Timeout | undefined;
   let count = 0;
@@ -57,7 +59,7 @@ export function openThreads(options: ThreadsOptions): Threads {
     return thread;
   };
   const start = (): Promise<StartedThread> => {
-    const thread = launch();
+    const thread = gate(launch);
     starting.add(thread);
     const done = () => starting.delete(thread);
     thread.then(done, done);
@@ -98,6 +100,27 @@ export function openThreads(options: ThreadsOptions): Threads {
       await Promise.allSettled([...starting]);
       await Promise.all([...alive.values()].map((thread) => thread.terminate()));
     },
+  };
+}
+
+/**
+ * Lets `width` threads load at once. Loading is all processor: more of them at once would not be ready sooner, and
+ * would take the main thread's turns from live calls.
+ */
+function openGate(width: number) {
+  const waiting: (() => void)[] = [];
+  let loading = 0;
+  const leave = () => {
+    const next = waiting.shift();
+    if (next) next();
+    else loading--;
+  };
+  return async (launch: () => Promise<StartedThread>): Promise<StartedThread> => {
+    if (loading < width) loading++;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    const thread = launch();
+    thread.then(({ ready }) => ready).then(leave, leave);
+    return thread;
   };
 }
 

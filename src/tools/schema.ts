@@ -41,7 +41,19 @@ export async function parseWith<T>(
   const standard = isStandard(schema) ? schema : await standardOf(schema);
   const checked = await standard["~standard"].validate(value);
   if (!("issues" in checked) || !checked.issues) return { value: (checked as { value: T }).value };
-  return { problems: checked.issues.map(sentenceOf) };
+  const problems = checked.issues.map(sentenceOf);
+  return { problems: isStandard(schema) ? problems : [...unknownKeys(schema, value), ...problems] };
+}
+
+/** The validator of JSON Schema counts unknown keys and does not name them. */
+function unknownKeys(
+  { properties, patternProperties, additionalProperties }: JsonSchema,
+  value: unknown,
+): string[] {
+  if (additionalProperties !== false || patternProperties || !value || typeof value !== "object") return [];
+  return Object.keys(value).flatMap((key) =>
+    Object.hasOwn((properties ?? {}) as object, key) ? [] : [`unrecognized key "${key}"`],
+  );
 }
 
 function sentenceOf(issue: Issue): string {

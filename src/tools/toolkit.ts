@@ -44,9 +44,8 @@ export function buildToolkit<Services>(
 ): Toolkit {
   const registryId = `user_${context.userKey.slice(0, 12)}_${context.runId}_${Date.now()}`;
   const instances = new Map<string, ToolInstance<never>>();
-  const ended = new AbortController();
-  const contextEnds = () => ended.abort(context.signal.reason);
-  context.signal.addEventListener("abort", contextEnds, { once: true });
+  const atWork = new Set<() => void>();
+  let isDisposed = false;
   const offered = (name: string) => {
     const tool = catalog.definitions.get(name);
     return tool && isWithin(tool, context.scopes) ? tool : undefined;
@@ -61,9 +60,13 @@ export function buildToolkit<Services>(
     return made;
   };
 
+  const assertOpen = () => {
+    if (!isDisposed && !context.signal.aborted) return;
+    throw new NightshiftError("CONTEXT_CLOSED", "This connection has ended; open a new one.");
+  };
+
   const dispatch = async (name: string, args: unknown, options: CallOptions): Promise<ToolResult> => {
-    if (ended.signal.aborted)
-      throw new NightshiftError("CONTEXT_CLOSED", "This connection has ended; open a new one.");
+    assertOpen();
     const tool = offered(name);
     if (!tool)
       throw new NightshiftError(
@@ -73,8 +76,10 @@ export function buildToolkit<Services>(
     const parsed = await parseWith(tool.inputSchema as ToolDefinition["inputSchema"], args ?? {});
     if ("problems" in parsed)
       throw new NightshiftError("INVALID_ARGUMENTS", explain(tool, catalog, context, parsed.problems));
-    const signals = [ended.signal, ...(options.signal ? [options.signal] : [])];
-    const value = await withDeadline(tool, signals, (signal) => {
+    // Checking takes a turn, in which the context may have ended.
+    assertOpen();
+    const signals = [context.signal, ...(options.signal ? [options.signal] : [])];
+    const value = await withDeadline(tool, signals, atWork, (signal) => {
       const call = { signal, progress: options.progress ?? (() => {}) };
       return instanceOf(tool).run(parsed.value as never, call);
     });
@@ -101,8 +106,8 @@ export function buildToolkit<Services>(
         }
       }),
     dispose: once(async () => {
-      ended.abort(new NightshiftError("CONTEXT_CLOSED", "This connection has ended."));
-      context.signal.removeEventListener("abort", contextEnds);
+      isDisposed = true;
+      for (const abort of [...atWork]) abort();
       await disposeAll(instances, log);
     }),
   };
@@ -112,7 +117,7 @@ const DISPOSE_WAIT_MS = 2_000;
 
 /** Disposes each instance once. One that fails or does not finish is told to the log, and waited for no longer. */
 async function disposeAll(instances: Map<string, ToolInstance<never>>, log: FailureLog): Promise<void> {
-  const made = [...instances];
+  const made = [...instances].filter(([, { dispose }]) => dispose);
   instances.clear();
   const disposing = made.map(async ([tool, instance]) => {
     const { promise: late, resolve } = Promise.withResolvers<void>();
@@ -131,10 +136,14 @@ async function disposeAll(instances: Map<string, ToolInstance<never>>, log: Fail
   await Promise.all(disposing);
 }
 
-/** Runs `work` until it ends, its time is over, or one of `signals` aborts: whichever is first. */
+/**
+ * Runs `work` until it ends, its time is over, or one of `signals` aborts: whichever is first. While it runs, what
+ * aborts it is in `atWork`.
+ */
 async function withDeadline(
   tool: ToolDefinition<never>,
   signals: readonly AbortSignal[],
+  atWork: Set<() => void>,
   work: (signal: AbortSignal) => unknown,
 ): Promise<unknown> {
   const timeoutMs = tool.timeoutMs ?? DEFAULT_TOOL_TIMEOUT_MS;
@@ -155,6 +164,7 @@ async function withDeadline(
       ),
     timeoutMs,
   );
+  atWork.add(abort);
   for (const signal of signals) {
     if (signal.aborted) abort();
     else signal.addEventListener("abort", abort, { once: true });
@@ -168,6 +178,7 @@ async function withDeadline(
     return await Promise.race([stopped, begin()]);
   } finally {
     clearTimeout(timer);
+    atWork.delete(abort);
     for (const signal of signals) signal.removeEventListener("abort", abort);
   }
 }

@@ -1,0 +1,59 @@
+// Its import opens stdin: before a test is watched for what it leaves open.
+import "@modelcontextprotocol/server";
+import { pino } from "pino";
+import { onTestFinished } from "vitest";
+import { type App, createApp } from "../src/app.ts";
+import { type ConfigInput, readConfig } from "../src/config.ts";
+import type { OpenContext } from "../src/connection/connection.ts";
+import { type Script, startScriptedModel } from "../src/model/scripted.ts";
+import { eventually, tempDir } from "./harness.ts";
+
+export interface ProgramOptions extends Partial<ConfigInput> {
+  /** Configures a scripted model that answers so. */
+  readonly script?: Script;
+  /** Default false. */
+  readonly scheduler?: boolean;
+}
+
+export interface Program {
+  readonly app: App;
+  readonly dataDir: string;
+  /** What was logged, parsed. */
+  readonly lines: readonly Record<string, unknown>[];
+  open(user?: string): OpenContext;
+  close(): Promise<void>;
+}
+
+/** The whole program in this process, on real files and a real model server; closed with the test. */
+export async function openProgram(options: ProgramOptions = {}): Promise<Program> {
+  const { script, scheduler = false, ...given } = options;
+  const dataDir = given.dataDir ?? (await tempDir());
+  const scripted = script && (await startScriptedModel({ script }));
+  if (scripted) onTestFinished(() => scripted.close());
+  const model = scripted && { model: "openai-compatible:scripted", modelBaseUrl: scripted.baseUrl };
+  const config = readConfig({ dataDir, user: "alice", spareThreads: 0, ...model, ...given }, {});
+  const lines: Record<string, unknown>[] = [];
+  const log = pino({ level: "debug", base: null }, { write: (line) => lines.push(JSON.parse(line)) });
+  const app = await createApp({ config, log });
+  onTestFinished(() => app.close());
+  if (scheduler) await app.startScheduler();
+  return { app, dataDir, lines, open: (user = "alice") => app.openContext({ user }), close: app.close };
+}
+
+/** Calls a tool and hands over its structured answer; fails with what the tool said. */
+// biome-ignore lint/suspicious/noExplicitAny: tests read what the output schemas promise, and fail where it is absent
+export async function ask(context: OpenContext, name: string, args: object = {}): Promise<any> {
+  const result = await context.toolkit.call(name, args);
+  if (result.isError) throw new Error(`${name}: ${result.content[0]?.text}`);
+  return result.structuredContent;
+}
+
+/** The first run of a job that has ended. */
+// biome-ignore lint/suspicious/noExplicitAny: as above
+export function endedRun(context: OpenContext, jobId: string, timeoutMs = 15_000): Promise<any> {
+  return eventually(async () => {
+    const { runs } = await ask(context, "list_runs", { job_id: jobId });
+    const ended = runs.find(({ status }: { status: string }) => !["queued", "running"].includes(status));
+    return ended && (await ask(context, "get_run", { run_id: ended.run_id }));
+  }, timeoutMs);
+}
