@@ -1,0 +1,22 @@
+// npm run bench [-- name …]: every figure that has a number, beside its yardstick. Never part of the tests.
+const BENCHES: Record<string, () => Promise<unknown>> = {
+  "cold-start": async () => (await import("./cold-start.ts")).benchColdStart(),
+  recall: async () => (await import("./recall.ts")).benchRecall(),
+  ghosts: async () => (await import("./ghosts.ts")).benchGhosts(),
+  "million-jobs": async () => (await import("./million-jobs.ts")).benchMillionJobs(),
+  http: async () => (await import("./http.ts")).benchHttp(),
+};
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !(name in BENCHES));
+if (unknown.length > 0) {
+  console.error(`There is no bench "${unknown[0]}"; there are ${Object.keys(BENCHES).join(", ")}.`);
+  process.exit(2);
+}
+for (const name of wanted.length > 0 ? wanted : Object.keys(BENCHES)) {
+  console.log(`\n${name}`);
+  const figures = await BENCHES[name]?.();
+  if (Array.isArray(figures) && figures.length === 0)
+    console.log("skipped: no yardsticks beside this folder");
+  else console.table(figures);
+}

@@ -1,0 +1,102 @@
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+export const ROOT = new URL("../..", import.meta.url).pathname;
+const SHARED = join(ROOT, "../shared/bench");
+
+/** Whether the yardstick scripts are here; the product and its tests never need them. */
+export const hasYardsticks = (): boolean => existsSync(join(SHARED, "bare.mjs"));
+
+/** Runs one of the yardstick scripts and reads the JSON line it prints. */
+export async function measure(script: string, args: readonly string[]): Promise<Record<string, number>> {
+  const { stdout } = await run(process.execPath, [join(SHARED, script), ...args], { cwd: ROOT });
+  return JSON.parse(stdout.trim().split("\n").at(-1) ?? "{}") as Record<string, number>;
+}
+
+export const BARE_STDIO = [process.execPath, join(SHARED, "bare.mjs"), "stdio"];
+
+export interface Started {
+  readonly url: string;
+  readonly pid: number;
+  readonly token?: string;
+  stop(): Promise<void>;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  server.close();
+  return port;
+}
+
+async function startServer(
+  args: readonly string[],
+  env: Record<string, string>,
+  port: number,
+): Promise<Started> {
+  const child = spawn(process.execPath, args, {
+    cwd: ROOT,
+    env: { ...process.env, ...env },
+    stdio: "ignore",
+  });
+  const url = `http://127.0.0.1:${port}/mcp`;
+  while (!(await fetch(url).catch(() => undefined))) await new Promise((resolve) => setTimeout(resolve, 50));
+  return {
+    url,
+    pid: child.pid ?? 0,
+    stop: async () => {
+      child.kill();
+      await once(child, "exit");
+    },
+  };
+}
+
+/** The plain SDK server: no identity, no isolation, no storage. */
+export async function startBare(): Promise<Started> {
+  const port = await freePort();
+  return startServer([join(SHARED, "bare.mjs"), "http", String(port)], {}, port);
+}
+
+/** The built product, with authentication and isolation on and no pace limit. */
+export async function startBuilt(): Promise<Started> {
+  const port = await freePort();
+  const data = await mkdtemp(join(tmpdir(), "nightshift-bench-"));
+  const cli = join(ROOT, "dist/cli.js");
+  const { stdout } = await run(process.execPath, [
+    cli,
+    "keys",
+    "create",
+    "--user",
+    "bench",
+    "--data",
+    data,
+    "--json",
+  ]);
+  const { key } = JSON.parse(stdout) as { key: string };
+  const env = {
+    NIGHTSHIFT_CALLS_PER_SECOND: "0",
+    NIGHTSHIFT_LOG_LEVEL: "error",
+    NIGHTSHIFT_MAX_SESSIONS: "100000",
+  };
+  const started = await startServer([cli, "serve", "--data", data, "--port", String(port)], env, port);
+  return {
+    ...started,
+    token: key,
+    stop: async () => {
+      await started.stop();
+      await rm(data, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The middle of several measurements. */
+export const median = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
