@@ -1,14 +1,28 @@
 import { defineConfig } from "rolldown";
 
 // Left outside: native code, and what is only loaded by some commands or finds files of its own beside itself.
-const external = ["@keyv/sqlite", "sqlite3", "bree", "snowball-stemmers", "express", "@modelcontextprotocol/express", "prom-client", "@modelcontextprotocol/sdk"];
+const external = [
+  "@keyv/sqlite",
+  "sqlite3",
+  "bree",
+  "snowball-stemmers",
+  "express",
+  "@modelcontextprotocol/express",
+  "prom-client",
+  "@modelcontextprotocol/sdk",
+];
 const common = { platform: "node", external, treeshake: true } as const;
 
 export default defineConfig([
   {
     ...common,
     input: { cli: "src/cli.ts", index: "src/index.ts" },
-    output: { dir: "dist", format: "esm", minify: { compress: true, mangle: false, codegen: false }, cleanDir: true },
+    output: {
+      dir: "dist",
+      format: "esm",
+      minify: { compress: true, mangle: false, codegen: false },
+      cleanDir: true,
+    },
   },
   // What a thread loads is one file: it is read and compiled for every ghost.
   ...["ghost/thread", "jobs/folder/describe-thread"].map((entry) => ({
@@ -20,6 +34,7 @@ export default defineConfig([
       file: `dist/${entry === "ghost/thread" ? "ghost-thread" : "describe-thread"}.js`,
       format: "esm" as const,
       codeSplitting: false,
+      minify: true,
     },
   })),
 ]);

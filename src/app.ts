@@ -13,6 +13,7 @@ import type { KeyRing } from "./keys/key-ring.ts";
 import { lazily, once } from "./lazily.ts";
 import type { Log } from "./log.ts";
 import type { Night, NightParts } from "./night.ts";
+import type { Run } from "./runs/run.ts";
 import type { RunBook } from "./runs/store.ts";
 import { createCatalog } from "./tools/catalog.ts";
 import { peopleTools } from "./tools/for-people.ts";
@@ -192,7 +193,11 @@ function openStores(config: Config, now: () => number, events: Events, closers: 
     runs: (userKey: string): RunBook =>
       lazily(async () => {
         const { openRunBook } = await import("./runs/book.ts");
-        return openRunBook(await database(), { userKey, clock: now });
+        const book = openRunBook(await database(), { userKey, clock: now });
+        return announceRuns(book, ({ runId, jobId }) => {
+          events.publish(userKey, { kind: "run", uri: `run://${runId}` });
+          events.publish(userKey, { kind: "job", uri: `job://${jobId}` });
+        });
       }),
   };
 }
@@ -212,6 +217,16 @@ function announce(book: JobBook, tell: (jobId: string) => void): JobBook {
       return updated;
     },
   };
+}
+
+/** The same book; what people do to runs is told, too. What ghosts do is told by the night. */
+function announceRuns(book: RunBook, tell: (run: Run) => void): RunBook {
+  const told = (work: (id: string) => Promise<Run>) => async (id: string) => {
+    const run = await work(id);
+    tell(run);
+    return run;
+  };
+  return { ...book, enqueue: told(book.enqueue), cancel: told(book.cancel) };
 }
 
 /** Runs every closer, whatever the others do, and rejects with the first failure. */

@@ -48,12 +48,15 @@ export async function ask(context: OpenContext, name: string, args: object = {})
   return result.structuredContent;
 }
 
-/** The first run of a job that has ended. */
+/** A run of the job that has ended: the newest, or the one that is named. */
 // biome-ignore lint/suspicious/noExplicitAny: as above
-export function endedRun(context: OpenContext, jobId: string, timeoutMs = 15_000): Promise<any> {
+export function endedRun(context: OpenContext, jobId: string, runId?: string): Promise<any> {
   return eventually(async () => {
     const { runs } = await ask(context, "list_runs", { job_id: jobId });
-    const ended = runs.find(({ status }: { status: string }) => !["queued", "running"].includes(status));
+    const ended = runs.find(
+      (run: { run_id: string; status: string }) =>
+        (runId ?? run.run_id) === run.run_id && !["queued", "running"].includes(run.status),
+    );
     return ended && (await ask(context, "get_run", { run_id: ended.run_id }));
-  }, timeoutMs);
+  }, 20_000);
 }

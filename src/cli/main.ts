@@ -77,7 +77,7 @@ type Runner = (
 ) => (...given: unknown[]) => Promise<void>;
 
 function jobsCommand(run: Runner): Command {
-  const jobs = new Command("jobs").description("Look at scheduled jobs and change them");
+  const jobs = command("jobs", "Look at scheduled jobs and change them", [], ["jobs list", "jobs run job_…"]);
   const status = new Option("--status <status>", "only jobs in this state").choices([
     "active",
     "paused",
@@ -132,7 +132,7 @@ function jobsCommand(run: Runner): Command {
 }
 
 function runsCommand(run: Runner): Command {
-  const runs = new Command("runs").description("Look at what ghosts did");
+  const runs = command("runs", "Look at what ghosts did", [], ["runs list", "runs show run_…"]);
   const job = new Option("--job <job_id>", "only runs of this job");
   runs.addCommand(
     command(
@@ -153,7 +153,12 @@ function runsCommand(run: Runner): Command {
 }
 
 function keysCommand(run: Runner): Command {
-  const keys = new Command("keys").description("Make and revoke the API keys of HTTP clients");
+  const keys = command(
+    "keys",
+    "Make and revoke the API keys of HTTP clients",
+    [],
+    ["keys create --user alice"],
+  );
   const scopes = new Option("--scopes <scopes>", "facts:read facts:write jobs:read jobs:write (default all)");
   const expires = new Option("--expires <when>", "a span such as 30d or 12h, or a date (default never)");
   keys.addCommand(

@@ -62,6 +62,8 @@ export function printRun(run: ShownRun): void {
     );
   }
   print(`  used    ${run.usage.input_tokens} tokens in, ${run.usage.output_tokens} out`);
-  const end = run.failure ? paint("red", `${run.failure.message} [${run.failure.code}]`) : plain(run.output ?? "");
+  const end = run.failure
+    ? paint("red", `${run.failure.message} [${run.failure.code}]`)
+    : plain(run.output ?? "");
   if (end) print(`\n${end}`);
 }

@@ -1,18 +1,23 @@
+import { randomBytes } from "node:crypto";
 import {
+  createRequestStateCodec,
   McpServer,
   ProtocolError,
   ProtocolErrorCode,
+  type RequestStateCodec,
   type ServerContext,
+  type ServerOptions,
 } from "@modelcontextprotocol/server";
-import { withContext } from "../context/scope.ts";
+import { getContext, withContext } from "../context/scope.ts";
+import type { UserContext } from "../context/user-context.ts";
 import type { Events } from "../events.ts";
 import type { Log } from "../log.ts";
-import { publicFace } from "../tools/define.ts";
+import { publicFace, type ToolContext } from "../tools/define.ts";
 import type { Register } from "../tools/modules.ts";
 import type { Services } from "../tools/services.ts";
 import type { Toolkit } from "../tools/toolkit.ts";
 import { version } from "../version.ts";
-import { isOurs, listResources, RESOURCE_TEMPLATES, readResource } from "./resources.ts";
+import { isOurs, listResources, mayRead, RESOURCE_TEMPLATES, readResource } from "./resources.ts";
 
 const INSTRUCTIONS =
   "Nightshift remembers facts for this user (save_fact, recall_facts) and has prompts worked on at a later time by ghosts (schedule_task). A ghost is an automated session with tools of its own; it can neither read nor write this user's memory, so put what it needs to know into its prompt.";
@@ -39,18 +44,49 @@ export interface ServerParts {
 export async function buildServer(parts: ServerParts): Promise<{ server: McpServer; release: () => void }> {
   const server = new McpServer(
     { name: "nightshift", title: "Nightshift", version },
-    { capabilities: { tools: {}, resources: { subscribe: true } }, instructions: INSTRUCTIONS },
+    { instructions: INSTRUCTIONS, ...(parts.registers.length > 0 && forModules(parts.toolkit.context)) },
   );
   const theirs = await letModulesRegister(server, parts);
+  // Not at construction: the SDK would then set its own handlers for them, before any of ours could listen.
+  server.server.registerCapabilities({ tools: {}, resources: { subscribe: true } });
   const set = server.server.setRequestHandler.bind(server.server) as unknown as SetHandler;
   setToolHandlers(set, server, parts, theirs);
   setResourceHandlers(set, parts, theirs);
-  const subscribed = setSubscriptionHandlers(set, parts.era);
-  const release = parts.events.subscribe(parts.toolkit.context.userKey, ({ uri }) => {
-    if (parts.era === "modern" || subscribed.has(uri))
-      void server.server.sendResourceUpdated({ uri }).catch(() => {});
+  const subscribed = setSubscriptionHandlers(set, parts.era, theirs);
+  const tell = server.server.sendResourceUpdated.bind(server.server);
+  const { userKey, scopes } = parts.toolkit.context;
+  const release = parts.events.subscribe(userKey, ({ uri }) => {
+    if ((parts.era === "modern" || subscribed.has(uri)) && mayRead(uri, scopes))
+      void tell({ uri }).catch(() => {});
   });
   return { server, release };
+}
+
+/** What a module's `register` may know and do, beyond a tool's code. */
+export interface ConnectionContext extends ToolContext {
+  /**
+   * Seals what a handler that answers `inputRequired` wants back with the next round; it is read there with
+   * `requestState()`. It is good for ten minutes, in this process, and for this user alone.
+   */
+  readonly mintState: (payload: unknown) => Promise<string>;
+}
+
+let stateCodec: RequestStateCodec | undefined;
+
+/** One key for the process: on the 2026 era each round of a flow is a connection of its own. */
+function sealedState(): RequestStateCodec {
+  stateCodec ??= createRequestStateCodec({ key: randomBytes(32), bind: () => getContext()?.userKey ?? "" });
+  return stateCodec;
+}
+
+/** What our own tools need nothing of: log messages to the client, and state that it carries for a handler. */
+function forModules(context: UserContext): ServerOptions {
+  return {
+    capabilities: { logging: {} },
+    requestState: {
+      verify: (state, call) => withContext(context, () => sealedState().verify(state, call)),
+    },
+  };
 }
 
 /** Runs the modules' `register` and remembers the handlers that the SDK set for what they registered. */
@@ -69,8 +105,11 @@ async function letModulesRegister(
     original(method, asThisContext);
   }) as unknown as typeof inner.setRequestHandler;
   const { context } = parts.toolkit;
+  const mintState = (payload: unknown) =>
+    withContext(context, () => sealedState().mint(payload, {} as ServerContext));
+  const face: ConnectionContext = Object.freeze({ ...publicFace(context), mintState });
   await withContext(context, async () => {
-    for (const register of parts.registers) await register(server, publicFace(context));
+    for (const register of parts.registers) await register(server, face);
   });
   inner.setRequestHandler = original as unknown as typeof inner.setRequestHandler;
   return theirs;
@@ -145,24 +184,32 @@ function setResourceHandlers(set: SetHandler, { services, toolkit }: ServerParts
   set("resources/read", (request, context) => {
     const uri = String(request.params?.uri);
     const handOn = theirs.get("resources/read");
-    return handOn && !isOurs(uri) ? handOn(request, context) : readResource(uri, services);
+    return handOn && !isOurs(uri)
+      ? handOn(request, context)
+      : readResource(uri, services, toolkit.context.scopes);
   });
 }
 
 /** 2025-era subscriptions: a list of this connection's own, so that only what it asked for is told to it. */
-function setSubscriptionHandlers(set: SetHandler, era: ServerParts["era"]): ReadonlySet<string> {
+function setSubscriptionHandlers(
+  set: SetHandler,
+  era: ServerParts["era"],
+  theirs: Theirs,
+): ReadonlySet<string> {
   const subscribed = new Set<string>();
   if (era === "modern") return subscribed;
   const MOST = 1_000;
-  set("resources/subscribe", (request) => {
+  const handOn = (method: string, request: Parameters<Handler>[0], context: ServerContext) =>
+    isOurs(String(request.params?.uri)) ? {} : (theirs.get(method)?.(request, context) ?? {});
+  set("resources/subscribe", (request, context) => {
     if (subscribed.size >= MOST)
       throw new ProtocolError(ProtocolErrorCode.InvalidParams, `At most ${MOST} subscriptions`);
     subscribed.add(String(request.params?.uri));
-    return {};
+    return handOn("resources/subscribe", request, context);
   });
-  set("resources/unsubscribe", (request) => {
+  set("resources/unsubscribe", (request, context) => {
     subscribed.delete(String(request.params?.uri));
-    return {};
+    return handOn("resources/unsubscribe", request, context);
   });
   return subscribed;
 }

@@ -1,7 +1,12 @@
 import type { EntityType } from "../context/entity.ts";
 import { setEntityType } from "../context/scope.ts";
 import type { Scope } from "../context/scopes.ts";
-import { createUserContext, type Principal, type UserContext } from "../context/user-context.ts";
+import {
+  createUserContext,
+  type KnownUser,
+  type Principal,
+  type UserContext,
+} from "../context/user-context.ts";
 
 /** The operator of this installation vouches for the names it gives: `--user`, API keys, the jobs folder, a host program. */
 export const LOCAL_ISSUER = "local";
@@ -10,7 +15,7 @@ export const localPrincipal = (user: string): Principal => ({ issuer: LOCAL_ISSU
 
 /** How a call reached us, as the transport that took it in says. Nothing in it was said by the caller. */
 export interface Arrival {
-  readonly principal: Principal;
+  readonly principal: Principal | KnownUser;
   /** What this way of arriving makes of a caller: a desktop client's pipe is a human's, an API key's holder is `api`. */
   readonly entityType: Exclude<EntityType, "scheduler" | "unknown">;
   readonly signal: AbortSignal;

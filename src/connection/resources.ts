@@ -39,6 +39,12 @@ export function resourceScope(uri: string): Scope | undefined {
   return kind === "fact" ? "facts:read" : "jobs:read";
 }
 
+/** Whether a credential with these scopes may read what has this URI, and hear that it changed. */
+export function mayRead(uri: string, scopes: readonly Scope[]): boolean {
+  const scope = resourceScope(uri);
+  return scope === undefined || scopes.includes(scope);
+}
+
 export const isOurs = (uri: string): boolean => /^(?:job|run|fact):/.test(uri);
 
 /** The newest of the owner's jobs and runs; the rest are reached through list_jobs, list_runs and the templates. */
@@ -63,9 +69,9 @@ export async function listResources(services: Services, scopes: readonly Scope[]
 }
 
 /** Reads one of the owner's own. Absent and somebody else's get the same answer. */
-export async function readResource(uri: string, services: Services) {
+export async function readResource(uri: string, services: Services, scopes: readonly Scope[]) {
   const [, kind, id] = URI.exec(uri) ?? [];
-  if (!kind || !id) throw new ResourceNotFoundError(uri);
+  if (!kind || !id || !mayRead(uri, scopes)) throw new ResourceNotFoundError(uri);
   try {
     const value = await readOwn(kind, id, services);
     return { contents: [{ uri, mimeType: "application/json", text: JSON.stringify(value, null, 2) }] };

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import type { Worker } from "node:worker_threads";
 import { NightshiftError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { openGate } from "./gate.ts";
 import { type GhostThread, type StartedThread, startWorker } from "./worker.ts";
 
 /** Threads for ghosts: spare ones started ahead of need, each used once. */
@@ -59,7 +60,7 @@ export function openThreads(options: ThreadsOptions): Threads {
     return thread;
   };
   const start = (): Promise<StartedThread> => {
-    const thread = gate(launch);
+    const thread = gate.pass(launch);
     starting.add(thread);
     const done = () => starting.delete(thread);
     thread.then(done, done);
@@ -97,30 +98,10 @@ export function openThreads(options: ThreadsOptions): Threads {
     async close() {
       isClosed = true;
       clearTimeout(replacing);
+      gate.open();
       await Promise.allSettled([...starting]);
       await Promise.all([...alive.values()].map((thread) => thread.terminate()));
     },
-  };
-}
-
-/**
- * Lets `width` threads load at once. Loading is all processor: more of them at once would not be ready sooner, and
- * would take the main thread's turns from live calls.
- */
-function openGate(width: number) {
-  const waiting: (() => void)[] = [];
-  let loading = 0;
-  const leave = () => {
-    const next = waiting.shift();
-    if (next) next();
-    else loading--;
-  };
-  return async (launch: () => Promise<StartedThread>): Promise<StartedThread> => {
-    if (loading < width) loading++;
-    else await new Promise<void>((resolve) => waiting.push(resolve));
-    const thread = launch();
-    thread.then(({ ready }) => ready).then(leave, leave);
-    return thread;
   };
 }
 

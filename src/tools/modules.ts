@@ -1,4 +1,3 @@
-import { glob, readdir, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { McpServer } from "@modelcontextprotocol/server";
@@ -42,6 +41,7 @@ async function findModules(patterns: readonly string[]): Promise<readonly string
   const files = new Set<string>();
   for (const pattern of patterns) {
     const path = resolve(pattern);
+    const { stat } = await fileSystem();
     const info = await stat(path).catch(() => undefined);
     const found = info?.isFile() ? [path] : await (info?.isDirectory() ? filesIn(path) : matching(path));
     const modules = found.filter((file) => MODULE.test(file) && !file.endsWith(".d.ts"));
@@ -52,10 +52,14 @@ async function findModules(patterns: readonly string[]): Promise<readonly string
   return [...files];
 }
 
-const matching = (pattern: string): Promise<string[]> => Array.fromAsync(glob(pattern));
+/** Loaded when there are modules to find: every ghost's thread imports this file, and few have any. */
+const fileSystem = () => import("node:fs/promises");
+
+const matching = async (pattern: string): Promise<string[]> =>
+  Array.fromAsync((await fileSystem()).glob(pattern));
 
 async function filesIn(folder: string): Promise<string[]> {
-  return (await readdir(folder)).map((name) => join(folder, name));
+  return (await (await fileSystem()).readdir(folder)).map((name) => join(folder, name));
 }
 
 /** What a module's `register` throws names the module: it is known only when a connection opens. */
@@ -96,11 +100,14 @@ function specsIn(key: string, value: unknown, file: string): ToolSpec<never>[] {
   return [spec];
 }
 
+const isStandardSchema = (value: unknown): boolean =>
+  typeof value === "object" && value !== null && "~standard" in value;
+
 /** A schema that cannot be shown would cost every client its whole list of tools: it is found out at the start. */
 function problemOf(schema: Schema<unknown> | undefined, side: "input" | "output"): string | undefined {
   if (schema === undefined) return undefined;
   if (typeof schema !== "object" || schema === null) return "is no schema";
-  if (Object.values(schema).some((value) => value && typeof value === "object" && "~standard" in value))
+  if (!("~standard" in schema) && Object.values(schema).some(isStandardSchema))
     return "is a list of fields; wrap it in z.object({ … })";
   try {
     const { type = "object" } = toJsonSchema(schema, side);

@@ -25,6 +25,15 @@ const runSummary = z.object({
   usage: z.object({ input_tokens: z.number(), output_tokens: z.number() }),
 });
 
+/** A run in lists: shown as a summary, described in short, for every client reads `tools/list`. */
+const runBrief = z.looseObject({
+  run_id: z.string(),
+  job_id: z.string(),
+  status: z.enum(RUN_STATUSES),
+  scheduled_for: z.string(),
+  output: z.string().nullable(),
+});
+
 const fullRun = runSummary.extend({
   ghost_session_id: z.string(),
   entity_type: z.literal("scheduler"),
@@ -104,7 +113,7 @@ const listRuns: ToolDefinition<Services> = {
     cursor: z.string().max(1_000).optional().describe("next_cursor of the page before"),
     limit: z.number().int().min(1).max(100).default(20),
   }),
-  outputSchema: z.object({ runs: z.array(runSummary), next_cursor: z.string().optional() }),
+  outputSchema: z.object({ runs: z.array(runBrief), next_cursor: z.string().optional() }),
   annotations: { readOnlyHint: true, openWorldHint: false },
   create: (_context, services) => ({
     run: async (args: { job_id?: string; status?: Run["status"]; cursor?: string; limit: number }) => {

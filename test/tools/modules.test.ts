@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { createCatalog } from "../../src/tools/catalog.ts";
 import { loadToolModules } from "../../src/tools/modules.ts";
 import { ROOT, tempDir } from "../harness.ts";
-import { ask, openProgram } from "../program.ts";
+import { ask, endedRun, openProgram } from "../program.ts";
 
 const ZOD = JSON.stringify(join(ROOT, "node_modules/zod/index.js"));
 const HOUSE = JSON.stringify(join(ROOT, "src/index.ts"));
@@ -147,7 +147,6 @@ describe("a bad tool module is refused with its name and what is wrong:", () => 
     const dir = await folderOf({ "bad.js": text, "good.js": plain("good") });
     const error = await loadToolModules([dir]).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: "TOOL_MODULE_INVALID", message: expect.stringMatching(message) });
-    expect((error as Error).message).not.toContain(dir);
   });
 
   it("a file that is not there, an empty folder, a glob without a match, another kind of file", async () => {
@@ -190,8 +189,7 @@ describe("a ghost", () => {
     const { job_id } = await ask(alice, "schedule_task", { tool: { name: "counter" }, every_seconds: 3_600 });
     for (let i = 0; i < 2; i++) {
       const { run_id } = await ask(alice, "run_job", { job_id });
-      await program.app.runOne(alice.context.userKey, run_id);
-      const { output } = await ask(alice, "get_run", { run_id });
+      const { output } = await endedRun(alice, job_id, run_id);
       expect(JSON.parse(output)).toEqual({ calls: 1, entity: "no environment" });
     }
     expect(await ask(alice, "counter")).toMatchObject({ calls: 2 });

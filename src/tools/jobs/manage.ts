@@ -1,13 +1,13 @@
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
-import type { Job } from "../../jobs/job.ts";
+import { JOB_STATUSES, type Job } from "../../jobs/job.ts";
 import { nextOccurrence, parseSchedule } from "../../jobs/schedule.ts";
 import type { JobChange } from "../../jobs/store.ts";
 import type { ToolAnnotations, ToolDefinition } from "../define.ts";
 import { answer } from "../result.ts";
 import { need, type Services } from "../services.ts";
 import { actionOf, assertRunnable, type JobArguments, jobArguments, limitsOf } from "./arguments.ts";
-import { jobShape, lastRunOf, lastRunShape, showJob, tellJob } from "./show.ts";
+import { jobBrief, jobShape, lastRunOf, lastRunShape, showJob, tellJob } from "./show.ts";
 
 const jobId = z.string().min(1).max(100).describe("the job_id that schedule_task or list_jobs gave");
 const READ: ToolAnnotations = { readOnlyHint: true, openWorldHint: false };
@@ -24,11 +24,11 @@ const listJobs: ToolDefinition<Services> = {
   title: "List jobs",
   description: "Lists this user's scheduled jobs, newest first, a page at a time.",
   inputSchema: z.strictObject({
-    status: z.enum(["active", "paused", "completed", "cancelled"]).optional(),
+    status: z.enum(JOB_STATUSES).optional(),
     cursor: z.string().max(1_000).optional().describe("next_cursor of the page before"),
     limit: z.number().int().min(1).max(100).default(20),
   }),
-  outputSchema: z.object({ jobs: z.array(jobShape), next_cursor: z.string().optional() }),
+  outputSchema: z.object({ jobs: z.array(jobBrief), next_cursor: z.string().optional() }),
   annotations: READ,
   create: (_context, services) => ({
     run: async ({ limit, status, cursor }: { limit: number; status?: Job["status"]; cursor?: string }) => {
@@ -71,7 +71,7 @@ function changing<Args extends { job_id: string }>(
     ...rest,
     scope: "jobs:write",
     inputSchema: z.strictObject({ job_id: jobId, ...extra }),
-    outputSchema: jobShape,
+    outputSchema: jobBrief,
     annotations: face.name === "cancel_job" ? { ...WRITE, destructiveHint: true } : WRITE,
     create: (_context, services) => ({
       run: async (args: Args) => {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ghostSessionId, type Job } from "../../jobs/job.ts";
+import { ghostSessionId, JOB_STATUSES, type Job } from "../../jobs/job.ts";
 import { nextOccurrences } from "../../jobs/schedule.ts";
 import { toIso, toZonedIso } from "../../jobs/time.ts";
 import { isEnded, RUN_STATUSES } from "../../runs/run.ts";
@@ -18,7 +18,7 @@ export const jobShape = z.object({
   job_id: z.string(),
   ghost_session_id: z.string(),
   name: z.string().nullable(),
-  status: z.enum(["active", "paused", "completed", "cancelled"]),
+  status: z.enum(JOB_STATUSES),
   status_reason: z.string().nullable(),
   prompt: z.string().optional(),
   tool: z.object({ name: z.string(), arguments: z.record(z.string(), z.unknown()) }).optional(),
@@ -32,6 +32,14 @@ export const jobShape = z.object({
   created_at: z.string(),
   updated_at: z.string(),
   waiting_because: z.string().optional().describe("why its runs cannot start here"),
+});
+
+/** A job in lists and after a change: shown in full, described in short, for every client reads `tools/list`. */
+export const jobBrief = z.looseObject({
+  job_id: z.string(),
+  name: z.string().nullable(),
+  status: z.enum(JOB_STATUSES),
+  next_runs: z.array(z.string()),
 });
 
 export const lastRunShape = z

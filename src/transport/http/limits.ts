@@ -5,10 +5,10 @@ import type { Config } from "../../config.ts";
 export type Counted = "calls" | "sessions" | "subscriptions";
 
 export interface Limits {
-  /** Seconds until the principal may call again; undefined when it may now. */
-  pace(userKey: string): Promise<number | undefined>;
-  /** Takes one of what is counted; returns what gives it back, or undefined when the principal has its most. */
-  take(what: Counted, userKey: string): (() => void) | undefined;
+  /** Seconds until the principal may make so many calls again (default one); undefined when it may now. */
+  pace(userKey: string, calls?: number): Promise<number | undefined>;
+  /** Takes some of what is counted (default one); returns what gives it back, or undefined when that is too many. */
+  take(what: Counted, userKey: string, amount?: number): (() => void) | undefined;
   /** For metrics: how many there are of all principals. */
   total(what: Counted): number;
 }
@@ -33,28 +33,28 @@ export function createLimits(
   };
   const totals: Record<Counted, number> = { calls: 0, sessions: 0, subscriptions: 0 };
   return {
-    async pace(userKey) {
+    async pace(userKey, calls = 1) {
       if (!limiter) return undefined;
       try {
-        await limiter.consume(userKey);
+        await limiter.consume(userKey, calls);
         return undefined;
       } catch (refusal) {
         if (!(refusal instanceof RateLimiterRes)) throw refusal;
         return Math.max(1, Math.ceil(refusal.msBeforeNext / 1000));
       }
     },
-    take(what, userKey) {
+    take(what, userKey, amount = 1) {
       const own = counts[what];
       const count = own.get(userKey) ?? 0;
-      if (count >= most[what]) return undefined;
-      own.set(userKey, count + 1);
-      totals[what] += 1;
+      if (count + amount > most[what]) return undefined;
+      own.set(userKey, count + amount);
+      totals[what] += amount;
       let isBack = false;
       return () => {
         if (isBack) return;
         isBack = true;
-        totals[what] -= 1;
-        const left = (own.get(userKey) ?? 1) - 1;
+        totals[what] -= amount;
+        const left = (own.get(userKey) ?? amount) - amount;
         if (left > 0) own.set(userKey, left);
         else own.delete(userKey);
       };

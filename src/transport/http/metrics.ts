@@ -37,6 +37,20 @@ export async function createMetrics(
         this.set(read());
       },
     });
+  // Looking a label pair up costs more than counting does.
+  const counters = new Map<string, { inc(): void }>();
+  const counterOf = (route: string, status: number) => {
+    const key = `${route} ${status}`;
+    const known = counters.get(key) ?? requests.labels({ route, status: String(status) });
+    counters.set(key, known);
+    return known;
+  };
+  const timers = new Map<string, { observe(value: number): void }>();
+  const timerOf = (route: string) => {
+    const known = timers.get(route) ?? seconds.labels({ route });
+    timers.set(route, known);
+    return known;
+  };
   const ROUTES = new Set(["/mcp", "/sse", "/messages", "/healthz", "/readyz", "/metrics"]);
   return {
     count(req, res, next) {
@@ -44,8 +58,8 @@ export async function createMetrics(
       // The routes are ours: a caller's path must not become a label.
       const route = ROUTES.has(req.path) ? req.path : "other";
       res.once("close", () => {
-        requests.inc({ route, status: String(res.statusCode) });
-        seconds.observe({ route }, (performance.now() - startedAt) / 1000);
+        counterOf(route, res.statusCode).inc();
+        timerOf(route).observe((performance.now() - startedAt) / 1000);
       });
       next();
     },

@@ -1,34 +1,67 @@
-import { toNodeHandler } from "@modelcontextprotocol/node";
-import { createMcpHandler, type ServerEventBus } from "@modelcontextprotocol/server";
-import type { Request, Response } from "express";
+import { once } from "node:events";
+import { createMcpHandler } from "@modelcontextprotocol/server";
+import type { Request as HttpRequest, Response as HttpResponse } from "express";
 import { type House, openConnection } from "../../connection/connection.ts";
 import type { Arrival } from "../../connection/identity.ts";
+import { SCOPES } from "../../context/scopes.ts";
+import { createChanges, publishThrough } from "./changes.ts";
 
-/**
- * Serves one request of the 2026-07-28 protocol: a connection of its own, gone with the answer. The SDK's handler is made
- * for this request too, with a bus that carries its principal's events and no others: there is nothing to share, so
- * there is nothing to filter.
- */
-export async function serveModern(
-  house: House,
-  arrival: Arrival,
-  userKey: string,
-  req: Request,
-  res: Response,
-): Promise<void> {
-  const handler = createMcpHandler(async () => (await openConnection(house, arrival, "modern")).server, {
-    legacy: "reject",
-    bus: busOf(house, userKey),
-    onerror: (error) => house.log.debug({ reason: error.message }, "a request was answered with an error"),
-  });
-  await toNodeHandler(handler)(req, res, req.body);
+/** The 2026-07-28 protocol: each request is a connection of its own, gone with the answer. */
+export interface Modern {
+  serve(arrival: Arrival, userKey: string, req: HttpRequest, res: HttpResponse): Promise<void>;
 }
 
-/** One principal's view of the house's events, in the SDK's words. Nothing can be published through it. */
-function busOf({ events }: House, userKey: string): ServerEventBus {
+/**
+ * The SDK's handler is made for each request too, with a bus that carries its principal's events and no others: there
+ * is nothing to share, so there is nothing to filter.
+ */
+export function createModern(house: House): Modern {
+  const changes = createChanges(house.events);
+  const hasModules = house.registers.length > 0;
   return {
-    publish: () => {},
-    subscribe: (listener) =>
-      events.subscribe(userKey, ({ uri }) => listener({ kind: "resource_updated", uri })),
+    async serve(arrival, userKey, req, res) {
+      const open = async () => {
+        const { server } = await openConnection(house, arrival, "modern");
+        if (hasModules) publishThrough(handler.notify, server);
+        return server;
+      };
+      const handler = createMcpHandler(open, {
+        legacy: "reject",
+        bus: changes.busOf(userKey, arrival.scopes ?? SCOPES),
+        onerror: (error) =>
+          house.log.debug({ reason: error.message }, "a request was answered with an error"),
+      });
+      const response = await handler.fetch(toWebRequest(req, arrival.signal), { parsedBody: req.body });
+      await sendResponse(response, res, arrival.signal);
+    },
   };
+}
+
+// Why not the SDK's toNodeHandler: it writes the parsed body out again to build a Request, and reads the answer as a
+// stream of chunks. Together that was a quarter of what a call costs.
+
+/** The request without its body, which was read and parsed already. */
+function toWebRequest(req: HttpRequest, signal: AbortSignal): Request {
+  const headers = req.headers as Record<string, string>;
+  return new Request(`http://localhost${req.originalUrl}`, { method: req.method, headers, signal });
+}
+
+/** One answer in one piece, a stream as it comes. */
+async function sendResponse(response: Response, res: HttpResponse, gone: AbortSignal): Promise<void> {
+  res.statusCode = response.status;
+  for (const [name, value] of response.headers) res.setHeader(name, value);
+  if (!response.headers.get("content-type")?.startsWith("text/event-stream")) {
+    res.end(Buffer.from(await response.arrayBuffer()));
+    return;
+  }
+  res.flushHeaders();
+  try {
+    for await (const chunk of response.body ?? []) {
+      if (!res.write(chunk)) await once(res, "drain", { signal: gone });
+    }
+    res.end();
+  } catch (error) {
+    // The client went away in mid-stream, or its credential did.
+    if (!gone.aborted) throw error;
+  }
 }

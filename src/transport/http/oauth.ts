@@ -14,7 +14,9 @@ export interface TokenVerifier {
 
 /** Signatures only: never `none`, never a shared secret. */
 const ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"];
-const METADATA = [".well-known/oauth-authorization-server", ".well-known/openid-configuration"];
+/** Clocks differ by so much. */
+const TOLERANCE_SECONDS = 5;
+const MOST_SUBJECT_CHARACTERS = 1_024;
 
 /**
  * Finds the issuer's signing keys by its metadata (RFC 8414, OpenID Connect Discovery). Rejects with CONFIG_INVALID
@@ -37,10 +39,15 @@ export async function openTokenVerifier(options: {
           audience,
           algorithms: ALGORITHMS,
           requiredClaims: ["sub", "exp"],
-          clockTolerance: 5,
+          clockTolerance: TOLERANCE_SECONDS,
         };
         const { payload } = await jwtVerify(token, keys, checks);
-        const principal = { issuer, subject: String(payload.sub) };
+        const subject = subjectOf(payload.sub);
+        if (subject === undefined) {
+          log.info({ reason: "ERR_NO_SUBJECT" }, "an access token was refused");
+          return undefined;
+        }
+        const principal = { issuer, subject };
         return {
           principal,
           userKey: userKeyOf(principal),
@@ -51,7 +58,7 @@ export async function openTokenVerifier(options: {
             kind: "token",
             id: createHash("sha256").update(token).digest("base64url").slice(0, 22),
           },
-          expiresAt: Number(payload.exp) * 1000,
+          expiresAt: (Number(payload.exp) + TOLERANCE_SECONDS) * 1000,
         };
       } catch (error) {
         if (!(error instanceof errors.JOSEError)) throw error;
@@ -62,18 +69,30 @@ export async function openTokenVerifier(options: {
   };
 }
 
+/** A number is no name: `1` and `"1"` must not become one user. */
+const subjectOf = (sub: unknown): string | undefined =>
+  typeof sub === "string" && sub !== "" && sub.length <= MOST_SUBJECT_CHARACTERS ? sub : undefined;
+
 function scopesOf(claims: Record<string, unknown>) {
   const named =
     typeof claims.scope === "string" ? claims.scope.split(" ") : Array.isArray(claims.scp) ? claims.scp : [];
   return named.filter((scope): scope is string => typeof scope === "string").filter(isScope);
 }
 
+/** RFC 8414 puts its path before the issuer's own, OpenID Connect after it. */
+function metadataPlaces(issuer: string): readonly string[] {
+  const { origin, pathname } = new URL(issuer);
+  const path = pathname.replace(/\/$/, "");
+  return [
+    `${origin}/.well-known/oauth-authorization-server${path}`,
+    `${origin}${path}/.well-known/openid-configuration`,
+    `${origin}${path}/.well-known/oauth-authorization-server`,
+  ];
+}
+
 async function findKeys(issuer: string): Promise<URL> {
-  const base = issuer.replace(/\/$/, "");
-  for (const path of METADATA) {
-    const response = await fetch(`${base}/${path}`, { signal: AbortSignal.timeout(10_000) }).catch(
-      () => undefined,
-    );
+  for (const place of metadataPlaces(issuer)) {
+    const response = await fetch(place, { signal: AbortSignal.timeout(10_000) }).catch(() => undefined);
     if (!response?.ok) continue;
     const metadata = (await response.json().catch(() => ({}))) as { issuer?: unknown; jwks_uri?: unknown };
     if (metadata.issuer !== issuer || typeof metadata.jwks_uri !== "string") continue;

@@ -2,7 +2,7 @@ import type { Arrival } from "../../connection/identity.ts";
 import { localPrincipal } from "../../connection/identity.ts";
 import { SCOPES } from "../../context/scopes.ts";
 import { userKeyOf } from "../../context/user-context.ts";
-import type { KeyRing } from "../../keys/key-ring.ts";
+import type { ApiKey, KeyRing } from "../../keys/key-ring.ts";
 import type { TokenVerifier } from "./oauth.ts";
 
 /** Who called, as verified for this one request. */
@@ -73,16 +73,23 @@ function open(user: string): Verdict {
   return { kind: "proven", proof };
 }
 
+/** A key's proof is the same each time the key is found good: it is made once for as long as the key is remembered. */
+const proofs = new WeakMap<ApiKey, Proof>();
+
 async function byKey(keys: KeyRing, token: string): Promise<Proof | undefined> {
   const apiKey = await keys.verify(token);
   if (!apiKey) return undefined;
-  const principal = localPrincipal(apiKey.userId);
-  return {
-    principal,
-    userKey: userKeyOf(principal),
+  const known = proofs.get(apiKey);
+  if (known) return known;
+  const userKey = userKeyOf(localPrincipal(apiKey.userId));
+  const proof: Proof = {
+    principal: { userId: apiKey.userId, userKey },
+    userKey,
     entityType: "api",
     scopes: apiKey.scopes,
     credential: { kind: "key", id: apiKey.keyId },
     expiresAt: apiKey.expiresAt,
   };
+  proofs.set(apiKey, proof);
+  return proof;
 }

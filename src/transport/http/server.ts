@@ -2,17 +2,23 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { hostHeaderValidation, originValidation } from "@modelcontextprotocol/express";
 import { classifyInboundRequest } from "@modelcontextprotocol/server";
-import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
+import express, {
+  type ErrorRequestHandler,
+  type Express,
+  type Request,
+  type RequestHandler,
+  type Response,
+} from "express";
 import type { Config } from "../../config.ts";
 import type { House } from "../../connection/connection.ts";
 import { NightshiftError } from "../../errors.ts";
-import { noSuchSession, refuse } from "./answers.ts";
+import { refuse } from "./answers.ts";
 import { readBody } from "./body.ts";
 import { askForCredentials, askForScope, type MetadataUrl, missingScope } from "./challenge.ts";
 import { createLimits, type Limits } from "./limits.ts";
 import { type Live, watchLive } from "./live.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
-import { serveModern } from "./modern.ts";
+import { createModern, type Modern } from "./modern.ts";
 import type { Authenticator, Proof } from "./proof.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
 import type { SsePair } from "./sse.ts";
@@ -38,11 +44,13 @@ interface Parts extends HttpOptions {
   readonly limits: Limits;
   readonly live: Live;
   readonly metrics: Metrics;
+  readonly modern: Modern;
   readonly sessions: Sessions;
   readonly sse: SsePair | undefined;
   readonly metadataUrl: MetadataUrl;
 }
 
+const MODERN = "2026-07-28";
 const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
 
 /** Serves MCP over HTTP. Rejects with CONFIG_INVALID when it cannot listen. */
@@ -51,6 +59,7 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   const limits = createLimits(config);
   const live = watchLive(authenticator);
   const sessions = createSessions(house, limits, config.sessionIdleSeconds * 1000, now);
+  const modern = createModern(house);
   const sse = config.sse ? (await import("./sse.ts")).createSsePair(house, limits) : undefined;
   const metrics = await createMetrics({
     sessions: { help: "2025-era sessions", read: () => sessions.size },
@@ -61,7 +70,9 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   });
   const base = config.publicUrl?.replace(/\/$/, "");
   const metadataUrl = options.issuer && base ? `${base}/.well-known/oauth-protected-resource/mcp` : undefined;
-  const server = createServer(route({ ...options, limits, live, metrics, sessions, sse, metadataUrl }));
+  const server = createServer(
+    route({ ...options, limits, live, metrics, modern, sessions, sse, metadataUrl }),
+  );
   const url = await listen(server, config);
   return {
     url,
@@ -124,7 +135,7 @@ function route(parts: Parts): Express {
   });
   app.get("/metrics", (_req, res) => metrics.show(res));
   if (parts.issuer) app.get(METADATA_PATHS, showMetadata(parts, parts.issuer));
-  const guarded = [prove(parts), readBody(config), counting(parts)];
+  const guarded = [prove(parts), readBody(config), paceBatch(parts), counting(parts)];
   app.all("/mcp", ...guarded, serveMcp(parts));
   const { sse } = parts;
   if (sse) {
@@ -156,12 +167,28 @@ function prove({ authenticator, limits, live, metadataUrl }: Parts): RequestHand
     const verdict = await authenticator.authenticate(req.get("authorization"));
     if (verdict.kind === "refused") return askForCredentials(res, verdict.reason, metadataUrl);
     const waitSeconds = await limits.pace(verdict.proof.userKey);
-    if (waitSeconds !== undefined) {
-      const message = `Too many calls; try again in ${waitSeconds} s.`;
-      return refuse(res, 429, message, { headers: { "Retry-After": String(waitSeconds) } });
-    }
+    if (waitSeconds !== undefined) return askToWait(res, waitSeconds);
     res.locals.proof = verdict.proof;
     live.watch(verdict.proof, res);
+    next();
+  };
+}
+
+function askToWait(res: Response, seconds: number): void {
+  const message = `Too many calls; try again in ${seconds} s.`;
+  refuse(res, 429, message, { headers: { "Retry-After": String(seconds) } });
+}
+
+const MOST_IN_BATCH = 50;
+
+/** A batch, which old clients may send, is as many calls as it has messages. */
+function paceBatch({ limits }: Parts): RequestHandler {
+  return async (req, res, next) => {
+    if (!Array.isArray(req.body) || req.body.length < 2) return next();
+    if (req.body.length > MOST_IN_BATCH)
+      return refuse(res, 400, `A batch may have at most ${MOST_IN_BATCH} messages.`, { code: -32_600 });
+    const waitSeconds = await limits.pace(proofOf(res.locals).userKey, req.body.length - 1);
+    if (waitSeconds !== undefined) return askToWait(res, waitSeconds);
     next();
   };
 }
@@ -173,7 +200,8 @@ function counting({ limits, house, metadataUrl }: Parts): RequestHandler {
     const scope = missingScope(house, proof, req);
     if (scope) return askForScope(res, scope, metadataUrl);
     const isStream = req.method === "GET" || req.body?.method === "subscriptions/listen";
-    const giveBack = limits.take(isStream ? "subscriptions" : "calls", proof.userKey);
+    const amount = Array.isArray(req.body) ? Math.max(1, req.body.length) : 1;
+    const giveBack = limits.take(isStream ? "subscriptions" : "calls", proof.userKey, amount);
     if (!giveBack) {
       const message = isStream
         ? "You have too many open streams; close one first."
@@ -186,28 +214,26 @@ function counting({ limits, house, metadataUrl }: Parts): RequestHandler {
 }
 
 /** Either era, told apart the way the SDK does it. */
-function serveMcp({ house, sessions }: Parts): RequestHandler {
+function serveMcp({ modern, sessions }: Parts): RequestHandler {
   return async (req, res) => {
     const proof = proofOf(res.locals);
-    const route = classifyInboundRequest({
-      httpMethod: req.method,
-      ...headerOf("protocolVersionHeader", req.get("mcp-protocol-version")),
-      ...headerOf("mcpMethodHeader", req.get("mcp-method")),
-      ...headerOf("mcpNameHeader", req.get("mcp-name")),
-      body: req.body,
-    });
-    if (route.kind === "legacy") return sessions.serve(proof, req, res);
-    // A session belongs to the other era; naming one here finds nothing.
-    if (req.get("mcp-session-id") !== undefined && route.kind === "reject" && req.method !== "POST")
-      return noSuchSession(res);
+    if (isLegacy(req)) return sessions.serve(proof, req, res);
     const gone = new AbortController();
-    res.once("close", () => gone.abort());
-    await serveModern(house, { ...proof, signal: gone.signal }, proof.userKey, req, res);
+    res.once("close", () => gone.abort(GONE));
+    await modern.serve({ ...proof, signal: gone.signal }, proof.userKey, req, res);
   };
 }
 
-const headerOf = <K extends string>(key: K, value: string | undefined) =>
-  (value === undefined ? {} : { [key]: value }) as { [P in K]?: string };
+/** Made once: a request's end should not cost a stack trace. */
+const GONE = new NightshiftError("CANCELLED", "The caller has gone.");
+
+/** A header that names the 2026 era settles it, whatever else is wrong; else the SDK's own rules decide. */
+function isLegacy(req: Request): boolean {
+  const version = req.get("mcp-protocol-version");
+  if (version === MODERN && req.method === "POST") return false;
+  const header = version === undefined ? {} : { protocolVersionHeader: version };
+  return classifyInboundRequest({ httpMethod: req.method, ...header, body: req.body }).kind === "legacy";
+}
 
 /** What went wrong outside of a call. Ours is logged in full, and told to nobody. */
 function showFailure({ house }: Parts): ErrorRequestHandler {

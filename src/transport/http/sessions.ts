@@ -24,6 +24,8 @@ export interface Sessions {
 }
 
 const SWEEP_MS = 15_000;
+/** How long a client whose stream was dropped waits before it comes back for the rest. */
+const RETRY_MS = 1_000;
 
 export function createSessions(house: House, limits: Limits, idleMs: number, now: () => number): Sessions {
   const sessions = new Map<string, Session>();
@@ -40,6 +42,7 @@ export function createSessions(house: House, limits: Limits, idleMs: number, now
     const transport = new NodeStreamableHTTPServerTransport({
       sessionIdGenerator: randomUUID,
       eventStore: createEventStore(),
+      retryInterval: RETRY_MS,
       onsessioninitialized: (id) => void sessions.set(id, session),
     });
     const session: Session = { proof, transport, open: 0, lastUsedAt: now() };

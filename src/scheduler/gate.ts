@@ -1,0 +1,47 @@
+import type { StartedThread } from "./worker.ts";
+
+/** Lets a few threads load at once, and the others wait for their turn, in order. */
+export interface Gate {
+  pass(launch: () => Promise<StartedThread>): Promise<StartedThread>;
+  /** Lets everyone through from here on. */
+  open(): void;
+}
+
+/** A thread that has not loaded by then does not keep the others waiting. */
+const PATIENCE_MS = 5_000;
+
+/**
+ * Loading a thread is all processor. More of them at once than there are processors would not be ready sooner, but
+ * would take the main thread's turns from live calls (measured: stalls of 200 ms instead of 20).
+ */
+export function openGate(width: number): Gate {
+  const waiting: (() => void)[] = [];
+  let isOpen = false;
+  let loading = 0;
+
+  const leave = () => {
+    const next = waiting.shift();
+    if (next) next();
+    else loading--;
+  };
+  return {
+    async pass(launch) {
+      if (isOpen || loading < width) loading++;
+      else await new Promise<void>((resolve) => waiting.push(resolve));
+      const { promise: done, resolve } = Promise.withResolvers<void>();
+      const patience = setTimeout(resolve, PATIENCE_MS).unref();
+      void done.then(leave);
+      const end = () => {
+        clearTimeout(patience);
+        resolve();
+      };
+      const thread = launch();
+      thread.then(({ ready }) => ready).then(end, end);
+      return thread;
+    },
+    open() {
+      isOpen = true;
+      for (const go of waiting.splice(0)) go();
+    },
+  };
+}

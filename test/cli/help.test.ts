@@ -1,0 +1,116 @@
+import { describe, expect, it } from "vitest";
+import { tempDir } from "../harness.ts";
+import { cli } from "../raw.ts";
+
+const COMMANDS = [
+  "",
+  "stdio",
+  "serve",
+  "demo",
+  "doctor",
+  "jobs",
+  "jobs list",
+  "jobs show",
+  "jobs pause",
+  "jobs resume",
+  "jobs cancel",
+  "jobs run",
+  "jobs validate",
+  "runs",
+  "runs list",
+  "runs show",
+  "keys",
+  "keys create",
+  "keys list",
+  "keys revoke",
+];
+const words = (line: string) => line.split(" ").filter(Boolean);
+
+describe("--help", () => {
+  it("of every command says how it is used, with examples that name it", async () => {
+    const shown = await Promise.all(COMMANDS.map((command) => cli([...words(command), "--help"])));
+    for (const [i, { code, stdout, stderr }] of shown.entries()) {
+      const command = COMMANDS[i] ?? "";
+      expect(code, command).toBe(0);
+      expect(stderr, command).toBe("");
+      expect(stdout, command).toMatch(new RegExp(`^Usage: nightshift ${command}`));
+      const examples = stdout.split("\nExamples:\n")[1] ?? "";
+      expect(examples, command).toContain(`  $ nightshift ${command}`);
+    }
+  }, 60_000);
+
+  it("names every command there is", async () => {
+    const { stdout } = await cli(["--help"]);
+    const listed = [...stdout.matchAll(/^ {2}(\w+) /gm)].map(([, name]) => name);
+    const known = new Set(COMMANDS.map((command) => words(command)[0]).filter(Boolean));
+    expect(listed.filter((name) => name !== "help").sort()).toEqual([...known].sort());
+  });
+
+  it("names the environment twin of each flag", async () => {
+    const { stdout } = await cli(["stdio", "--help"]);
+    for (const twin of ["DATA_DIR", "USER", "JOBS_DIR", "TOOLS"])
+      expect(stdout.replaceAll(/\s+/g, " ")).toContain(`(env: NIGHTSHIFT_${twin})`);
+  });
+
+  it("is there for --version, too", async () => {
+    const { code, stdout } = await cli(["--version"]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+});
+
+describe("a command line that cannot be read", () => {
+  it.each([
+    ["an unknown command", ["dance"], /unknown command 'dance'/],
+    ["a misspelled command", ["dmo"], /Did you mean demo\?/],
+    ["an unknown subcommand", ["jobs", "dance"], /unknown command 'dance'/],
+    ["an unknown flag", ["jobs", "list", "--colour"], /unknown option '--colour'/],
+    ["a missing argument", ["jobs", "show"], /missing required argument 'job_id'/],
+    ["a flag without its value", ["stdio", "--data"], /argument missing/],
+    [
+      "a value that is none of the choices",
+      ["jobs", "list", "--status", "done"],
+      /Allowed choices are active/,
+    ],
+  ])("is answered on stderr: %s", async (_what, args, message) => {
+    const { code, stdout, stderr } = await cli(args);
+    expect(code).toBe(1);
+    expect(stdout).toBe("");
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/\bat .*\.ts:\d+/);
+  });
+});
+
+describe("a configuration that is not valid", () => {
+  const secret = "sk-very-secret-4711";
+  it.each([
+    ["NIGHTSHIFT_MODEL", `gpt ${secret}`, /model \(NIGHTSHIFT_MODEL\): use anthropic:<id>/],
+    ["NIGHTSHIFT_MODEL_BASE_URL", `ftp://${secret}`, /modelBaseUrl \(NIGHTSHIFT_MODEL_BASE_URL\): /],
+    ["NIGHTSHIFT_MAX_GHOSTS", secret, /maxGhosts \(NIGHTSHIFT_MAX_GHOSTS\): /],
+    ["NIGHTSHIFT_LOG_LEVEL", secret, /logLevel \(NIGHTSHIFT_LOG_LEVEL\): .*"debug"/],
+    ["NIGHTSHIFT_PORT", "65536", /port \(NIGHTSHIFT_PORT\): /],
+    ["NIGHTSHIFT_USER", secret.repeat(20), /user \(NIGHTSHIFT_USER\): /],
+  ])("is named, its value is not: %s", async (name, value, message) => {
+    const { code, stdout, stderr } = await cli(["jobs", "list", "--data", await tempDir()], {
+      env: { [name]: value },
+    });
+    expect(code).toBe(1);
+    expect(stdout).toBe("");
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toContain(value);
+    expect(stderr.trim().split("\n")).toHaveLength(1);
+  });
+
+  it("is said to be so when it asks for what this version does not have", async () => {
+    const { code, stderr } = await cli(["jobs", "list", "--data", await tempDir()], {
+      env: { NIGHTSHIFT_DATABASE_URL: "postgres://user:secret@host/db" },
+    });
+    expect(code === 0 || /Postgres/.test(stderr)).toBe(true);
+    expect(stderr).not.toContain("secret");
+  });
+
+  it("may leave variables empty, as a client's configuration does", async () => {
+    const env = { NIGHTSHIFT_MODEL: "", NIGHTSHIFT_MODEL_API_KEY: "", NIGHTSHIFT_TOOLS: "" };
+    expect((await cli(["jobs", "list", "--data", await tempDir()], { env })).code).toBe(0);
+  });
+});

@@ -1,0 +1,168 @@
+import { rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { pino } from "pino";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { openDatabase } from "../../src/database/open.ts";
+import { openJobBook } from "../../src/jobs/book.ts";
+import { watchFolder } from "../../src/jobs/folder/watch.ts";
+import type { Job } from "../../src/jobs/job.ts";
+import { eventually, tempDir } from "../harness.ts";
+
+const md = (name: string, front = "every: 1h") => `---\nname: ${name}\n${front}\n---\nHello.`;
+const BROKEN = "---\ncron: 99 * * * *\n---\nHello.";
+
+/** A watched folder on a real database; `restart` is what a new process does. */
+async function openFolder(files: Record<string, string> = {}) {
+  const [dir, data] = [await tempDir(), await tempDir()];
+  const write = (file: string, text: string) => writeFile(join(dir, file), text);
+  for (const [file, text] of Object.entries(files)) await write(file, text);
+  const db = await openDatabase({ file: join(data, "jobs.sqlite"), clock: Date.now });
+  const book = openJobBook(db, { userKey: "a".repeat(64), userId: "alice", clock: Date.now });
+  const errors: string[] = [];
+  const log = pino(
+    { base: null },
+    {
+      write: (line) => {
+        const { level, msg } = JSON.parse(line);
+        if (level >= 50) errors.push(msg);
+      },
+    },
+  );
+  let changes = 0;
+  const open = () => watchFolder({ dir, book, log, clock: Date.now, onChange: () => void changes++ });
+  let watched = await open();
+  onTestFinished(async () => {
+    await watched.close();
+    await db.close();
+  });
+  const jobOf = async (file: string): Promise<Job | undefined> => {
+    const { jobs } = await book.list();
+    return jobs.find(({ origin }) => origin.kind === "folder" && origin.file === file);
+  };
+  return {
+    dir,
+    book,
+    errors,
+    write,
+    jobOf,
+    remove: (file: string) => rm(join(dir, file)),
+    changes: () => changes,
+    until: (file: string, is: (job: Job | undefined) => boolean) =>
+      eventually(async () => is(await jobOf(file))),
+    untilTold: (pattern: RegExp) => eventually(async () => errors.some((error) => pattern.test(error))),
+    close: () => watched.close(),
+    async restart() {
+      await watched.close();
+      watched = await open();
+    },
+  };
+}
+
+describe("a watched folder", () => {
+  it("follows its files: added, changed, broken, fixed, removed and back", async () => {
+    const folder = await openFolder({ "a.md": md("first") });
+    const born = await folder.jobOf("a.md");
+    expect(born).toMatchObject({ name: "first", status: "active" });
+
+    await folder.write("b.md", md("second"));
+    await folder.until("b.md", (job) => job?.name === "second");
+    await folder.write("a.md", md("first, changed"));
+    await folder.until("a.md", (job) => job?.name === "first, changed");
+
+    await folder.write("a.md", BROKEN);
+    await folder.untilTold(/^a job file is left out: a\.md:2: .*can't be read/);
+    expect(await folder.jobOf("a.md")).toMatchObject({ name: "first, changed", status: "active" });
+    expect(await folder.jobOf("b.md")).toMatchObject({ status: "active" });
+
+    await folder.write("a.md", md("fixed"));
+    await folder.until("a.md", (job) => job?.name === "fixed");
+    await folder.remove("a.md");
+    await folder.until("a.md", (job) => job?.status === "cancelled");
+    await folder.write("a.md", md("back"));
+    await folder.until("a.md", (job) => job?.status === "active" && job.name === "back");
+    expect((await folder.jobOf("a.md"))?.jobId).toBe(born?.jobId);
+    expect(folder.errors).toHaveLength(1);
+    expect(folder.changes()).toBeGreaterThanOrEqual(6);
+  });
+
+  it("loads a changed code job afresh", async () => {
+    const code = (name: string) =>
+      `export default { name: "${name}", every: "1h", run: async () => "${name}" };`;
+    const folder = await openFolder({ "a.mjs": code("one") });
+    expect(await folder.jobOf("a.mjs")).toMatchObject({
+      name: "one",
+      action: { kind: "code", file: "a.mjs" },
+    });
+    await folder.write("a.mjs", code("two"));
+    await folder.until("a.mjs", (job) => job?.name === "two");
+  });
+
+  it("takes a file that was put in place by renaming, as editors do", async () => {
+    const folder = await openFolder({ "a.md": md("old") });
+    await folder.write(".a.md.swp", md("new"));
+    await rename(join(folder.dir, ".a.md.swp"), join(folder.dir, "a.md"));
+    await folder.until("a.md", (job) => job?.name === "new");
+  });
+
+  it("tells of a problem once, and again when it comes back", async () => {
+    const folder = await openFolder({ "a.md": BROKEN });
+    expect(folder.errors).toHaveLength(1);
+    await folder.write("b.md", md("b"));
+    await folder.until("b.md", (job) => job !== undefined);
+    expect(folder.errors).toHaveLength(1);
+    await folder.write("a.md", md("fixed"));
+    await folder.until("a.md", (job) => job?.name === "fixed");
+    await folder.write("a.md", BROKEN);
+    await eventually(async () => folder.errors.length === 2);
+  });
+
+  it("keeps the job that a bad file had, its pause too, over a restart", async () => {
+    const folder = await openFolder({
+      "a.md": md("kept"),
+      "b.mjs": 'export default { every: "1h", run() {} };',
+    });
+    const [a, b] = [await folder.jobOf("a.md"), await folder.jobOf("b.mjs")];
+    await folder.book.update(b?.jobId ?? "", () => ({ status: "paused", statusReason: "mine" }));
+    await folder.write("a.md", BROKEN);
+    await folder.write("b.mjs", "throw 1;");
+    await folder.untilTold(/a\.md/);
+    await folder.untilTold(/b\.mjs/);
+    await folder.restart();
+    expect(await folder.jobOf("a.md")).toEqual(a);
+    expect(await folder.jobOf("b.mjs")).toMatchObject({ status: "paused", statusReason: "mine" });
+    await folder.remove("a.md");
+    await folder.until("a.md", (job) => job?.status === "cancelled");
+    expect((await folder.jobOf("b.mjs"))?.status).toBe("paused");
+  });
+
+  it("does not bring back the job of a file that was removed and came back bad", async () => {
+    const folder = await openFolder({ "a.md": md("a") });
+    await folder.remove("a.md");
+    await folder.until("a.md", (job) => job?.status === "cancelled");
+    await folder.write("a.md", BROKEN);
+    await folder.untilTold(/a\.md/);
+    expect((await folder.jobOf("a.md"))?.status).toBe("cancelled");
+  });
+
+  it("closes at once, also while a file is loading that never ends", async () => {
+    const folder = await openFolder();
+    await folder.write("spin.mjs", "for (;;);");
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    const startedAt = performance.now();
+    await folder.close();
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
+  });
+
+  it("opens within seconds, also while a file is loading that never ends", async () => {
+    const folder = await openFolder({ "a.md": md("a"), "spin.mjs": "for (;;);" });
+    expect(await folder.jobOf("a.md")).toBeUndefined();
+    await folder.remove("spin.mjs");
+  });
+
+  it("rejects when the folder is not there", async () => {
+    const options = { dir: join(await tempDir(), "none"), book: {} as never, log: {} as never };
+    await expect(watchFolder({ ...options, clock: Date.now, onChange: () => {} })).rejects.toMatchObject({
+      code: "CONFIG_INVALID",
+    });
+  });
+});
