@@ -13,6 +13,8 @@ export default {
     const freePercent = Math.round((bavail / blocks) * 100);
     const freeGb = ((bavail * bsize) / 1e9).toFixed(1);
     ghost.note(`${freeGb} GB of the disk are free, ${freePercent} %`);
-    return freePercent < WARN_BELOW_PERCENT ? `Disk is nearly full: ${freeGb} GB left` : `Fine: ${freeGb} GB free`;
+    return freePercent < WARN_BELOW_PERCENT
+      ? `Disk is nearly full: ${freeGb} GB left`
+      : `Fine: ${freeGb} GB free`;
   },
 } satisfies JobSpec;

@@ -82,6 +82,12 @@ export const configSchema = z.strictObject({
   maxFactBytes: whole(1, 1024 * 1024)
     .default(8 * 1024)
     .describe("bytes of one fact"),
+  maxRunsPerDay: whole(0, 1_000_000_000)
+    .default(100_000)
+    .describe("runs of a user's jobs in a day (UTC), 0 = no limit"),
+  maxTokensPerDay: whole(0, 1e15)
+    .default(5_000_000)
+    .describe("model tokens of a user's ghosts in a day (UTC), 0 = no limit"),
   maxJobs: whole(1, 10_000_000).default(1_000).describe("jobs a user may keep active"),
 });
 
@@ -123,6 +129,8 @@ export const ENVIRONMENT: Readonly<Record<ConfigKey, string>> = {
   maxFacts: "NIGHTSHIFT_MAX_FACTS",
   maxFactsBytes: "NIGHTSHIFT_MAX_FACTS_BYTES",
   maxFactBytes: "NIGHTSHIFT_MAX_FACT_BYTES",
+  maxRunsPerDay: "NIGHTSHIFT_MAX_RUNS_PER_DAY",
+  maxTokensPerDay: "NIGHTSHIFT_MAX_TOKENS_PER_DAY",
   maxJobs: "NIGHTSHIFT_MAX_JOBS",
 };
 

@@ -8,6 +8,7 @@ import type { Action } from "./jobs/job.ts";
 import type { JobBook } from "./jobs/store.ts";
 import type { Log } from "./log.ts";
 import { openModel } from "./model/provider.ts";
+import { openDailyTokens } from "./runs/daily.ts";
 import { isEnded } from "./runs/run.ts";
 import type { RunBook } from "./runs/store.ts";
 import { openThreads } from "./scheduler/bree.ts";
@@ -74,7 +75,8 @@ function reachableKinds({ model, jobsDir }: Config): Action["kind"][] {
 
 async function openClock(parts: NightParts, reach: Reach, spare: number) {
   const { config, log, now, events, openRuns } = parts;
-  const occurrences = createOccurrences(await parts.database());
+  const database = await parts.database();
+  const occurrences = createOccurrences(database);
   const threads = openThreads({ spare, memoryMb: config.ghostMemoryMb, log });
   const announce = (userKey: string, runId: string, jobId: string) => {
     events.publish(userKey, { kind: "run", uri: `run://${runId}` });
@@ -85,6 +87,8 @@ async function openClock(parts: NightParts, reach: Reach, spare: number) {
     occurrences,
     model: openModel(config),
     openRuns,
+    openDailyTokens: (userKey) =>
+      openDailyTokens(database, { userKey, maxTokens: config.maxTokensPerDay, now }),
     log,
     now,
     toolModules: config.tools.map((path) => resolve(path)),
@@ -97,6 +101,7 @@ async function openClock(parts: NightParts, reach: Reach, spare: number) {
     reach,
     leaseMs: config.leaseMs,
     maxGhosts: config.maxGhosts,
+    maxRunsPerDay: config.maxRunsPerDay,
     log,
     now,
     run: (claimed, signal) => runGhost(claimed, deps, signal),

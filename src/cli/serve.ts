@@ -30,7 +30,8 @@ export async function runServe(config: Config): Promise<number> {
       authenticator: createAuthenticator({
         keys: app.keys,
         tokens,
-        openUser: tokens ? undefined : config.user,
+        // Never where others can reach it, whatever becomes of its keys.
+        openUser: tokens || !LOOPBACK.test(config.host) ? undefined : config.user,
         now: Date.now,
       }),
       issuer: tokens?.issuer,

@@ -70,8 +70,6 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       run_id text not null primary key references runs (run_id) on delete cascade,
       steps text not null
     )`,
-  ],
-  [
     `create table api_keys (
       key_id text not null primary key,
       user_id text not null,
@@ -80,6 +78,13 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       created_at bigint not null,
       expires_at bigint,
       revoked_at bigint
+    )`,
+    `create table daily_usage (
+      user_key text not null,
+      day text not null,
+      runs bigint not null,
+      tokens bigint not null,
+      primary key (user_key, day)
     )`,
   ],
 ];

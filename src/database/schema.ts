@@ -69,10 +69,19 @@ export interface TranscriptRow {
   steps: string;
 }
 
+/** What a user's ghosts used on one day (UTC, `YYYY-MM-DD`). */
+export interface DailyUsageRow {
+  user_key: string;
+  day: string;
+  runs: number;
+  tokens: number;
+}
+
 export interface Tables {
   jobs: JobRow;
   runs: RunRow;
   transcripts: TranscriptRow;
   api_keys: KeyRow;
+  daily_usage: DailyUsageRow;
   schema_version: { version: number; applied_at: number };
 }

@@ -3,6 +3,7 @@ import type { JobRow, RunRow, Tables } from "../database/schema.ts";
 import { describeAction, type Job } from "../jobs/job.ts";
 import { coalesce } from "../jobs/missed.ts";
 import { readJob } from "../jobs/row.ts";
+import { countRun, RUNS_USED_UP } from "../runs/daily.ts";
 import { emptyOutcome, endedColumns, endRun } from "../runs/end.ts";
 import { newRunRow, readRun } from "../runs/row.ts";
 import type { Run } from "../runs/run.ts";
@@ -15,6 +16,8 @@ export interface ClaimOptions {
   readonly reach: Reach;
   readonly worker: Worker;
   readonly leaseMs: number;
+  /** Runs of one user in a day; what is beyond is recorded as skipped. Default 0, no limit. */
+  readonly maxRunsPerDay?: number;
 }
 
 export interface Claims {
@@ -66,8 +69,9 @@ async function takeOccurrence(
   }
   const { job, due } = plan;
   const queued = newRunRow(job, { trigger: "schedule", ...due }, now);
-  const run: RunRow = stillRuns
-    ? { ...queued, ...endedColumns(queued, emptyOutcome("skipped", STILL_RUNNING), now) }
+  const obstacle = stillRuns ? STILL_RUNNING : await beyondLimit(trx, row.user_key, options);
+  const run: RunRow = obstacle
+    ? { ...queued, ...endedColumns(queued, emptyOutcome("skipped", obstacle), now) }
     : { ...queued, ...startedColumns(options) };
   const inserted = await trx
     .insertInto("runs")
@@ -98,6 +102,11 @@ async function takeQueued(
     return null;
   }
   const { kind } = job.action;
+  const obstacle = kind === row.kind ? await beyondLimit(trx, row.user_key, options) : undefined;
+  if (obstacle) {
+    await endRun(trx, row.run_id, "queued", emptyOutcome("skipped", obstacle), options.now);
+    return null;
+  }
   const started = { kind, prompt: describeAction(job.action), ...startedColumns(options) };
   // The job was changed since into something that perhaps only another process is able to run.
   const change = kind === row.kind ? started : { kind };
@@ -108,6 +117,14 @@ async function takeQueued(
     .where("status", "=", "queued")
     .execute();
   return kind === row.kind ? { run: readRun({ ...row, ...started }, null), job } : null;
+}
+
+async function beyondLimit(
+  trx: Transaction<Tables>,
+  userKey: string,
+  { now, maxRunsPerDay = 0 }: ClaimOptions,
+): Promise<string | undefined> {
+  return (await countRun(trx, userKey, now, maxRunsPerDay)) ? undefined : RUNS_USED_UP;
 }
 
 const startedColumns = ({ now, leaseMs, worker }: ClaimOptions) => ({

@@ -11,6 +11,8 @@ export interface ClockOptions {
   readonly worker: Worker;
   readonly reach: Reach;
   readonly leaseMs: number;
+  /** Runs of one user in a day; default 0, no limit. */
+  readonly maxRunsPerDay?: number;
   /** Ghosts at work at once; the rest wait in order. */
   readonly maxGhosts: number;
   readonly log: Log;
@@ -56,7 +58,7 @@ const RETRY_MS = 250;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export function createClock(options: ClockOptions): Clock {
-  const { occurrences, worker, reach, leaseMs, onSkipped, log, now = Date.now } = options;
+  const { occurrences, worker, reach, leaseMs, maxRunsPerDay = 0, onSkipped, log, now = Date.now } = options;
   const slots = openSlots({ max: options.maxGhosts, run: options.run, onFree: () => turn() });
   const pulse = createPulse(options, slots);
   let timer: NodeJS.Timeout | undefined;
@@ -77,6 +79,7 @@ export function createClock(options: ClockOptions): Clock {
         reach,
         worker,
         leaseMs,
+        maxRunsPerDay,
         ...(onSkipped && { onSkipped }),
       });
       for (const one of claimed) slots.fill(one);

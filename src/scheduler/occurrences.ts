@@ -44,6 +44,8 @@ export interface Occurrences {
     reach: Reach;
     worker: Worker;
     leaseMs: number;
+    /** Runs of one user in a day; what is beyond is recorded as skipped. Default 0, no limit. */
+    maxRunsPerDay?: number;
     onSkipped?: (run: Run) => void;
   }): Promise<readonly Claimed[]>;
   /** Extends the leases of `runIds`; answers with those whose owner wants them cancelled, and those no longer ours. */

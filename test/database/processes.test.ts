@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { SCHEMA_VERSION } from "../../src/database/migrations.ts";
 import { openDatabase } from "../../src/database/open.ts";
 import { openJobBook } from "../../src/jobs/book.ts";
 import { newJob, START, temporaryFolder } from "./temporary.ts";
@@ -77,7 +78,7 @@ describe("several processes on one jobs database", () => {
     for (const worker of workers) worker.go();
     for (const worker of workers) expect(await worker.answer).toEqual([]);
     const db = await openDatabase({ file, clock: () => START });
-    expect(await db.kysely.selectFrom("schema_version").selectAll().execute()).toHaveLength(1);
+    expect(await db.kysely.selectFrom("schema_version").selectAll().execute()).toHaveLength(SCHEMA_VERSION);
     await db.close();
   });
 

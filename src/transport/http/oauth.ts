@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { isScope } from "../../context/scopes.ts";
+import { SCOPES } from "../../context/scopes.ts";
 import { userKeyOf } from "../../context/user-context.ts";
 import { NightshiftError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
@@ -76,7 +76,7 @@ const subjectOf = (sub: unknown): string | undefined =>
 function scopesOf(claims: Record<string, unknown>) {
   const named =
     typeof claims.scope === "string" ? claims.scope.split(" ") : Array.isArray(claims.scp) ? claims.scp : [];
-  return named.filter((scope): scope is string => typeof scope === "string").filter(isScope);
+  return SCOPES.filter((scope) => named.includes(scope));
 }
 
 /** RFC 8414 puts its path before the issuer's own, OpenID Connect after it. */

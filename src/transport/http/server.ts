@@ -47,7 +47,7 @@ interface Parts extends HttpOptions {
   readonly modern: Modern;
   readonly sessions: Sessions;
   readonly sse: SsePair | undefined;
-  readonly metadataUrl: MetadataUrl;
+  readonly metadataUrl: (req: Request) => MetadataUrl;
 }
 
 const MODERN = "2026-07-28";
@@ -68,8 +68,8 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
     calls: { help: "Calls at work", read: () => limits.total("calls") },
     subscriptions: { help: "Open subscription streams", read: () => limits.total("subscriptions") },
   });
-  const base = config.publicUrl?.replace(/\/$/, "");
-  const metadataUrl = options.issuer && base ? `${base}/.well-known/oauth-protected-resource/mcp` : undefined;
+  const metadataUrl = (req: Request) =>
+    options.issuer && `${baseUrl(config, req)}/.well-known/oauth-protected-resource/mcp`;
   const server = createServer(
     route({ ...options, limits, live, metrics, modern, sessions, sse, metadataUrl }),
   );
@@ -149,12 +149,19 @@ function route(parts: Parts): Express {
 
 const METADATA_PATHS = ["/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"];
 
+/** How clients reach this server: as it was told, or by the name they used, which was checked. */
+const baseUrl = ({ publicUrl }: Config, req: Request): string =>
+  publicUrl?.replace(/\/$/, "") ?? `http://${req.get("host")}`;
+
 /** RFC 9728: which issuer's tokens this server takes. */
 function showMetadata({ config, house }: Parts, issuer: string): RequestHandler {
   const scopes = [...new Set([...house.catalog.definitions.values()].flatMap(({ scope }) => scope ?? []))];
   return (req, res) => {
-    const base = config.publicUrl?.replace(/\/$/, "") ?? `http://${req.get("host")}`;
-    const resource = { resource: `${base}/mcp`, authorization_servers: [issuer], scopes_supported: scopes };
+    const resource = {
+      resource: `${baseUrl(config, req)}/mcp`,
+      authorization_servers: [issuer],
+      scopes_supported: scopes,
+    };
     res.set("access-control-allow-origin", "*").json({ ...resource, bearer_methods_supported: ["header"] });
   };
 }
@@ -165,7 +172,7 @@ const proofOf = (locals: Record<string, unknown>): Proof => locals.proof as Proo
 function prove({ authenticator, limits, live, metadataUrl }: Parts): RequestHandler {
   return async (req, res, next) => {
     const verdict = await authenticator.authenticate(req.get("authorization"));
-    if (verdict.kind === "refused") return askForCredentials(res, verdict.reason, metadataUrl);
+    if (verdict.kind === "refused") return askForCredentials(res, verdict.reason, metadataUrl(req));
     const waitSeconds = await limits.pace(verdict.proof.userKey);
     if (waitSeconds !== undefined) return askToWait(res, waitSeconds);
     res.locals.proof = verdict.proof;
@@ -198,7 +205,7 @@ function counting({ limits, house, metadataUrl }: Parts): RequestHandler {
   return (req, res, next) => {
     const proof = proofOf(res.locals);
     const scope = missingScope(house, proof, req);
-    if (scope) return askForScope(res, scope, metadataUrl);
+    if (scope) return askForScope(res, scope, metadataUrl(req));
     const isStream = req.method === "GET" || req.body?.method === "subscriptions/listen";
     const amount = Array.isArray(req.body) ? Math.max(1, req.body.length) : 1;
     const giveBack = limits.take(isStream ? "subscriptions" : "calls", proof.userKey, amount);

@@ -84,7 +84,9 @@ export function createSessions(house: House, limits: Limits, idleMs: number, now
     async serve(proof, req, res) {
       const id = req.get("mcp-session-id");
       if (id === undefined) {
-        if (req.method === "POST" && isInitializeRequest(req.body)) return open(proof, req, res);
+        // Without an id it is a notification: it would open a session that nobody is told of.
+        if (req.method === "POST" && isInitializeRequest(req.body) && "id" in req.body)
+          return open(proof, req, res);
         return refuse(res, 400, "This request needs the Mcp-Session-Id that initialize answered with.");
       }
       const session = sessions.get(id);
@@ -105,4 +107,4 @@ export function createSessions(house: House, limits: Limits, idleMs: number, now
 export const isSame = (one: Proof, other: Proof): boolean =>
   one.userKey === other.userKey &&
   one.entityType === other.entityType &&
-  one.scopes.join() === other.scopes.join();
+  [...one.scopes].sort().join() === [...other.scopes].sort().join();
