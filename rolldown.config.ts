@@ -1,3 +1,4 @@
+import { chmod } from "node:fs/promises";
 import { defineConfig } from "rolldown";
 
 // Left outside: native code, and what is only loaded by some commands or finds files of its own beside itself.
@@ -17,6 +18,7 @@ export default defineConfig([
   {
     ...common,
     input: { cli: "src/cli.ts", index: "src/index.ts" },
+    plugins: [{ name: "executable", writeBundle: () => chmod("dist/cli.js", 0o755) }],
     output: {
       dir: "dist",
       format: "esm",

@@ -13,6 +13,7 @@ import type { KeyRing } from "./keys/key-ring.ts";
 import { lazily, once } from "./lazily.ts";
 import type { Log } from "./log.ts";
 import type { Night, NightParts } from "./night.ts";
+import { createReleases, type Releases } from "./releases.ts";
 import type { Run } from "./runs/run.ts";
 import type { RunBook } from "./runs/store.ts";
 import { createCatalog } from "./tools/catalog.ts";
@@ -51,10 +52,10 @@ export interface App {
 export async function createApp(options: AppOptions): Promise<App> {
   const { config, log, now = Date.now } = options;
   refuseWhatIsNotThere(config);
-  const closers: Closer[] = [];
+  const releases = createReleases();
   const modules = await loadToolModules(config.tools);
   const events = createEvents();
-  const stores = openStores(config, now, events, closers);
+  const stores = openStores(config, now, events, releases);
   const ghosts = describeGhosts(config, modules);
   const nightParts: NightParts = {
     config,
@@ -111,7 +112,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       folderBook: stores.jobs({ userId: config.user, userKey: userKeyOf(owner) }),
       ...(onlyUser !== undefined && { onlyUserKey: userKeyOf(localPrincipal(onlyUser)) }),
     });
-    closers.push(opened.close);
+    releases.add(opened.close);
     return opened;
   };
   const ended = new AbortController();
@@ -131,7 +132,8 @@ export async function createApp(options: AppOptions): Promise<App> {
       ended.abort();
       await night?.catch(() => {});
       const contexts = [...house.open].map((open) => open.dispose());
-      await closeAll([() => Promise.all(contexts), ...closers.reverse()]);
+      releases.add(() => Promise.all(contexts));
+      await releases.releaseAll();
     }),
   };
 }
@@ -153,10 +155,8 @@ function refuseWhatIsNotThere({ databaseUrl, mcpConfig }: Config): void {
 const CONNECTION_CAVEAT =
   "This server lives as long as the client that started it: jobs run while it is connected, and what was missed is caught up when it is back. `nightshift serve` runs them without a client.";
 
-type Closer = () => Promise<unknown>;
-
 /** The two data files, each opened when it is first needed and closed with the app. */
-function openStores(config: Config, now: () => number, events: Events, closers: Closer[]) {
+function openStores(config: Config, now: () => number, events: Events, releases: Releases) {
   const dataDir = resolve(config.dataDir);
   const factBackend = once(async (): Promise<FactBackend> => {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
@@ -167,14 +167,14 @@ function openStores(config: Config, now: () => number, events: Events, closers: 
       maxFactBytes: config.maxFactBytes,
     };
     const backend = await openKeyvFacts({ file: join(dataDir, "facts.sqlite"), limits, clock: now });
-    closers.push(() => backend.close());
+    releases.add(() => backend.close());
     return backend;
   });
   const database = once(async () => {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     const { openDatabase } = await import("./database/open.ts");
     const opened = await openDatabase({ file: join(dataDir, "jobs.sqlite"), clock: now });
-    closers.push(() => opened.close());
+    releases.add(() => opened.close());
     return opened;
   });
   return {
@@ -227,11 +227,4 @@ function announceRuns(book: RunBook, tell: (run: Run) => void): RunBook {
     return run;
   };
   return { ...book, enqueue: told(book.enqueue), cancel: told(book.cancel) };
-}
-
-/** Runs every closer, whatever the others do, and rejects with the first failure. */
-async function closeAll(closers: readonly Closer[]): Promise<void> {
-  const failures: unknown[] = [];
-  for (const close of closers) await close().catch((error: unknown) => failures.push(error));
-  if (failures.length > 0) throw failures[0];
 }

@@ -14,7 +14,7 @@ import type { RunBook } from "./runs/store.ts";
 import { openThreads } from "./scheduler/bree.ts";
 import { type Clock, createClock } from "./scheduler/clock.ts";
 import { createOccurrences } from "./scheduler/ledger.ts";
-import type { Reach } from "./scheduler/occurrences.ts";
+import type { Reach, Worker } from "./scheduler/occurrences.ts";
 
 export interface NightParts {
   readonly config: Config;
@@ -24,6 +24,9 @@ export interface NightParts {
   readonly database: () => Promise<Database>;
   readonly openRuns: (userKey: string) => RunBook;
 }
+
+/** One for the process: two schedulers in it must not take each other's runs for those of a dead one. */
+const WORKER: Worker = { workerId: `worker_${crypto.randomUUID()}`, host: hostname(), pid: process.pid };
 
 /** The scheduler at work: the clock, the ghosts' threads, the watched folder. */
 export interface Night {
@@ -97,14 +100,17 @@ async function openClock(parts: NightParts, reach: Reach, spare: number) {
   };
   const clock: Clock = createClock({
     occurrences,
-    worker: { workerId: `worker_${crypto.randomUUID()}`, host: hostname(), pid: process.pid },
+    worker: WORKER,
     reach,
     leaseMs: config.leaseMs,
     maxGhosts: config.maxGhosts,
     maxRunsPerDay: config.maxRunsPerDay,
     log,
     now,
-    run: (claimed, signal) => runGhost(claimed, deps, signal),
+    run: (claimed, signal) => {
+      announce(claimed.run.userKey, claimed.run.runId, claimed.run.jobId);
+      return runGhost(claimed, deps, signal);
+    },
     warm: threads.warm,
     onLost: (runs) => {
       for (const run of runs) announce(run.userKey, run.runId, run.jobId);

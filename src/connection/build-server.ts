@@ -149,10 +149,9 @@ function setToolHandlers(
         `Tool ${String(name).slice(0, 100)} not found. Tools: ${names.join(", ")}`,
       );
     }
-    const result = await toolkit.call(name, args, {
-      signal: context.mcpReq.signal,
-      progress: progressOf(context),
-    });
+    const progress = progressOf(context);
+    const result = await toolkit.call(name, args, { signal: context.mcpReq.signal, progress: progress.tell });
+    await progress.sent();
     return server.server.projectCallToolResult(result as never, toolkit.outputSchema(name));
   });
 }
@@ -160,10 +159,15 @@ function setToolHandlers(
 /** Progress goes to the caller that asked for it, under its own token, and to nobody else. */
 function progressOf(context: ServerContext) {
   const progressToken = context.mcpReq._meta?.progressToken;
-  if (progressToken === undefined) return () => {};
-  return (progress: number, total?: number, message?: string) => {
-    const params = { progressToken, progress, ...(total && { total }), ...(message && { message }) };
-    void context.mcpReq.notify({ method: "notifications/progress", params }).catch(() => {});
+  let last: Promise<unknown> | undefined;
+  return {
+    tell(progress: number, total?: number, message?: string) {
+      if (progressToken === undefined) return;
+      const params = { progressToken, progress, ...(total && { total }), ...(message && { message }) };
+      last = context.mcpReq.notify({ method: "notifications/progress", params }).catch(() => {});
+    },
+    /** Resolves when all of it is on its way: after the result nobody listens any more. */
+    sent: async () => last,
   };
 }
 

@@ -83,7 +83,8 @@ function networkCode(error: unknown): string | undefined {
     if (typeof code === "string" && /^(E[A-Z]|UND_ERR|ERR_TLS|CERT|DEPTH|SELF|UNABLE)/.test(code))
       return code;
     if (Array.isArray(errors) && errors[0] instanceof Error) return networkCode(errors[0]);
-    if (at instanceof TypeError && at.message === "fetch failed" && !at.cause) return "fetch failed";
+    if (at instanceof TypeError && at.message === "fetch failed")
+      return networkCode(at.cause) ?? reasonOf(at.cause);
   }
   return undefined;
 }
@@ -94,3 +95,6 @@ function tidy(said: string, key: string | undefined): string {
   const safe = key ? line.replaceAll(key, "[key]") : line;
   return safe.length > 300 ? `${safe.slice(0, 300)}…` : safe;
 }
+
+/** A port that fetch refuses, for one, has a reason and no code. */
+const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message : "fetch failed");

@@ -105,8 +105,12 @@ describe.each(CLIENTS)("resources, %s", (kind) => {
     const { run_id } = (await client.call("run_job", { job_id })).structuredContent;
     const uris = [`run://${run_id}`, `job://${job_id}`];
     const { told } = await follow(kind, client, uris);
-    await eventually(async () => uris.every((uri) => told.includes(uri)));
-    const { contents } = await client.raw.readResource({ uri: `run://${run_id}` });
-    expect(JSON.parse(contents[0].text)).toMatchObject({ status: "succeeded", output: "Done." });
+    // Told of its start, perhaps, and of its end: after the last word the run is what it says.
+    const readRun = async () =>
+      JSON.parse((await client.raw.readResource({ uri: `run://${run_id}` })).contents[0].text);
+    await eventually(
+      async () => uris.every((uri) => told.includes(uri)) && (await readRun()).status === "succeeded",
+    );
+    expect(await readRun()).toMatchObject({ status: "succeeded", output: "Done." });
   });
 });

@@ -50,7 +50,9 @@ function eventReader(onData: (data: string) => void, onId: (id: string) => void)
 function begin(agent: Agent, url: string, ask: Ask): Promise<IncomingMessage> {
   const { method = "POST", body, headers = {}, signal } = ask;
   const bytes = typeof body === "string" || body instanceof Uint8Array ? body : body && JSON.stringify(body);
-  const all = { accept: ACCEPT, ...(bytes && { "content-type": "application/json" }), ...headers };
+  // Node says no length of a DELETE's body: what follows would be read as another request.
+  const length = bytes && !headers["transfer-encoding"] && { "content-length": Buffer.byteLength(bytes) };
+  const all = { accept: ACCEPT, ...(bytes && { "content-type": "application/json" }), ...length, ...headers };
   return new Promise((resolve, reject) => {
     const req = request(url, { agent, method, headers: all, ...(signal && { signal }) }, resolve);
     req.once("error", reject);

@@ -1,36 +1,35 @@
-import type { Response } from "express";
 import type { Authenticator, Proof } from "./proof.ts";
 
 const SWEEP_MS = 500;
 
-/** The responses that are open, by the credential that they were given for. */
+/** What is open, by the credential that it was opened with: responses, and the sessions of the 2025 era. */
 export interface Live {
-  /** Ends `res` as soon as its credential is no longer good. */
-  watch(proof: Proof, res: Response): void;
-  /** Responses that are open. */
+  /** Calls `end` as soon as the credential is no longer good. Returns what stops watching. */
+  watch(proof: Proof, end: () => void): () => void;
+  /** What is watched. */
   readonly size: number;
   close(): void;
 }
 
 /** Asks twice a second whether the credentials of what is open are still good: a revoked key dies in mid-stream. */
 export function watchLive(authenticator: Authenticator): Live {
-  const open = new Map<Response, Proof>();
+  const open = new Map<() => void, Proof>();
   const sweep = async () => {
     const verdicts = new Map<string, Promise<boolean>>();
-    for (const [res, proof] of [...open]) {
+    for (const [end, proof] of [...open]) {
       const { kind, id } = proof.credential;
       const key = `${kind} ${id}`;
       const verdict = verdicts.get(key) ?? authenticator.isStillGood(proof);
       verdicts.set(key, verdict);
       // Unable to tell is not good enough.
-      if (!(await verdict.catch(() => false))) res.destroy();
+      if (!(await verdict.catch(() => false))) end();
     }
   };
   const timer = setInterval(() => void sweep(), SWEEP_MS).unref();
   return {
-    watch(proof, res) {
-      open.set(res, proof);
-      res.once("close", () => open.delete(res));
+    watch(proof, end) {
+      open.set(end, proof);
+      return () => void open.delete(end);
     },
     get size() {
       return open.size;

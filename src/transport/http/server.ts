@@ -13,6 +13,7 @@ import type { Config } from "../../config.ts";
 import type { House } from "../../connection/connection.ts";
 import { NightshiftError } from "../../errors.ts";
 import { refuse } from "./answers.ts";
+import { callsIn } from "./at-work.ts";
 import { readBody } from "./body.ts";
 import { askForCredentials, askForScope, type MetadataUrl, missingScope } from "./challenge.ts";
 import { createLimits, type Limits } from "./limits.ts";
@@ -58,13 +59,13 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   const { house, config, authenticator, now } = options;
   const limits = createLimits(config);
   const live = watchLive(authenticator);
-  const sessions = createSessions(house, limits, config.sessionIdleSeconds * 1000, now);
+  const sessions = createSessions({ house, limits, live, idleMs: config.sessionIdleSeconds * 1000, now });
   const modern = createModern(house);
   const sse = config.sse ? (await import("./sse.ts")).createSsePair(house, limits) : undefined;
   const metrics = await createMetrics({
     sessions: { help: "2025-era sessions", read: () => sessions.size },
     contexts: { help: "Open contexts", read: () => house.open.size },
-    responses: { help: "HTTP responses at work", read: () => live.size },
+    responses: { help: "HTTP responses at work", read: () => live.size - sessions.size },
     calls: { help: "Calls at work", read: () => limits.total("calls") },
     subscriptions: { help: "Open subscription streams", read: () => limits.total("subscriptions") },
   });
@@ -176,7 +177,10 @@ function prove({ authenticator, limits, live, metadataUrl }: Parts): RequestHand
     const waitSeconds = await limits.pace(verdict.proof.userKey);
     if (waitSeconds !== undefined) return askToWait(res, waitSeconds);
     res.locals.proof = verdict.proof;
-    live.watch(verdict.proof, res);
+    res.once(
+      "close",
+      live.watch(verdict.proof, () => res.destroy()),
+    );
     next();
   };
 }
@@ -207,7 +211,9 @@ function counting({ limits, house, metadataUrl }: Parts): RequestHandler {
     const scope = missingScope(house, proof, req);
     if (scope) return askForScope(res, scope, metadataUrl(req));
     const isStream = req.method === "GET" || req.body?.method === "subscriptions/listen";
-    const amount = Array.isArray(req.body) ? Math.max(1, req.body.length) : 1;
+    const amount = isStream ? 1 : callsIn(req.body).length;
+    // What ends calls gets in at any time.
+    if (amount === 0) return next();
     const giveBack = limits.take(isStream ? "subscriptions" : "calls", proof.userKey, amount);
     if (!giveBack) {
       const message = isStream
@@ -215,7 +221,10 @@ function counting({ limits, house, metadataUrl }: Parts): RequestHandler {
         : "You have too many calls at work; wait for one to end.";
       return refuse(res, 429, message, { headers: { "Retry-After": "1" } });
     }
-    res.once("close", giveBack);
+    res.locals.giveBack = giveBack;
+    res.once("close", () => {
+      if (!res.locals.isHeld) giveBack();
+    });
     next();
   };
 }

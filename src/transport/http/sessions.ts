@@ -4,13 +4,18 @@ import { isInitializeRequest } from "@modelcontextprotocol/server";
 import type { Request, Response } from "express";
 import { type House, openConnection } from "../../connection/connection.ts";
 import { noSuchSession, refuse } from "./answers.ts";
+import { type AtWork, trackCalls } from "./at-work.ts";
 import { createEventStore } from "./events.ts";
 import type { Limits } from "./limits.ts";
+import type { Live } from "./live.ts";
 import type { Proof } from "./proof.ts";
 
 interface Session {
-  readonly proof: Proof;
+  /** Who uses it, by the credential that was used last. */
+  proof: Proof;
   readonly transport: NodeStreamableHTTPServerTransport;
+  readonly atWork: AtWork;
+  unwatch: () => void;
   /** Responses at work for it; it is idle when there are none. */
   open: number;
   lastUsedAt: number;
@@ -27,7 +32,14 @@ const SWEEP_MS = 15_000;
 /** How long a client whose stream was dropped waits before it comes back for the rest. */
 const RETRY_MS = 1_000;
 
-export function createSessions(house: House, limits: Limits, idleMs: number, now: () => number): Sessions {
+export function createSessions(parts: {
+  house: House;
+  limits: Limits;
+  live: Live;
+  idleMs: number;
+  now: () => number;
+}): Sessions {
+  const { house, limits, live, idleMs, now } = parts;
   const sessions = new Map<string, Session>();
 
   const open = async (proof: Proof, req: Request, res: Response) => {
@@ -45,8 +57,12 @@ export function createSessions(house: House, limits: Limits, idleMs: number, now
       retryInterval: RETRY_MS,
       onsessioninitialized: (id) => void sessions.set(id, session),
     });
-    const session: Session = { proof, transport, open: 0, lastUsedAt: now() };
+    const atWork = trackCalls(transport);
+    const unwatch = live.watch(proof, () => void transport.close());
+    const session: Session = { proof, transport, atWork, unwatch, open: 0, lastUsedAt: now() };
     const end = () => {
+      session.unwatch();
+      atWork.end();
       giveBack();
       ended.abort();
       if (transport.sessionId) sessions.delete(transport.sessionId);
@@ -71,12 +87,22 @@ export function createSessions(house: House, limits: Limits, idleMs: number, now
       session.open -= 1;
       session.lastUsedAt = now();
     });
+    session.atWork.hold(req, res);
     await session.transport.handleRequest(req, res, req.body);
   };
 
+  /** A session may go on with another credential of the same worth; it ends with the one that was used last. */
+  const follow = (session: Session, proof: Proof) => {
+    session.unwatch();
+    session.unwatch = live.watch(proof, () => void session.transport.close());
+    session.proof = proof;
+  };
+
+  const isIdle = ({ open, atWork }: Session) => open === 0 && atWork.size === 0;
+
   const sweep = () => {
     for (const session of sessions.values())
-      if (session.open === 0 && now() - session.lastUsedAt > idleMs) void session.transport.close();
+      if (isIdle(session) && now() - session.lastUsedAt > idleMs) void session.transport.close();
   };
   const timer = setInterval(sweep, Math.min(SWEEP_MS, idleMs)).unref();
 
@@ -91,6 +117,7 @@ export function createSessions(house: House, limits: Limits, idleMs: number, now
       }
       const session = sessions.get(id);
       if (!session || !isSame(session.proof, proof)) return noSuchSession(res);
+      if (session.proof.credential.id !== proof.credential.id) follow(session, proof);
       return hand(session, req, res);
     },
     get size() {

@@ -2,6 +2,7 @@ import { SSEServerTransport } from "@modelcontextprotocol/sdk/server/sse.js";
 import type { Request, Response } from "express";
 import { type House, openConnection } from "../../connection/connection.ts";
 import { noSuchSession, refuse } from "./answers.ts";
+import { type AtWork, trackCalls } from "./at-work.ts";
 import type { Limits } from "./limits.ts";
 import type { Proof } from "./proof.ts";
 import { isSame } from "./sessions.ts";
@@ -14,7 +15,7 @@ export interface SsePair {
 }
 
 export function createSsePair(house: House, limits: Limits): SsePair {
-  const streams = new Map<string, { proof: Proof; transport: SSEServerTransport }>();
+  const streams = new Map<string, { proof: Proof; transport: SSEServerTransport; atWork: AtWork }>();
   return {
     async stream(proof, _req, res) {
       const giveBack = limits.take("sessions", proof.userKey);
@@ -25,8 +26,13 @@ export function createSsePair(house: House, limits: Limits): SsePair {
         ended.abort();
       });
       const transport = new SSEServerTransport("/messages", res);
-      streams.set(transport.sessionId, { proof, transport });
-      ended.signal.addEventListener("abort", () => streams.delete(transport.sessionId), { once: true });
+      const atWork = trackCalls(transport);
+      streams.set(transport.sessionId, { proof, transport, atWork });
+      const end = () => {
+        atWork.end();
+        streams.delete(transport.sessionId);
+      };
+      ended.signal.addEventListener("abort", end, { once: true });
       const { server } = await openConnection(house, { ...proof, signal: ended.signal }, "legacy");
       // The v1 transport's types differ from v2's in what both leave optional; its calls are the same.
       await server.connect(transport as never);
@@ -34,6 +40,7 @@ export function createSsePair(house: House, limits: Limits): SsePair {
     async post(proof, req, res) {
       const stream = streams.get(String(req.query.sessionId));
       if (!stream || !isSame(stream.proof, proof)) return noSuchSession(res);
+      stream.atWork.hold(req, res);
       await stream.transport.handlePostMessage(req, res, req.body);
     },
     async close() {

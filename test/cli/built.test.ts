@@ -1,0 +1,90 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Client } from "@modelcontextprotocol/client";
+import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
+import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { BUILT_CLI, ensureBuilt } from "../built.ts";
+import { CLIENTS, eventually, ROOT, spawnStdio, tempDir } from "../harness.ts";
+import { start } from "../raw.ts";
+
+beforeAll(ensureBuilt, 120_000);
+
+describe("the built package", () => {
+  it.each(CLIENTS)("serves over stdio, %s", async (kind) => {
+    const client = await spawnStdio(kind, { data: await tempDir(), cli: BUILT_CLI });
+    expect(await client.listTools()).toHaveLength(17);
+    await client.call("save_fact", { fact: "Built and bundled." });
+    const { structuredContent } = await client.call("recall_facts", { query: "bundle" });
+    expect(structuredContent.facts).toMatchObject([{ fact: "Built and bundled." }]);
+  });
+
+  it("runs the demo: a ghost in its bundled thread, a model over HTTP", async () => {
+    const child = start([BUILT_CLI, "demo", "--json"]);
+    child.end();
+    expect(await child.exited).toEqual({ code: 0, signal: null });
+    expect(JSON.parse(child.stdout())).toMatchObject({ ok: true, run: { status: "succeeded" } });
+  }, 40_000);
+
+  it("runs code jobs of a folder, and tools of a user's own, in JSON Schema too", async () => {
+    const dir = await tempDir();
+    await writeFile(
+      join(dir, "tools.mjs"),
+      `export default { name: "shout", description: "Shouts.", annotations: { readOnlyHint: true },
+         inputSchema: { type: "object", properties: { text: { type: "string" } }, required: ["text"] },
+         run: ({ text }) => text.toUpperCase() };`,
+    );
+    await writeFile(
+      join(dir, "job.mjs"),
+      'export default { every: "1h", run: async (ghost) => (await ghost.callTool("shout", { text: "done" })).content[0].text };',
+    );
+    const args = ["--tools", join(dir, "tools.mjs"), "--jobs", dir];
+    const client = await spawnStdio("v2 client, 2026 era", { data: dir, cli: BUILT_CLI, args });
+    expect((await client.call("shout", { text: "hey" })).content[0]?.text).toBe("HEY");
+    const job = await eventually(async () => (await client.call("list_jobs")).structuredContent.jobs[0]);
+    expect(job).toMatchObject({ file: "job.mjs", every_seconds: 3_600 });
+    const { run_id } = (await client.call("run_job", { job_id: job.job_id })).structuredContent;
+    const run = await eventually(async () => {
+      const { structuredContent } = await client.call("get_run", { run_id });
+      return structuredContent.finished_at && structuredContent;
+    });
+    expect(run).toMatchObject({ status: "succeeded", output: "DONE" });
+  }, 40_000);
+
+  it("says on an old Node what it needs, in a line", async () => {
+    const text = await readFile(BUILT_CLI, "utf8");
+    expect(text.startsWith("#!/usr/bin/env node\n")).toBe(true);
+    expect(text).toContain("needs Node 22.18");
+  });
+});
+
+describe("mcp.json", () => {
+  it("is a client's configuration as it stands, and starts a server from this folder", async () => {
+    const { mcpServers } = JSON.parse(await readFile(join(ROOT, "mcp.json"), "utf8"));
+    expect(Object.keys(mcpServers)).toEqual(["nightshift"]);
+    const { command, args, env } = mcpServers.nightshift;
+    const data = await tempDir();
+    const transport = new StdioClientTransport({
+      command,
+      args,
+      cwd: ROOT,
+      // As at a client's: its own PATH and HOME, and what the file says. Offline: nothing may be fetched to start.
+      env: {
+        PATH: process.env.PATH ?? "",
+        HOME: process.env.HOME ?? "",
+        ...env,
+        NIGHTSHIFT_DATA_DIR: data,
+        npm_config_offline: "true",
+      },
+      stderr: "pipe",
+    });
+    let stderr = "";
+    transport.stderr?.on("data", (chunk: Buffer) => {
+      stderr += chunk;
+    });
+    const client = new Client({ name: "desktop", version: "1" }, { versionNegotiation: { mode: "auto" } });
+    onTestFinished(() => client.close());
+    await client.connect(transport).catch((error: unknown) => expect.fail(`${error}\n${stderr}`));
+    const { structuredContent } = await client.callTool({ name: "whoami", arguments: {} });
+    expect(structuredContent).toMatchObject({ entity_type: "human" });
+  }, 60_000);
+});

@@ -1,0 +1,86 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { eventually, ROOT } from "../harness.ts";
+import { ERAS, openAgent, openCaller, openStream, send } from "./caller.ts";
+import { serve, serveChild } from "./harness.ts";
+
+const WAITING = `${ROOT}test/http/modules/waiting.ts`;
+
+describe("operations", () => {
+  it("says that it is up, that it is ready, and how it is doing, without a name or an id in it", async () => {
+    const server = await serve();
+    const agent = openAgent();
+    const get = (path: string) => send(agent, server.base + path, { method: "GET" });
+    const caller = await openCaller("legacy", server, await server.key("bob"));
+    const saved = (await caller.call("save_fact", { fact: "Bob keeps bees." })).structuredContent;
+    await send(agent, `${server.base}/bob/secret-path`, { method: "GET" });
+    expect((await get("/healthz")).messages).toEqual([{ status: "ok" }]);
+    expect((await get("/readyz")).messages).toEqual([{ status: "ready" }]);
+    const { text, headers } = await get("/metrics");
+    expect(headers["content-type"]).toContain("text/plain");
+    expect(text).toContain("nightshift_sessions 1");
+    expect(text).toContain('nightshift_http_requests_total{route="/mcp",status="200"} 2');
+    expect(text).toContain('nightshift_http_requests_total{route="other",status="404"} 1');
+    for (const secret of ["bob", "bees", "secret-path", saved.fact_id, String(caller.sessionId)])
+      expect(text).not.toContain(secret);
+  });
+
+  it("says that it is not ready when its stores are gone, and stays up", async () => {
+    const server = await serve();
+    await server.key("bob");
+    await server.app.close();
+    const agent = openAgent();
+    const ready = await send(agent, `${server.base}/readyz`, { method: "GET" });
+    expect([ready.status, ready.messages]).toEqual([503, [{ status: "unavailable" }]]);
+    expect((await send(agent, `${server.base}/healthz`, { method: "GET" })).status).toBe(200);
+  });
+
+  it("refuses a port that is taken, in a sentence", async () => {
+    const first = await serve();
+    const port = Number(new URL(first.base).port);
+    await expect(serve({ port })).rejects.toThrow(/another program listens there; give another --port/);
+  });
+});
+
+describe.each(ERAS)("a server that is told to stop, %s era", (era) => {
+  it("takes no one new, lets calls finish, ends streams, and exits with 0", async () => {
+    const server = await serveChild({ args: ["--tools", WAITING, "--sse"] });
+    const caller = await openCaller(era, server);
+    const stream = await caller.listen(["job://x"]);
+    const old = await openStream(openAgent(), `${server.base}/sse`, { method: "GET" });
+    expect([stream.status, old.status]).toEqual([200, 200]);
+    const call = caller.call("wait", { ms: 1_500, word: "done" });
+    await eventually(async () => {
+      const { text } = await send(openAgent(), `${server.base}/metrics`, { method: "GET" });
+      return /^nightshift_calls 1$/m.test(text);
+    });
+    const stoppedAt = performance.now();
+    const exited = server.stop();
+    await eventually(() =>
+      send(openAgent(), `${server.base}/healthz`, { method: "GET" }).then(
+        () => false,
+        () => true,
+      ),
+    );
+    expect((await call).structuredContent).toMatchObject({ user_id: "alice", word: "done" });
+    await Promise.all([stream.ended, old.ended]);
+    expect(await exited).toBe(0);
+    expect(performance.now() - stoppedAt).toBeLessThan(8_000);
+    expect(server.stderr()).not.toMatch(/"level":(?:50|60)/);
+  }, 30_000);
+
+  it("breaks off what is not done by its deadline, and exits with 0", async () => {
+    const env = { NIGHTSHIFT_SHUTDOWN_SECONDS: "1" };
+    const server = await serveChild({ args: ["--tools", WAITING], env });
+    const caller = await openCaller(era, server);
+    const call = caller.call("wait", { ms: 60_000, word: "never" }).then(
+      ({ isError }) => (isError ? "broken off" : "done"),
+      () => "broken off",
+    );
+    await sleep(200);
+    const stoppedAt = performance.now();
+    expect(await server.stop("SIGINT")).toBe(0);
+    expect(await call).toBe("broken off");
+    expect(performance.now() - stoppedAt).toBeLessThan(8_000);
+  }, 30_000);
+});

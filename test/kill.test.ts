@@ -1,0 +1,164 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { startScriptedModel } from "../src/model/scripted.ts";
+import { eventually, tempDir } from "./harness.ts";
+import { cli, type RawServer, startServer } from "./raw.ts";
+
+const ROUNDS = 10;
+/** Each on data of its own, at the same time. */
+const CHAINS = 3;
+/** From the start of a server to the moment it is killed, at most; its scheduler starts after 200 ms. */
+const LIFE_MS = 1_200;
+const REAP_MS = 5_000;
+
+// biome-ignore-start lint/suspicious/noExplicitAny: whatever came over the wire
+type Shown = Record<string, any>;
+// biome-ignore-end lint/suspicious/noExplicitAny: whatever came over the wire
+
+/** What a server has acknowledged: none of it may ever be missing. */
+interface Acknowledged {
+  readonly facts: Set<string>;
+  readonly jobs: Set<string>;
+  /** Those of them that are due once. */
+  readonly once: Set<string>;
+  readonly runs: Set<string>;
+}
+
+/** A repeatable sequence of numbers from 0 to 1 (mulberry32), so that a failure can be looked at again. */
+function random(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+async function all(server: RawServer, tool: string, key: string, args: object = {}): Promise<Shown[]> {
+  const found: Shown[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await server.call(tool, { limit: 100, ...args, ...(cursor && { cursor }) });
+    found.push(...page[key]);
+    cursor = page.next_cursor;
+  } while (cursor);
+  return found;
+}
+
+/** Sends a handful of calls without waiting, and notes each answer as it comes. */
+function load(server: RawServer, known: Acknowledged, next: () => number, round: number): void {
+  const note = (call: Promise<Shown>, take: (answer: Shown) => void) => void call.then(take, () => {});
+  const soon = () => new Date(Date.now() + 20 + next() * 700).toISOString();
+  const tool = { name: "current_time", arguments: {} };
+  for (let i = 0; i < 4; i++) {
+    const fact = `Fact ${i} of round ${round}.`;
+    note(server.call("save_fact", { fact }), () => known.facts.add(fact));
+    const action = i % 2 === 0 ? { tool } : { prompt: "Say done." };
+    note(server.call("schedule_task", { ...action, execute_at: soon() }), ({ job_id }) => {
+      known.jobs.add(job_id);
+      known.once.add(job_id);
+      note(server.call("run_job", { job_id }), ({ run_id }) => known.runs.add(run_id));
+    });
+  }
+  if (round % 4 === 0)
+    note(server.call("schedule_task", { tool, every_seconds: 1 }), ({ job_id }) => known.jobs.add(job_id));
+}
+
+/** After a start: all that was acknowledged is there, and what was running in a dead process is not running. */
+async function verify(
+  server: RawServer,
+  known: Acknowledged,
+  startedAt: number,
+  hint: string,
+): Promise<void> {
+  const facts = (await all(server, "list_facts", "facts")).map(({ fact }) => fact);
+  expect(
+    [...known.facts].filter((fact) => !facts.includes(fact)),
+    `${hint}: facts`,
+  ).toEqual([]);
+  const jobs = new Map((await all(server, "list_jobs", "jobs")).map((job) => [job.job_id, job]));
+  expect(
+    [...known.jobs].filter((id) => !jobs.has(id)),
+    `${hint}: jobs`,
+  ).toEqual([]);
+  for (const id of known.jobs) expect(jobs.get(id)?.status, hint).toMatch(/^(?:active|completed)$/);
+  await eventually(async () => {
+    const running = await all(server, "list_runs", "runs", { status: "running" });
+    return running.every(({ started_at }) => Date.parse(started_at) >= startedAt);
+  }, REAP_MS);
+}
+
+/** Each occurrence has one row, and each job that was due once has run, or says that it was lost. */
+async function verifyRuns(server: RawServer, known: Acknowledged, hint: string): Promise<Shown[]> {
+  for (const { job_id } of await all(server, "list_jobs", "jobs", { status: "active" }))
+    if (!known.once.has(job_id)) await server.call("pause_job", { job_id });
+  const runs = await eventually(async () => {
+    const found = await all(server, "list_runs", "runs");
+    return found.every(({ finished_at }) => finished_at) && found;
+  }, 20_000);
+  const scheduled = runs.filter(({ trigger }) => trigger === "schedule");
+  const occurrences = scheduled.map(({ job_id, scheduled_for }) => `${job_id} ${scheduled_for}`);
+  expect(new Set(occurrences).size, hint).toBe(occurrences.length);
+  for (const id of known.once)
+    expect(
+      scheduled.filter(({ job_id }) => job_id === id),
+      `${hint}: ${id}`,
+    ).toHaveLength(1);
+  const ids = new Set(runs.map(({ run_id }) => run_id));
+  expect(
+    [...known.runs].filter((id) => !ids.has(id)),
+    `${hint}: queued runs`,
+  ).toEqual([]);
+  for (const { status } of runs) expect(status).toMatch(/^(?:succeeded|lost|skipped)$/);
+  return runs;
+}
+
+async function chain(seed: number): Promise<Shown[]> {
+  const next = random(seed);
+  const data = await tempDir();
+  const model = await startScriptedModel({
+    script: () => ({ text: "Done.", delayMs: Math.floor(next() * 300) }),
+  });
+  onTestFinished(() => model.close());
+  const env = { NIGHTSHIFT_MODEL: "openai-compatible:scripted", NIGHTSHIFT_MODEL_BASE_URL: model.baseUrl };
+  const args = ["--data", data, "--user", "alice"];
+  const known: Acknowledged = { facts: new Set(), jobs: new Set(), once: new Set(), runs: new Set() };
+  for (let round = 0; round < ROUNDS; round++) {
+    const hint = `seed ${seed}, round ${round}`;
+    const startedAt = Date.now();
+    const server = await startServer(args, { env });
+    load(server, known, next, round);
+    if (round % 3 === 2) await verify(server, known, startedAt, hint);
+    await wait(next() * LIFE_MS);
+    server.kill("SIGKILL");
+    expect((await server.exited).signal, hint).toBe("SIGKILL");
+  }
+  const hint = `seed ${seed}, at the end`;
+  const startedAt = Date.now();
+  const server = await startServer(args, { env });
+  await verify(server, known, startedAt, hint);
+  const runs = await verifyRuns(server, known, hint);
+  expect(known.facts.size, hint).toBeGreaterThan(0);
+  expect(known.jobs.size, hint).toBeGreaterThan(0);
+  // And it works as if nothing had been.
+  const [job_id = ""] = known.once;
+  const { run_id } = await server.call("run_job", { job_id });
+  await eventually(async () => (await server.call("get_run", { run_id })).status === "succeeded");
+  server.end();
+  expect((await server.exited).code).toBe(0);
+  expect(JSON.parse((await cli(["doctor", "--data", data, "--json"], { env })).stdout)).toMatchObject({
+    ok: true,
+  });
+  return runs;
+}
+
+describe(`a server that is killed ${ROUNDS * CHAINS} times, at any moment`, () => {
+  it("loses nothing that it acknowledged, and leaves no run that lies", async () => {
+    const seed = Date.now() & 0xffff;
+    const runs = await Promise.all(Array.from({ length: CHAINS }, (_, i) => chain(seed + i)));
+    const statuses = runs.flat().map(({ status }) => status);
+    // The kills did hit runs at work, or nothing was shown.
+    expect(statuses.filter((status) => status === "lost").length, `seed ${seed}`).toBeGreaterThan(0);
+  }, 180_000);
+});
