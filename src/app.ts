@@ -83,16 +83,16 @@ export async function createApp(options: AppOptions): Promise<App> {
       now,
       scheduler,
       get facts() {
-        return narrow(stores.facts(userKey), scopes);
+        return narrow(stores.facts(userKey), scopes, "facts");
       },
       get jobs() {
-        return narrow(stores.jobs(context), scopes);
+        return narrow(stores.jobs(context), scopes, "jobs");
       },
       get runs() {
-        return narrow(stores.runs(userKey), scopes);
+        return narrow(stores.runs(userKey), scopes, "jobs");
       },
       get runControl() {
-        return narrow(stores.runs(userKey), scopes);
+        return narrow(stores.runs(userKey), scopes, "jobs");
       },
     };
   };

@@ -43,9 +43,10 @@ const GRANTS = {
   "jobs:write": ["create", "update", "get", "enqueue", "cancel"],
 } as const satisfies Record<Scope, readonly string[]>;
 
-/** The same store with the methods that `scopes` grant; the others refuse. */
-export function narrow<T extends object>(store: T, scopes: readonly Scope[]): T {
-  const granted = new Set<PropertyKey>(scopes.flatMap((scope): readonly string[] => GRANTS[scope]));
+/** The same store with the methods that `scopes` grant for what is in it (`room`); the others refuse. */
+export function narrow<T extends object>(store: T, scopes: readonly Scope[], room: "facts" | "jobs"): T {
+  const own = scopes.filter((scope) => scope.startsWith(room));
+  const granted = new Set<PropertyKey>(own.flatMap((scope): readonly string[] => GRANTS[scope]));
   return new Proxy(store, {
     get(target, method, receiver) {
       if (granted.has(method) || method === "then") return Reflect.get(target, method, receiver);

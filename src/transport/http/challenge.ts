@@ -36,9 +36,11 @@ export function missingScope(house: House, proof: Proof, req: Request): Scope | 
     params?: { name?: unknown; uri?: unknown };
   };
   let needed: Scope | undefined;
-  if (method === "tools/call") needed = house.catalog.definitions.get(String(params?.name))?.scope;
-  if (method === "resources/read" || method === "resources/subscribe")
-    needed = resourceScope(String(params?.uri));
+  const { name, uri } = params ?? {};
+  if (method === "tools/call" && typeof name === "string")
+    needed = house.catalog.definitions.get(name)?.scope;
+  if ((method === "resources/read" || method === "resources/subscribe") && typeof uri === "string")
+    needed = resourceScope(uri);
   return needed && !proof.scopes.includes(needed) ? needed : undefined;
 }
 

@@ -20,10 +20,12 @@ export function createModern(house: House): Modern {
   const hasModules = house.registers.length > 0;
   return {
     async serve(arrival, userKey, req, res) {
+      let dispose = async () => {};
       const open = async () => {
-        const { server } = await openConnection(house, arrival, "modern");
-        if (hasModules) publishThrough(handler.notify, server);
-        return server;
+        const opened = await openConnection(house, arrival, "modern");
+        dispose = opened.dispose;
+        if (hasModules) publishThrough(handler.notify, opened.server);
+        return opened.server;
       };
       const handler = createMcpHandler(open, {
         legacy: "reject",
@@ -31,8 +33,15 @@ export function createModern(house: House): Modern {
         onerror: (error) =>
           house.log.debug({ reason: error.message }, "a request was answered with an error"),
       });
-      const response = await handler.fetch(toWebRequest(req, arrival.signal), { parsedBody: req.body });
-      await sendResponse(response, res, arrival.signal);
+      try {
+        const response = await handler.fetch(toWebRequest(req, arrival.signal), { parsedBody: req.body });
+        // A stream of changes lives on without tools.
+        if (req.body?.method === "subscriptions/listen") await dispose();
+        await sendResponse(response, res, arrival.signal);
+      } finally {
+        // A server that was never connected (a listen stream's, a refused call's) does not say that it is closed.
+        await dispose();
+      }
     },
   };
 }

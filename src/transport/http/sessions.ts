@@ -49,6 +49,7 @@ export function createSessions(parts: {
         res,
         429,
         "You have too many open sessions; end one with DELETE, or wait until one is idle for long enough.",
+        { headers: { "Retry-After": "5" } },
       );
     const ended = new AbortController();
     const transport = new NodeStreamableHTTPServerTransport({

@@ -19,7 +19,10 @@ export function createSsePair(house: House, limits: Limits): SsePair {
   return {
     async stream(proof, _req, res) {
       const giveBack = limits.take("sessions", proof.userKey);
-      if (!giveBack) return refuse(res, 429, "You have too many open sessions; close one first.");
+      if (!giveBack)
+        return refuse(res, 429, "You have too many open sessions; close one first.", {
+          headers: { "Retry-After": "5" },
+        });
       const ended = new AbortController();
       res.once("close", () => {
         giveBack();
