@@ -126,6 +126,9 @@ function route(parts: Parts): Express {
     ...(config.publicUrl ? [new URL(config.publicUrl).hostname] : []),
   ];
   app.use(metrics.count, hostHeaderValidation(hosts), originValidation(hosts));
+  const guarded = [prove(parts), readBody(config), paceBatch(parts), counting(parts)];
+  // First, for it is what is asked for; `route().all` and not `app.all`, which sets a handler for each method of HTTP.
+  app.route("/mcp").all(...guarded, serveMcp(parts));
   app.get("/healthz", (_req, res) => void res.json({ status: "ok" }));
   app.get("/readyz", async (_req, res) => {
     const isReady = await parts.checkReady().then(
@@ -136,8 +139,6 @@ function route(parts: Parts): Express {
   });
   app.get("/metrics", (_req, res) => metrics.show(res));
   if (parts.issuer) app.get(METADATA_PATHS, showMetadata(parts, parts.issuer));
-  const guarded = [prove(parts), readBody(config), paceBatch(parts), counting(parts)];
-  app.all("/mcp", ...guarded, serveMcp(parts));
   const { sse } = parts;
   if (sse) {
     app.get("/sse", prove(parts), (req, res) => sse.stream(proofOf(res.locals), req, res));
