@@ -15,12 +15,16 @@ import { openThreads } from "./scheduler/bree.ts";
 import { type Clock, createClock } from "./scheduler/clock.ts";
 import { createOccurrences } from "./scheduler/ledger.ts";
 import type { Reach, Worker } from "./scheduler/occurrences.ts";
+import type { UpstreamConfig } from "./upstream/config.ts";
+import { openUpstreams } from "./upstream/open.ts";
 
 export interface NightParts {
   readonly config: Config;
   readonly log: Log;
   readonly now: () => number;
   readonly events: Events;
+  /** Other MCP servers, from `--mcp-config`. */
+  readonly upstreams: UpstreamConfig;
   readonly database: () => Promise<Database>;
   readonly openRuns: (userKey: string) => RunBook;
 }
@@ -77,7 +81,7 @@ function reachableKinds({ model, jobsDir }: Config): Action["kind"][] {
 }
 
 async function openClock(parts: NightParts, reach: Reach, spare: number) {
-  const { config, log, now, events, openRuns } = parts;
+  const { config, log, now, events, openRuns, upstreams } = parts;
   const database = await parts.database();
   const occurrences = createOccurrences(database);
   const threads = openThreads({ spare, memoryMb: config.ghostMemoryMb, log });
@@ -94,6 +98,12 @@ async function openClock(parts: NightParts, reach: Reach, spare: number) {
       openDailyTokens(database, { userKey, maxTokens: config.maxTokensPerDay, now }),
     log,
     now,
+    ...(upstreams.length > 0 && {
+      upstreams: {
+        servers: upstreams.map(({ name }) => name),
+        open: (grants) => openUpstreams(upstreams, { grants, log }),
+      },
+    }),
     toolModules: config.tools.map((path) => resolve(path)),
     ...(config.jobsDir && { jobsDir: resolve(config.jobsDir) }),
     listeners: [{ onEnd: ({ run }) => announce(run.userKey, run.runId, run.jobId) }],

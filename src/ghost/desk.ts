@@ -4,6 +4,7 @@ import type { Model, ModelAnswer, ModelRequest } from "../model/model.ts";
 import type { DailyTokens } from "../runs/daily.ts";
 import type { Usage } from "../runs/run.ts";
 import type { RunReader } from "../tools/services.ts";
+import type { Upstreams } from "../tools/upstream.ts";
 import { type Question, type ToThread, toWire } from "./messages.ts";
 
 export interface DeskOptions {
@@ -16,6 +17,8 @@ export interface DeskOptions {
   readonly daily?: DailyTokens | undefined;
   /** The runs of the job's owner; the ghost is shown those of its own job. */
   readonly runs: RunReader;
+  /** Other MCP servers, as far as this job may use them; absent where it may use none. */
+  readonly upstreams?: Upstreams | undefined;
   readonly log: Log;
   readonly reply: (message: ToThread) => void;
 }
@@ -39,9 +42,9 @@ export function openDesk(options: DeskOptions): Desk {
 
   const answer = (question: Question, signal: AbortSignal): Promise<unknown> => {
     if (question.kind === "model") return budget.ask(question.request, signal);
-    return question.kind === "list_runs"
-      ? listRuns(options, question.options)
-      : getRun(options, question.runId);
+    if (question.kind === "list_runs") return listRuns(options, question.options);
+    if (question.kind === "get_run") return getRun(options, question.runId);
+    return askUpstreams(options, question, signal);
   };
   const serve = async (id: number, question: Question, signal: AbortSignal): Promise<void> => {
     try {
@@ -112,6 +115,15 @@ function overBudget({ input_tokens, output_tokens }: Usage, maxTokens: number): 
     `Stopped before the next model call: this run has used ${spent} tokens (${input_tokens} in, ${output_tokens} out) of the ${maxTokens} that its max_tokens allows.`,
     { spent, maxTokens },
   );
+}
+
+type UpstreamQuestion = Extract<Question, { kind: "upstream_tools" | "upstream_call" }>;
+
+/** Which servers and tools these are was settled when the port was opened; no message can change it. */
+async function askUpstreams({ upstreams }: DeskOptions, question: UpstreamQuestion, signal: AbortSignal) {
+  if (!upstreams) throw new NightshiftError("TOOL_DENIED", "This run was granted no tool of another server.");
+  if (question.kind === "upstream_tools") return upstreams.list(signal);
+  return upstreams.call(question.tool, question.arguments, signal);
 }
 
 type ListOptions = Extract<Question, { kind: "list_runs" }>["options"];

@@ -3,6 +3,7 @@ import type { Action } from "../jobs/job.ts";
 import type { ModelAnswer, ModelRequest } from "../model/model.ts";
 import type { EndStatus, Run, RunStatus, TranscriptStep } from "../runs/run.ts";
 import type { RunPage } from "../runs/store.ts";
+import type { UpstreamAnswer, UpstreamListing } from "../tools/upstream.ts";
 
 /*
  * Everything that crosses the port between a ghost's thread and the main side. On the wire each message is JSON
@@ -29,6 +30,12 @@ export type Question =
   | {
       readonly kind: "list_runs";
       readonly options: { jobId?: string; status?: RunStatus; limit?: number; cursor?: string };
+    }
+  | { readonly kind: "upstream_tools" }
+  | {
+      readonly kind: "upstream_call";
+      readonly tool: string;
+      readonly arguments: Readonly<Record<string, unknown>>;
     };
 
 /** The kind of each question with what it is answered with. */
@@ -36,6 +43,8 @@ export interface Answers {
   readonly model: ModelAnswer;
   readonly get_run: Run;
   readonly list_runs: RunPage;
+  readonly upstream_tools: UpstreamListing;
+  readonly upstream_call: UpstreamAnswer;
 }
 
 /** All that a ghost is told. No key, no other user, no path but those of its own code. */
@@ -51,6 +60,8 @@ export interface Start {
     readonly tools: readonly string[] | null;
     readonly useReactLoop: boolean;
     readonly maxIterations: number;
+    /** Whether it was granted tools of other MCP servers; which ones, the main side knows. */
+    readonly usesUpstreams: boolean;
   };
   /** The `file` of a code job is an absolute path here: the main side has found it in the jobs folder. */
   readonly action: Action;

@@ -11,6 +11,8 @@ import type { Threads } from "../scheduler/bree.ts";
 import type { Claimed, Occurrences } from "../scheduler/occurrences.ts";
 import type { GhostThread } from "../scheduler/worker.ts";
 import type { RunReader } from "../tools/services.ts";
+import { serverOf, type Upstreams } from "../tools/upstream.ts";
+import { grantsOf } from "./allowance.ts";
 import { type Broker, openBroker } from "./broker.ts";
 import { awaitEnding, type Ending, failure } from "./ending.ts";
 import type { Start } from "./messages.ts";
@@ -29,9 +31,18 @@ export interface GhostDeps {
   readonly now: () => number;
   /** Modules with users' own tools, as `--tools` names them. */
   readonly toolModules: readonly string[];
+  /** Other MCP servers; absent where none are configured. */
+  readonly upstreams?: UpstreamSource | undefined;
   /** Where the files of code jobs are. */
   readonly jobsDir?: string | undefined;
   readonly listeners?: readonly GhostListener[];
+}
+
+/** The other MCP servers of this process, none of them connected. */
+export interface UpstreamSource {
+  readonly servers: readonly string[];
+  /** For one run: what `grants` name, and nothing else. */
+  open(grants: readonly string[]): Upstreams;
 }
 
 /** Told of each step as it happens and of the end, once. What it throws is logged and changes nothing. */
@@ -52,11 +63,12 @@ export async function runGhost(claimed: Claimed, deps: GhostDeps, signal: AbortS
   let thread: GhostThread | undefined;
   let broker: Broker | undefined;
   let ending: Ending;
+  const upstreams = openUpstreams(claimed.job, deps);
   try {
-    const start = startOf(claimed, deps, correlationId);
+    const start = startOf(claimed, deps, { correlationId, usesUpstreams: upstreams !== undefined });
     signal.throwIfAborted();
     thread = await deps.threads.take();
-    broker = brokerOf(claimed, deps, thread);
+    broker = brokerOf(claimed, deps, { thread, upstreams });
     broker.start(start);
     const { timeoutSeconds } = claimed.job.limits;
     ending = await awaitEnding(broker, thread, { timeoutSeconds, signal });
@@ -65,6 +77,8 @@ export async function runGhost(claimed: Claimed, deps: GhostDeps, signal: AbortS
     ending = failure(toPublicError(error), signal.aborted ? "cancelled" : "failed");
   }
   broker?.close();
+  // Their processes may take a moment to end; the outcome does not wait for that, the run's end does.
+  const closing = upstreams?.close();
   await thread?.terminate();
 
   const outcome: Outcome = {
@@ -76,11 +90,16 @@ export async function runGhost(claimed: Claimed, deps: GhostDeps, signal: AbortS
   const status = isWritten ? outcome.status : "lost";
   audit(claimed, { status, code: outcome.error?.code, correlationId, startedAtMs }, deps.log);
   if (isWritten) tell(deps, (listener) => listener.onEnd?.(claimed, outcome));
+  await closing;
   return status;
 }
 
 /** All that a thread is told. No key, no other user, no path but that of its own code. */
-function startOf({ run, job }: Claimed, deps: GhostDeps, correlationId: string): Start {
+function startOf(
+  { run, job }: Claimed,
+  deps: GhostDeps,
+  { correlationId, usesUpstreams }: { correlationId: string; usesUpstreams: boolean },
+): Start {
   return {
     type: "start",
     user: { userId: job.userId, userKey: job.userKey },
@@ -93,6 +112,7 @@ function startOf({ run, job }: Claimed, deps: GhostDeps, correlationId: string):
       tools: job.tools && [...job.tools],
       useReactLoop: job.limits.useReactLoop,
       maxIterations: job.limits.maxIterations,
+      usesUpstreams,
     },
     action: actionOf(job.action, deps.jobsDir),
     run: {
@@ -107,6 +127,12 @@ function startOf({ run, job }: Claimed, deps: GhostDeps, correlationId: string):
   };
 }
 
+/** Of the configured servers, those that the job names; undefined where it names none. */
+function openUpstreams(job: Claimed["job"], { upstreams }: GhostDeps): Upstreams | undefined {
+  const grants = grantsOf(job).filter((name) => upstreams?.servers.includes(serverOf(name) ?? ""));
+  return grants.length > 0 ? upstreams?.open(grants) : undefined;
+}
+
 function actionOf(action: Action, jobsDir: string | undefined): Start["action"] {
   if (action.kind === "prompt") return { ...action };
   if (action.kind === "tool") return { ...action, arguments: { ...action.arguments } };
@@ -117,10 +143,15 @@ function actionOf(action: Action, jobsDir: string | undefined): Start["action"] 
   return { kind: "code", file };
 }
 
-function brokerOf(claimed: Claimed, deps: GhostDeps, { port }: GhostThread): Broker {
+function brokerOf(
+  claimed: Claimed,
+  deps: GhostDeps,
+  { thread, upstreams }: { thread: GhostThread; upstreams: Upstreams | undefined },
+): Broker {
   const { job, run } = claimed;
   return openBroker({
-    port,
+    port: thread.port,
+    upstreams,
     jobId: job.jobId,
     model: deps.model,
     maxTokens: job.limits.maxTokens,

@@ -7,10 +7,12 @@ import type { ToolDefinition } from "../tools/define.ts";
 import { ghostTools } from "../tools/for-ghosts.ts";
 import type { Services } from "../tools/services.ts";
 import { buildToolkit, type Toolkit } from "../tools/toolkit.ts";
+import { isWildcard } from "../tools/upstream.ts";
 import { allowedTools } from "./allowance.ts";
 import { openHands } from "./hands.ts";
 import type { Link } from "./link.ts";
 import { cut, MAX_OUTPUT_CHARS, type Start, type Step, type ThreadOutcome, toWire } from "./messages.ts";
+import { upstreamTools } from "./upstreams.ts";
 import { type Session, work } from "./work.ts";
 
 /** The isolated session of one run, from its start message to its outcome. Never rejects. */
@@ -56,13 +58,16 @@ async function openToolkit(
 ): Promise<Toolkit> {
   const own = await loadOwnTools(start.toolModules);
   const allowed = new Set(allowedTools({ tools: start.job.tools, action: start.action }, ghostTools, own));
-  const missing = (start.job.tools ?? []).filter((name) => !allowed.has(name));
+  const others = start.job.usesUpstreams ? await upstreamTools(link, allowed, onStep) : [];
+  const found = new Set([...allowed, ...others.map(({ name }) => name)]);
+  const missing = (start.job.tools ?? []).filter((name) => !found.has(name) && !isWildcard(name));
   if (missing.length > 0 && start.action.kind !== "tool")
     onStep({
       type: "note",
       text: cut(`the job names tools that no ghost has: ${missing.join(", ")}`, 1_000),
     });
-  const catalog = createCatalog([...ghostTools, ...own].filter(({ name }) => allowed.has(name)));
+  const local = [...ghostTools, ...own].filter(({ name }) => allowed.has(name));
+  const catalog = createCatalog([...local, ...others]);
   const services: Services = {
     now: Date.now,
     runs: {

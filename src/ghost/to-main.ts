@@ -54,6 +54,12 @@ const question: z.ZodType<Question> = z.discriminatedUnion("kind", [
       cursor: z.string().max(1_000).exactOptional(),
     }),
   }),
+  z.object({ kind: z.literal("upstream_tools") }),
+  z.object({
+    kind: z.literal("upstream_call"),
+    tool: z.string().max(200),
+    arguments: z.record(z.string(), z.unknown()),
+  }),
 ]);
 
 const stepText = z.string().max(MAX_STEP_TEXT_CHARS);

@@ -27,6 +27,7 @@ const MESSAGES: Readonly<Record<ToThread["type"], Shape>> = {
       tools: "array?",
       useReactLoop: "boolean",
       maxIterations: "number",
+      usesUpstreams: "boolean",
     },
     action: { kind: "string" },
     run: {
@@ -54,6 +55,11 @@ const ANSWERS: Readonly<Record<keyof Answers, Shape>> = {
   },
   get_run: RUN,
   list_runs: { runs: [RUN] },
+  upstream_tools: {
+    tools: [{ name: "string", description: "string", inputSchema: "object" }],
+    notes: ["string"],
+  },
+  upstream_call: { text: "string", isError: "boolean" },
 };
 
 /** Parses what came from the main side. Throws for anything else. */

@@ -41,6 +41,9 @@ export function serverOf(name: string): string | undefined {
   return at > 0 ? name.slice(0, at) : undefined;
 }
 
+/** `server__*`: all the tools of one server. */
+export const isWildcard = (name: string): boolean => name.endsWith(`${SEPARATOR}*`);
+
 /** Whether one of `grants` names this tool, itself or as `server__*`. */
 export function isGranted(tool: string, grants: readonly string[]): boolean {
   const server = serverOf(tool);

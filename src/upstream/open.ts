@@ -69,8 +69,16 @@ export function openUpstreams(config: UpstreamConfig, options: OpenOptions): Ups
 function listingOf(reached: readonly Reached[], grants: readonly string[]): UpstreamListing {
   return {
     tools: reached.flatMap(({ tools }) => tools.filter(({ name }) => isGranted(name, grants))),
-    notes: reached.flatMap(({ notes }) => notes),
+    notes: reached.flatMap(({ name, left, notes }) => {
+      const missed = left.filter((tool) => isGranted(tool, grants));
+      return missed.length > 0 ? [...notes, leftOut(name, missed)] : notes;
+    }),
   };
+}
+
+function leftOut(server: string, missed: readonly string[]): string {
+  const more = missed.length > 10 ? ` and ${missed.length - 10} more` : "";
+  return `Left out of ${server}, for their name or their schema: ${missed.slice(0, 10).join(", ")}${more}.`;
 }
 
 /** The result of `work`, or the reason of `signal`, whichever is first; the work goes on for others. */

@@ -15,6 +15,8 @@ export interface ReachOptions {
 export interface Reached {
   readonly name: string;
   readonly tools: readonly UpstreamTool[];
+  /** The names of tools that no model can be offered. */
+  readonly left: readonly string[];
   readonly notes: readonly string[];
   /** Why it could not be reached at all. */
   readonly problem?: string;
@@ -45,10 +47,11 @@ export async function reachServer(server: UpstreamServer, options: ReachOptions)
   try {
     connection = await connect(server, { timeoutMs: options.timeoutMs, signal: deadline, onStderr });
     const { client, close } = connection;
-    const { tools, notes } = await listTools(server.name, client, deadline, options.timeoutMs);
+    const { tools, left, notes } = await listTools(server.name, client, deadline, options.timeoutMs);
     return {
       name: server.name,
       tools,
+      left,
       notes,
       call: (tool, args, callSignal) => callTool(server.name, client, tool, args, callSignal),
       close,
@@ -59,7 +62,7 @@ export async function reachServer(server: UpstreamServer, options: ReachOptions)
     const problem = late ? "it did not answer in time" : reasonOf(error);
     log.warn({ upstream: server.name, reason: problem }, "an upstream server is not there");
     const notes = [`The tools of ${server.name} are absent: ${problem}.`];
-    return { name: server.name, tools: [], notes, problem, call: notThere, close: async () => {} };
+    return { name: server.name, tools: [], left: [], notes, problem, call: notThere, close: async () => {} };
   }
 }
 
@@ -86,15 +89,8 @@ async function listTools(server: string, client: Client, signal: AbortSignal, ti
     cursor = answer.nextCursor;
     isWhole = cursor === undefined;
   }
-  const notes = [
-    ...(left.length > 0
-      ? [
-          `Left out of ${server}, for their name or their schema: ${left.slice(0, 10).join(", ")}${left.length > 10 ? ` and ${left.length - 10} more` : ""}.`,
-        ]
-      : []),
-    ...(isWhole ? [] : [`${server} has more tools than are read; the first ${tools.size} are there.`]),
-  ];
-  return { tools: [...tools.values()], notes };
+  const notes = isWhole ? [] : [`${server} has more tools than are read; the first ${tools.size} are there.`];
+  return { tools: [...tools.values()], left, notes };
 }
 
 const isUsable = (name: string, schema: unknown): boolean =>

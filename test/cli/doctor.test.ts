@@ -5,7 +5,16 @@ import { tempDir } from "../harness.ts";
 import { ask, openProgram } from "../program.ts";
 import { cli } from "../raw.ts";
 
-const CHECKS = ["node", "data folder", "facts.sqlite", "jobs.sqlite", "model", "own tools", "jobs folder"];
+const CHECKS = [
+  "node",
+  "data folder",
+  "facts.sqlite",
+  "jobs.sqlite",
+  "model",
+  "own tools",
+  "mcp servers",
+  "jobs folder",
+];
 
 interface Finding {
   readonly check: string;

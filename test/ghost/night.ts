@@ -13,6 +13,8 @@ import type { Run } from "../../src/runs/run.ts";
 import { openThreads } from "../../src/scheduler/bree.ts";
 import { type ClockOptions, createClock } from "../../src/scheduler/clock.ts";
 import { createOccurrences } from "../../src/scheduler/ledger.ts";
+import type { UpstreamConfig } from "../../src/upstream/config.ts";
+import { openUpstreams } from "../../src/upstream/open.ts";
 import { tempDir } from "../harness.ts";
 
 export const ALICE = { userId: "alice", userKey: "a".repeat(64) };
@@ -24,6 +26,7 @@ export interface NightOptions {
   readonly retries?: number;
   readonly jobsDir?: string;
   readonly toolModules?: readonly string[];
+  readonly upstreams?: UpstreamConfig;
   readonly memoryMb?: number;
   readonly spare?: number;
   readonly clock?: Partial<ClockOptions>;
@@ -74,6 +77,12 @@ export async function openNight(options: NightOptions = {}) {
     now: Date.now,
     toolModules: options.toolModules ?? [],
     jobsDir: options.jobsDir,
+    ...(options.upstreams && {
+      upstreams: {
+        servers: options.upstreams.map(({ name }) => name),
+        open: (grants) => openUpstreams(options.upstreams ?? [], { grants, log, connectMs: 5_000 }),
+      },
+    }),
     ...(options.listener && { listeners: [options.listener] }),
   };
   const clock = createClock({

@@ -69,7 +69,9 @@ export const jobArguments = {
     .array(z.string().min(1).max(128))
     .max(100)
     .optional()
-    .describe("the tools its ghost may use; default: the harmless built-in ones"),
+    .describe(
+      "the tools its ghost may use, of other MCP servers too: server__tool or server__*; default: the harmless built-in ones",
+    ),
 };
 
 const jobArgumentsSchema = z.strictObject(jobArguments);
@@ -107,10 +109,19 @@ export function assertRunnable(
   if (obstacle) throw new NightshiftError("MODEL_NOT_CONFIGURED", obstacle);
   const offered = scheduler.ghostTools();
   const wanted = [...(tools ?? []), ...(action.kind === "tool" ? [action.tool] : [])];
-  const unknown = wanted.filter((tool) => !offered.includes(tool));
+  const unknown = wanted.filter((tool) => !offered.includes(tool) && !scheduler.isUpstream(tool));
   if (unknown.length > 0)
     throw new NightshiftError(
       "TOOL_NOT_FOUND",
       `A ghost has no tool "${unknown[0]}". A ghost's tools here: ${offered.join(", ")}.`,
     );
+}
+
+/** Asks other servers for the tools of theirs that `args` name; a sentence for each that did not answer. */
+export async function checkUpstreams(
+  { tool, allowed_tools = [] }: JobArguments,
+  scheduler: SchedulerFace,
+): Promise<readonly string[]> {
+  const names = [...allowed_tools, ...(tool ? [tool.name] : [])].filter(scheduler.isUpstream);
+  return names.length > 0 ? scheduler.checkUpstreams(names) : [];
 }

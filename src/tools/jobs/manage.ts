@@ -6,7 +6,14 @@ import type { JobChange } from "../../jobs/store.ts";
 import type { ToolAnnotations, ToolDefinition } from "../define.ts";
 import { answer } from "../result.ts";
 import { need, type Services } from "../services.ts";
-import { actionOf, assertRunnable, type JobArguments, jobArguments, limitsOf } from "./arguments.ts";
+import {
+  actionOf,
+  assertRunnable,
+  checkUpstreams,
+  type JobArguments,
+  jobArguments,
+  limitsOf,
+} from "./arguments.ts";
 import { jobBrief, jobShape, lastRunOf, lastRunShape, showJob, tellJob } from "./show.ts";
 
 const jobId = z.string().min(1).max(100).describe("the job_id that schedule_task or list_jobs gave");
@@ -63,10 +70,14 @@ const getJob: ToolDefinition<Services> = {
 
 /** A tool that changes one job and shows the result. */
 function changing<Args extends { job_id: string }>(
-  face: Pick<ToolDefinition, "name" | "title" | "description"> & { extra?: z.ZodRawShape },
+  face: Pick<ToolDefinition, "name" | "title" | "description"> & {
+    extra?: z.ZodRawShape;
+    /** What must be asked of others before the change is decided on; a sentence for each that did not answer. */
+    prepare?: (args: Args, services: Services) => Promise<readonly string[]>;
+  },
   decide: (job: Job, args: Args, services: Services) => JobChange,
 ): ToolDefinition<Services> {
-  const { extra, ...rest } = face;
+  const { extra, prepare, ...rest } = face;
   return {
     ...rest,
     scope: "jobs:write",
@@ -76,10 +87,11 @@ function changing<Args extends { job_id: string }>(
     create: (_context, services) => ({
       run: async (args: Args) => {
         const book = need(services.jobs, "schedules");
+        const warnings = (await prepare?.(args, services)) ?? [];
         const job = await book.update(args.job_id, (stored) => decide(stored, args, services));
         services.scheduler?.wake();
         const shown = showJob(job, services);
-        return answer(shown, tellJob(shown));
+        return answer(shown, [tellJob(shown), ...warnings].join("\n"));
       },
     }),
   };
@@ -147,6 +159,7 @@ const updateJob = changing<JobArguments & { job_id: string }>(
     title: "Change a job",
     description: "Changes what is given of a job and leaves the rest. A new time replaces the old one.",
     extra: { prompt, tool, ...others },
+    prepare: (args, { scheduler }) => checkUpstreams(args, need(scheduler, "schedules")),
   },
   (job, args, services) => {
     assertNotFromFile(job, "change");

@@ -4,7 +4,14 @@ import { nextOccurrence, parseSchedule } from "../../jobs/schedule.ts";
 import type { ToolDefinition } from "../define.ts";
 import { answer } from "../result.ts";
 import { need, type Services } from "../services.ts";
-import { actionOf, assertRunnable, type JobArguments, jobArguments, limitsOf } from "./arguments.ts";
+import {
+  actionOf,
+  assertRunnable,
+  checkUpstreams,
+  type JobArguments,
+  jobArguments,
+  limitsOf,
+} from "./arguments.ts";
 import { jobShape, showJob } from "./show.ts";
 
 export const scheduleTask: ToolDefinition<Services> = {
@@ -29,6 +36,7 @@ export const scheduleTask: ToolDefinition<Services> = {
       const { schedule, timezone } = parseSchedule(args, now);
       const tools = args.allowed_tools ?? null;
       assertRunnable(action, tools, scheduler);
+      const warnings = await checkUpstreams(args, scheduler);
       const job = await need(services.jobs, "schedules").create({
         name: args.name ?? null,
         action,
@@ -41,12 +49,13 @@ export const scheduleTask: ToolDefinition<Services> = {
       });
       scheduler.wake();
       const shown = showJob(job, services);
+      const notes = [...(scheduler.caveat ? [scheduler.caveat] : []), ...warnings];
       const text = [
         `Scheduled as ${job.jobId}. It runs at ${shown.next_runs.join(", then ")} (${timezone}).`,
         `It runs as ${shown.ghost_session_id}, which has no access to this user's memory. Read what came of it with list_runs and get_run.`,
-        ...(scheduler.caveat ? [scheduler.caveat] : []),
+        ...notes,
       ].join("\n");
-      return answer({ ...shown, ...(scheduler.caveat && { note: scheduler.caveat }) }, text);
+      return answer({ ...shown, ...(notes.length > 0 && { note: notes.join("\n") }) }, text);
     },
   }),
 };
