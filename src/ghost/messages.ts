@@ -62,6 +62,8 @@ export interface Start {
     readonly maxIterations: number;
     /** Whether it was granted tools of other MCP servers; which ones, the main side knows. */
     readonly usesUpstreams: boolean;
+    /** What the owner copied into the job of their memory. */
+    readonly pinnedFacts: readonly string[];
   };
   /** The `file` of a code job is an absolute path here: the main side has found it in the jobs folder. */
   readonly action: Action;

@@ -113,6 +113,7 @@ function startOf(
       useReactLoop: job.limits.useReactLoop,
       maxIterations: job.limits.maxIterations,
       usesUpstreams,
+      pinnedFacts: job.provision.pinnedFacts.map(({ text }) => text),
     },
     action: actionOf(job.action, deps.jobsDir),
     run: {

@@ -28,6 +28,7 @@ const MESSAGES: Readonly<Record<ToThread["type"], Shape>> = {
       useReactLoop: "boolean",
       maxIterations: "number",
       usesUpstreams: "boolean",
+      pinnedFacts: ["string"],
     },
     action: { kind: "string" },
     run: {

@@ -1,3 +1,5 @@
+import type { Provision } from "./provision.ts";
+
 /** When a job runs. Times are epoch ms. */
 export type Schedule =
   | { readonly kind: "at"; readonly at: number }
@@ -59,6 +61,7 @@ export interface Job {
   readonly limits: Limits;
   /** Names of the tools its ghost may use; null means the harmless default. */
   readonly tools: readonly string[] | null;
+  readonly provision: Provision;
   readonly status: JobStatus;
   /** A sentence for people: why it is paused, completed or cancelled. */
   readonly statusReason: string | null;

@@ -2,6 +2,7 @@ import type { Transaction } from "kysely";
 import { newId } from "../database/ids.ts";
 import type { Tables } from "../database/schema.ts";
 import type { Job } from "./job.ts";
+import { NO_PROVISION } from "./provision.ts";
 import { toJobRow } from "./row.ts";
 import type { NewJob } from "./store.ts";
 
@@ -14,6 +15,7 @@ export interface Owner {
 export function bornJob(job: NewJob, owner: Owner, now: number): Job {
   const over = job.nextRunAt === null;
   return {
+    provision: NO_PROVISION,
     ...job,
     ...owner,
     jobId: newId("job", now),

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
 import { type Action, DEFAULT_LIMITS, type Limits } from "../../jobs/job.ts";
 import type { SchedulerFace } from "../services.ts";
+import { provisionArguments } from "./provide.ts";
 
 /** How schedule_task, update_job and the jobs folder describe a job; each says what it leaves out on its own. */
 export const jobArguments = {
@@ -72,6 +73,7 @@ export const jobArguments = {
     .describe(
       "the tools its ghost may use, of other MCP servers too: server__tool or server__*; default: the harmless built-in ones",
     ),
+  ...provisionArguments,
 };
 
 const jobArgumentsSchema = z.strictObject(jobArguments);
@@ -115,13 +117,4 @@ export function assertRunnable(
       "TOOL_NOT_FOUND",
       `A ghost has no tool "${unknown[0]}". A ghost's tools here: ${offered.join(", ")}.`,
     );
-}
-
-/** Asks other servers for the tools of theirs that `args` name; a sentence for each that did not answer. */
-export async function checkUpstreams(
-  { tool, allowed_tools = [] }: JobArguments,
-  scheduler: SchedulerFace,
-): Promise<readonly string[]> {
-  const names = [...allowed_tools, ...(tool ? [tool.name] : [])].filter(scheduler.isUpstream);
-  return names.length > 0 ? scheduler.checkUpstreams(names) : [];
 }

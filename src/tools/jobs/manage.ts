@@ -6,14 +6,8 @@ import type { JobChange } from "../../jobs/store.ts";
 import type { ToolAnnotations, ToolDefinition } from "../define.ts";
 import { answer } from "../result.ts";
 import { need, type Services } from "../services.ts";
-import {
-  actionOf,
-  assertRunnable,
-  checkUpstreams,
-  type JobArguments,
-  jobArguments,
-  limitsOf,
-} from "./arguments.ts";
+import { actionOf, assertRunnable, type JobArguments, jobArguments, limitsOf } from "./arguments.ts";
+import { type Prepared, prepare, provisionOf } from "./provide.ts";
 import { jobBrief, jobShape, lastRunOf, lastRunShape, showJob, tellJob } from "./show.ts";
 
 const jobId = z.string().min(1).max(100).describe("the job_id that schedule_task or list_jobs gave");
@@ -72,10 +66,10 @@ const getJob: ToolDefinition<Services> = {
 function changing<Args extends { job_id: string }>(
   face: Pick<ToolDefinition, "name" | "title" | "description"> & {
     extra?: z.ZodRawShape;
-    /** What must be asked of others before the change is decided on; a sentence for each that did not answer. */
-    prepare?: (args: Args, services: Services) => Promise<readonly string[]>;
+    /** What must be asked of others before the change is decided on. */
+    prepare?: (args: Args, services: Services) => Promise<Prepared>;
   },
-  decide: (job: Job, args: Args, services: Services) => JobChange,
+  decide: (job: Job, args: Args, services: Services, prepared: Prepared) => JobChange,
 ): ToolDefinition<Services> {
   const { extra, prepare, ...rest } = face;
   return {
@@ -87,11 +81,11 @@ function changing<Args extends { job_id: string }>(
     create: (_context, services) => ({
       run: async (args: Args) => {
         const book = need(services.jobs, "schedules");
-        const warnings = (await prepare?.(args, services)) ?? [];
-        const job = await book.update(args.job_id, (stored) => decide(stored, args, services));
+        const prepared = (await prepare?.(args, services)) ?? { warnings: [] };
+        const job = await book.update(args.job_id, (stored) => decide(stored, args, services, prepared));
         services.scheduler?.wake();
         const shown = showJob(job, services);
-        return answer(shown, [tellJob(shown), ...warnings].join("\n"));
+        return answer(shown, [tellJob(shown), ...prepared.warnings].join("\n"));
       },
     }),
   };
@@ -159,9 +153,9 @@ const updateJob = changing<JobArguments & { job_id: string }>(
     title: "Change a job",
     description: "Changes what is given of a job and leaves the rest. A new time replaces the old one.",
     extra: { prompt, tool, ...others },
-    prepare: (args, { scheduler }) => checkUpstreams(args, need(scheduler, "schedules")),
+    prepare,
   },
-  (job, args, services) => {
+  (job, args, services, prepared) => {
     assertNotFromFile(job, "change");
     assertStatus(job, ["active", "paused", "completed"], "changed");
     const scheduler = need(services.scheduler, "schedules");
@@ -172,6 +166,7 @@ const updateJob = changing<JobArguments & { job_id: string }>(
       action,
       tools,
       limits: limitsOf(args, job.limits),
+      provision: provisionOf(prepared, job.provision),
       name: args.name ?? job.name,
     };
     return { ...change, ...retime(job, args, services.now()) };

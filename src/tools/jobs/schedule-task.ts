@@ -4,14 +4,8 @@ import { nextOccurrence, parseSchedule } from "../../jobs/schedule.ts";
 import type { ToolDefinition } from "../define.ts";
 import { answer } from "../result.ts";
 import { need, type Services } from "../services.ts";
-import {
-  actionOf,
-  assertRunnable,
-  checkUpstreams,
-  type JobArguments,
-  jobArguments,
-  limitsOf,
-} from "./arguments.ts";
+import { actionOf, assertRunnable, type JobArguments, jobArguments, limitsOf } from "./arguments.ts";
+import { prepare, provisionOf } from "./provide.ts";
 import { jobShape, showJob } from "./show.ts";
 
 export const scheduleTask: ToolDefinition<Services> = {
@@ -36,7 +30,7 @@ export const scheduleTask: ToolDefinition<Services> = {
       const { schedule, timezone } = parseSchedule(args, now);
       const tools = args.allowed_tools ?? null;
       assertRunnable(action, tools, scheduler);
-      const warnings = await checkUpstreams(args, scheduler);
+      const prepared = await prepare(args, services);
       const job = await need(services.jobs, "schedules").create({
         name: args.name ?? null,
         action,
@@ -44,12 +38,13 @@ export const scheduleTask: ToolDefinition<Services> = {
         timezone,
         limits: limitsOf(args),
         tools,
+        provision: provisionOf(prepared),
         nextRunAt: nextOccurrence(schedule, timezone, now) ?? (schedule.kind === "at" ? schedule.at : null),
         origin: { kind: "tool", parentSessionId: context.sessionId, threadId: context.threadId },
       });
       scheduler.wake();
       const shown = showJob(job, services);
-      const notes = [...(scheduler.caveat ? [scheduler.caveat] : []), ...warnings];
+      const notes = [...(scheduler.caveat ? [scheduler.caveat] : []), ...prepared.warnings];
       const text = [
         `Scheduled as ${job.jobId}. It runs at ${shown.next_runs.join(", then ")} (${timezone}).`,
         `It runs as ${shown.ghost_session_id}, which has no access to this user's memory. Read what came of it with list_runs and get_run.`,

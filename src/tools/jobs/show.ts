@@ -4,6 +4,7 @@ import { nextOccurrences } from "../../jobs/schedule.ts";
 import { toIso, toZonedIso } from "../../jobs/time.ts";
 import { isEnded, RUN_STATUSES } from "../../runs/run.ts";
 import { need, type Services } from "../services.ts";
+import { provisionShape, showProvision } from "./provide.ts";
 
 const limitsShape = {
   use_react_loop: z.boolean(),
@@ -29,6 +30,7 @@ export const jobShape = z.object({
   timezone: z.string(),
   next_runs: z.array(z.string()).describe("the next three, in the job's zone"),
   ...limitsShape,
+  ...provisionShape,
   created_at: z.string(),
   updated_at: z.string(),
   waiting_because: z.string().optional().describe("why its runs cannot start here"),
@@ -84,6 +86,7 @@ export function showJob(job: Job, services: Services): z.output<typeof jobShape>
     max_tokens: job.limits.maxTokens,
     timeout_seconds: job.limits.timeoutSeconds,
     allowed_tools: [...scheduler.toolsOf(job)],
+    ...showProvision(job.provision),
     created_at: toIso(job.createdAt) as string,
     updated_at: toIso(job.updatedAt) as string,
     ...(obstacle && { waiting_because: obstacle }),
