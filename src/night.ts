@@ -9,6 +9,7 @@ import type { JobBook } from "./jobs/store.ts";
 import type { Log } from "./log.ts";
 import { openModel } from "./model/provider.ts";
 import { openDailyTokens } from "./runs/daily.ts";
+import { openJobTokens } from "./runs/job-tokens.ts";
 import { isEnded } from "./runs/run.ts";
 import type { RunBook } from "./runs/store.ts";
 import { openThreads } from "./scheduler/bree.ts";
@@ -94,8 +95,10 @@ async function openClock(parts: NightParts, reach: Reach, spare: number) {
     occurrences,
     model: openModel(config),
     openRuns,
-    openDailyTokens: (userKey) =>
+    openBudgets: ({ jobId, userKey, provision }) => [
       openDailyTokens(database, { userKey, maxTokens: config.maxTokensPerDay, now }),
+      openJobTokens(database, { jobId, userKey, maxTokens: provision.maxTokensPerJob }),
+    ],
     log,
     now,
     ...(upstreams.length > 0 && {

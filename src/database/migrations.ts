@@ -87,6 +87,13 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       primary key (user_key, day)
     )`,
   ],
+  [
+    `create table job_usage (
+      job_id text not null primary key references jobs (job_id),
+      user_key text not null,
+      tokens bigint not null
+    )`,
+  ],
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

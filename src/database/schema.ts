@@ -77,11 +77,19 @@ export interface DailyUsageRow {
   tokens: number;
 }
 
+/** What all runs of a job have used: kept apart from the runs, which may be deleted. */
+export interface JobUsageRow {
+  job_id: string;
+  user_key: string;
+  tokens: number;
+}
+
 export interface Tables {
   jobs: JobRow;
   runs: RunRow;
   transcripts: TranscriptRow;
   api_keys: KeyRow;
   daily_usage: DailyUsageRow;
+  job_usage: JobUsageRow;
   schema_version: { version: number; applied_at: number };
 }

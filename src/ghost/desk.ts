@@ -1,7 +1,7 @@
 import { NightshiftError, toPublicError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Model, ModelAnswer, ModelRequest } from "../model/model.ts";
-import type { DailyTokens } from "../runs/daily.ts";
+import type { TokenBudget } from "../runs/daily.ts";
 import type { Usage } from "../runs/run.ts";
 import type { RunReader } from "../tools/services.ts";
 import type { Upstreams } from "../tools/upstream.ts";
@@ -13,8 +13,8 @@ export interface DeskOptions {
   readonly model: Model | undefined;
   /** Input and output tokens that this run may use. */
   readonly maxTokens: number;
-  /** The tokens that the owner's ghosts may use today, all together. */
-  readonly daily?: DailyTokens | undefined;
+  /** What besides this run has a budget of tokens: the owner's day, the job's life. */
+  readonly budgets: readonly TokenBudget[];
   /** The runs of the job's owner; the ghost is shown those of its own job. */
   readonly runs: RunReader;
   /** Other MCP servers, as far as this job may use them; absent where it may use none. */
@@ -76,7 +76,7 @@ export function openDesk(options: DeskOptions): Desk {
 }
 
 /** Model calls of one ghost, one after the other: each is weighed against what all before it have used. */
-function openBudget({ model, maxTokens, daily }: DeskOptions) {
+function openBudget({ model, maxTokens, budgets }: DeskOptions) {
   let usage: Usage = { input_tokens: 0, output_tokens: 0 };
   let last: Promise<unknown> = Promise.resolve();
   const askNow = async (request: ModelRequest, signal: AbortSignal): Promise<ModelAnswer> => {
@@ -87,9 +87,10 @@ function openBudget({ model, maxTokens, daily }: DeskOptions) {
         "No model is configured: set NIGHTSHIFT_MODEL (and NIGHTSHIFT_MODEL_API_KEY where one is needed).",
       );
     if (usage.input_tokens + usage.output_tokens >= maxTokens) throw overBudget(usage, maxTokens);
-    await daily?.assertLeft();
+    for (const budget of budgets) await budget.assertLeft();
     const answer = await model.generate(request, signal);
-    await daily?.spend(answer.usage.input_tokens + answer.usage.output_tokens);
+    const spent = answer.usage.input_tokens + answer.usage.output_tokens;
+    for (const budget of budgets) await budget.spend(spent);
     usage = {
       input_tokens: usage.input_tokens + answer.usage.input_tokens,
       output_tokens: usage.output_tokens + answer.usage.output_tokens,

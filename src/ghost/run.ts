@@ -2,10 +2,10 @@ import { randomUUID } from "node:crypto";
 import { resolve, sep } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { NightshiftError, toPublicError } from "../errors.ts";
-import { type Action, ghostSessionId } from "../jobs/job.ts";
+import { type Action, ghostSessionId, type Job } from "../jobs/job.ts";
 import type { Log } from "../log.ts";
 import type { Model } from "../model/model.ts";
-import type { DailyTokens } from "../runs/daily.ts";
+import type { TokenBudget } from "../runs/daily.ts";
 import type { EndStatus, Outcome, TranscriptStep } from "../runs/run.ts";
 import type { Threads } from "../scheduler/bree.ts";
 import type { Claimed, Occurrences } from "../scheduler/occurrences.ts";
@@ -23,8 +23,8 @@ export interface GhostDeps {
   readonly occurrences: Pick<Occurrences, "finish">;
   /** Absent where none is configured: prompts then fail with MODEL_NOT_CONFIGURED. */
   readonly model?: Model | undefined;
-  /** What one user's ghosts may still use today; absent means no limit. */
-  readonly openDailyTokens?: (userKey: string) => DailyTokens;
+  /** What a run of this job may still use besides its own limit; absent means no limit. */
+  readonly openBudgets?: (job: Job) => readonly TokenBudget[];
   /** The runs of one user. */
   readonly openRuns: (userKey: string) => RunReader;
   readonly log: Log;
@@ -156,7 +156,7 @@ function brokerOf(
     jobId: job.jobId,
     model: deps.model,
     maxTokens: job.limits.maxTokens,
-    daily: deps.openDailyTokens?.(job.userKey),
+    budgets: deps.openBudgets?.(job) ?? [],
     runs: deps.openRuns(job.userKey),
     log: deps.log.child({ job_id: job.jobId, run_id: run.runId }),
     onStep: (step) => tell(deps, (listener) => listener.onStep?.(claimed, step)),

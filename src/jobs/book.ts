@@ -4,6 +4,7 @@ import type { Database } from "../database/open.ts";
 import type { Tables } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
 import { cancelQueuedRuns } from "../runs/end.ts";
+import { readJobTokens } from "../runs/job-tokens.ts";
 import { applyChange } from "./change.ts";
 import { syncFolder } from "./folder-sync.ts";
 import { JOB_STATUSES, type JobStatus } from "./job.ts";
@@ -37,6 +38,7 @@ export function openJobBook(db: Database, options: JobBookOptions): JobBook {
         return created;
       }),
     get: async (jobId) => readJob(await findRow(db.kysely, userKey, jobId)),
+    tokensSpent: (jobId) => readJobTokens(db, { jobId, userKey }),
     list: (listOptions = {}) => listJobs(db, userKey, listOptions),
     update: (jobId, change) =>
       db.transact(async (trx) => {

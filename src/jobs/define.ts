@@ -31,6 +31,8 @@ export interface JobFields {
   readonly max_iterations?: number;
   readonly max_tokens?: number;
   readonly timeout_seconds?: number;
+  /** Input and output tokens of all its runs together. */
+  readonly max_tokens_per_job?: number;
 }
 
 export interface JobSpec extends JobFields {

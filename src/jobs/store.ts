@@ -43,6 +43,8 @@ export interface JobBook {
    */
   create(job: NewJob): Promise<Job>;
   get(jobId: string): Promise<Job>;
+  /** Input and output tokens of all its runs since it was made; 0 for a job that is not this user's. */
+  tokensSpent(jobId: string): Promise<number>;
   /** Newest first. Rejects with CURSOR_INVALID. */
   list(options?: { status?: JobStatus; limit?: number; cursor?: string }): Promise<JobPage>;
   /**

@@ -46,7 +46,7 @@ export interface Services {
 const GRANTS = {
   "facts:read": ["recall", "list", "get"],
   "facts:write": ["save", "forget"],
-  "jobs:read": ["list", "get", "counts"],
+  "jobs:read": ["list", "get", "counts", "tokensSpent"],
   "jobs:write": ["create", "update", "get", "enqueue", "cancel"],
 } as const satisfies Record<Scope, readonly string[]>;
 

@@ -50,11 +50,15 @@ const getJob: ToolDefinition<Services> = {
   title: "Read a job",
   description: "Reads one scheduled job: what it does, when, with which limits and tools, and its last run.",
   inputSchema: z.strictObject({ job_id: jobId }),
-  outputSchema: jobShape.extend({ last_run: lastRunShape }),
+  outputSchema: jobShape.extend({ tokens_spent: z.number(), last_run: lastRunShape }),
   annotations: READ,
   create: (_context, services) => ({
     run: async (args: { job_id: string }) => {
-      const shown = showJob(await need(services.jobs, "schedules").get(args.job_id), services);
+      const book = need(services.jobs, "schedules");
+      const shown = {
+        ...showJob(await book.get(args.job_id), services),
+        tokens_spent: await book.tokensSpent(args.job_id),
+      };
       const lastRun = await lastRunOf(args.job_id, services);
       const text = `${tellJob(shown)}\nLast run: ${lastRun ? `${lastRun.run_id}, ${lastRun.status}` : "none yet"}.`;
       return answer({ ...shown, last_run: lastRun }, text);
@@ -166,7 +170,7 @@ const updateJob = changing<JobArguments & { job_id: string }>(
       action,
       tools,
       limits: limitsOf(args, job.limits),
-      provision: provisionOf(prepared, job.provision),
+      provision: provisionOf(args, prepared, job.provision),
       name: args.name ?? job.name,
     };
     return { ...change, ...retime(job, args, services.now()) };

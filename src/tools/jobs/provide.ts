@@ -16,6 +16,14 @@ export const provisionArguments = {
     .max(MAX_PINNED_FACTS)
     .optional()
     .describe("fact_ids whose text is copied into the job now; its ghost reads no memory"),
+  max_tokens_per_job: z
+    .number()
+    .int()
+    .min(1)
+    .max(1e12)
+    .nullable()
+    .optional()
+    .describe("input and output tokens of all its runs together at most (default null: no limit)"),
 };
 
 const provisionArgumentsSchema = z.strictObject(provisionArguments);
@@ -66,16 +74,26 @@ async function copyFacts(factIds: readonly string[], services: Services): Promis
 }
 
 /** `before` with what was given changed. */
-export function provisionOf({ pinnedFacts }: Prepared, before: Provision = NO_PROVISION): Provision {
-  return { ...before, pinnedFacts: pinnedFacts ?? before.pinnedFacts };
+export function provisionOf(
+  { max_tokens_per_job }: ProvisionArguments,
+  { pinnedFacts }: Prepared,
+  before: Provision = NO_PROVISION,
+): Provision {
+  return {
+    ...before,
+    pinnedFacts: pinnedFacts ?? before.pinnedFacts,
+    maxTokensPerJob: max_tokens_per_job === undefined ? before.maxTokensPerJob : max_tokens_per_job,
+  };
 }
 
 export const provisionShape = {
   pinned_facts: z.array(z.object({ fact_id: z.string(), fact: z.string() })).optional(),
+  max_tokens_per_job: z.number().nullable(),
 };
 
 /** What there is of it: most jobs have nothing. */
-export const showProvision = ({ pinnedFacts }: Provision) => ({
+export const showProvision = ({ pinnedFacts, maxTokensPerJob }: Provision) => ({
+  max_tokens_per_job: maxTokensPerJob,
   ...(pinnedFacts.length > 0 && {
     pinned_facts: pinnedFacts.map(({ factId, text }) => ({ fact_id: factId, fact: text })),
   }),

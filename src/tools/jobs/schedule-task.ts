@@ -38,7 +38,7 @@ export const scheduleTask: ToolDefinition<Services> = {
         timezone,
         limits: limitsOf(args),
         tools,
-        provision: provisionOf(prepared),
+        provision: provisionOf(args, prepared),
         nextRunAt: nextOccurrence(schedule, timezone, now) ?? (schedule.kind === "at" ? schedule.at : null),
         origin: { kind: "tool", parentSessionId: context.sessionId, threadId: context.threadId },
       });
