@@ -3,7 +3,7 @@ import type { ToolDefinition } from "../tools/define.ts";
 import { serverOf } from "../tools/upstream.ts";
 
 /** The parts of a tool that decide whether a ghost gets it. */
-type Allowance = Pick<Job, "tools" | "action">;
+export type Allowance = Pick<Job, "tools" | "action">;
 type Face = Pick<ToolDefinition<never>, "name" | "annotations">;
 
 /**

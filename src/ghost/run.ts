@@ -15,7 +15,7 @@ import { serverOf, type Upstreams } from "../tools/upstream.ts";
 import { grantsOf } from "./allowance.ts";
 import { type Broker, openBroker } from "./broker.ts";
 import { awaitEnding, type Ending, failure } from "./ending.ts";
-import type { Start } from "./messages.ts";
+import { cut, MAX_PREVIOUS_CHARS, type Start } from "./messages.ts";
 
 /** All that the runs of ghosts need of this process. */
 export interface GhostDeps {
@@ -65,7 +65,9 @@ export async function runGhost(claimed: Claimed, deps: GhostDeps, signal: AbortS
   let ending: Ending;
   const upstreams = openUpstreams(claimed.job, deps);
   try {
-    const start = startOf(claimed, deps, { correlationId, usesUpstreams: upstreams !== undefined });
+    const previousOutput = await previousOutputOf(claimed.job, deps);
+    const usesUpstreams = upstreams !== undefined;
+    const start = startOf(claimed, deps, { correlationId, usesUpstreams, previousOutput });
     signal.throwIfAborted();
     thread = await deps.threads.take();
     broker = brokerOf(claimed, deps, { thread, upstreams });
@@ -81,8 +83,10 @@ export async function runGhost(claimed: Claimed, deps: GhostDeps, signal: AbortS
   const closing = upstreams?.close();
   await thread?.terminate();
 
+  const { silentToken } = claimed.job.provision;
   const outcome: Outcome = {
     ...ending,
+    silent: silentToken !== null && ending.output?.trim() === silentToken,
     transcript: broker?.transcript ?? [],
     usage: broker?.usage ?? { input_tokens: 0, output_tokens: 0 },
   };
@@ -94,11 +98,18 @@ export async function runGhost(claimed: Claimed, deps: GhostDeps, signal: AbortS
   return status;
 }
 
+/** What of a start message is not in the claim. */
+interface Found {
+  readonly correlationId: string;
+  readonly usesUpstreams: boolean;
+  readonly previousOutput: string | null;
+}
+
 /** All that a thread is told. No key, no other user, no path but that of its own code. */
 function startOf(
   { run, job }: Claimed,
   deps: GhostDeps,
-  { correlationId, usesUpstreams }: { correlationId: string; usesUpstreams: boolean },
+  { correlationId, usesUpstreams, previousOutput }: Found,
 ): Start {
   return {
     type: "start",
@@ -114,8 +125,10 @@ function startOf(
       maxIterations: job.limits.maxIterations,
       usesUpstreams,
       pinnedFacts: job.provision.pinnedFacts.map(({ text }) => text),
+      silentToken: job.provision.silentToken,
     },
     action: actionOf(job.action, deps.jobsDir),
+    check: job.provision.check && actionOf(job.provision.check, deps.jobsDir),
     run: {
       runId: run.runId,
       prompt: run.prompt,
@@ -123,25 +136,38 @@ function startOf(
       scheduledFor: run.scheduledFor,
       startedAt: run.startedAt ?? deps.now(),
       coalesced: run.coalesced,
+      previousOutput,
     },
     toolModules: [...deps.toolModules],
   };
 }
 
+/** A silent answer is not one to go on from. */
+async function previousOutputOf({ jobId, userKey, provision }: Job, deps: GhostDeps): Promise<string | null> {
+  if (!provision.previousOutput) return null;
+  const { runs } = await deps.openRuns(userKey).list({ jobId, status: "succeeded", limit: 20 });
+  const output = runs.find((run) => run.output !== null && !run.silent)?.output;
+  return output === undefined || output === null ? null : cut(output, MAX_PREVIOUS_CHARS);
+}
+
 /** Of the configured servers, those that the job names; undefined where it names none. */
 function openUpstreams(job: Claimed["job"], { upstreams }: GhostDeps): Upstreams | undefined {
-  const grants = grantsOf(job).filter((name) => upstreams?.servers.includes(serverOf(name) ?? ""));
+  const { check } = job.provision;
+  const checked = check?.kind === "tool" ? grantsOf({ tools: null, action: check }) : [];
+  const grants = [...grantsOf(job), ...checked].filter((name) =>
+    upstreams?.servers.includes(serverOf(name) ?? ""),
+  );
   return grants.length > 0 ? upstreams?.open(grants) : undefined;
 }
 
-function actionOf(action: Action, jobsDir: string | undefined): Start["action"] {
-  if (action.kind === "prompt") return { ...action };
-  if (action.kind === "tool") return { ...action, arguments: { ...action.arguments } };
+/** What is run, with the file of code found in the jobs folder and nowhere else. */
+function actionOf<Any extends Action>(action: Any, jobsDir: string | undefined): Any {
+  if (action.kind !== "code") return action;
   const folder = jobsDir && resolve(jobsDir);
   const file = folder && resolve(folder, action.file);
   if (!file?.startsWith(folder + sep))
     throw new NightshiftError("JOB_FILE_INVALID", `The jobs folder has no file ${action.file}.`);
-  return { kind: "code", file };
+  return { ...action, file };
 }
 
 function brokerOf(

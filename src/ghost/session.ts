@@ -8,7 +8,8 @@ import { ghostTools } from "../tools/for-ghosts.ts";
 import type { Services } from "../tools/services.ts";
 import { buildToolkit, type Toolkit } from "../tools/toolkit.ts";
 import { isWildcard } from "../tools/upstream.ts";
-import { allowedTools } from "./allowance.ts";
+import { type Allowance, allowedTools, grantsOf } from "./allowance.ts";
+import { findNothing } from "./check.ts";
 import { openHands } from "./hands.ts";
 import type { Link } from "./link.ts";
 import { cut, MAX_OUTPUT_CHARS, type Start, type Step, type ThreadOutcome, toWire } from "./messages.ts";
@@ -35,10 +36,13 @@ export function haunt(start: Start, link: Link): Promise<ThreadOutcome> {
         },
       });
       const onStep = limitSteps((step) => link.send({ type: "step", step }));
-      toolkit = await openToolkit(start, context, link, onStep);
+      const { job, action, check } = start;
+      toolkit = await openToolkit(start, { tools: job.tools, action }, context, link, onStep);
       const hands = openHands(toolkit, link.signal, onStep);
       const ask: Session["ask"] = (request, signal) => link.ask({ kind: "model", request }, signal);
       const session: Session = { start, context, toolkit, hands, ask, onStep };
+      const idle = check && (await withContext(context, () => runCheck(check, session, link)));
+      if (idle) return { ...end("skipped", null, null), reason: idle };
       const output = await withContext(context, () => work(session));
       return end("succeeded", output === null ? null : cut(output, MAX_OUTPUT_CHARS), null);
     } catch (error) {
@@ -49,19 +53,33 @@ export function haunt(start: Start, link: Link): Promise<ThreadOutcome> {
   });
 }
 
-/** The tools of this run: built-in and a user's own, less those it may not use. */
+/** Runs the job's check, with a toolkit of its own where it is a tool: the work need not have that tool. */
+async function runCheck(check: NonNullable<Start["check"]>, session: Session, link: Link) {
+  if (check.kind === "code") return findNothing(check, session, session.hands);
+  const { start, context, onStep } = session;
+  const toolkit = await openToolkit(start, { tools: null, action: check }, context, link, onStep);
+  try {
+    return await findNothing(check, session, openHands(toolkit, link.signal, onStep));
+  } finally {
+    await toolkit.dispose();
+  }
+}
+
+/** The tools of this run: built-in, a user's own and other servers', less those it may not use. */
 async function openToolkit(
   start: Start,
+  allowance: Allowance,
   context: UserContext,
   link: Link,
   onStep: (step: Step) => void,
 ): Promise<Toolkit> {
   const own = await loadOwnTools(start.toolModules);
-  const allowed = new Set(allowedTools({ tools: start.job.tools, action: start.action }, ghostTools, own));
-  const others = start.job.usesUpstreams ? await upstreamTools(link, allowed, onStep) : [];
+  const allowed = new Set(allowedTools(allowance, ghostTools, own));
+  const grants = start.job.usesUpstreams ? grantsOf(allowance) : [];
+  const others = grants.length > 0 ? await upstreamTools(link, { grants, taken: allowed }, onStep) : [];
   const found = new Set([...allowed, ...others.map(({ name }) => name)]);
-  const missing = (start.job.tools ?? []).filter((name) => !found.has(name) && !isWildcard(name));
-  if (missing.length > 0 && start.action.kind !== "tool")
+  const missing = (allowance.tools ?? []).filter((name) => !found.has(name) && !isWildcard(name));
+  if (missing.length > 0 && allowance.action.kind !== "tool")
     onStep({
       type: "note",
       text: cut(`the job names tools that no ghost has: ${missing.join(", ")}`, 1_000),

@@ -87,6 +87,7 @@ const toMain: z.ZodType<ToMain> = z.discriminatedUnion("type", [
     status: z.enum(["succeeded", "failed", "skipped"]),
     output: z.string().max(MAX_OUTPUT_CHARS).nullable(),
     error: wireError.nullable(),
+    reason: z.string().max(MAX_ERROR_CHARS).exactOptional(),
   }),
 ]);
 

@@ -29,8 +29,10 @@ const MESSAGES: Readonly<Record<ToThread["type"], Shape>> = {
       maxIterations: "number",
       usesUpstreams: "boolean",
       pinnedFacts: ["string"],
+      silentToken: "string?",
     },
     action: { kind: "string" },
+    check: "object?",
     run: {
       runId: "string",
       prompt: "string",
@@ -38,6 +40,7 @@ const MESSAGES: Readonly<Record<ToThread["type"], Shape>> = {
       scheduledFor: "number",
       startedAt: "number",
       coalesced: "number",
+      previousOutput: "string?",
     },
     toolModules: ["string"],
   },

@@ -1,7 +1,7 @@
 import type { ToolDefinition, ToolResult } from "../tools/define.ts";
 import { parseWith, type StandardSchema } from "../tools/schema.ts";
 import type { Services } from "../tools/services.ts";
-import type { UpstreamTool } from "../tools/upstream.ts";
+import { isGranted, type UpstreamTool } from "../tools/upstream.ts";
 import type { Link } from "./link.ts";
 import type { Step } from "./messages.ts";
 
@@ -11,12 +11,14 @@ const UPSTREAM = "nightshift/upstream";
 /** The tools of other servers that this run was granted: the broker calls them, for this port and no other. */
 export async function upstreamTools(
   link: Link,
-  taken: ReadonlySet<string>,
+  { grants, taken }: { grants: readonly string[]; taken: ReadonlySet<string> },
   onStep: (step: Step) => void,
 ): Promise<readonly ToolDefinition<Services>[]> {
   const { tools, notes } = await link.ask({ kind: "upstream_tools" }, link.signal);
   for (const text of notes) onStep({ type: "note", text });
-  return tools.filter(({ name }) => !taken.has(name)).map((tool) => toDefinition(tool, link));
+  return tools
+    .filter(({ name }) => isGranted(name, grants) && !taken.has(name))
+    .map((tool) => toDefinition(tool, link));
 }
 
 function toDefinition({ name, title, description, inputSchema }: UpstreamTool, link: Link) {

@@ -60,6 +60,8 @@ export interface Outcome {
   readonly usage: Usage;
   /** A sentence for people: why it was skipped or cancelled. A failure's is in `error`. */
   readonly statusReason?: string | null;
+  /** Its output says, in the job's own word for it, that there is nothing to deliver. */
+  readonly silent?: boolean;
 }
 
 /** One execution of a job. Times are epoch ms. */
@@ -83,6 +85,8 @@ export interface Run {
   readonly finishedAt: number | null;
   readonly cancelRequestedAt: number | null;
   readonly output: string | null;
+  /** Its output is recorded and delivered to nobody. */
+  readonly silent: boolean;
   readonly error: RunError | null;
   readonly transcript: readonly TranscriptStep[];
   readonly usage: Usage;

@@ -6,6 +6,7 @@ import { openDatabase } from "../../src/database/open.ts";
 import { type GhostDeps, type GhostListener, runGhost } from "../../src/ghost/run.ts";
 import { openJobBook } from "../../src/jobs/book.ts";
 import { type Action, DEFAULT_LIMITS, type Job, type Limits } from "../../src/jobs/job.ts";
+import type { Provision } from "../../src/jobs/provision.ts";
 import { openModel } from "../../src/model/provider.ts";
 import { type Script, type ScriptedModel, startScriptedModel } from "../../src/model/scripted.ts";
 import { openRunBook } from "../../src/runs/book.ts";
@@ -38,6 +39,7 @@ export interface NewTestJob {
   readonly limits?: Partial<Limits>;
   readonly tools?: readonly string[];
   readonly dueAt?: number;
+  readonly provision?: Provision;
   readonly name?: string;
 }
 
@@ -113,6 +115,7 @@ export async function openNight(options: NightOptions = {}) {
       timezone: "Europe/Berlin",
       limits: { ...DEFAULT_LIMITS, timeoutSeconds: 15, ...job.limits },
       tools: job.tools ?? null,
+      ...(job.provision && { provision: job.provision }),
       nextRunAt: dueAt,
       origin: { kind: "tool", parentSessionId: "session_of_alice", threadId: "thread_of_alice" },
     });

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
 import { type Action, DEFAULT_LIMITS, type Limits } from "../../jobs/job.ts";
+import type { Check } from "../../jobs/provision.ts";
 import type { SchedulerFace } from "../services.ts";
 import { provisionArguments } from "./provide.ts";
 
@@ -104,13 +105,16 @@ export function limitsOf(args: JobArguments, before: Limits = DEFAULT_LIMITS): L
 /** Refuses at creation what could only fail at night: a job this host cannot run, a tool no ghost has. */
 export function assertRunnable(
   action: Action,
-  tools: readonly string[] | null,
+  { tools, check }: { tools: readonly string[] | null; check: Check | null },
   scheduler: SchedulerFace,
 ): void {
   const obstacle = scheduler.obstacle(action.kind);
   if (obstacle) throw new NightshiftError("MODEL_NOT_CONFIGURED", obstacle);
   const offered = scheduler.ghostTools();
-  const wanted = [...(tools ?? []), ...(action.kind === "tool" ? [action.tool] : [])];
+  const wanted = [
+    ...(tools ?? []),
+    ...[action, check].flatMap((one) => (one?.kind === "tool" ? [one.tool] : [])),
+  ];
   const unknown = wanted.filter((tool) => !offered.includes(tool) && !scheduler.isUpstream(tool));
   if (unknown.length > 0)
     throw new NightshiftError(

@@ -165,12 +165,13 @@ const updateJob = changing<JobArguments & { job_id: string }>(
     const scheduler = need(services.scheduler, "schedules");
     const action = actionOf(args) ?? job.action;
     const tools = args.allowed_tools ?? job.tools;
-    assertRunnable(action, tools, scheduler);
+    const provision = provisionOf(args, prepared, job.provision);
+    assertRunnable(action, { tools, check: provision.check }, scheduler);
     const change: JobChange = {
       action,
       tools,
       limits: limitsOf(args, job.limits),
-      provision: provisionOf(args, prepared, job.provision),
+      provision,
       name: args.name ?? job.name,
     };
     return { ...change, ...retime(job, args, services.now()) };

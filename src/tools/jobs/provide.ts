@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
 import {
+  type Check,
   MAX_PINNED_BYTES,
   MAX_PINNED_FACTS,
   NO_PROVISION,
@@ -24,6 +25,23 @@ export const provisionArguments = {
     .nullable()
     .optional()
     .describe("input and output tokens of all its runs together at most (default null: no limit)"),
+  check: z
+    .strictObject({
+      name: z.string().min(1).max(128),
+      arguments: z.record(z.string(), z.unknown()).default({}),
+    })
+    .nullable()
+    .optional()
+    .describe('a tool to call first, without a model: an empty text or {"run": false} skips the run'),
+  silent_token: z
+    .string()
+    .trim()
+    .min(1)
+    .max(100)
+    .nullable()
+    .optional()
+    .describe("an answer that is just this is recorded and delivered to nobody"),
+  previous_output: z.boolean().optional().describe("show each run what the last successful one came to"),
 };
 
 const provisionArgumentsSchema = z.strictObject(provisionArguments);
@@ -36,7 +54,7 @@ export interface Prepared {
   readonly warnings: readonly string[];
 }
 
-interface Given extends ProvisionArguments {
+interface Given extends Partial<ProvisionArguments> {
   readonly tool?: { readonly name: string } | undefined;
   readonly allowed_tools?: readonly string[] | undefined;
 }
@@ -53,8 +71,8 @@ export async function prepare(args: Given, services: Services): Promise<Prepared
   };
 }
 
-async function checkUpstreams({ tool, allowed_tools = [] }: Given, scheduler: SchedulerFace) {
-  const named = [...allowed_tools, ...(tool ? [tool.name] : [])];
+async function checkUpstreams({ tool, check, allowed_tools = [] }: Given, scheduler: SchedulerFace) {
+  const named = [...allowed_tools, ...(tool ? [tool.name] : []), ...(check ? [check.name] : [])];
   const names = named.filter(scheduler.isUpstream);
   return names.length > 0 ? scheduler.checkUpstreams(names) : [];
 }
@@ -75,7 +93,7 @@ async function copyFacts(factIds: readonly string[], services: Services): Promis
 
 /** `before` with what was given changed. */
 export function provisionOf(
-  { max_tokens_per_job }: ProvisionArguments,
+  { max_tokens_per_job, check, silent_token, previous_output }: ProvisionArguments,
   { pinnedFacts }: Prepared,
   before: Provision = NO_PROVISION,
 ): Provision {
@@ -83,18 +101,35 @@ export function provisionOf(
     ...before,
     pinnedFacts: pinnedFacts ?? before.pinnedFacts,
     maxTokensPerJob: max_tokens_per_job === undefined ? before.maxTokensPerJob : max_tokens_per_job,
+    check:
+      check === undefined
+        ? before.check
+        : check && { kind: "tool", tool: check.name, arguments: check.arguments },
+    silentToken: silent_token === undefined ? before.silentToken : silent_token,
+    previousOutput: previous_output ?? before.previousOutput,
   };
 }
 
 export const provisionShape = {
   pinned_facts: z.array(z.object({ fact_id: z.string(), fact: z.string() })).optional(),
   max_tokens_per_job: z.number().nullable(),
+  check: z
+    .object({ name: z.string().optional(), arguments: z.unknown().optional(), file: z.string().optional() })
+    .optional(),
+  silent_token: z.string().optional(),
+  previous_output: z.boolean(),
 };
 
 /** What there is of it: most jobs have nothing. */
-export const showProvision = ({ pinnedFacts, maxTokensPerJob }: Provision) => ({
-  max_tokens_per_job: maxTokensPerJob,
-  ...(pinnedFacts.length > 0 && {
-    pinned_facts: pinnedFacts.map(({ factId, text }) => ({ fact_id: factId, fact: text })),
+export const showProvision = (provision: Provision) => ({
+  max_tokens_per_job: provision.maxTokensPerJob,
+  previous_output: provision.previousOutput,
+  ...(provision.silentToken !== null && { silent_token: provision.silentToken }),
+  ...(provision.check && { check: showCheck(provision.check) }),
+  ...(provision.pinnedFacts.length > 0 && {
+    pinned_facts: provision.pinnedFacts.map(({ factId, text }) => ({ fact_id: factId, fact: text })),
   }),
 });
+
+const showCheck = (check: Check) =>
+  check.kind === "code" ? { file: check.file } : { name: check.tool, arguments: { ...check.arguments } };

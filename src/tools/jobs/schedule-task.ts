@@ -29,8 +29,9 @@ export const scheduleTask: ToolDefinition<Services> = {
       const now = services.now();
       const { schedule, timezone } = parseSchedule(args, now);
       const tools = args.allowed_tools ?? null;
-      assertRunnable(action, tools, scheduler);
       const prepared = await prepare(args, services);
+      const provision = provisionOf(args, prepared);
+      assertRunnable(action, { tools, check: provision.check }, scheduler);
       const job = await need(services.jobs, "schedules").create({
         name: args.name ?? null,
         action,
@@ -38,7 +39,7 @@ export const scheduleTask: ToolDefinition<Services> = {
         timezone,
         limits: limitsOf(args),
         tools,
-        provision: provisionOf(args, prepared),
+        provision,
         nextRunAt: nextOccurrence(schedule, timezone, now) ?? (schedule.kind === "at" ? schedule.at : null),
         origin: { kind: "tool", parentSessionId: context.sessionId, threadId: context.threadId },
       });
