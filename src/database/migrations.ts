@@ -93,6 +93,8 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       user_key text not null,
       tokens bigint not null
     )`,
+    "alter table jobs add column after_job text",
+    "create index jobs_after on jobs (user_key, after_job) where after_job is not null",
   ],
 ];
 

@@ -24,6 +24,8 @@ export interface JobRow {
   status_reason: string | null;
   /** Set only while `status` is active, so that the index of what is due holds nothing else. */
   next_run_at: number | null;
+  /** Set for jobs that run after another one. */
+  after_job: string | null;
   /** Set for jobs of the jobs folder. */
   file: string | null;
   digest: string | null;

@@ -142,9 +142,11 @@ function startOf(
   };
 }
 
-/** A silent answer is not one to go on from. */
-async function previousOutputOf({ jobId, userKey, provision }: Job, deps: GhostDeps): Promise<string | null> {
+/** Of this job, or of the one that it runs after. A silent answer is not one to go on from. */
+async function previousOutputOf(job: Job, deps: GhostDeps): Promise<string | null> {
+  const { userKey, provision, schedule } = job;
   if (!provision.previousOutput) return null;
+  const jobId = schedule.kind === "after" ? schedule.jobId : job.jobId;
   const { runs } = await deps.openRuns(userKey).list({ jobId, status: "succeeded", limit: 20 });
   const output = runs.find((run) => run.output !== null && !run.silent)?.output;
   return output === undefined || output === null ? null : cut(output, MAX_PREVIOUS_CHARS);

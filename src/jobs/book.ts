@@ -5,6 +5,7 @@ import type { Tables } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
 import { cancelQueuedRuns } from "../runs/end.ts";
 import { readJobTokens } from "../runs/job-tokens.ts";
+import { checkChain, pauseFollowers } from "./chain.ts";
 import { applyChange } from "./change.ts";
 import { syncFolder } from "./folder-sync.ts";
 import { JOB_STATUSES, type JobStatus } from "./job.ts";
@@ -34,6 +35,7 @@ export function openJobBook(db: Database, options: JobBookOptions): JobBook {
       db.transact(async (trx) => {
         await checkLimit(trx, userKey, maxJobs);
         const created = bornJob(job, { userKey, userId }, clock());
+        await checkChain(trx, created);
         await insertJob(trx, created, null);
         return created;
       }),
@@ -45,8 +47,12 @@ export function openJobBook(db: Database, options: JobBookOptions): JobBook {
         const row = await findRow(trx, userKey, jobId);
         const job = readJob(row);
         const changed = applyChange(job, change(job), clock());
+        if (changed.status !== "cancelled") await checkChain(trx, changed);
         await rewriteJob(trx, changed, row.digest);
-        if (changed.status === "cancelled") await cancelQueuedRuns(trx, jobId, clock());
+        if (changed.status === "cancelled") {
+          await cancelQueuedRuns(trx, jobId, clock());
+          await pauseFollowers(trx, { jobId, userKey }, clock());
+        }
         return changed;
       }),
     syncFolder: (files, keep = []) =>

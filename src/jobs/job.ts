@@ -6,7 +6,9 @@ export type Schedule =
   /** Five or six fields, read in the job's `timezone`. */
   | { readonly kind: "cron"; readonly cron: string }
   /** Every n seconds, counted from `anchor`, whatever the clocks on the wall do. */
-  | { readonly kind: "every"; readonly everySeconds: number; readonly anchor: number };
+  | { readonly kind: "every"; readonly everySeconds: number; readonly anchor: number }
+  /** Whenever a run of that job has succeeded. */
+  | { readonly kind: "after"; readonly jobId: string };
 
 /** What a job does. */
 export type Action =

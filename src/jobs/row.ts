@@ -15,6 +15,7 @@ const jobDetail = z.object({
     z.object({ kind: z.literal("at"), at: z.number() }),
     z.object({ kind: z.literal("cron"), cron: z.string() }),
     z.object({ kind: z.literal("every"), everySeconds: z.number().min(1), anchor: z.number() }),
+    z.object({ kind: z.literal("after"), jobId: z.string() }),
   ]),
   timezone: z.string(),
   limits: z.object({
@@ -72,6 +73,7 @@ export function toJobRow(job: Job, digest: string | null): JobRow {
     status: job.status,
     status_reason: job.statusReason,
     next_run_at: job.nextRunAt,
+    after_job: schedule.kind === "after" ? schedule.jobId : null,
     file: origin.kind === "folder" ? origin.file : null,
     digest,
     created_at: job.createdAt,

@@ -13,7 +13,7 @@ export interface Owner {
 
 /** A job that has no time to run at is complete from the start: it is kept so that its file stays known. */
 export function bornJob(job: NewJob, owner: Owner, now: number): Job {
-  const over = job.nextRunAt === null;
+  const over = job.nextRunAt === null && job.schedule.kind !== "after";
   return {
     provision: NO_PROVISION,
     ...job,

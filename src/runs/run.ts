@@ -69,7 +69,8 @@ export interface Run {
   readonly runId: string;
   readonly jobId: string;
   readonly userKey: string;
-  readonly trigger: "schedule" | "manual";
+  /** `after`: the run of the job that this one follows had succeeded. */
+  readonly trigger: "schedule" | "manual" | "after";
   readonly status: RunStatus;
   /** A sentence for people: why it was skipped or cancelled. A failure's is in `error`. */
   readonly statusReason: string | null;

@@ -10,7 +10,7 @@ const runSummary = z.object({
   run_id: z.string(),
   job_id: z.string(),
   status: z.enum(RUN_STATUSES),
-  trigger: z.enum(["schedule", "manual"]),
+  trigger: z.enum(["schedule", "manual", "after"]),
   scheduled_for: z.string(),
   started_at: z.string().nullable(),
   finished_at: z.string().nullable(),

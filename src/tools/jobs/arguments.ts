@@ -34,6 +34,12 @@ export const jobArguments = {
     .max(31_536_000)
     .optional()
     .describe("again and again: every n seconds"),
+  after: z
+    .string()
+    .min(1)
+    .max(100)
+    .optional()
+    .describe("instead of a time: a job_id; runs whenever a run of that job succeeded"),
   timezone: z
     .string()
     .max(64)

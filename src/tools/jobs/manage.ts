@@ -129,7 +129,7 @@ const resumeJob = changing(
     assertStatus(job, ["active", "paused"], "resumed");
     if (job.status === "active") return {};
     const nextRunAt = nextOccurrence(job.schedule, job.timezone, now());
-    if (nextRunAt === null)
+    if (nextRunAt === null && job.schedule.kind !== "after")
       throw new NightshiftError(
         "JOB_STATE",
         "Its time went by while it was paused. Use run_job, or update_job with a new execute_at.",
@@ -180,7 +180,7 @@ const updateJob = changing<JobArguments & { job_id: string }>(
 
 /** A new time, or the old one read in a new zone. */
 function retime(job: Job, args: JobArguments, now: number): JobChange {
-  const given = args.execute_at ?? args.cron ?? args.every_seconds;
+  const given = args.execute_at ?? args.cron ?? args.every_seconds ?? args.after;
   if (given === undefined && args.timezone === undefined) return {};
   if (given === undefined && job.schedule.kind !== "cron")
     throw new NightshiftError(

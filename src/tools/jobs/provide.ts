@@ -41,7 +41,10 @@ export const provisionArguments = {
     .nullable()
     .optional()
     .describe("an answer that is just this is recorded and delivered to nobody"),
-  previous_output: z.boolean().optional().describe("show each run what the last successful one came to"),
+  previous_output: z
+    .boolean()
+    .optional()
+    .describe("show each run what the last successful one came to; with after, that of the job before"),
 };
 
 const provisionArgumentsSchema = z.strictObject(provisionArguments);

@@ -47,7 +47,7 @@ export const scheduleTask: ToolDefinition<Services> = {
       const shown = showJob(job, services);
       const notes = [...(scheduler.caveat ? [scheduler.caveat] : []), ...prepared.warnings];
       const text = [
-        `Scheduled as ${job.jobId}. It runs at ${shown.next_runs.join(", then ")} (${timezone}).`,
+        `Scheduled as ${job.jobId}. It runs ${shown.after ? `whenever a run of ${shown.after} succeeded` : `at ${shown.next_runs.join(", then ")} (${timezone})`}.`,
         `It runs as ${shown.ghost_session_id}, which has no access to this user's memory. Read what came of it with list_runs and get_run.`,
         ...notes,
       ].join("\n");
