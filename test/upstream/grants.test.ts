@@ -16,6 +16,17 @@ async function mcpConfig(): Promise<string> {
 }
 const LATER = { cron: "0 9 * * *", timezone: "UTC" };
 
+describe("a server with a file that cannot be used", () => {
+  it("does not start", async () => {
+    const file = join(await tempDir(), "servers.json");
+    await writeFile(file, '{"mcpServers": {"a": {"command": "x", "color": "red"}}}');
+    await expect(openProgram({ mcpConfig: file })).rejects.toMatchObject({
+      code: "CONFIG_INVALID",
+      message: expect.stringContaining("mcpServers.a.color"),
+    });
+  });
+});
+
 describe("a job that names tools of another server", () => {
   it("is made, shows them, and its run has them", async () => {
     const program = await openProgram({

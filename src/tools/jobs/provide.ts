@@ -116,9 +116,7 @@ export function provisionOf(
 export const provisionShape = {
   pinned_facts: z.array(z.object({ fact_id: z.string(), fact: z.string() })).optional(),
   max_tokens_per_job: z.number().nullable(),
-  check: z
-    .object({ name: z.string().optional(), arguments: z.unknown().optional(), file: z.string().optional() })
-    .optional(),
+  check: z.record(z.string(), z.unknown()).optional(),
   silent_token: z.string().optional(),
   previous_output: z.boolean(),
 };

@@ -13,7 +13,7 @@ export const scheduleTask: ToolDefinition<Services> = {
   scope: "jobs:write",
   title: "Schedule a task",
   description:
-    "Has a prompt worked on later, or again and again, by a ghost: an automated session of its own with a ReAct loop and tools, which cannot read or write this user's memory and cannot ask anybody. Put everything it needs to know into the prompt. Give exactly one of prompt and tool, and exactly one of execute_at, cron and every_seconds.",
+    "Has a prompt worked on later, or again and again, by a ghost: an automated session of its own with a ReAct loop and tools, which cannot read or write this user's memory and cannot ask anybody. Put everything it needs to know into the prompt. Give exactly one of prompt and tool, and exactly one of execute_at, cron and every_seconds (or after).",
   inputSchema: z.strictObject(jobArguments),
   outputSchema: jobShape.extend({ note: z.string().optional() }),
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
