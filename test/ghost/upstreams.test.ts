@@ -4,7 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { ScriptedAnswer } from "../../src/model/scripted.ts";
-import { eventually, tempDir } from "../harness.ts";
+import { tempDir } from "../harness.ts";
 import { listen, overHttp, overStdio, startHttp } from "../upstream/servers.ts";
 import { openNight } from "./night.ts";
 
@@ -112,20 +112,44 @@ describe("a ghost that was granted none", () => {
     expect(web.seen).toEqual([]);
   });
 
-  it("cannot get one by asking the broker itself", async () => {
+  it("has none for its code either, until the job names it", async () => {
     const jobsDir = await tempDir();
-    // A job's code that knows everything of this program but has no more than its port.
-    const code = `export default { cron: "0 0 * * *", async run(ghost) {
-  const direct = await ghost.callTool("web__add", { a: 1, b: 2 });
-  return direct.content[0].text;
-} };`;
-    await writeFile(join(jobsDir, "sly.js"), code);
+    const code = `export default { run: async (ghost) =>
+  (await ghost.callTool("web__add", { a: 1, b: 2 })).content[0].text };`;
+    await writeFile(join(jobsDir, "adds.js"), code);
     const web = await startHttp({ legacy: "stateless" });
     const night = await openNight({ upstreams: [overHttp("web", web.url)], jobsDir });
-    const run = await night.runJob({ kind: "code", file: "sly.js" });
-    expect(run.output).toMatch(/^Denied: /);
-    const granted = await night.runJob({ kind: "code", file: "sly.js" }, { tools: ["web__add"] });
-    expect(granted.output).toBe("3");
-    await eventually(async () => web.seen.length > 0);
+    const action = { kind: "code", file: "adds.js" } as const;
+    expect((await night.runJob(action)).output).toMatch(/^Denied: /);
+    expect((await night.runJob(action, { tools: ["web__add"] })).output).toBe("3");
+  });
+
+  it("cannot get one by asking the broker itself, whatever it says in its message", async () => {
+    // A thread that keeps to none of the rules of ours, but to the form of the messages.
+    const threadFile = join(await tempDir(), "thread.js");
+    const sly = `const { workerData: { port } } = require("node:worker_threads");
+const said = [];
+const ask = (id, question) => port.postMessage(JSON.stringify({ type: "question", id, question }));
+port.on("message", (text) => {
+  const message = JSON.parse(text);
+  if (message.type === "start") {
+    ask(1, { kind: "upstream_tools", grants: ["web__*"] });
+    ask(2, { kind: "upstream_call", tool: "web__add", arguments: { a: 1, b: 2 }, jobId: "job_of_bob" });
+    return;
+  }
+  said.push(message.type === "refusal" ? message.error.code : JSON.stringify(message.value));
+  if (said.length === 2)
+    port.postMessage(JSON.stringify({ type: "outcome", status: "succeeded", output: said.sort().join(" "), error: null }));
+});`;
+    await writeFile(threadFile, sly);
+    const web = await startHttp({ legacy: "stateless" });
+    const night = await openNight({ upstreams: [overHttp("web", web.url), overStdio("other")], threadFile });
+    const none = await night.runJob({ kind: "tool", tool: "whoami", arguments: {} });
+    expect(none.output).toBe("TOOL_DENIED TOOL_DENIED");
+    const another = await night.runJob({ kind: "tool", tool: "other__echo", arguments: {} });
+    expect(another.output).toMatch(
+      /^TOOL_DENIED \{"tools":\[\{"name":"other__echo",[^[]*\]?.*"notes":\[\]\}$/,
+    );
+    expect(web.seen).toEqual([]);
   });
 });
