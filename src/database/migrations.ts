@@ -87,6 +87,15 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       primary key (user_key, day)
     )`,
   ],
+  [
+    `create table job_usage (
+      job_id text not null primary key references jobs (job_id),
+      user_key text not null,
+      tokens bigint not null
+    )`,
+    "alter table jobs add column after_job text",
+    "create index jobs_after on jobs (user_key, after_job) where after_job is not null",
+  ],
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -4,6 +4,8 @@ import type { Database } from "../database/open.ts";
 import type { Tables } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
 import { cancelQueuedRuns } from "../runs/end.ts";
+import { readJobTokens } from "../runs/job-tokens.ts";
+import { checkChain, pauseFollowers } from "./chain.ts";
 import { applyChange } from "./change.ts";
 import { syncFolder } from "./folder-sync.ts";
 import { JOB_STATUSES, type JobStatus } from "./job.ts";
@@ -33,18 +35,24 @@ export function openJobBook(db: Database, options: JobBookOptions): JobBook {
       db.transact(async (trx) => {
         await checkLimit(trx, userKey, maxJobs);
         const created = bornJob(job, { userKey, userId }, clock());
+        await checkChain(trx, created);
         await insertJob(trx, created, null);
         return created;
       }),
     get: async (jobId) => readJob(await findRow(db.kysely, userKey, jobId)),
+    tokensSpent: (jobId) => readJobTokens(db, { jobId, userKey }),
     list: (listOptions = {}) => listJobs(db, userKey, listOptions),
     update: (jobId, change) =>
       db.transact(async (trx) => {
         const row = await findRow(trx, userKey, jobId);
         const job = readJob(row);
         const changed = applyChange(job, change(job), clock());
+        if (changed.status !== "cancelled") await checkChain(trx, changed);
         await rewriteJob(trx, changed, row.digest);
-        if (changed.status === "cancelled") await cancelQueuedRuns(trx, jobId, clock());
+        if (changed.status === "cancelled") {
+          await cancelQueuedRuns(trx, jobId, clock());
+          await pauseFollowers(trx, { jobId, userKey }, clock());
+        }
         return changed;
       }),
     syncFolder: (files, keep = []) =>

@@ -1,10 +1,14 @@
+import type { Provision } from "./provision.ts";
+
 /** When a job runs. Times are epoch ms. */
 export type Schedule =
   | { readonly kind: "at"; readonly at: number }
   /** Five or six fields, read in the job's `timezone`. */
   | { readonly kind: "cron"; readonly cron: string }
   /** Every n seconds, counted from `anchor`, whatever the clocks on the wall do. */
-  | { readonly kind: "every"; readonly everySeconds: number; readonly anchor: number };
+  | { readonly kind: "every"; readonly everySeconds: number; readonly anchor: number }
+  /** Whenever a run of that job has succeeded. */
+  | { readonly kind: "after"; readonly jobId: string };
 
 /** What a job does. */
 export type Action =
@@ -59,6 +63,7 @@ export interface Job {
   readonly limits: Limits;
   /** Names of the tools its ghost may use; null means the harmless default. */
   readonly tools: readonly string[] | null;
+  readonly provision: Provision;
   readonly status: JobStatus;
   /** A sentence for people: why it is paused, completed or cancelled. */
   readonly statusReason: string | null;

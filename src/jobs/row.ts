@@ -2,6 +2,7 @@ import * as z from "zod";
 import type { JobRow } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
 import type { Job } from "./job.ts";
+import { NO_PROVISION, provisionSchema } from "./provision.ts";
 
 /** The part of a job that no query looks into. Checked when read: an older or a damaged row fails here, by name. */
 const jobDetail = z.object({
@@ -14,6 +15,7 @@ const jobDetail = z.object({
     z.object({ kind: z.literal("at"), at: z.number() }),
     z.object({ kind: z.literal("cron"), cron: z.string() }),
     z.object({ kind: z.literal("every"), everySeconds: z.number().min(1), anchor: z.number() }),
+    z.object({ kind: z.literal("after"), jobId: z.string() }),
   ]),
   timezone: z.string(),
   limits: z.object({
@@ -23,6 +25,7 @@ const jobDetail = z.object({
     timeoutSeconds: z.number(),
   }),
   tools: z.array(z.string()).nullable(),
+  provision: provisionSchema.default(NO_PROVISION),
   origin: z.discriminatedUnion("kind", [
     z.object({ kind: z.literal("tool"), parentSessionId: z.string(), threadId: z.string() }),
     z.object({ kind: z.literal("folder"), file: z.string() }),
@@ -60,7 +63,7 @@ function readDetail(row: JobRow): z.output<typeof jobDetail> {
 
 /** The row of a job. `digest` is that of its file, if it has one. */
 export function toJobRow(job: Job, digest: string | null): JobRow {
-  const { action, schedule, timezone, limits, tools, origin } = job;
+  const { action, schedule, timezone, limits, tools, provision, origin } = job;
   return {
     job_id: job.jobId,
     user_key: job.userKey,
@@ -70,10 +73,11 @@ export function toJobRow(job: Job, digest: string | null): JobRow {
     status: job.status,
     status_reason: job.statusReason,
     next_run_at: job.nextRunAt,
+    after_job: schedule.kind === "after" ? schedule.jobId : null,
     file: origin.kind === "folder" ? origin.file : null,
     digest,
     created_at: job.createdAt,
     updated_at: job.updatedAt,
-    detail: JSON.stringify({ action, schedule, timezone, limits, tools, origin }),
+    detail: JSON.stringify({ action, schedule, timezone, limits, tools, provision, origin }),
   };
 }

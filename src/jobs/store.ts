@@ -1,16 +1,29 @@
 import type { Job, JobStatus } from "./job.ts";
+import type { Provision } from "./provision.ts";
 
 /** A job before it has an owner, an id and dates: those are the store's to give. */
 export type NewJob = Omit<
   Job,
-  "jobId" | "userKey" | "userId" | "status" | "statusReason" | "createdAt" | "updatedAt"
->;
+  "jobId" | "userKey" | "userId" | "status" | "statusReason" | "createdAt" | "updatedAt" | "provision"
+> & {
+  /** Default: nothing. */
+  readonly provision?: Provision;
+};
 
 /** What may change in a stored job. */
 export type JobChange = Partial<
   Pick<
     Job,
-    "name" | "action" | "schedule" | "timezone" | "limits" | "tools" | "status" | "statusReason" | "nextRunAt"
+    | "name"
+    | "action"
+    | "schedule"
+    | "timezone"
+    | "limits"
+    | "tools"
+    | "provision"
+    | "status"
+    | "statusReason"
+    | "nextRunAt"
   >
 >;
 
@@ -30,6 +43,8 @@ export interface JobBook {
    */
   create(job: NewJob): Promise<Job>;
   get(jobId: string): Promise<Job>;
+  /** Input and output tokens of all its runs since it was made; 0 for a job that is not this user's. */
+  tokensSpent(jobId: string): Promise<number>;
   /** Newest first. Rejects with CURSOR_INVALID. */
   list(options?: { status?: JobStatus; limit?: number; cursor?: string }): Promise<JobPage>;
   /**

@@ -2,6 +2,7 @@ import type { Transaction } from "kysely";
 import { newId } from "../database/ids.ts";
 import type { Tables } from "../database/schema.ts";
 import type { Job } from "./job.ts";
+import { NO_PROVISION } from "./provision.ts";
 import { toJobRow } from "./row.ts";
 import type { NewJob } from "./store.ts";
 
@@ -12,8 +13,9 @@ export interface Owner {
 
 /** A job that has no time to run at is complete from the start: it is kept so that its file stays known. */
 export function bornJob(job: NewJob, owner: Owner, now: number): Job {
-  const over = job.nextRunAt === null;
+  const over = job.nextRunAt === null && job.schedule.kind !== "after";
   return {
+    provision: NO_PROVISION,
     ...job,
     ...owner,
     jobId: newId("job", now),

@@ -18,7 +18,7 @@ export function emptyOutcome(status: EndStatus, statusReason: string | null): Ou
 /** The columns of a run that has ended so. For rows that are born ended and for `endRun`. */
 export function endedColumns(row: Pick<RunRow, "detail">, outcome: Outcome, now: number) {
   const { parentSessionId } = readDetail(row.detail);
-  const { statusReason = null, error } = outcome;
+  const { statusReason = null, error, silent = false } = outcome;
   return {
     status: outcome.status,
     due_at: null,
@@ -27,7 +27,7 @@ export function endedColumns(row: Pick<RunRow, "detail">, outcome: Outcome, now:
     output: outcome.output,
     input_tokens: outcome.usage.input_tokens,
     output_tokens: outcome.usage.output_tokens,
-    detail: JSON.stringify({ parentSessionId, statusReason, error }),
+    detail: JSON.stringify({ parentSessionId, statusReason, error, silent }),
   };
 }
 

@@ -10,10 +10,16 @@ const runDetail = z.object({
   parentSessionId: z.string().nullable(),
   statusReason: z.string().nullable(),
   error: z.object({ code: z.enum(ERROR_CODES), message: z.string() }).nullable(),
+  silent: z.boolean().default(false),
 });
 type RunDetail = z.output<typeof runDetail>;
 
-const UNREADABLE: RunDetail = { parentSessionId: null, statusReason: "Its record is damaged.", error: null };
+const UNREADABLE: RunDetail = {
+  parentSessionId: null,
+  statusReason: "Its record is damaged.",
+  error: null,
+  silent: false,
+};
 
 export const readDetail = (text: string): RunDetail => {
   try {
@@ -65,6 +71,7 @@ export function newRunRow(job: Job, { trigger, scheduledFor, coalesced }: RunSee
     parentSessionId: origin.kind === "tool" ? origin.parentSessionId : null,
     statusReason: null,
     error: null,
+    silent: false,
   };
   return {
     run_id: newId("run", now),

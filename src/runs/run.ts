@@ -60,6 +60,8 @@ export interface Outcome {
   readonly usage: Usage;
   /** A sentence for people: why it was skipped or cancelled. A failure's is in `error`. */
   readonly statusReason?: string | null;
+  /** Its output says, in the job's own word for it, that there is nothing to deliver. */
+  readonly silent?: boolean;
 }
 
 /** One execution of a job. Times are epoch ms. */
@@ -67,7 +69,8 @@ export interface Run {
   readonly runId: string;
   readonly jobId: string;
   readonly userKey: string;
-  readonly trigger: "schedule" | "manual";
+  /** `after`: the run of the job that this one follows had succeeded. */
+  readonly trigger: "schedule" | "manual" | "after";
   readonly status: RunStatus;
   /** A sentence for people: why it was skipped or cancelled. A failure's is in `error`. */
   readonly statusReason: string | null;
@@ -83,6 +86,8 @@ export interface Run {
   readonly finishedAt: number | null;
   readonly cancelRequestedAt: number | null;
   readonly output: string | null;
+  /** Its output is recorded and delivered to nobody. */
+  readonly silent: boolean;
   readonly error: RunError | null;
   readonly transcript: readonly TranscriptStep[];
   readonly usage: Usage;

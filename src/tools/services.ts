@@ -16,6 +16,13 @@ export interface SchedulerFace {
   readonly caveat?: string;
   /** The names of all tools that a ghost here can have. */
   ghostTools(): readonly string[];
+  /**
+   * Of `names`, those that other MCP servers of this host could have: `server__tool` and `server__*`. The servers are
+   * asked. Resolves to a warning for each that does not answer; rejects with TOOL_NOT_FOUND for a tool that one does
+   * not have.
+   */
+  checkUpstreams(names: readonly string[]): Promise<readonly string[]>;
+  isUpstream(name: string): boolean;
   /** The names of the tools that a ghost of this job is offered. */
   toolsOf(job: Pick<Job, "tools" | "action">): readonly string[];
   /** Says that something is due sooner than the clock knew. */
@@ -39,7 +46,7 @@ export interface Services {
 const GRANTS = {
   "facts:read": ["recall", "list", "get"],
   "facts:write": ["save", "forget"],
-  "jobs:read": ["list", "get", "counts"],
+  "jobs:read": ["list", "get", "counts", "tokensSpent"],
   "jobs:write": ["create", "update", "get", "enqueue", "cancel"],
 } as const satisfies Record<Scope, readonly string[]>;
 

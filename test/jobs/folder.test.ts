@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { describeCodeJob } from "../../src/jobs/folder/describe.ts";
 import { scanFolder } from "../../src/jobs/folder/scan.ts";
+import { NO_PROVISION } from "../../src/jobs/provision.ts";
 import { ROOT, tempDir } from "../harness.ts";
 
 const NOW = Date.UTC(2026, 1, 20, 9);
@@ -51,6 +52,7 @@ Three dashes in the prompt are the prompt's.
           timezone: "Europe/Berlin",
           limits: { useReactLoop: true, maxIterations: 5, maxTokens: 2_000, timeoutSeconds: 60 },
           tools: ["current_time", "list_runs"],
+          provision: NO_PROVISION,
           nextRunAt: Date.UTC(2026, 1, 23, 8),
         },
       },

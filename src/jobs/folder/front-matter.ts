@@ -4,6 +4,7 @@ import { NightshiftError } from "../../errors.ts";
 import { DEFAULT_LIMITS } from "../job.ts";
 import { nextOccurrence, parseSchedule } from "../schedule.ts";
 import type { FolderJob } from "../store.ts";
+import { provisionFields, readProvision } from "./provision.ts";
 
 /** One thing that is wrong with one file. `line` is 1-based; absent when no line is to blame. */
 export interface FileProblem {
@@ -39,6 +40,7 @@ export const jobFields = z.strictObject({
   max_iterations: z.number().int().min(1).max(100).optional(),
   max_tokens: z.number().int().min(1).max(10_000_000).optional(),
   timeout_seconds: z.number().int().min(1).max(86_400).optional(),
+  ...provisionFields,
 });
 export type ReadFields = z.output<typeof jobFields>;
 
@@ -80,6 +82,7 @@ export function toJob(raw: unknown, action: FolderJob["job"]["action"], now: num
       timeoutSeconds: fields.timeout_seconds ?? DEFAULT_LIMITS.timeoutSeconds,
     },
     tools: fields.tools ?? null,
+    provision: readProvision(fields),
     nextRunAt: nextOccurrence(schedule, timezone, now),
   };
 }

@@ -1,7 +1,9 @@
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
 import { type Action, DEFAULT_LIMITS, type Limits } from "../../jobs/job.ts";
+import type { Check } from "../../jobs/provision.ts";
 import type { SchedulerFace } from "../services.ts";
+import { provisionArguments } from "./provide.ts";
 
 /** How schedule_task, update_job and the jobs folder describe a job; each says what it leaves out on its own. */
 export const jobArguments = {
@@ -32,6 +34,12 @@ export const jobArguments = {
     .max(31_536_000)
     .optional()
     .describe("again and again: every n seconds"),
+  after: z
+    .string()
+    .min(1)
+    .max(100)
+    .optional()
+    .describe("instead of a time: a job_id; runs whenever a run of that job succeeded"),
   timezone: z
     .string()
     .max(64)
@@ -69,7 +77,10 @@ export const jobArguments = {
     .array(z.string().min(1).max(128))
     .max(100)
     .optional()
-    .describe("the tools its ghost may use; default: the harmless built-in ones"),
+    .describe(
+      "the tools its ghost may use, of other MCP servers too: server__tool or server__*; default: the harmless built-in ones",
+    ),
+  ...provisionArguments,
 };
 
 const jobArgumentsSchema = z.strictObject(jobArguments);
@@ -100,14 +111,17 @@ export function limitsOf(args: JobArguments, before: Limits = DEFAULT_LIMITS): L
 /** Refuses at creation what could only fail at night: a job this host cannot run, a tool no ghost has. */
 export function assertRunnable(
   action: Action,
-  tools: readonly string[] | null,
+  { tools, check }: { tools: readonly string[] | null; check: Check | null },
   scheduler: SchedulerFace,
 ): void {
   const obstacle = scheduler.obstacle(action.kind);
   if (obstacle) throw new NightshiftError("MODEL_NOT_CONFIGURED", obstacle);
   const offered = scheduler.ghostTools();
-  const wanted = [...(tools ?? []), ...(action.kind === "tool" ? [action.tool] : [])];
-  const unknown = wanted.filter((tool) => !offered.includes(tool));
+  const wanted = [
+    ...(tools ?? []),
+    ...[action, check].flatMap((one) => (one?.kind === "tool" ? [one.tool] : [])),
+  ];
+  const unknown = wanted.filter((tool) => !offered.includes(tool) && !scheduler.isUpstream(tool));
   if (unknown.length > 0)
     throw new NightshiftError(
       "TOOL_NOT_FOUND",

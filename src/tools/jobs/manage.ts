@@ -7,6 +7,7 @@ import type { ToolAnnotations, ToolDefinition } from "../define.ts";
 import { answer } from "../result.ts";
 import { need, type Services } from "../services.ts";
 import { actionOf, assertRunnable, type JobArguments, jobArguments, limitsOf } from "./arguments.ts";
+import { type Prepared, prepare, provisionOf } from "./provide.ts";
 import { jobBrief, jobShape, lastRunOf, lastRunShape, showJob, tellJob } from "./show.ts";
 
 const jobId = z.string().min(1).max(100).describe("the job_id that schedule_task or list_jobs gave");
@@ -49,11 +50,15 @@ const getJob: ToolDefinition<Services> = {
   title: "Read a job",
   description: "Reads one scheduled job: what it does, when, with which limits and tools, and its last run.",
   inputSchema: z.strictObject({ job_id: jobId }),
-  outputSchema: jobShape.extend({ last_run: lastRunShape }),
+  outputSchema: jobShape.extend({ tokens_spent: z.number(), last_run: lastRunShape }),
   annotations: READ,
   create: (_context, services) => ({
     run: async (args: { job_id: string }) => {
-      const shown = showJob(await need(services.jobs, "schedules").get(args.job_id), services);
+      const book = need(services.jobs, "schedules");
+      const shown = {
+        ...showJob(await book.get(args.job_id), services),
+        tokens_spent: await book.tokensSpent(args.job_id),
+      };
       const lastRun = await lastRunOf(args.job_id, services);
       const text = `${tellJob(shown)}\nLast run: ${lastRun ? `${lastRun.run_id}, ${lastRun.status}` : "none yet"}.`;
       return answer({ ...shown, last_run: lastRun }, text);
@@ -63,10 +68,14 @@ const getJob: ToolDefinition<Services> = {
 
 /** A tool that changes one job and shows the result. */
 function changing<Args extends { job_id: string }>(
-  face: Pick<ToolDefinition, "name" | "title" | "description"> & { extra?: z.ZodRawShape },
-  decide: (job: Job, args: Args, services: Services) => JobChange,
+  face: Pick<ToolDefinition, "name" | "title" | "description"> & {
+    extra?: z.ZodRawShape;
+    /** What must be asked of others before the change is decided on. */
+    prepare?: (args: Args, services: Services) => Promise<Prepared>;
+  },
+  decide: (job: Job, args: Args, services: Services, prepared: Prepared) => JobChange,
 ): ToolDefinition<Services> {
-  const { extra, ...rest } = face;
+  const { extra, prepare, ...rest } = face;
   return {
     ...rest,
     scope: "jobs:write",
@@ -76,10 +85,11 @@ function changing<Args extends { job_id: string }>(
     create: (_context, services) => ({
       run: async (args: Args) => {
         const book = need(services.jobs, "schedules");
-        const job = await book.update(args.job_id, (stored) => decide(stored, args, services));
+        const prepared = (await prepare?.(args, services)) ?? { warnings: [] };
+        const job = await book.update(args.job_id, (stored) => decide(stored, args, services, prepared));
         services.scheduler?.wake();
         const shown = showJob(job, services);
-        return answer(shown, tellJob(shown));
+        return answer(shown, [tellJob(shown), ...prepared.warnings].join("\n"));
       },
     }),
   };
@@ -119,7 +129,7 @@ const resumeJob = changing(
     assertStatus(job, ["active", "paused"], "resumed");
     if (job.status === "active") return {};
     const nextRunAt = nextOccurrence(job.schedule, job.timezone, now());
-    if (nextRunAt === null)
+    if (nextRunAt === null && job.schedule.kind !== "after")
       throw new NightshiftError(
         "JOB_STATE",
         "Its time went by while it was paused. Use run_job, or update_job with a new execute_at.",
@@ -147,18 +157,21 @@ const updateJob = changing<JobArguments & { job_id: string }>(
     title: "Change a job",
     description: "Changes what is given of a job and leaves the rest. A new time replaces the old one.",
     extra: { prompt, tool, ...others },
+    prepare,
   },
-  (job, args, services) => {
+  (job, args, services, prepared) => {
     assertNotFromFile(job, "change");
     assertStatus(job, ["active", "paused", "completed"], "changed");
     const scheduler = need(services.scheduler, "schedules");
     const action = actionOf(args) ?? job.action;
     const tools = args.allowed_tools ?? job.tools;
-    assertRunnable(action, tools, scheduler);
+    const provision = provisionOf(args, prepared, job.provision);
+    assertRunnable(action, { tools, check: provision.check }, scheduler);
     const change: JobChange = {
       action,
       tools,
       limits: limitsOf(args, job.limits),
+      provision,
       name: args.name ?? job.name,
     };
     return { ...change, ...retime(job, args, services.now()) };
@@ -167,7 +180,7 @@ const updateJob = changing<JobArguments & { job_id: string }>(
 
 /** A new time, or the old one read in a new zone. */
 function retime(job: Job, args: JobArguments, now: number): JobChange {
-  const given = args.execute_at ?? args.cron ?? args.every_seconds;
+  const given = args.execute_at ?? args.cron ?? args.every_seconds ?? args.after;
   if (given === undefined && args.timezone === undefined) return {};
   if (given === undefined && job.schedule.kind !== "cron")
     throw new NightshiftError(

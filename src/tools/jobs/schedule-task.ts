@@ -5,6 +5,7 @@ import type { ToolDefinition } from "../define.ts";
 import { answer } from "../result.ts";
 import { need, type Services } from "../services.ts";
 import { actionOf, assertRunnable, type JobArguments, jobArguments, limitsOf } from "./arguments.ts";
+import { prepare, provisionOf } from "./provide.ts";
 import { jobShape, showJob } from "./show.ts";
 
 export const scheduleTask: ToolDefinition<Services> = {
@@ -12,7 +13,7 @@ export const scheduleTask: ToolDefinition<Services> = {
   scope: "jobs:write",
   title: "Schedule a task",
   description:
-    "Has a prompt worked on later, or again and again, by a ghost: an automated session of its own with a ReAct loop and tools, which cannot read or write this user's memory and cannot ask anybody. Put everything it needs to know into the prompt. Give exactly one of prompt and tool, and exactly one of execute_at, cron and every_seconds.",
+    "Has a prompt worked on later, or again and again, by a ghost: an automated session of its own with a ReAct loop and tools, which cannot read or write this user's memory and cannot ask anybody. Put everything it needs to know into the prompt. Give exactly one of prompt and tool, and exactly one of execute_at, cron and every_seconds (or after).",
   inputSchema: z.strictObject(jobArguments),
   outputSchema: jobShape.extend({ note: z.string().optional() }),
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
@@ -28,7 +29,9 @@ export const scheduleTask: ToolDefinition<Services> = {
       const now = services.now();
       const { schedule, timezone } = parseSchedule(args, now);
       const tools = args.allowed_tools ?? null;
-      assertRunnable(action, tools, scheduler);
+      const prepared = await prepare(args, services);
+      const provision = provisionOf(args, prepared);
+      assertRunnable(action, { tools, check: provision.check }, scheduler);
       const job = await need(services.jobs, "schedules").create({
         name: args.name ?? null,
         action,
@@ -36,17 +39,19 @@ export const scheduleTask: ToolDefinition<Services> = {
         timezone,
         limits: limitsOf(args),
         tools,
+        provision,
         nextRunAt: nextOccurrence(schedule, timezone, now) ?? (schedule.kind === "at" ? schedule.at : null),
         origin: { kind: "tool", parentSessionId: context.sessionId, threadId: context.threadId },
       });
       scheduler.wake();
       const shown = showJob(job, services);
+      const notes = [...(scheduler.caveat ? [scheduler.caveat] : []), ...prepared.warnings];
       const text = [
-        `Scheduled as ${job.jobId}. It runs at ${shown.next_runs.join(", then ")} (${timezone}).`,
+        `Scheduled as ${job.jobId}. It runs ${shown.after ? `whenever a run of ${shown.after} succeeded` : `at ${shown.next_runs.join(", then ")} (${timezone})`}.`,
         `It runs as ${shown.ghost_session_id}, which has no access to this user's memory. Read what came of it with list_runs and get_run.`,
-        ...(scheduler.caveat ? [scheduler.caveat] : []),
+        ...notes,
       ].join("\n");
-      return answer({ ...shown, ...(scheduler.caveat && { note: scheduler.caveat }) }, text);
+      return answer({ ...shown, ...(notes.length > 0 && { note: notes.join("\n") }) }, text);
     },
   }),
 };

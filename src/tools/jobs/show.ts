@@ -4,6 +4,7 @@ import { nextOccurrences } from "../../jobs/schedule.ts";
 import { toIso, toZonedIso } from "../../jobs/time.ts";
 import { isEnded, RUN_STATUSES } from "../../runs/run.ts";
 import { need, type Services } from "../services.ts";
+import { provisionShape, showProvision } from "./provide.ts";
 
 const limitsShape = {
   use_react_loop: z.boolean(),
@@ -26,9 +27,11 @@ export const jobShape = z.object({
   execute_at: z.string().optional(),
   cron: z.string().optional(),
   every_seconds: z.number().optional(),
+  after: z.string().optional(),
   timezone: z.string(),
   next_runs: z.array(z.string()).describe("the next three, in the job's zone"),
   ...limitsShape,
+  ...provisionShape,
   created_at: z.string(),
   updated_at: z.string(),
   waiting_because: z.string().optional().describe("why its runs cannot start here"),
@@ -57,6 +60,7 @@ export function nextRuns(job: Job, now: number, count = 3): string[] {
 const showSchedule = ({ schedule, timezone }: Job) => {
   if (schedule.kind === "at") return { execute_at: toZonedIso(schedule.at, timezone) };
   if (schedule.kind === "cron") return { cron: schedule.cron };
+  if (schedule.kind === "after") return { after: schedule.jobId };
   return { every_seconds: schedule.everySeconds };
 };
 
@@ -84,6 +88,7 @@ export function showJob(job: Job, services: Services): z.output<typeof jobShape>
     max_tokens: job.limits.maxTokens,
     timeout_seconds: job.limits.timeoutSeconds,
     allowed_tools: [...scheduler.toolsOf(job)],
+    ...showProvision(job.provision),
     created_at: toIso(job.createdAt) as string,
     updated_at: toIso(job.updatedAt) as string,
     ...(obstacle && { waiting_because: obstacle }),
@@ -101,6 +106,10 @@ export async function lastRunOf(jobId: string, services: Services): Promise<z.ou
 export function tellJob(job: z.output<typeof jobShape>): string {
   const what = job.prompt ?? (job.tool ? `tool ${job.tool.name}` : `file ${job.file}`);
   const name = job.name ?? (what.length > 60 ? `${what.slice(0, 60)}…` : what);
-  const when = job.next_runs[0] ? `next ${job.next_runs[0]} (${job.timezone})` : "nothing due";
+  const when = job.next_runs[0]
+    ? `next ${job.next_runs[0]} (${job.timezone})`
+    : job.after
+      ? `after ${job.after}`
+      : "nothing due";
   return `${job.job_id} "${name}": ${job.status}, ${when}${job.status_reason ? `. ${job.status_reason}` : ""}`;
 }

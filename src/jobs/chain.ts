@@ -1,0 +1,102 @@
+import type { Transaction } from "kysely";
+import type { Tables } from "../database/schema.ts";
+import { NightshiftError } from "../errors.ts";
+import { newRunRow } from "../runs/row.ts";
+import type { Job } from "./job.ts";
+import { readJob } from "./row.ts";
+
+/** A longer chain is a mistake, or an attack on whoever walks it. */
+const MAX_CHAIN = 100;
+
+/**
+ * Checks that a job which runs after another can: the other is there, is this user's, and does not come to run after
+ * this one. Called in the transaction that writes the job, so that no two changes close a circle between them.
+ * Throws JOB_NOT_FOUND, JOB_STATE or INVALID_SCHEDULE.
+ */
+export async function checkChain(
+  trx: Transaction<Tables>,
+  { userKey, jobId, status, schedule }: Job,
+): Promise<void> {
+  if (schedule.kind !== "after") return;
+  let next: string | null = schedule.jobId;
+  for (let length = 1; next !== null; length++) {
+    if (next === jobId || length > MAX_CHAIN)
+      throw new NightshiftError(
+        "INVALID_SCHEDULE",
+        "These jobs would run after each other in a circle, or in a chain of more than 100; choose another for after.",
+      );
+    const row: { status: string; after_job: string | null } | undefined = await trx
+      .selectFrom("jobs")
+      .select(["status", "after_job"])
+      .where("job_id", "=", next)
+      .where("user_key", "=", userKey)
+      .executeTakeFirst();
+    if (!row)
+      throw new NightshiftError(
+        "JOB_NOT_FOUND",
+        "You have no job with the id that after names; list_jobs shows those you have.",
+      );
+    if (length === 1 && row.status === "cancelled" && status === "active")
+      throw new NightshiftError(
+        "JOB_STATE",
+        "The job that after names is cancelled, so nothing would ever run.",
+      );
+    next = row.after_job;
+  }
+}
+
+/** Queues a run of each active job that runs after the one whose run has just succeeded. */
+export async function queueFollowers(trx: Transaction<Tables>, runId: string, now: number): Promise<void> {
+  const followers = await trx
+    .selectFrom("jobs")
+    .innerJoin("runs", (join) =>
+      join.onRef("runs.user_key", "=", "jobs.user_key").onRef("runs.job_id", "=", "jobs.after_job"),
+    )
+    .selectAll("jobs")
+    .where("runs.run_id", "=", runId)
+    .where("jobs.after_job", "is not", null)
+    .where("jobs.status", "=", "active")
+    .execute();
+  for (const row of followers) {
+    const waiting = await trx
+      .selectFrom("runs")
+      .select("run_id")
+      .where("job_id", "=", row.job_id)
+      .where("status", "=", "queued")
+      .where("finished_at", "is", null)
+      .executeTakeFirst();
+    const job = waiting ? undefined : readable(row);
+    if (!job) continue;
+    const run = newRunRow(job, { trigger: "after", scheduledFor: now, coalesced: 0 }, now);
+    await trx.insertInto("runs").values(run).execute();
+  }
+}
+
+/** A follower that cannot be read must not keep the run before it from ending. */
+function readable(row: Tables["jobs"]): Job | undefined {
+  try {
+    return readJob(row);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Nothing would start them any more: their owner sees why. */
+export async function pauseFollowers(
+  trx: Transaction<Tables>,
+  { jobId, userKey }: { jobId: string; userKey: string },
+  now: number,
+): Promise<void> {
+  await trx
+    .updateTable("jobs")
+    .set({
+      status: "paused",
+      status_reason: "The job that it runs after was cancelled; give it another time or another job.",
+      updated_at: now,
+    })
+    .where("user_key", "=", userKey)
+    .where("after_job", "=", jobId)
+    .where("after_job", "is not", null)
+    .where("status", "=", "active")
+    .execute();
+}
