@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
 import {
   createRequestStateCodec,
   McpServer,
@@ -186,8 +187,15 @@ function progressOf(context: ServerContext) {
       const params = { progressToken, progress, ...(total && { total }), ...(message && { message }) };
       last = context.mcpReq.notify({ method: "notifications/progress", params }).catch(() => {});
     },
-    /** Resolves when all of it is on its way: after the result nobody listens any more. */
-    sent: async () => last,
+    /**
+     * Resolves when all of it is on its way, a turn ahead of the result: clients stop listening with the result, and
+     * hear it first when both arrive in one piece.
+     */
+    async sent() {
+      if (!last) return;
+      await last;
+      await setImmediate();
+    },
   };
 }
 

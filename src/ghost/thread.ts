@@ -1,5 +1,3 @@
-// First, so that the rest is loaded at the lower priority already.
-import "./yield-to-people.ts";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { config } from "zod";
 import { openLink } from "./link.ts";
