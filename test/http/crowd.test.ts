@@ -80,7 +80,7 @@ async function live(member: Member, random: () => number): Promise<void> {
 
 async function leaveInMidCall(member: Member, random: () => number): Promise<void> {
   const leaving = AbortSignal.timeout(5 + Math.floor(random() * 30));
-  const args = { ms: 200, word: "never heard" };
+  const args = { ms: 60_000, word: "never heard" };
   await expect(ask(member, 6, "tools/call", { name: "wait", arguments: args }, leaving)).rejects.toThrow();
 }
 
