@@ -1,3 +1,5 @@
+import type { Policy } from "./policy.ts";
+
 /** When a job runs. Times are epoch ms. */
 export type Schedule =
   | { readonly kind: "at"; readonly at: number }
@@ -57,6 +59,7 @@ export interface Job {
   /** IANA name. */
   readonly timezone: string;
   readonly limits: Limits;
+  readonly policy: Policy;
   /** Names of the tools its ghost may use; null means the harmless default. */
   readonly tools: readonly string[] | null;
   readonly status: JobStatus;

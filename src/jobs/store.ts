@@ -1,16 +1,29 @@
 import type { Job, JobStatus } from "./job.ts";
+import type { Policy } from "./policy.ts";
 
 /** A job before it has an owner, an id and dates: those are the store's to give. */
 export type NewJob = Omit<
   Job,
-  "jobId" | "userKey" | "userId" | "status" | "statusReason" | "createdAt" | "updatedAt"
->;
+  "jobId" | "userKey" | "userId" | "status" | "statusReason" | "createdAt" | "updatedAt" | "policy"
+> & {
+  /** Default: DEFAULT_POLICY. */
+  readonly policy?: Policy;
+};
 
 /** What may change in a stored job. */
 export type JobChange = Partial<
   Pick<
     Job,
-    "name" | "action" | "schedule" | "timezone" | "limits" | "tools" | "status" | "statusReason" | "nextRunAt"
+    | "name"
+    | "action"
+    | "schedule"
+    | "timezone"
+    | "limits"
+    | "policy"
+    | "tools"
+    | "status"
+    | "statusReason"
+    | "nextRunAt"
   >
 >;
 

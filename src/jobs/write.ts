@@ -2,8 +2,10 @@ import type { Transaction } from "kysely";
 import { newId } from "../database/ids.ts";
 import type { Tables } from "../database/schema.ts";
 import type { Job } from "./job.ts";
+import { DEFAULT_POLICY } from "./policy.ts";
 import { toJobRow } from "./row.ts";
 import type { NewJob } from "./store.ts";
+import { startOf } from "./times.ts";
 
 export interface Owner {
   readonly userKey: string;
@@ -13,10 +15,14 @@ export interface Owner {
 /** A job that has no time to run at is complete from the start: it is kept so that its file stays known. */
 export function bornJob(job: NewJob, owner: Owner, now: number): Job {
   const over = job.nextRunAt === null;
+  const { policy = DEFAULT_POLICY } = job;
+  const jobId = newId("job", now);
   return {
     ...job,
     ...owner,
-    jobId: newId("job", now),
+    jobId,
+    policy,
+    nextRunAt: job.nextRunAt === null ? null : startOf(jobId, { ...job, policy }, job.nextRunAt),
     status: over ? "completed" : "active",
     statusReason: over ? "Its time had passed before it was stored." : null,
     createdAt: now,

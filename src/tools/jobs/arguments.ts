@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
 import { type Action, DEFAULT_LIMITS, type Limits } from "../../jobs/job.ts";
+import { policyFields } from "../../jobs/policy-fields.ts";
 import type { SchedulerFace } from "../services.ts";
 
 /** How schedule_task, update_job and the jobs folder describe a job; each says what it leaves out on its own. */
@@ -70,10 +71,13 @@ export const jobArguments = {
     .max(100)
     .optional()
     .describe("the tools its ghost may use; default: the harmless built-in ones"),
+  ...policyFields,
 };
 
 const jobArgumentsSchema = z.strictObject(jobArguments);
 export type JobArguments = z.output<typeof jobArgumentsSchema>;
+
+export const NO_TIME = "Nothing would ever run: the schedule has no time between starts_at and ends_at.";
 
 /** The one thing the job does. */
 export function actionOf({ prompt, tool }: Pick<JobArguments, "prompt" | "tool">): Action | undefined {

@@ -1,12 +1,14 @@
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
 import { JOB_STATUSES, type Job } from "../../jobs/job.ts";
-import { nextOccurrence, parseSchedule } from "../../jobs/schedule.ts";
+import { policyOf } from "../../jobs/policy-fields.ts";
+import { parseSchedule } from "../../jobs/schedule.ts";
 import type { JobChange } from "../../jobs/store.ts";
+import { anchored, nextTime } from "../../jobs/times.ts";
 import type { ToolAnnotations, ToolDefinition } from "../define.ts";
 import { answer } from "../result.ts";
 import { need, type Services } from "../services.ts";
-import { actionOf, assertRunnable, type JobArguments, jobArguments, limitsOf } from "./arguments.ts";
+import { actionOf, assertRunnable, type JobArguments, jobArguments, limitsOf, NO_TIME } from "./arguments.ts";
 import { jobBrief, jobShape, lastRunOf, lastRunShape, showJob, tellJob } from "./show.ts";
 
 const jobId = z.string().min(1).max(100).describe("the job_id that schedule_task or list_jobs gave");
@@ -118,7 +120,7 @@ const resumeJob = changing(
   (job, _args, { now }) => {
     assertStatus(job, ["active", "paused"], "resumed");
     if (job.status === "active") return {};
-    const nextRunAt = nextOccurrence(job.schedule, job.timezone, now());
+    const nextRunAt = nextTime(job, now());
     if (nextRunAt === null)
       throw new NightshiftError(
         "JOB_STATE",
@@ -165,20 +167,35 @@ const updateJob = changing<JobArguments & { job_id: string }>(
   },
 );
 
-/** A new time, or the old one read in a new zone. */
+/** A new time, or the old one read in a new zone or span. */
 function retime(job: Job, args: JobArguments, now: number): JobChange {
   const given = args.execute_at ?? args.cron ?? args.every_seconds;
-  if (given === undefined && args.timezone === undefined) return {};
+  if (given === undefined && args.timezone === undefined) return respan(job, args, now);
   if (given === undefined && job.schedule.kind !== "cron")
     throw new NightshiftError(
       "INVALID_SCHEDULE",
       "A new timezone needs the time with it: give execute_at, cron or every_seconds too.",
     );
   const kept = job.schedule.kind === "cron" && given === undefined ? { cron: job.schedule.cron } : {};
-  const { schedule, timezone } = parseSchedule({ timezone: job.timezone, ...kept, ...args }, now);
-  const nextRunAt = nextOccurrence(schedule, timezone, now);
-  if (job.status === "paused") return { schedule, timezone };
-  return { schedule, timezone, nextRunAt, status: "active", statusReason: null };
+  const parsed = parseSchedule({ timezone: job.timezone, ...kept, ...args }, now);
+  const { timezone } = parsed;
+  const policy = policyOf(args, timezone, job.policy);
+  const schedule = anchored(parsed.schedule, policy);
+  return { schedule, timezone, policy, ...awake(job, nextTime({ schedule, timezone, policy }, now)) };
+}
+
+/** The same schedule under a policy that has changed; a job that had ended goes on where its new span lets it. */
+function respan(job: Job, args: JobArguments, now: number): JobChange {
+  const policy = policyOf(args, job.timezone, job.policy);
+  const reopens = [args.starts_at, args.ends_at, args.max_runs].some((given) => given !== undefined);
+  if (job.status !== "completed" || !reopens) return { policy };
+  const next = nextTime({ ...job, policy }, now);
+  return next === null ? { policy } : { policy, ...awake(job, next) };
+}
+
+function awake(job: Job, nextRunAt: number | null): JobChange {
+  if (nextRunAt === null) throw new NightshiftError("INVALID_SCHEDULE", NO_TIME);
+  return job.status === "paused" ? {} : { nextRunAt, status: "active", statusReason: null };
 }
 
 const runJob: ToolDefinition<Services> = {

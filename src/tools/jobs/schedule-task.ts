@@ -1,10 +1,12 @@
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
-import { nextOccurrence, parseSchedule } from "../../jobs/schedule.ts";
+import { policyOf } from "../../jobs/policy-fields.ts";
+import { parseSchedule } from "../../jobs/schedule.ts";
+import { anchored, nextTime } from "../../jobs/times.ts";
 import type { ToolDefinition } from "../define.ts";
 import { answer } from "../result.ts";
 import { need, type Services } from "../services.ts";
-import { actionOf, assertRunnable, type JobArguments, jobArguments, limitsOf } from "./arguments.ts";
+import { actionOf, assertRunnable, type JobArguments, jobArguments, limitsOf, NO_TIME } from "./arguments.ts";
 import { jobShape, showJob } from "./show.ts";
 
 export const scheduleTask: ToolDefinition<Services> = {
@@ -26,7 +28,11 @@ export const scheduleTask: ToolDefinition<Services> = {
           "Say what to do: give a prompt, or a tool {name, arguments}.",
         );
       const now = services.now();
-      const { schedule, timezone } = parseSchedule(args, now);
+      const { timezone, schedule: unanchored } = parseSchedule(args, now);
+      const policy = policyOf(args, timezone);
+      const schedule = anchored(unanchored, policy);
+      const nextRunAt = nextTime({ schedule, timezone, policy }, now);
+      if (nextRunAt === null) throw new NightshiftError("INVALID_SCHEDULE", NO_TIME);
       const tools = args.allowed_tools ?? null;
       assertRunnable(action, tools, scheduler);
       const job = await need(services.jobs, "schedules").create({
@@ -35,8 +41,9 @@ export const scheduleTask: ToolDefinition<Services> = {
         schedule,
         timezone,
         limits: limitsOf(args),
+        policy,
         tools,
-        nextRunAt: nextOccurrence(schedule, timezone, now) ?? (schedule.kind === "at" ? schedule.at : null),
+        nextRunAt,
         origin: { kind: "tool", parentSessionId: context.sessionId, threadId: context.threadId },
       });
       scheduler.wake();

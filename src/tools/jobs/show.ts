@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { ghostSessionId, JOB_STATUSES, type Job } from "../../jobs/job.ts";
-import { nextOccurrences } from "../../jobs/schedule.ts";
+import { CATCHUPS, OVERLAPS } from "../../jobs/policy.ts";
 import { toIso, toZonedIso } from "../../jobs/time.ts";
+import { latestTime, nextTimes, startOf } from "../../jobs/times.ts";
 import { isEnded, RUN_STATUSES } from "../../runs/run.ts";
 import { need, type Services } from "../services.ts";
 
@@ -11,6 +12,23 @@ const limitsShape = {
   max_tokens: z.number(),
   timeout_seconds: z.number(),
   allowed_tools: z.array(z.string()).describe("what the job's ghost is offered"),
+};
+
+const policyShape = {
+  overlap: z.enum(OVERLAPS),
+  catchup: z.enum(CATCHUPS),
+  catchup_window_seconds: z.number(),
+  jitter_seconds: z.number(),
+  starts_at: z.string().nullable(),
+  ends_at: z.string().nullable(),
+  max_runs: z.number().nullable(),
+  retry: z.object({
+    attempts: z.number(),
+    backoff_seconds: z.number(),
+    max_backoff_seconds: z.number(),
+    on: z.array(z.string()),
+  }),
+  pause_after_failures: z.number(),
 };
 
 /** A job as every tool shows it: always with its effective values. */
@@ -29,6 +47,7 @@ export const jobShape = z.object({
   timezone: z.string(),
   next_runs: z.array(z.string()).describe("the next three, in the job's zone"),
   ...limitsShape,
+  ...policyShape,
   created_at: z.string(),
   updated_at: z.string(),
   waiting_because: z.string().optional().describe("why its runs cannot start here"),
@@ -50,9 +69,27 @@ export const lastRunShape = z
 /** The next three times, in the job's zone; none for a job that is not active. */
 export function nextRuns(job: Job, now: number, count = 3): string[] {
   if (job.status !== "active" || job.nextRunAt === null) return [];
-  const later = nextOccurrences(job.schedule, job.timezone, Math.max(job.nextRunAt, now), count - 1);
+  const first = job.policy.jitterSeconds === 0 ? job.nextRunAt : (latestTime(job, job.nextRunAt) ?? now);
+  const later = nextTimes(job, Math.max(first, now), count - 1).map((at) => startOf(job.jobId, job, at));
   return [job.nextRunAt, ...later].slice(0, count).map((at) => toZonedIso(at, job.timezone));
 }
+
+const showPolicy = ({ policy, timezone }: Job) => ({
+  overlap: policy.overlap,
+  catchup: policy.catchup,
+  catchup_window_seconds: policy.catchupWindowSeconds,
+  jitter_seconds: policy.jitterSeconds,
+  starts_at: policy.startsAt === null ? null : toZonedIso(policy.startsAt, timezone),
+  ends_at: policy.endsAt === null ? null : toZonedIso(policy.endsAt, timezone),
+  max_runs: policy.maxRuns,
+  retry: {
+    attempts: policy.retry.attempts,
+    backoff_seconds: policy.retry.backoffSeconds,
+    max_backoff_seconds: policy.retry.maxBackoffSeconds,
+    on: [...policy.retry.on],
+  },
+  pause_after_failures: policy.pauseAfterFailures,
+});
 
 const showSchedule = ({ schedule, timezone }: Job) => {
   if (schedule.kind === "at") return { execute_at: toZonedIso(schedule.at, timezone) };
@@ -84,6 +121,7 @@ export function showJob(job: Job, services: Services): z.output<typeof jobShape>
     max_tokens: job.limits.maxTokens,
     timeout_seconds: job.limits.timeoutSeconds,
     allowed_tools: [...scheduler.toolsOf(job)],
+    ...showPolicy(job),
     created_at: toIso(job.createdAt) as string,
     updated_at: toIso(job.updatedAt) as string,
     ...(obstacle && { waiting_because: obstacle }),
