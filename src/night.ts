@@ -112,6 +112,7 @@ async function openClock(parts: NightParts, reach: Reach, spare: number) {
       return runGhost(claimed, deps, signal);
     },
     warm: threads.warm,
+    onSkipped: (run) => announce(run.userKey, run.runId, run.jobId),
     onLost: (runs) => {
       for (const run of runs) announce(run.userKey, run.runId, run.jobId);
     },

@@ -1,6 +1,6 @@
 import type { Transaction } from "kysely";
 import type { JobRow, Tables } from "../database/schema.ts";
-import { cancelQueuedRuns } from "../runs/end.ts";
+import { cancelQueuedRuns } from "../runs/waiting.ts";
 import { sameTimes } from "./change.ts";
 import type { Job } from "./job.ts";
 import { readJob } from "./row.ts";

@@ -8,6 +8,7 @@ import { emptyOutcome, endRun } from "./end.ts";
 import { newRunRow, readRun, readRunSummary } from "./row.ts";
 import type { Run } from "./run.ts";
 import type { RunBook, RunPage } from "./store.ts";
+import { lineUp } from "./turns.ts";
 
 export interface RunBookOptions {
   readonly userKey: string;
@@ -86,8 +87,9 @@ async function enqueue(
     throw new NightshiftError("JOB_STATE", "This job is cancelled; schedule a new one.", { jobId });
   }
   await checkQueue(trx, userKey, maxQueued);
-  const row = newRunRow(readJob(stored), { trigger: "manual", scheduledFor: now, coalesced: 0 }, now);
+  const row = newRunRow(readJob(stored), { trigger: "manual", scheduledFor: now }, now);
   await trx.insertInto("runs").values(row).execute();
+  await lineUp(trx, row, now);
   return readRun(row, null);
 }
 
@@ -96,7 +98,7 @@ async function checkQueue(trx: Transaction<Tables>, userKey: string, maxQueued: 
     .selectFrom("runs")
     .select((eb) => eb.fn.countAll().as("count"))
     .where("user_key", "=", userKey)
-    .where("due_at", "is not", null)
+    .where("status", "=", "queued")
     .executeTakeFirst();
   if (Number(row?.count ?? 0) < maxQueued) return;
   throw new NightshiftError(

@@ -67,7 +67,7 @@ export interface Run {
   readonly runId: string;
   readonly jobId: string;
   readonly userKey: string;
-  readonly trigger: "schedule" | "manual";
+  readonly trigger: "schedule" | "manual" | "backfill";
   readonly status: RunStatus;
   /** A sentence for people: why it was skipped or cancelled. A failure's is in `error`. */
   readonly statusReason: string | null;

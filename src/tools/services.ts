@@ -39,8 +39,8 @@ export interface Services {
 const GRANTS = {
   "facts:read": ["recall", "list", "get"],
   "facts:write": ["save", "forget"],
-  "jobs:read": ["list", "get", "counts"],
-  "jobs:write": ["create", "update", "get", "enqueue", "cancel"],
+  "jobs:read": ["list", "get", "counts", "counters"],
+  "jobs:write": ["create", "update", "get", "counters", "enqueue", "backfill", "cancel"],
 } as const satisfies Record<Scope, readonly string[]>;
 
 /** The same store with the methods that `scopes` grant; the others refuse. */

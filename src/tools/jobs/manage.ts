@@ -9,7 +9,7 @@ import type { ToolAnnotations, ToolDefinition } from "../define.ts";
 import { answer } from "../result.ts";
 import { need, type Services } from "../services.ts";
 import { actionOf, assertRunnable, type JobArguments, jobArguments, limitsOf, NO_TIME } from "./arguments.ts";
-import { jobBrief, jobShape, lastRunOf, lastRunShape, showJob, tellJob } from "./show.ts";
+import { fullJobShape, jobBrief, showFullJob, showJob, showJobs, tellJob } from "./show.ts";
 
 const jobId = z.string().min(1).max(100).describe("the job_id that schedule_task or list_jobs gave");
 const READ: ToolAnnotations = { readOnlyHint: true, openWorldHint: false };
@@ -36,7 +36,7 @@ const listJobs: ToolDefinition<Services> = {
     run: async ({ limit, status, cursor }: { limit: number; status?: Job["status"]; cursor?: string }) => {
       const options = { limit, ...(status && { status }), ...(cursor && { cursor }) };
       const page = await need(services.jobs, "schedules").list(options);
-      const jobs = page.jobs.map((job) => showJob(job, services));
+      const jobs = await showJobs(page.jobs, services);
       const lines = jobs.map((job) => `- ${tellJob(job)}`);
       if (page.nextCursor) lines.push(`There are more: cursor ${page.nextCursor}`);
       const text = lines.length === 0 ? "No jobs. schedule_task makes one." : lines.join("\n");
@@ -51,14 +51,15 @@ const getJob: ToolDefinition<Services> = {
   title: "Read a job",
   description: "Reads one scheduled job: what it does, when, with which limits and tools, and its last run.",
   inputSchema: z.strictObject({ job_id: jobId }),
-  outputSchema: jobShape.extend({ last_run: lastRunShape }),
+  outputSchema: fullJobShape,
   annotations: READ,
   create: (_context, services) => ({
     run: async (args: { job_id: string }) => {
-      const shown = showJob(await need(services.jobs, "schedules").get(args.job_id), services);
-      const lastRun = await lastRunOf(args.job_id, services);
+      const job = await need(services.jobs, "schedules").get(args.job_id);
+      const shown = await showFullJob(job, services);
+      const { last_run: lastRun } = shown;
       const text = `${tellJob(shown)}\nLast run: ${lastRun ? `${lastRun.run_id}, ${lastRun.status}` : "none yet"}.`;
-      return answer({ ...shown, last_run: lastRun }, text);
+      return answer(shown, text);
     },
   }),
 };

@@ -1,9 +1,11 @@
 import { z } from "zod";
+import { NightshiftError } from "../../errors.ts";
+import { type Counters, NO_COUNTS } from "../../jobs/counters.ts";
 import { ghostSessionId, JOB_STATUSES, type Job } from "../../jobs/job.ts";
-import { CATCHUPS, OVERLAPS } from "../../jobs/policy.ts";
+import { CATCHUPS, OVERLAPS, WARN_AFTER_FAILURES } from "../../jobs/policy.ts";
 import { toIso, toZonedIso } from "../../jobs/time.ts";
 import { latestTime, nextTimes, startOf } from "../../jobs/times.ts";
-import { isEnded, RUN_STATUSES } from "../../runs/run.ts";
+import { RUN_STATUSES } from "../../runs/run.ts";
 import { need, type Services } from "../services.ts";
 
 const limitsShape = {
@@ -31,6 +33,18 @@ const policyShape = {
   pause_after_failures: z.number(),
 };
 
+const counterShape = {
+  runs_started: z.number(),
+  runs_succeeded: z.number(),
+  runs_failed: z.number(),
+  skipped: z.number(),
+  missed: z.number(),
+  dropped: z.number(),
+  denied_tool_calls: z.number(),
+  consecutive_failures: z.number(),
+  scheduled_runs: z.number(),
+};
+
 /** A job as every tool shows it: always with its effective values. */
 export const jobShape = z.object({
   job_id: z.string(),
@@ -50,6 +64,7 @@ export const jobShape = z.object({
   ...policyShape,
   created_at: z.string(),
   updated_at: z.string(),
+  warning: z.string().optional(),
   waiting_because: z.string().optional().describe("why its runs cannot start here"),
 });
 
@@ -61,10 +76,15 @@ export const jobBrief = z.looseObject({
   next_runs: z.array(z.string()),
 });
 
-export const lastRunShape = z
-  .object({ run_id: z.string(), status: z.enum(RUN_STATUSES), finished_at: z.string().nullable() })
-  .nullable()
-  .describe("the newest run that has ended");
+/** What get_job adds. */
+export const fullJobShape = jobShape.extend({
+  counters: z.object(counterShape),
+  last_run: z
+    .object({ run_id: z.string(), status: z.enum(RUN_STATUSES), finished_at: z.string().nullable() })
+    .nullable()
+    .describe("the newest run that has ended"),
+});
+const lastRunShape = fullJobShape.shape.last_run;
 
 /** The next three times, in the job's zone; none for a job that is not active. */
 export function nextRuns(job: Job, now: number, count = 3): string[] {
@@ -103,8 +123,50 @@ const showAction = ({ action, origin }: Job) => ({
   ...(origin.kind === "folder" && { file: origin.file }),
 });
 
-export function showJob(job: Job, services: Services): z.output<typeof jobShape> {
+/** What the last runs came to that their owner should look at. */
+function warningOf({ status, policy }: Job, { consecutiveFailures: failures }: Counters): string | undefined {
+  if (failures < WARN_AFTER_FAILURES) return undefined;
+  const limit = policy.pauseAfterFailures;
+  const then = status === "active" && limit > 0 ? ` It is paused after ${limit}.` : "";
+  return `The last ${failures} runs failed; list_runs shows why.${then}`;
+}
+
+/** Each of the jobs with what was counted for it. */
+export async function showJobs(jobs: readonly Job[], services: Services) {
+  const counted = await need(services.jobs, "schedules").counters(jobs.map(({ jobId }) => jobId));
+  return jobs.map((job) => showJob(job, services, counted.get(job.jobId)));
+}
+
+const showCounters = (counters: Counters) => ({
+  runs_started: counters.runsStarted,
+  runs_succeeded: counters.runsSucceeded,
+  runs_failed: counters.runsFailed,
+  skipped: counters.skipped,
+  missed: counters.missed,
+  dropped: counters.dropped,
+  denied_tool_calls: counters.deniedCalls,
+  consecutive_failures: counters.consecutiveFailures,
+  scheduled_runs: counters.scheduledRuns,
+});
+
+/** A job with its counters and the newest run that has ended. */
+export async function showFullJob(job: Job, services: Services) {
+  const counters = (await need(services.jobs, "schedules").counters([job.jobId])).get(job.jobId) ?? NO_COUNTS;
+  const last = counters.lastRunId && (await readLastRun(counters.lastRunId, services));
+  return {
+    ...showJob(job, services, counters),
+    counters: showCounters(counters),
+    last_run: last || null,
+  };
+}
+
+export function showJob(
+  job: Job,
+  services: Services,
+  counters: Counters = NO_COUNTS,
+): z.output<typeof jobShape> {
   const scheduler = need(services.scheduler, "schedules");
+  const warning = warningOf(job, counters);
   const obstacle = job.status === "active" ? scheduler.obstacle(job.action.kind) : undefined;
   return {
     job_id: job.jobId,
@@ -124,15 +186,20 @@ export function showJob(job: Job, services: Services): z.output<typeof jobShape>
     ...showPolicy(job),
     created_at: toIso(job.createdAt) as string,
     updated_at: toIso(job.updatedAt) as string,
+    ...(warning && { warning }),
     ...(obstacle && { waiting_because: obstacle }),
   };
 }
 
-/** From an ended run only: a claim is not a result. */
-export async function lastRunOf(jobId: string, services: Services): Promise<z.output<typeof lastRunShape>> {
-  const { runs } = await need(services.runs, "runs").list({ jobId, limit: 20 });
-  const ended = runs.find(({ status }) => isEnded(status) && status !== "skipped");
-  return ended ? { run_id: ended.runId, status: ended.status, finished_at: toIso(ended.finishedAt) } : null;
+/** From an ended run only: a claim is not a result. Null when the run is no longer kept. */
+async function readLastRun(runId: string, services: Services): Promise<z.output<typeof lastRunShape>> {
+  try {
+    const run = await need(services.runs, "runs").get(runId);
+    return { run_id: run.runId, status: run.status, finished_at: toIso(run.finishedAt) };
+  } catch (error) {
+    if (error instanceof NightshiftError && error.code === "RUN_NOT_FOUND") return null;
+    throw error;
+  }
 }
 
 /** The job in a line for the model. */
@@ -140,5 +207,5 @@ export function tellJob(job: z.output<typeof jobShape>): string {
   const what = job.prompt ?? (job.tool ? `tool ${job.tool.name}` : `file ${job.file}`);
   const name = job.name ?? (what.length > 60 ? `${what.slice(0, 60)}…` : what);
   const when = job.next_runs[0] ? `next ${job.next_runs[0]} (${job.timezone})` : "nothing due";
-  return `${job.job_id} "${name}": ${job.status}, ${when}${job.status_reason ? `. ${job.status_reason}` : ""}`;
+  return `${job.job_id} "${name}": ${job.status}, ${when}${job.status_reason ? `. ${job.status_reason}` : ""}${job.warning ? ` Warning: ${job.warning}` : ""}`;
 }
