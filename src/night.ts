@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import { resolve } from "node:path";
 import type { Config } from "./config.ts";
 import type { Database } from "./database/open.ts";
-import type { Events } from "./events.ts";
+import type { Events, StepFeed } from "./events.ts";
 import { type GhostDeps, runGhost } from "./ghost/run.ts";
 import type { Action } from "./jobs/job.ts";
 import type { JobBook } from "./jobs/store.ts";
@@ -21,6 +21,7 @@ export interface NightParts {
   readonly log: Log;
   readonly now: () => number;
   readonly events: Events;
+  readonly steps: StepFeed;
   readonly database: () => Promise<Database>;
   readonly openRuns: (userKey: string) => RunBook;
 }
@@ -96,7 +97,12 @@ async function openClock(parts: NightParts, reach: Reach, spare: number) {
     now,
     toolModules: config.tools.map((path) => resolve(path)),
     ...(config.jobsDir && { jobsDir: resolve(config.jobsDir) }),
-    listeners: [{ onEnd: ({ run }) => announce(run.userKey, run.runId, run.jobId) }],
+    listeners: [
+      {
+        onStep: ({ run }, step) => parts.steps.publish(run.runId, step),
+        onEnd: ({ run }) => announce(run.userKey, run.runId, run.jobId),
+      },
+    ],
   };
   const clock: Clock = createClock({
     occurrences,

@@ -1,5 +1,8 @@
+import type { Transaction } from "kysely";
+import type { Tables } from "../database/schema.ts";
 import type { Job } from "../jobs/job.ts";
 import type { Overlap } from "../jobs/policy.ts";
+import type { Run } from "./run.ts";
 import { MAX_WAITING } from "./waiting.ts";
 
 /** The runs of a job that have not ended. */
@@ -35,3 +38,16 @@ export function placeOf(overlap: Overlap, { running, waiting }: Standing, isLate
 
 /** Whether the runs of a job's schedule wait for each other. */
 export const isExclusive = ({ policy }: Pick<Job, "policy">): boolean => policy.overlap !== "allow_all";
+
+/** What a job has running and waiting, whatever started it. */
+export async function standingOf(trx: Transaction<Tables>, jobId: string): Promise<Standing> {
+  const rows = await trx
+    .selectFrom("runs")
+    .select((eb) => ["status", eb.fn.countAll().as("count")])
+    .where("job_id", "=", jobId)
+    .where("finished_at", "is", null)
+    .groupBy("status")
+    .execute();
+  const count = (status: Run["status"]) => Number(rows.find((row) => row.status === status)?.count ?? 0);
+  return { running: count("running"), waiting: count("queued") };
+}

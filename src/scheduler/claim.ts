@@ -5,7 +5,7 @@ import { describeAction, type Job } from "../jobs/job.ts";
 import { readJob } from "../jobs/row.ts";
 import { countRun, RUNS_USED_UP } from "../runs/daily.ts";
 import { emptyOutcome, endRun } from "../runs/end.ts";
-import type { Standing } from "../runs/place.ts";
+import { type Standing, standingOf } from "../runs/place.ts";
 import { readDetail, readRun } from "../runs/row.ts";
 import type { Run } from "../runs/run.ts";
 import { lineUp } from "../runs/turns.ts";
@@ -38,9 +38,9 @@ export async function claimDue(trx: Transaction<Tables>, options: ClaimOptions):
   const refused: Run[] = [];
   let isCancelling = false;
   const jobsOfRuns = await findJobs(trx, items);
-  const standings = await findStandings(trx, items);
+  const standings = new Map<string, Standing>();
   for (const item of items) {
-    const standing = standings.get(item.row.job_id) ?? { running: 0, waiting: 0 };
+    const standing = standings.get(item.row.job_id) ?? (await standingOf(trx, item.row.job_id));
     standings.set(item.row.job_id, standing);
     if (item.kind === "run") {
       const started = await takeQueued(trx, jobsOfRuns.get(item.row.job_id), item.row, standing, options);
@@ -135,24 +135,4 @@ async function findJobs(
   if (ids.length === 0) return new Map();
   const rows = await trx.selectFrom("jobs").selectAll().where("job_id", "in", ids).execute();
   return new Map(rows.map((row) => [row.job_id, row]));
-}
-
-/** What each of the jobs has running and waiting, whatever started it. */
-async function findStandings(
-  trx: Transaction<Tables>,
-  due: readonly DueItem[],
-): Promise<Map<string, Standing>> {
-  const standings = new Map<string, Standing>();
-  for (const jobId of new Set(due.map(({ row }) => row.job_id))) {
-    const rows = await trx
-      .selectFrom("runs")
-      .select((eb) => ["status", eb.fn.countAll().as("count")])
-      .where("job_id", "=", jobId)
-      .where("finished_at", "is", null)
-      .groupBy("status")
-      .execute();
-    const count = (status: Run["status"]) => Number(rows.find((row) => row.status === status)?.count ?? 0);
-    standings.set(jobId, { running: count("running"), waiting: count("queued") });
-  }
-  return standings;
 }

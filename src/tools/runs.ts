@@ -87,7 +87,7 @@ export const showRun = (run: Run) => ({
   transcript: run.transcript.map((step) => ({ ...step })),
 });
 
-function tell(run: ReturnType<typeof showRun>): string {
+export function tellRun(run: ReturnType<typeof showRun>): string {
   const steps = run.transcript.map((step) => {
     const mark = step.skipped ? " (skipped)" : step.denied ? " (denied)" : step.is_error ? " (error)" : "";
     return step.type === "tool"
@@ -150,7 +150,7 @@ const getRun: ToolDefinition<Services> = {
   create: (_context, services) => ({
     run: async (args: { run_id: string }) => {
       const run = showRun(await need(services.runs, "runs").get(args.run_id));
-      return answer(run, tell(run));
+      return answer(run, tellRun(run));
     },
   }),
 };

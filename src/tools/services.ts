@@ -3,6 +3,7 @@ import { NightshiftError } from "../errors.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { Action, Job } from "../jobs/job.ts";
 import type { JobBook } from "../jobs/store.ts";
+import type { TranscriptStep } from "../runs/run.ts";
 import type { RunBook } from "../runs/store.ts";
 
 /** What is read of runs; a ghost's is bound to its own job. */
@@ -18,6 +19,8 @@ export interface SchedulerFace {
   ghostTools(): readonly string[];
   /** The names of the tools that a ghost of this job is offered. */
   toolsOf(job: Pick<Job, "tools" | "action">): readonly string[];
+  /** Tells of each step of a run that happens in this process; returns what ends it. For a run of the caller's own. */
+  follow(runId: string, listener: (step: TranscriptStep) => void): () => void;
   /** Says that something is due sooner than the clock knew. */
   wake(): void;
 }
@@ -30,7 +33,7 @@ export interface Services {
   readonly facts?: FactStore;
   readonly jobs?: JobBook;
   readonly runs?: RunReader;
-  readonly runControl?: Pick<RunBook, "enqueue" | "cancel">;
+  readonly runControl?: Pick<RunBook, "enqueue" | "backfill" | "cancel">;
   readonly scheduler?: SchedulerFace;
   readonly now: () => number;
 }

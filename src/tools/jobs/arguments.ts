@@ -4,6 +4,8 @@ import { type Action, DEFAULT_LIMITS, type Limits } from "../../jobs/job.ts";
 import { policyFields } from "../../jobs/policy-fields.ts";
 import type { SchedulerFace } from "../services.ts";
 
+export const jobId = z.string().min(1).max(100).describe("the job_id that schedule_task or list_jobs gave");
+
 /** How schedule_task, update_job and the jobs folder describe a job; each says what it leaves out on its own. */
 export const jobArguments = {
   prompt: z
@@ -73,6 +75,12 @@ export const jobArguments = {
     .describe("the tools its ghost may use; default: the harmless built-in ones"),
   ...policyFields,
 };
+
+/** The same fields without their descriptions: every client reads `tools/list`, and need not read them twice. */
+export const undescribed = (fields: Readonly<Record<string, z.ZodType>>): z.ZodRawShape =>
+  Object.fromEntries(
+    Object.entries(fields).map(([name, field]) => [name, field.meta({ description: undefined })]),
+  );
 
 const jobArgumentsSchema = z.strictObject(jobArguments);
 export type JobArguments = z.output<typeof jobArgumentsSchema>;

@@ -8,10 +8,20 @@ import { anchored, nextTime } from "../../jobs/times.ts";
 import type { ToolAnnotations, ToolDefinition } from "../define.ts";
 import { answer } from "../result.ts";
 import { need, type Services } from "../services.ts";
-import { actionOf, assertRunnable, type JobArguments, jobArguments, limitsOf, NO_TIME } from "./arguments.ts";
+import {
+  actionOf,
+  assertRunnable,
+  type JobArguments,
+  jobArguments,
+  jobId,
+  limitsOf,
+  NO_TIME,
+  undescribed,
+} from "./arguments.ts";
+import { backfill } from "./backfill.ts";
+import { runJob } from "./run-job.ts";
 import { fullJobShape, jobBrief, showFullJob, showJob, showJobs, tellJob } from "./show.ts";
 
-const jobId = z.string().min(1).max(100).describe("the job_id that schedule_task or list_jobs gave");
 const READ: ToolAnnotations = { readOnlyHint: true, openWorldHint: false };
 const WRITE: ToolAnnotations = {
   readOnlyHint: false,
@@ -143,13 +153,13 @@ const cancelJob = changing(
   },
 );
 
-const { prompt, tool, ...others } = jobArguments;
 const updateJob = changing<JobArguments & { job_id: string }>(
   {
     name: "update_job",
     title: "Change a job",
-    description: "Changes what is given of a job and leaves the rest. A new time replaces the old one.",
-    extra: { prompt, tool, ...others },
+    description:
+      "Changes what is given of a job and leaves the rest. It takes what schedule_task takes; a new time replaces the old one.",
+    extra: undescribed(jobArguments),
   },
   (job, args, services) => {
     assertNotFromFile(job, "change");
@@ -199,27 +209,13 @@ function awake(job: Job, nextRunAt: number | null): JobChange {
   return job.status === "paused" ? {} : { nextRunAt, status: "active", statusReason: null };
 }
 
-const runJob: ToolDefinition<Services> = {
-  name: "run_job",
-  scope: "jobs:write",
-  title: "Run a job now",
-  description: "Queues a run of a job for now, besides its schedule. Read what came of it with get_run.",
-  inputSchema: z.strictObject({ job_id: jobId }),
-  outputSchema: z.object({ run_id: z.string(), job_id: z.string(), status: z.string() }),
-  annotations: { ...WRITE, idempotentHint: false, openWorldHint: true },
-  create: (_context, services) => ({
-    run: async (args: { job_id: string }) => {
-      const job = await need(services.jobs, "schedules").get(args.job_id);
-      const obstacle = services.scheduler?.obstacle(job.action.kind);
-      if (obstacle) throw new NightshiftError("MODEL_NOT_CONFIGURED", obstacle);
-      const run = await need(services.runControl, "runs").enqueue(args.job_id);
-      services.scheduler?.wake();
-      return answer(
-        { run_id: run.runId, job_id: run.jobId, status: run.status },
-        `Queued as ${run.runId}. Read it with get_run.`,
-      );
-    },
-  }),
-};
-
-export const jobTools = [listJobs, getJob, updateJob, pauseJob, resumeJob, cancelJob, runJob] as const;
+export const jobTools = [
+  listJobs,
+  getJob,
+  updateJob,
+  pauseJob,
+  resumeJob,
+  cancelJob,
+  runJob,
+  backfill,
+] as const;

@@ -7,7 +7,7 @@ import type { ToolDefinition } from "../define.ts";
 import { answer } from "../result.ts";
 import { need, type Services } from "../services.ts";
 import { actionOf, assertRunnable, type JobArguments, jobArguments, limitsOf, NO_TIME } from "./arguments.ts";
-import { jobShape, showJob } from "./show.ts";
+import { jobBrief, showJob } from "./show.ts";
 
 export const scheduleTask: ToolDefinition<Services> = {
   name: "schedule_task",
@@ -16,7 +16,11 @@ export const scheduleTask: ToolDefinition<Services> = {
   description:
     "Has a prompt worked on later, or again and again, by a ghost: an automated session of its own with a ReAct loop and tools, which cannot read or write this user's memory and cannot ask anybody. Put everything it needs to know into the prompt. Give exactly one of prompt and tool, and exactly one of execute_at, cron and every_seconds.",
   inputSchema: z.strictObject(jobArguments),
-  outputSchema: jobShape.extend({ note: z.string().optional() }),
+  outputSchema: jobBrief.extend({
+    ghost_session_id: z.string(),
+    timezone: z.string(),
+    note: z.string().optional(),
+  }),
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   create: (context, services) => ({
     run: async (args: JobArguments) => {

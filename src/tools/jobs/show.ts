@@ -33,18 +33,6 @@ const policyShape = {
   pause_after_failures: z.number(),
 };
 
-const counterShape = {
-  runs_started: z.number(),
-  runs_succeeded: z.number(),
-  runs_failed: z.number(),
-  skipped: z.number(),
-  missed: z.number(),
-  dropped: z.number(),
-  denied_tool_calls: z.number(),
-  consecutive_failures: z.number(),
-  scheduled_runs: z.number(),
-};
-
 /** A job as every tool shows it: always with its effective values. */
 export const jobShape = z.object({
   job_id: z.string(),
@@ -76,9 +64,11 @@ export const jobBrief = z.looseObject({
   next_runs: z.array(z.string()),
 });
 
-/** What get_job adds. */
-export const fullJobShape = jobShape.extend({
-  counters: z.object(counterShape),
+/** What get_job answers with. */
+export const fullJobShape = jobBrief.extend({
+  ghost_session_id: z.string(),
+  timezone: z.string(),
+  counters: z.record(z.string(), z.number()).describe("what became of its runs"),
   last_run: z
     .object({ run_id: z.string(), status: z.enum(RUN_STATUSES), finished_at: z.string().nullable() })
     .nullable()
