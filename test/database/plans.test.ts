@@ -86,6 +86,10 @@ describe("queries on a large jobs database", () => {
       await runs.list();
       await runs.list({ status: "queued" });
       await runs.list({ jobId });
+      await runs.enqueue(jobId, { overlap: "cancel_other" });
+      await runs.backfill(jobId, { from: now, to: now });
+      await book.counters([jobId]);
+      await book.update(jobId, () => ({ status: "paused" }));
       await book.update(jobId, () => ({ status: "cancelled" }));
       await book.syncFolder([]);
     });
