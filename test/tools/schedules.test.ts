@@ -161,6 +161,24 @@ describe("run_job that waits", () => {
   });
 });
 
+describe("a job that is due while it runs", () => {
+  it("has its run cancelled within the second where its overlap says so, and the reason is kept", async () => {
+    const program = await openProgram({ scheduler: true, script: () => ({ text: "late", delayMs: 30_000 }) });
+    const context = program.open();
+    const policy = { overlap: "cancel_other", max_runs: 2 };
+    const { job_id } = await ask(context, "schedule_task", { prompt: "Wait.", every_seconds: 1, ...policy });
+    const first = await endedRun(context, job_id);
+    expect(first).toMatchObject({ status: "cancelled", reason: expect.stringMatching(/cancel_other/) });
+    expect(first.execution_time_seconds).toBeLessThan(5);
+    const statuses = async () =>
+      (await ask(context, "list_runs", { job_id })).runs.map(({ status }: { status: string }) => status);
+    await expect.poll(statuses, { timeout: 5_000 }).toEqual(["running", "cancelled"]);
+    const [{ run_id }] = (await ask(context, "list_runs", { job_id })).runs;
+    await ask(context, "cancel_run", { run_id });
+    await endedRun(context, job_id, run_id);
+  });
+});
+
 it("what tools/list says stays small, and has no key error in it", async () => {
   const context = (await openProgram()).open();
   const listed = JSON.stringify(context.toolkit.list());
