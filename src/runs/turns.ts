@@ -56,10 +56,11 @@ export async function findTurns(
 /** Gives a user who was visited their next turn: behind the others when they were served and have more that is due. */
 export async function moveOn(
   trx: Transaction<Tables>,
-  line: Line,
+  line: Line & Partial<TurnRow>,
   { now, wasServed }: { now: number; wasServed: boolean },
 ): Promise<void> {
-  const [due, old] = [await earliest(trx, line), await readTurn(trx, line)];
+  const due = await earliest(trx, line);
+  const old = line.turn_no === undefined ? await readTurn(trx, line) : line;
   const isBehind = wasServed && due !== null && due <= now;
   const turn = {
     turn_at: isBehind ? now : due,
