@@ -15,7 +15,7 @@ export interface Counters {
   readonly dropped: number;
   /** Calls of tools that its ghosts may not use. */
   readonly deniedCalls: number;
-  /** Runs that failed since the last that succeeded, or since the job was resumed; retries count once. */
+  /** Runs that failed since the last that succeeded, or since the job was resumed; retries count once, lost runs not. */
   readonly consecutiveFailures: number;
   /** Runs that the schedule has used up of `maxRuns`. */
   readonly scheduledRuns: number;

@@ -26,7 +26,8 @@ export async function settle(
     const last = { last_run_id: run.run_id };
     if (FAILURES.includes(outcome.status)) {
       const isRetried = await retry(trx, run, outcome, now);
-      const consecutive_failures = isRetried ? 0 : 1;
+      // That a process died is not the job's doing, and says nothing about its next run.
+      const consecutive_failures = isRetried || outcome.status === "lost" ? 0 : 1;
       await addCounts(trx, owner, { runs_failed: 1, denied_calls, consecutive_failures }, last);
       if (!isRetried) await pauseAfterFailures(trx, run, outcome, now);
     } else if (outcome.status === "succeeded") {

@@ -164,6 +164,13 @@ export function failureContract(name: string, open: OpenBackend): void {
       expect((await countersOf(jobId))?.consecutiveFailures).toBe(0);
     });
 
+    it("does not hold against a job that its process died", async () => {
+      const { jobId } = await add({ pauseAfterFailures: 1 });
+      await runOnce(end("lost", "GHOST_CRASHED"));
+      expect((await jobs.get(jobId)).status).toBe("active");
+      expect(await countersOf(jobId)).toMatchObject({ runsFailed: 1, consecutiveFailures: 0 });
+    });
+
     it("forgets failures after a success, and never pauses where the job says 0", async () => {
       const { jobId } = await add({ pauseAfterFailures: 2 });
       for (const status of ["failed", "succeeded", "failed"] as const) {
@@ -174,7 +181,7 @@ export function failureContract(name: string, open: OpenBackend): void {
       const never = await add({ pauseAfterFailures: 0 });
       await jobs.update(jobId, () => ({ status: "cancelled" }));
       for (let i = 0; i < 7; i++) {
-        await runOnce(end("lost"));
+        await runOnce(end("timed_out"));
         backend.pass(MINUTE);
       }
       expect((await jobs.get(never.jobId)).status).toBe("active");
