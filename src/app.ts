@@ -20,6 +20,7 @@ import { createCatalog } from "./tools/catalog.ts";
 import { peopleTools } from "./tools/for-people.ts";
 import { loadToolModules } from "./tools/modules.ts";
 import { narrow, type SchedulerFace, type Services } from "./tools/services.ts";
+import type { UpstreamConfig } from "./upstream/config.ts";
 
 export interface AppOptions {
   readonly config: Config;
@@ -54,16 +55,18 @@ export async function createApp(options: AppOptions): Promise<App> {
   refuseWhatIsNotThere(config);
   const releases = createReleases();
   const modules = await loadToolModules(config.tools);
+  const upstreams = await readUpstreams(config);
   const events = createEvents();
   const steps = createStepFeed();
   const stores = openStores(config, now, events, releases);
-  const ghosts = describeGhosts(config, modules);
+  const ghosts = describeGhosts(config, modules, await nameUpstreams(upstreams, log, now));
   const nightParts: NightParts = {
     config,
     log,
     now,
     events,
     steps,
+    upstreams,
     database: stores.database,
     openRuns: stores.runs,
   };
@@ -86,16 +89,16 @@ export async function createApp(options: AppOptions): Promise<App> {
       now,
       scheduler,
       get facts() {
-        return narrow(stores.facts(userKey), scopes);
+        return narrow(stores.facts(userKey), scopes, "facts");
       },
       get jobs() {
-        return narrow(stores.jobs(context), scopes);
+        return narrow(stores.jobs(context), scopes, "jobs");
       },
       get runs() {
-        return narrow(stores.runs(userKey), scopes);
+        return narrow(stores.runs(userKey), scopes, "jobs");
       },
       get runControl() {
-        return narrow(stores.runs(userKey), scopes);
+        return narrow(stores.runs(userKey), scopes, "jobs");
       },
     };
   };
@@ -142,17 +145,23 @@ export async function createApp(options: AppOptions): Promise<App> {
 }
 
 /** A setting that would be ignored in silence is worse than none. */
-function refuseWhatIsNotThere({ databaseUrl, mcpConfig }: Config): void {
-  const missing = databaseUrl
-    ? "--database-url (Postgres)"
-    : mcpConfig
-      ? "--mcp-config (other MCP servers)"
-      : undefined;
-  if (!missing) return;
+function refuseWhatIsNotThere({ databaseUrl }: Config): void {
+  if (!databaseUrl) return;
   throw new NightshiftError(
     "CONFIG_INVALID",
-    `This version of Nightshift does not have ${missing} yet; leave it out.`,
+    "This version of Nightshift does not have --database-url (Postgres) yet; leave it out.",
   );
+}
+
+/** The other MCP servers, read and not connected: most processes have none, and load nothing for them. */
+async function readUpstreams({ mcpConfig }: Config): Promise<UpstreamConfig> {
+  return mcpConfig ? (await import("./upstream/config.ts")).readMcpConfig(mcpConfig) : [];
+}
+
+async function nameUpstreams(upstreams: UpstreamConfig, log: Log, now: () => number) {
+  if (upstreams.length === 0) return undefined;
+  const { createUpstreamNames } = await import("./upstream/names.ts");
+  return createUpstreamNames(upstreams, { log, now });
 }
 
 const CONNECTION_CAVEAT =

@@ -22,7 +22,7 @@ export {
   type ToolResult,
   type ToolSpec,
 } from "./tools/define.ts";
-export type { Register } from "./tools/modules.ts";
+export type { ConnectionContext, Register } from "./tools/modules.ts";
 export type { CallOptions, Toolkit } from "./tools/toolkit.ts";
 
 /** Settings as in `nightshift --help`, in camelCase; what is left out comes from the environment, then the default. */

@@ -9,12 +9,15 @@ import type { JobBook } from "./jobs/store.ts";
 import type { Log } from "./log.ts";
 import { openModel } from "./model/provider.ts";
 import { openDailyTokens } from "./runs/daily.ts";
+import { openJobTokens } from "./runs/job-tokens.ts";
 import { isEnded } from "./runs/run.ts";
 import type { RunBook } from "./runs/store.ts";
 import { openThreads } from "./scheduler/bree.ts";
 import { type Clock, createClock } from "./scheduler/clock.ts";
 import { createOccurrences } from "./scheduler/ledger.ts";
 import type { Reach, Worker } from "./scheduler/occurrences.ts";
+import type { UpstreamConfig } from "./upstream/config.ts";
+import { openUpstreams } from "./upstream/open.ts";
 
 export interface NightParts {
   readonly config: Config;
@@ -22,6 +25,8 @@ export interface NightParts {
   readonly now: () => number;
   readonly events: Events;
   readonly steps: StepFeed;
+  /** Other MCP servers, from `--mcp-config`. */
+  readonly upstreams: UpstreamConfig;
   readonly database: () => Promise<Database>;
   readonly openRuns: (userKey: string) => RunBook;
 }
@@ -78,7 +83,7 @@ function reachableKinds({ model, jobsDir }: Config): Action["kind"][] {
 }
 
 async function openClock(parts: NightParts, reach: Reach, spare: number) {
-  const { config, log, now, events, openRuns } = parts;
+  const { config, log, now, events, openRuns, upstreams } = parts;
   const database = await parts.database();
   const occurrences = createOccurrences(database);
   const threads = openThreads({ spare, memoryMb: config.ghostMemoryMb, log });
@@ -91,10 +96,18 @@ async function openClock(parts: NightParts, reach: Reach, spare: number) {
     occurrences,
     model: openModel(config),
     openRuns,
-    openDailyTokens: (userKey) =>
+    openBudgets: ({ jobId, userKey, provision }) => [
       openDailyTokens(database, { userKey, maxTokens: config.maxTokensPerDay, now }),
+      openJobTokens(database, { jobId, userKey, maxTokens: provision.maxTokensPerJob }),
+    ],
     log,
     now,
+    ...(upstreams.length > 0 && {
+      upstreams: {
+        servers: upstreams.map(({ name }) => name),
+        open: (grants) => openUpstreams(upstreams, { grants, log }),
+      },
+    }),
     toolModules: config.tools.map((path) => resolve(path)),
     ...(config.jobsDir && { jobsDir: resolve(config.jobsDir) }),
     listeners: [

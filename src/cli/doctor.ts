@@ -28,6 +28,7 @@ export async function runDoctor(config: Config, json: boolean): Promise<number> 
     ),
     await checkModel(config),
     await checkTools(config),
+    await checkUpstreams(config),
     await checkJobs(config),
   ];
   if (json) printJson({ ok: !findings.some(({ status }) => status === "problem"), findings });
@@ -112,6 +113,28 @@ async function checkTools({ tools }: Config): Promise<Finding> {
       status: "problem",
       found: error instanceof Error ? error.message : String(error),
     };
+  }
+}
+
+const UPSTREAM_MS = 15_000;
+
+/** Connects to each server, as a run at night would. */
+async function checkUpstreams({ mcpConfig }: Config): Promise<Finding> {
+  const check = "mcp servers";
+  if (!mcpConfig) return { check, status: "ok", found: "none" };
+  try {
+    const { readMcpConfig } = await import("../upstream/config.ts");
+    const { listServers } = await import("../upstream/open.ts");
+    const quiet = { debug() {}, warn() {} };
+    const asked = await listServers(await readMcpConfig(mcpConfig), { log: quiet, timeoutMs: UPSTREAM_MS });
+    const found = asked
+      .map(({ server, names, problem }) => `${server}: ${problem ?? `${names.length} tools`}`)
+      .join("; ");
+    if (asked.every(({ problem }) => !problem)) return { check, status: "ok", found: found || "none" };
+    const advice = `Check it in ${mcpConfig}; runs go on without its tools.`;
+    return { check, status: "warning", found, advice };
+  } catch (error) {
+    return { check, status: "problem", found: error instanceof Error ? error.message : String(error) };
   }
 }
 

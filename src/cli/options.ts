@@ -11,6 +11,10 @@ export const OPTIONS = {
   tools: new Option("--tools <path...>", "modules that export tools: files, folders or globs").env(
     ENVIRONMENT.tools,
   ),
+  mcpConfig: new Option(
+    "--mcp-config <file>",
+    "other MCP servers whose tools jobs may name, as {mcpServers: …}",
+  ).env(ENVIRONMENT.mcpConfig),
   host: new Option("--host <address>", "address to listen on (default 127.0.0.1)").env(ENVIRONMENT.host),
   port: new Option("--port <port>", "port to listen on (default 3333, 0 = any)").env(ENVIRONMENT.port),
   sse: new Option("--sse", "serve the old HTTP+SSE pair too").env(ENVIRONMENT.sse),
@@ -28,7 +32,7 @@ export const OPTIONS = {
   json: new Option("--json", "print JSON"),
 };
 
-export const SERVER = [OPTIONS.data, OPTIONS.user, OPTIONS.jobs, OPTIONS.tools];
+export const SERVER = [OPTIONS.data, OPTIONS.user, OPTIONS.jobs, OPTIONS.tools, OPTIONS.mcpConfig];
 export const HTTP = [
   OPTIONS.host,
   OPTIONS.port,
@@ -47,12 +51,13 @@ const list = (value: unknown) => (typeof value === "string" ? value.split(",") :
 
 /** The flags of a command as settings. */
 export function settings({ data, jobs, ...values }: Values): Config {
-  const { user, host, port, sse, publicUrl, oauthIssuer, oauthAudience } = values;
+  const { user, mcpConfig, host, port, sse, publicUrl, oauthIssuer, oauthAudience } = values;
   const lists = { tools: list(values.tools), allowedHosts: list(values.allowedHosts) };
   return readConfig({
     dataDir: data,
     jobsDir: jobs,
     user,
+    mcpConfig,
     host,
     port,
     sse,

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
 import {
   createRequestStateCodec,
   McpServer,
@@ -10,10 +11,11 @@ import {
 } from "@modelcontextprotocol/server";
 import { getContext, withContext } from "../context/scope.ts";
 import type { UserContext } from "../context/user-context.ts";
+import { toPublicError } from "../errors.ts";
 import type { Events } from "../events.ts";
 import type { Log } from "../log.ts";
-import { publicFace, type ToolContext } from "../tools/define.ts";
-import type { Register } from "../tools/modules.ts";
+import { publicFace } from "../tools/define.ts";
+import type { ConnectionContext, Register } from "../tools/modules.ts";
 import type { Services } from "../tools/services.ts";
 import type { Toolkit } from "../tools/toolkit.ts";
 import { version } from "../version.ts";
@@ -49,7 +51,8 @@ export async function buildServer(parts: ServerParts): Promise<{ server: McpServ
   const theirs = await letModulesRegister(server, parts);
   // Not at construction: the SDK would then set its own handlers for them, before any of ours could listen.
   server.server.registerCapabilities({ tools: {}, resources: { subscribe: true } });
-  const set = server.server.setRequestHandler.bind(server.server) as unknown as SetHandler;
+  const original = server.server.setRequestHandler.bind(server.server) as unknown as SetHandler;
+  const set: SetHandler = (method, handler) => original(method, saying(parts, handler));
   setToolHandlers(set, server, parts, theirs);
   setResourceHandlers(set, parts, theirs);
   const subscribed = setSubscriptionHandlers(set, parts.era, theirs);
@@ -62,13 +65,23 @@ export async function buildServer(parts: ServerParts): Promise<{ server: McpServ
   return { server, release };
 }
 
-/** What a module's `register` may know and do, beyond a tool's code. */
-export interface ConnectionContext extends ToolContext {
-  /**
-   * Seals what a handler that answers `inputRequired` wants back with the next round; it is read there with
-   * `requestState()`. It is good for ten minutes, in this process, and for this user alone.
-   */
-  readonly mintState: (payload: unknown) => Promise<string>;
+/** An error that says itself how it goes over the wire: the SDK's, also of a module's own copy of it. */
+const isWireError = (error: unknown): boolean =>
+  typeof (error as { code?: unknown } | null)?.code === "number";
+
+/** The SDK tells whatever is thrown: of ours it may tell our own sentences, with an id to find the rest in the log. */
+function saying({ toolkit, log }: ServerParts, handler: Handler): Handler {
+  return async (request, context) => {
+    try {
+      return await handler(request, context);
+    } catch (error) {
+      if (isWireError(error)) throw error;
+      const { code, message } = toPublicError(error);
+      const { correlationId: correlation_id } = toolkit.context;
+      if (error !== toPublicError(error)) log.error({ err: error, correlation_id }, "a request failed");
+      throw new ProtocolError(ProtocolErrorCode.InternalError, message, { code, correlation_id });
+    }
+  };
 }
 
 let stateCodec: RequestStateCodec | undefined;
@@ -99,8 +112,16 @@ async function letModulesRegister(
   const inner = server.server;
   const original = inner.setRequestHandler.bind(inner) as unknown as SetHandler;
   inner.setRequestHandler = ((method: string, handler: Handler) => {
-    const asThisContext: Handler = (request, context) =>
-      withContext(parts.toolkit.context, () => handler(request, context));
+    const asThisContext: Handler = async (request, context) => {
+      try {
+        return await withContext(parts.toolkit.context, () => handler(request, context));
+      } catch (error) {
+        // What a module says of its failure is for its caller, as it is for a tool's.
+        if (isWireError(error)) throw error;
+        const said = error instanceof Error ? error.message : String(error);
+        throw new ProtocolError(ProtocolErrorCode.InternalError, said);
+      }
+    };
     theirs.set(method, asThisContext);
     original(method, asThisContext);
   }) as unknown as typeof inner.setRequestHandler;
@@ -166,8 +187,15 @@ function progressOf(context: ServerContext) {
       const params = { progressToken, progress, ...(total && { total }), ...(message && { message }) };
       last = context.mcpReq.notify({ method: "notifications/progress", params }).catch(() => {});
     },
-    /** Resolves when all of it is on its way: after the result nobody listens any more. */
-    sent: async () => last,
+    /**
+     * Resolves when all of it is on its way, a turn ahead of the result: clients stop listening with the result, and
+     * hear it first when both arrive in one piece.
+     */
+    async sent() {
+      if (!last) return;
+      await last;
+      await setImmediate();
+    },
   };
 }
 

@@ -18,6 +18,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       status text not null,
       status_reason text,
       next_run_at bigint,
+      after_job text,
       file text,
       digest text,
       created_at bigint not null,
@@ -29,6 +30,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     "create index jobs_by_status on jobs (user_key, status, job_id)",
     "create index jobs_due on jobs (kind, next_run_at) where next_run_at is not null",
     "create index jobs_due_of_user on jobs (user_key, kind, next_run_at) where next_run_at is not null",
+    "create index jobs_after on jobs (user_key, after_job) where after_job is not null",
     "create unique index jobs_file on jobs (user_key, file) where file is not null",
     `create table runs (
       run_id text not null primary key,
@@ -109,6 +111,11 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       runs bigint not null,
       tokens bigint not null,
       primary key (user_key, day)
+    )`,
+    `create table job_usage (
+      job_id text not null primary key references jobs (job_id),
+      user_key text not null,
+      tokens bigint not null
     )`,
   ],
 ];

@@ -2,6 +2,7 @@ import { closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Kysely, Transaction } from "kysely";
 import { NightshiftError } from "../errors.ts";
+import { openWalFlush } from "./flush.ts";
 import type { Tables } from "./schema.ts";
 import { openSqlite } from "./sqlite.ts";
 
@@ -37,16 +38,24 @@ export async function openDatabase({ file, clock, lockPatienceMs = 10_000 }: Ope
   const kysely = new Kysely<Tables>({ dialect: sqlite.dialect });
   try {
     await migrate(kysely, clock());
+    const wal = await openWalFlush(file);
+    return {
+      kysely,
+      async transact(work) {
+        const result = await kysely.transaction().execute(work);
+        await wal?.flush();
+        return result;
+      },
+      dataVersion: sqlite.dataVersion,
+      async close() {
+        await kysely.destroy();
+        await wal?.close();
+      },
+    };
   } catch (error) {
     sqlite.close();
     throw error;
   }
-  return {
-    kysely,
-    transact: (work) => kysely.transaction().execute(work),
-    dataVersion: sqlite.dataVersion,
-    close: () => kysely.destroy(),
-  };
 }
 
 /** Made before SQLite does, which would let everybody read it. Its write-ahead log gets the same mode. */

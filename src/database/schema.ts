@@ -24,6 +24,8 @@ export interface JobRow {
   status_reason: string | null;
   /** Set only while `status` is active, so that the index of what is due holds nothing else. */
   next_run_at: number | null;
+  /** Set for jobs that run after another one. */
+  after_job: string | null;
   /** Set for jobs of the jobs folder. */
   file: string | null;
   digest: string | null;
@@ -103,6 +105,13 @@ export interface TurnRow {
   turn_no: number;
 }
 
+/** What all runs of a job have used: kept apart from the runs, which may be deleted. */
+export interface JobUsageRow {
+  job_id: string;
+  user_key: string;
+  tokens: number;
+}
+
 export interface Tables {
   jobs: JobRow;
   runs: RunRow;
@@ -111,5 +120,6 @@ export interface Tables {
   daily_usage: DailyUsageRow;
   job_counters: CountersRow;
   turns: TurnRow;
+  job_usage: JobUsageRow;
   schema_version: { version: number; applied_at: number };
 }

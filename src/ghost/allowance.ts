@@ -1,7 +1,9 @@
 import type { Job } from "../jobs/job.ts";
 import type { ToolDefinition } from "../tools/define.ts";
+import { serverOf } from "../tools/upstream.ts";
 
 /** The parts of a tool that decide whether a ghost gets it. */
+export type Allowance = Pick<Job, "tools" | "action">;
 type Face = Pick<ToolDefinition<never>, "name" | "annotations">;
 
 /**
@@ -10,7 +12,7 @@ type Face = Pick<ToolDefinition<never>, "name" | "annotations">;
  * tools those that say they only read. A tool job needs just the tool that somebody chose for it.
  */
 export function allowedTools(
-  job: Pick<Job, "tools" | "action">,
+  job: Allowance,
   builtIn: readonly Face[],
   own: readonly Face[],
 ): readonly string[] {
@@ -23,4 +25,10 @@ export function allowedTools(
   if (named) return all.filter(({ name }) => named.has(name)).map(({ name }) => name);
   const harmless = own.filter(({ annotations }) => annotations?.readOnlyHint === true);
   return [...builtIn, ...harmless].map(({ name }) => name);
+}
+
+/** The tools of other MCP servers that the job names: one that names none gets none. */
+export function grantsOf({ tools, action }: Allowance): readonly string[] {
+  const named = action.kind === "tool" ? [action.tool] : (tools ?? []);
+  return named.filter((name) => serverOf(name) !== undefined);
 }

@@ -1,9 +1,10 @@
 import { NightshiftError, toPublicError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Model, ModelAnswer, ModelRequest } from "../model/model.ts";
-import type { DailyTokens } from "../runs/daily.ts";
+import type { TokenBudget } from "../runs/daily.ts";
 import type { Usage } from "../runs/run.ts";
 import type { RunReader } from "../tools/services.ts";
+import type { Upstreams } from "../tools/upstream.ts";
 import { type Question, type ToThread, toWire } from "./messages.ts";
 
 export interface DeskOptions {
@@ -12,10 +13,12 @@ export interface DeskOptions {
   readonly model: Model | undefined;
   /** Input and output tokens that this run may use. */
   readonly maxTokens: number;
-  /** The tokens that the owner's ghosts may use today, all together. */
-  readonly daily?: DailyTokens | undefined;
+  /** What besides this run has a budget of tokens: the owner's day, the job's life. */
+  readonly budgets: readonly TokenBudget[];
   /** The runs of the job's owner; the ghost is shown those of its own job. */
   readonly runs: RunReader;
+  /** Other MCP servers, as far as this job may use them; absent where it may use none. */
+  readonly upstreams?: Upstreams | undefined;
   readonly log: Log;
   readonly reply: (message: ToThread) => void;
 }
@@ -39,9 +42,9 @@ export function openDesk(options: DeskOptions): Desk {
 
   const answer = (question: Question, signal: AbortSignal): Promise<unknown> => {
     if (question.kind === "model") return budget.ask(question.request, signal);
-    return question.kind === "list_runs"
-      ? listRuns(options, question.options)
-      : getRun(options, question.runId);
+    if (question.kind === "list_runs") return listRuns(options, question.options);
+    if (question.kind === "get_run") return getRun(options, question.runId);
+    return askUpstreams(options, question, signal);
   };
   const serve = async (id: number, question: Question, signal: AbortSignal): Promise<void> => {
     try {
@@ -73,7 +76,7 @@ export function openDesk(options: DeskOptions): Desk {
 }
 
 /** Model calls of one ghost, one after the other: each is weighed against what all before it have used. */
-function openBudget({ model, maxTokens, daily }: DeskOptions) {
+function openBudget({ model, maxTokens, budgets }: DeskOptions) {
   let usage: Usage = { input_tokens: 0, output_tokens: 0 };
   let last: Promise<unknown> = Promise.resolve();
   const askNow = async (request: ModelRequest, signal: AbortSignal): Promise<ModelAnswer> => {
@@ -84,9 +87,10 @@ function openBudget({ model, maxTokens, daily }: DeskOptions) {
         "No model is configured: set NIGHTSHIFT_MODEL (and NIGHTSHIFT_MODEL_API_KEY where one is needed).",
       );
     if (usage.input_tokens + usage.output_tokens >= maxTokens) throw overBudget(usage, maxTokens);
-    await daily?.assertLeft();
+    for (const budget of budgets) await budget.assertLeft();
     const answer = await model.generate(request, signal);
-    await daily?.spend(answer.usage.input_tokens + answer.usage.output_tokens);
+    const spent = answer.usage.input_tokens + answer.usage.output_tokens;
+    for (const budget of budgets) await budget.spend(spent);
     usage = {
       input_tokens: usage.input_tokens + answer.usage.input_tokens,
       output_tokens: usage.output_tokens + answer.usage.output_tokens,
@@ -112,6 +116,15 @@ function overBudget({ input_tokens, output_tokens }: Usage, maxTokens: number): 
     `Stopped before the next model call: this run has used ${spent} tokens (${input_tokens} in, ${output_tokens} out) of the ${maxTokens} that its max_tokens allows.`,
     { spent, maxTokens },
   );
+}
+
+type UpstreamQuestion = Extract<Question, { kind: "upstream_tools" | "upstream_call" }>;
+
+/** Which servers and tools these are was settled when the port was opened; no message can change it. */
+async function askUpstreams({ upstreams }: DeskOptions, question: UpstreamQuestion, signal: AbortSignal) {
+  if (!upstreams) throw new NightshiftError("TOOL_DENIED", "This run was granted no tool of another server.");
+  if (question.kind === "upstream_tools") return upstreams.list(signal);
+  return upstreams.call(question.tool, question.arguments, signal);
 }
 
 type ListOptions = Extract<Question, { kind: "list_runs" }>["options"];

@@ -5,7 +5,7 @@ import type { GhostThread, ThreadEnd } from "../scheduler/worker.ts";
 import type { Broker } from "./broker.ts";
 
 /** How a run ended, without what it left behind. */
-export type Ending = Pick<Outcome, "status" | "output" | "error">;
+export type Ending = Pick<Outcome, "status" | "output" | "error" | "statusReason">;
 
 /** How long a ghost that was told to stop may take to record what it was doing. Its thread is ended then. */
 const STOP_GRACE_MS = 500;
@@ -35,12 +35,14 @@ export async function awaitEnding(
     thread.exited.then((end) => broker.drain() ?? failure(explain(end), "failed")),
   ]);
   try {
-    const { status, output, error } = await Promise.race([ended, stopped]);
+    const end = await Promise.race([ended, stopped]);
+    const { status, output, error } = end;
     if (status === "timed_out" || status === "cancelled") {
       if (error) broker.cancel(error);
       await Promise.race([ended, wait(STOP_GRACE_MS, undefined, { ref: false })]);
     }
-    return { status, output, error };
+    const reason = "reason" in end ? end.reason : undefined;
+    return { status, output, error, ...(reason !== undefined && { statusReason: reason }) };
   } finally {
     clearTimeout(deadline);
     signal.removeEventListener("abort", cancel);

@@ -2,6 +2,7 @@ import type { ToolResult } from "../tools/define.ts";
 import { textOf } from "../tools/result.ts";
 import type { Toolkit } from "../tools/toolkit.ts";
 import { cut, MAX_STEP_TEXT_CHARS, type Step } from "./messages.ts";
+import { isUpstream } from "./upstreams.ts";
 
 /** A ghost's way to its tools: every call stands in the run's transcript, also one that was refused. */
 export interface Hands {
@@ -33,7 +34,8 @@ export function openHands(toolkit: Toolkit, signal: AbortSignal, onStep: (step: 
 }
 
 /** Said of memory that a ghost does not have, and of nothing else. */
-const isSkipped = ({ structuredContent }: ToolResult) => structuredContent?.status === "skipped";
+const isSkipped = (result: ToolResult) =>
+  result.structuredContent?.status === "skipped" && !isUpstream(result);
 
 function refuse(tool: string, toolkit: Toolkit): ToolResult {
   const names = toolkit.list().map(({ name }) => name);

@@ -1,8 +1,10 @@
 import type { ErrorCode } from "../errors.ts";
 import type { Action } from "../jobs/job.ts";
+import type { Check } from "../jobs/provision.ts";
 import type { ModelAnswer, ModelRequest } from "../model/model.ts";
 import type { EndStatus, Run, RunStatus, TranscriptStep } from "../runs/run.ts";
 import type { RunPage } from "../runs/store.ts";
+import type { UpstreamAnswer, UpstreamListing } from "../tools/upstream.ts";
 
 /*
  * Everything that crosses the port between a ghost's thread and the main side. On the wire each message is JSON
@@ -16,6 +18,8 @@ export const MAX_MESSAGE_CHARS = 4_000_000;
 export const MAX_OUTPUT_CHARS = 200_000;
 export const MAX_STEP_TEXT_CHARS = 20_000;
 export const MAX_ERROR_CHARS = 4_000;
+/** Characters of an earlier output that a later run is shown. */
+export const MAX_PREVIOUS_CHARS = 16_000;
 
 export interface WireError {
   readonly code: ErrorCode;
@@ -29,6 +33,12 @@ export type Question =
   | {
       readonly kind: "list_runs";
       readonly options: { jobId?: string; status?: RunStatus; limit?: number; cursor?: string };
+    }
+  | { readonly kind: "upstream_tools" }
+  | {
+      readonly kind: "upstream_call";
+      readonly tool: string;
+      readonly arguments: Readonly<Record<string, unknown>>;
     };
 
 /** The kind of each question with what it is answered with. */
@@ -36,6 +46,8 @@ export interface Answers {
   readonly model: ModelAnswer;
   readonly get_run: Run;
   readonly list_runs: RunPage;
+  readonly upstream_tools: UpstreamListing;
+  readonly upstream_call: UpstreamAnswer;
 }
 
 /** All that a ghost is told. No key, no other user, no path but those of its own code. */
@@ -51,9 +63,16 @@ export interface Start {
     readonly tools: readonly string[] | null;
     readonly useReactLoop: boolean;
     readonly maxIterations: number;
+    /** Whether it was granted tools of other MCP servers; which ones, the main side knows. */
+    readonly usesUpstreams: boolean;
+    /** What the owner copied into the job of their memory. */
+    readonly pinnedFacts: readonly string[];
+    readonly silentToken: string | null;
   };
   /** The `file` of a code job is an absolute path here: the main side has found it in the jobs folder. */
   readonly action: Action;
+  /** What is asked first; the `file` is an absolute path, as that of an action. */
+  readonly check: Check | null;
   /** Times are epoch ms. */
   readonly run: {
     readonly runId: string;
@@ -62,6 +81,8 @@ export interface Start {
     readonly scheduledFor: number;
     readonly startedAt: number;
     readonly coalesced: number;
+    /** What the last run that succeeded came to, where the job wants to know. */
+    readonly previousOutput: string | null;
   };
   /** Modules with a user's own tools, as `--tools` names them. */
   readonly toolModules: readonly string[];
@@ -82,6 +103,8 @@ export interface ThreadOutcome {
   readonly status: Extract<EndStatus, "succeeded" | "failed" | "skipped">;
   readonly output: string | null;
   readonly error: WireError | null;
+  /** A sentence: why it was skipped. */
+  readonly reason?: string;
 }
 
 export type ToMain =

@@ -3,6 +3,7 @@ import type { Message, ModelAnswer, ModelRequest, OfferedTool, ToolAnswer } from
 import { textOf } from "../tools/result.ts";
 import { type Hands, MAX_TOOL_RESULT_CHARS } from "./hands.ts";
 import { cut, MAX_STEP_TEXT_CHARS, type Step } from "./messages.ts";
+import { framed } from "./upstreams.ts";
 
 export interface Thinking {
   readonly system: string;
@@ -73,7 +74,7 @@ async function act({ hands, signal }: Thinking, { calls }: ModelAnswer): Promise
   for (const { callId, tool, arguments: args } of calls) {
     signal.throwIfAborted();
     const result = await hands.use(tool, args);
-    const text = cut(textOf(result), MAX_TOOL_RESULT_CHARS);
+    const text = framed(cut(textOf(result), MAX_TOOL_RESULT_CHARS), result);
     results.push({ callId, tool, text, isError: result.isError === true });
   }
   return results;

@@ -2,18 +2,20 @@ import { randomUUID } from "node:crypto";
 import { resolve, sep } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { NightshiftError, toPublicError } from "../errors.ts";
-import { type Action, ghostSessionId } from "../jobs/job.ts";
+import { type Action, ghostSessionId, type Job } from "../jobs/job.ts";
 import type { Log } from "../log.ts";
 import type { Model } from "../model/model.ts";
-import type { DailyTokens } from "../runs/daily.ts";
+import type { TokenBudget } from "../runs/daily.ts";
 import type { EndStatus, Outcome, TranscriptStep } from "../runs/run.ts";
 import type { Threads } from "../scheduler/bree.ts";
 import type { Claimed, Occurrences } from "../scheduler/occurrences.ts";
 import type { GhostThread } from "../scheduler/worker.ts";
 import type { RunReader } from "../tools/services.ts";
+import { serverOf, type Upstreams } from "../tools/upstream.ts";
+import { grantsOf } from "./allowance.ts";
 import { type Broker, openBroker } from "./broker.ts";
 import { awaitEnding, type Ending, failure } from "./ending.ts";
-import type { Start } from "./messages.ts";
+import { cut, MAX_PREVIOUS_CHARS, type Start } from "./messages.ts";
 
 /** All that the runs of ghosts need of this process. */
 export interface GhostDeps {
@@ -21,17 +23,26 @@ export interface GhostDeps {
   readonly occurrences: Pick<Occurrences, "finish">;
   /** Absent where none is configured: prompts then fail with MODEL_NOT_CONFIGURED. */
   readonly model?: Model | undefined;
-  /** What one user's ghosts may still use today; absent means no limit. */
-  readonly openDailyTokens?: (userKey: string) => DailyTokens;
+  /** What a run of this job may still use besides its own limit; absent means no limit. */
+  readonly openBudgets?: (job: Job) => readonly TokenBudget[];
   /** The runs of one user. */
   readonly openRuns: (userKey: string) => RunReader;
   readonly log: Log;
   readonly now: () => number;
   /** Modules with users' own tools, as `--tools` names them. */
   readonly toolModules: readonly string[];
+  /** Other MCP servers; absent where none are configured. */
+  readonly upstreams?: UpstreamSource | undefined;
   /** Where the files of code jobs are. */
   readonly jobsDir?: string | undefined;
   readonly listeners?: readonly GhostListener[];
+}
+
+/** The other MCP servers of this process, none of them connected. */
+export interface UpstreamSource {
+  readonly servers: readonly string[];
+  /** For one run: what `grants` name, and nothing else. */
+  open(grants: readonly string[]): Upstreams;
 }
 
 /** Told of each step as it happens and of the end, once. What it throws is logged and changes nothing. */
@@ -52,11 +63,14 @@ export async function runGhost(claimed: Claimed, deps: GhostDeps, signal: AbortS
   let thread: GhostThread | undefined;
   let broker: Broker | undefined;
   let ending: Ending;
+  const upstreams = openUpstreams(claimed.job, deps);
   try {
-    const start = startOf(claimed, deps, correlationId);
+    const previousOutput = await previousOutputOf(claimed.job, deps);
+    const usesUpstreams = upstreams !== undefined;
+    const start = startOf(claimed, deps, { correlationId, usesUpstreams, previousOutput });
     signal.throwIfAborted();
     thread = await deps.threads.take();
-    broker = brokerOf(claimed, deps, thread);
+    broker = brokerOf(claimed, deps, { thread, upstreams });
     broker.start(start);
     const { timeoutSeconds } = claimed.job.limits;
     ending = await awaitEnding(broker, thread, { timeoutSeconds, signal });
@@ -65,10 +79,14 @@ export async function runGhost(claimed: Claimed, deps: GhostDeps, signal: AbortS
     ending = failure(toPublicError(error), signal.aborted ? "cancelled" : "failed");
   }
   broker?.close();
+  // Their processes may take a moment to end; the outcome does not wait for that, the run's end does.
+  const closing = upstreams?.close();
   await thread?.terminate();
 
+  const { silentToken } = claimed.job.provision;
   const outcome: Outcome = {
     ...ending,
+    silent: silentToken !== null && ending.output?.trim() === silentToken,
     transcript: broker?.transcript ?? [],
     usage: broker?.usage ?? { input_tokens: 0, output_tokens: 0 },
   };
@@ -76,11 +94,23 @@ export async function runGhost(claimed: Claimed, deps: GhostDeps, signal: AbortS
   const status = isWritten ? outcome.status : "lost";
   audit(claimed, { status, code: outcome.error?.code, correlationId, startedAtMs }, deps.log);
   if (isWritten) tell(deps, (listener) => listener.onEnd?.(claimed, outcome));
+  await closing;
   return status;
 }
 
+/** What of a start message is not in the claim. */
+interface Found {
+  readonly correlationId: string;
+  readonly usesUpstreams: boolean;
+  readonly previousOutput: string | null;
+}
+
 /** All that a thread is told. No key, no other user, no path but that of its own code. */
-function startOf({ run, job }: Claimed, deps: GhostDeps, correlationId: string): Start {
+function startOf(
+  { run, job }: Claimed,
+  deps: GhostDeps,
+  { correlationId, usesUpstreams, previousOutput }: Found,
+): Start {
   return {
     type: "start",
     user: { userId: job.userId, userKey: job.userKey },
@@ -93,8 +123,12 @@ function startOf({ run, job }: Claimed, deps: GhostDeps, correlationId: string):
       tools: job.tools && [...job.tools],
       useReactLoop: job.limits.useReactLoop,
       maxIterations: job.limits.maxIterations,
+      usesUpstreams,
+      pinnedFacts: job.provision.pinnedFacts.map(({ text }) => text),
+      silentToken: job.provision.silentToken,
     },
     action: actionOf(job.action, deps.jobsDir),
+    check: job.provision.check && actionOf(job.provision.check, deps.jobsDir),
     run: {
       runId: run.runId,
       prompt: run.prompt,
@@ -102,29 +136,55 @@ function startOf({ run, job }: Claimed, deps: GhostDeps, correlationId: string):
       scheduledFor: run.scheduledFor,
       startedAt: run.startedAt ?? deps.now(),
       coalesced: run.coalesced,
+      previousOutput,
     },
     toolModules: [...deps.toolModules],
   };
 }
 
-function actionOf(action: Action, jobsDir: string | undefined): Start["action"] {
-  if (action.kind === "prompt") return { ...action };
-  if (action.kind === "tool") return { ...action, arguments: { ...action.arguments } };
+/** Of this job, or of the one that it runs after. A silent answer is not one to go on from. */
+async function previousOutputOf(job: Job, deps: GhostDeps): Promise<string | null> {
+  const { userKey, provision, schedule } = job;
+  if (!provision.previousOutput) return null;
+  const jobId = schedule.kind === "after" ? schedule.jobId : job.jobId;
+  const { runs } = await deps.openRuns(userKey).list({ jobId, status: "succeeded", limit: 20 });
+  const output = runs.find((run) => run.output !== null && !run.silent)?.output;
+  return output === undefined || output === null ? null : cut(output, MAX_PREVIOUS_CHARS);
+}
+
+/** Of the configured servers, those that the job names; undefined where it names none. */
+function openUpstreams(job: Claimed["job"], { upstreams }: GhostDeps): Upstreams | undefined {
+  const { check } = job.provision;
+  const checked = check?.kind === "tool" ? grantsOf({ tools: null, action: check }) : [];
+  const grants = [...grantsOf(job), ...checked].filter((name) =>
+    upstreams?.servers.includes(serverOf(name) ?? ""),
+  );
+  return grants.length > 0 ? upstreams?.open(grants) : undefined;
+}
+
+/** What is run, with the file of code found in the jobs folder and nowhere else. */
+function actionOf<Any extends Action>(action: Any, jobsDir: string | undefined): Any {
+  if (action.kind !== "code") return action;
   const folder = jobsDir && resolve(jobsDir);
   const file = folder && resolve(folder, action.file);
   if (!file?.startsWith(folder + sep))
     throw new NightshiftError("JOB_FILE_INVALID", `The jobs folder has no file ${action.file}.`);
-  return { kind: "code", file };
+  return { ...action, file };
 }
 
-function brokerOf(claimed: Claimed, deps: GhostDeps, { port }: GhostThread): Broker {
+function brokerOf(
+  claimed: Claimed,
+  deps: GhostDeps,
+  { thread, upstreams }: { thread: GhostThread; upstreams: Upstreams | undefined },
+): Broker {
   const { job, run } = claimed;
   return openBroker({
-    port,
+    port: thread.port,
+    upstreams,
     jobId: job.jobId,
     model: deps.model,
     maxTokens: job.limits.maxTokens,
-    daily: deps.openDailyTokens?.(job.userKey),
+    budgets: deps.openBudgets?.(job) ?? [],
     runs: deps.openRuns(job.userKey),
     log: deps.log.child({ job_id: job.jobId, run_id: run.runId }),
     onStep: (step) => tell(deps, (listener) => listener.onStep?.(claimed, step)),

@@ -7,10 +7,13 @@ import type { ToolDefinition } from "../tools/define.ts";
 import { ghostTools } from "../tools/for-ghosts.ts";
 import type { Services } from "../tools/services.ts";
 import { buildToolkit, type Toolkit } from "../tools/toolkit.ts";
-import { allowedTools } from "./allowance.ts";
+import { isWildcard } from "../tools/upstream.ts";
+import { type Allowance, allowedTools, grantsOf } from "./allowance.ts";
+import { findNothing } from "./check.ts";
 import { openHands } from "./hands.ts";
 import type { Link } from "./link.ts";
 import { cut, MAX_OUTPUT_CHARS, type Start, type Step, type ThreadOutcome, toWire } from "./messages.ts";
+import { upstreamTools } from "./upstreams.ts";
 import { type Session, work } from "./work.ts";
 
 /** The isolated session of one run, from its start message to its outcome. Never rejects. */
@@ -33,10 +36,13 @@ export function haunt(start: Start, link: Link): Promise<ThreadOutcome> {
         },
       });
       const onStep = limitSteps((step) => link.send({ type: "step", step }));
-      toolkit = await openToolkit(start, context, link, onStep);
+      const { job, action, check } = start;
+      toolkit = await openToolkit(start, { tools: job.tools, action }, context, link, onStep);
       const hands = openHands(toolkit, link.signal, onStep);
       const ask: Session["ask"] = (request, signal) => link.ask({ kind: "model", request }, signal);
       const session: Session = { start, context, toolkit, hands, ask, onStep };
+      const idle = check && (await withContext(context, () => runCheck(check, session, link)));
+      if (idle) return { ...end("skipped", null, null), reason: idle };
       const output = await withContext(context, () => work(session));
       return end("succeeded", output === null ? null : cut(output, MAX_OUTPUT_CHARS), null);
     } catch (error) {
@@ -47,22 +53,39 @@ export function haunt(start: Start, link: Link): Promise<ThreadOutcome> {
   });
 }
 
-/** The tools of this run: built-in and a user's own, less those it may not use. */
+/** Runs the job's check, with a toolkit of its own where it is a tool: the work need not have that tool. */
+async function runCheck(check: NonNullable<Start["check"]>, session: Session, link: Link) {
+  if (check.kind === "code") return findNothing(check, session, session.hands);
+  const { start, context, onStep } = session;
+  const toolkit = await openToolkit(start, { tools: null, action: check }, context, link, onStep);
+  try {
+    return await findNothing(check, session, openHands(toolkit, link.signal, onStep));
+  } finally {
+    await toolkit.dispose();
+  }
+}
+
+/** The tools of this run: built-in, a user's own and other servers', less those it may not use. */
 async function openToolkit(
   start: Start,
+  allowance: Allowance,
   context: UserContext,
   link: Link,
   onStep: (step: Step) => void,
 ): Promise<Toolkit> {
   const own = await loadOwnTools(start.toolModules);
-  const allowed = new Set(allowedTools({ tools: start.job.tools, action: start.action }, ghostTools, own));
-  const missing = (start.job.tools ?? []).filter((name) => !allowed.has(name));
-  if (missing.length > 0 && start.action.kind !== "tool")
+  const allowed = new Set(allowedTools(allowance, ghostTools, own));
+  const grants = start.job.usesUpstreams ? grantsOf(allowance) : [];
+  const others = grants.length > 0 ? await upstreamTools(link, { grants, taken: allowed }, onStep) : [];
+  const found = new Set([...allowed, ...others.map(({ name }) => name)]);
+  const missing = (allowance.tools ?? []).filter((name) => !found.has(name) && !isWildcard(name));
+  if (missing.length > 0 && allowance.action.kind !== "tool")
     onStep({
       type: "note",
       text: cut(`the job names tools that no ghost has: ${missing.join(", ")}`, 1_000),
     });
-  const catalog = createCatalog([...ghostTools, ...own].filter(({ name }) => allowed.has(name)));
+  const local = [...ghostTools, ...own].filter(({ name }) => allowed.has(name));
+  const catalog = createCatalog([...local, ...others]);
   const services: Services = {
     now: Date.now,
     runs: {

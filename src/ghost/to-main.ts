@@ -54,6 +54,12 @@ const question: z.ZodType<Question> = z.discriminatedUnion("kind", [
       cursor: z.string().max(1_000).exactOptional(),
     }),
   }),
+  z.object({ kind: z.literal("upstream_tools") }),
+  z.object({
+    kind: z.literal("upstream_call"),
+    tool: z.string().max(200),
+    arguments: z.record(z.string(), z.unknown()),
+  }),
 ]);
 
 const stepText = z.string().max(MAX_STEP_TEXT_CHARS);
@@ -81,6 +87,7 @@ const toMain: z.ZodType<ToMain> = z.discriminatedUnion("type", [
     status: z.enum(["succeeded", "failed", "skipped"]),
     output: z.string().max(MAX_OUTPUT_CHARS).nullable(),
     error: wireError.nullable(),
+    reason: z.string().max(MAX_ERROR_CHARS).exactOptional(),
   }),
 ]);
 

@@ -27,8 +27,12 @@ const MESSAGES: Readonly<Record<ToThread["type"], Shape>> = {
       tools: "array?",
       useReactLoop: "boolean",
       maxIterations: "number",
+      usesUpstreams: "boolean",
+      pinnedFacts: ["string"],
+      silentToken: "string?",
     },
     action: { kind: "string" },
+    check: "object?",
     run: {
       runId: "string",
       prompt: "string",
@@ -36,6 +40,7 @@ const MESSAGES: Readonly<Record<ToThread["type"], Shape>> = {
       scheduledFor: "number",
       startedAt: "number",
       coalesced: "number",
+      previousOutput: "string?",
     },
     toolModules: ["string"],
   },
@@ -54,6 +59,11 @@ const ANSWERS: Readonly<Record<keyof Answers, Shape>> = {
   },
   get_run: RUN,
   list_runs: { runs: [RUN] },
+  upstream_tools: {
+    tools: [{ name: "string", description: "string", inputSchema: "object" }],
+    notes: ["string"],
+  },
+  upstream_call: { text: "string", isError: "boolean" },
 };
 
 /** Parses what came from the main side. Throws for anything else. */

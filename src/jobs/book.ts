@@ -3,7 +3,9 @@ import { type CursorScope, decodeCursor, encodeCursor } from "../database/cursor
 import type { Database } from "../database/open.ts";
 import type { Tables } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
+import { readJobTokens } from "../runs/job-tokens.ts";
 import { cancelQueuedRuns, skipQueuedRuns } from "../runs/waiting.ts";
+import { checkChain, pauseFollowers } from "./chain.ts";
 import { applyChange } from "./change.ts";
 import { addCounts, readCounters } from "./counters.ts";
 import { syncFolder } from "./folder-sync.ts";
@@ -34,16 +36,19 @@ export function openJobBook(db: Database, options: JobBookOptions): JobBook {
       db.transact(async (trx) => {
         await checkLimit(trx, userKey, maxJobs);
         const created = bornJob(job, { userKey, userId }, clock());
+        await checkChain(trx, created);
         await insertJob(trx, created, null);
         return created;
       }),
     get: async (jobId) => readJob(await findRow(db.kysely, userKey, jobId)),
+    tokensSpent: (jobId) => readJobTokens(db, { jobId, userKey }),
     list: (listOptions = {}) => listJobs(db, userKey, listOptions),
     update: (jobId, change) =>
       db.transact(async (trx) => {
         const row = await findRow(trx, userKey, jobId);
         const job = readJob(row);
         const changed = applyChange(job, change(job), clock());
+        if (changed.status !== "cancelled") await checkChain(trx, changed);
         await rewriteJob(trx, changed, row.digest);
         await followStep(trx, job, changed, clock());
         return changed;
@@ -70,7 +75,10 @@ async function findRow(db: Database["kysely"], userKey: string, jobId: string) {
 /** What a new status means for the job's runs: those that wait, and what is remembered of those that failed. */
 async function followStep(trx: Transaction<Tables>, before: Job, job: Job, now: number): Promise<void> {
   if (job.status === before.status) return;
-  if (job.status === "cancelled") await cancelQueuedRuns(trx, job.jobId, now);
+  if (job.status === "cancelled") {
+    await cancelQueuedRuns(trx, job.jobId, now);
+    await pauseFollowers(trx, job, now);
+  }
   if (job.status === "paused") await skipQueuedRuns(trx, job.jobId, now);
   if (job.status === "active") await addCounts(trx, job, {}, { consecutive_failures: 0 });
 }

@@ -15,7 +15,7 @@ export function applyChange(job: Job, change: JobChange, now: number): Job {
   };
   if (status !== "active") return { ...merged, nextRunAt: null };
   const nextRunAt = nextRunOf(job, change, merged, now);
-  if (nextRunAt === null) throw noTimeLeft(job);
+  if (nextRunAt === null && merged.schedule.kind !== "after") throw noTimeLeft(job);
   return { ...merged, nextRunAt };
 }
 
@@ -38,6 +38,8 @@ export function sameTimes(job: Timing, { schedule, timezone, policy }: Timing): 
       return old.kind === "at" && old.at === schedule.at;
     case "cron":
       return old.kind === "cron" && old.cron === schedule.cron && job.timezone === timezone;
+    case "after":
+      return old.kind === "after" && old.jobId === schedule.jobId;
     case "every":
       return old.kind === "every" && old.everySeconds === schedule.everySeconds;
   }

@@ -19,7 +19,7 @@ export interface Counters {
   readonly consecutiveFailures: number;
   /** Runs that the schedule has used up of `maxRuns`. */
   readonly scheduledRuns: number;
-  /** The newest run that has ended after it had started. */
+  /** The newest run that has ended after it had started, and not as skipped. */
   readonly lastRunId: string | null;
 }
 

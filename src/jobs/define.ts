@@ -8,6 +8,8 @@ export interface Ghost {
   readonly context: ToolContext;
   readonly scheduledFor: Date;
   readonly lateBySeconds: number;
+  /** The output of the last run that succeeded; null where there is none, or the job has no `previous_output`. */
+  readonly previousOutput: string | null;
   /** Aborts at the run's deadline or when it is cancelled. */
   readonly signal: AbortSignal;
   /** Calls one of the ghost's tools; the call and its result stand in the run's transcript. */
@@ -47,6 +49,17 @@ export interface JobFields {
     readonly on?: readonly RetryOn[];
   };
   readonly pause_after_failures?: number;
+  /** Input and output tokens of all its runs together. */
+  readonly max_tokens_per_job?: number;
+  /**
+   * What is asked first, without a model: a tool, or a file of the jobs folder (its name begins with `_`, so that it
+   * is no job itself) that exports a run function. An empty text, `{"run": false}` or false ends the run as skipped.
+   */
+  readonly check?: string | { readonly name: string; readonly arguments?: Readonly<Record<string, unknown>> };
+  /** An answer that is just this is recorded and delivered to nobody. */
+  readonly silent_token?: string;
+  /** Shows each run the output of the last one that succeeded. */
+  readonly previous_output?: boolean;
 }
 
 export interface JobSpec extends JobFields {

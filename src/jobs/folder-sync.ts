@@ -1,6 +1,7 @@
 import type { Transaction } from "kysely";
 import type { JobRow, Tables } from "../database/schema.ts";
 import { cancelQueuedRuns } from "../runs/waiting.ts";
+import { pauseFollowers } from "./chain.ts";
 import { sameTimes } from "./change.ts";
 import type { Job } from "./job.ts";
 import { readJob } from "./row.ts";
@@ -75,4 +76,5 @@ async function remove(trx: Transaction<Tables>, row: JobRow, now: number): Promi
     .where("user_key", "=", row.user_key)
     .execute();
   await cancelQueuedRuns(trx, row.job_id, now);
+  await pauseFollowers(trx, { jobId: row.job_id, userKey: row.user_key }, now);
 }

@@ -1,4 +1,5 @@
 import type { Policy } from "./policy.ts";
+import type { Provision } from "./provision.ts";
 
 /** When a job runs. Times are epoch ms. */
 export type Schedule =
@@ -6,7 +7,9 @@ export type Schedule =
   /** Five or six fields, read in the job's `timezone`. */
   | { readonly kind: "cron"; readonly cron: string }
   /** Every n seconds, counted from `anchor`, whatever the clocks on the wall do. */
-  | { readonly kind: "every"; readonly everySeconds: number; readonly anchor: number };
+  | { readonly kind: "every"; readonly everySeconds: number; readonly anchor: number }
+  /** Whenever a run of that job has succeeded. */
+  | { readonly kind: "after"; readonly jobId: string };
 
 /** What a job does. */
 export type Action =
@@ -62,6 +65,7 @@ export interface Job {
   readonly policy: Policy;
   /** Names of the tools its ghost may use; null means the harmless default. */
   readonly tools: readonly string[] | null;
+  readonly provision: Provision;
   readonly status: JobStatus;
   /** A sentence for people: why it is paused, completed or cancelled. */
   readonly statusReason: string | null;

@@ -31,7 +31,7 @@ export function coalesce(schedule: Schedule, timezone: string, due: number, now:
     const scheduledFor = afterDue + (missed - 1) * stepMs;
     return { scheduledFor, coalesced: Math.min(missed, MAX_COALESCED), next };
   }
-  if (schedule.kind === "at") return { scheduledFor: due, coalesced: 0, next };
+  if (schedule.kind !== "cron") return { scheduledFor: due, coalesced: 0, next };
   // croner's previous run lies strictly before the time it is given.
   const scheduledFor =
     readCron(schedule.cron, timezone)

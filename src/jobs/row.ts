@@ -3,6 +3,7 @@ import type { JobRow } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
 import type { Job } from "./job.ts";
 import { CATCHUPS, OVERLAPS, RETRY_ON } from "./policy.ts";
+import { NO_PROVISION, provisionSchema } from "./provision.ts";
 
 /** The part of a job that no query looks into. Checked when read: an older or a damaged row fails here, by name. */
 const jobDetail = z.object({
@@ -15,6 +16,7 @@ const jobDetail = z.object({
     z.object({ kind: z.literal("at"), at: z.number() }),
     z.object({ kind: z.literal("cron"), cron: z.string() }),
     z.object({ kind: z.literal("every"), everySeconds: z.number().min(1), anchor: z.number() }),
+    z.object({ kind: z.literal("after"), jobId: z.string() }),
   ]),
   timezone: z.string(),
   limits: z.object({
@@ -40,6 +42,7 @@ const jobDetail = z.object({
     pauseAfterFailures: z.number(),
   }),
   tools: z.array(z.string()).nullable(),
+  provision: provisionSchema.default(NO_PROVISION),
   origin: z.discriminatedUnion("kind", [
     z.object({ kind: z.literal("tool"), parentSessionId: z.string(), threadId: z.string() }),
     z.object({ kind: z.literal("folder"), file: z.string() }),
@@ -77,7 +80,7 @@ function readDetail(row: JobRow): z.output<typeof jobDetail> {
 
 /** The row of a job. `digest` is that of its file, if it has one. */
 export function toJobRow(job: Job, digest: string | null): JobRow {
-  const { action, schedule, timezone, limits, policy, tools, origin } = job;
+  const { action, schedule, timezone, limits, policy, tools, provision, origin } = job;
   return {
     job_id: job.jobId,
     user_key: job.userKey,
@@ -87,10 +90,11 @@ export function toJobRow(job: Job, digest: string | null): JobRow {
     status: job.status,
     status_reason: job.statusReason,
     next_run_at: job.nextRunAt,
+    after_job: schedule.kind === "after" ? schedule.jobId : null,
     file: origin.kind === "folder" ? origin.file : null,
     digest,
     created_at: job.createdAt,
     updated_at: job.updatedAt,
-    detail: JSON.stringify({ action, schedule, timezone, limits, policy, tools, origin }),
+    detail: JSON.stringify({ action, schedule, timezone, limits, policy, tools, provision, origin }),
   };
 }

@@ -24,6 +24,8 @@ export function nextOccurrence(schedule: Schedule, timezone: string, after: numb
       const passed = Math.max(0, Math.floor((after - schedule.anchor) / stepMs));
       return schedule.anchor + (passed + 1) * stepMs;
     }
+    case "after":
+      return null;
     case "cron":
       return readCron(schedule.cron, timezone).nextRun(new Date(after))?.getTime() ?? null;
   }
@@ -43,11 +45,13 @@ export function nextOccurrences(schedule: Schedule, timezone: string, after: num
 export const readCron = (cron: string, timezone: string): Cron =>
   new Cron(cron, { ...CRON_OPTIONS, timezone });
 
-/** When to run, as a person or a model says it: exactly one of the three times. */
+/** When to run, as a person or a model says it: exactly one of the three times, or after another job. */
 export interface ScheduleInput {
   readonly execute_at?: string | undefined;
   readonly cron?: string | undefined;
   readonly every_seconds?: number | undefined;
+  /** A job_id; that it is there is checked when the job is stored. */
+  readonly after?: string | undefined;
   /** IANA name; default is the zone of this machine. */
   readonly timezone?: string | undefined;
 }
@@ -62,7 +66,9 @@ const MAX_EVERY_SECONDS = 366 * 86_400;
 
 /** Reads and checks a schedule. Throws INVALID_SCHEDULE with a sentence that says what to give instead. */
 export function parseSchedule(input: ScheduleInput, now: number): ParsedSchedule {
-  const given = (["execute_at", "cron", "every_seconds"] as const).filter((key) => input[key] !== undefined);
+  const given = (["execute_at", "cron", "every_seconds", "after"] as const).filter(
+    (key) => input[key] !== undefined,
+  );
   if (given.length !== 1) {
     const found = given.length === 0 ? "none was given" : `${given.join(" and ")} were given`;
     throw invalid(`Give exactly one of execute_at, cron and every_seconds; ${found}.`);
@@ -71,6 +77,7 @@ export function parseSchedule(input: ScheduleInput, now: number): ParsedSchedule
   if (input.execute_at !== undefined) {
     return { schedule: { kind: "at", at: readExecuteAt(input.execute_at, timezone, now) }, timezone };
   }
+  if (input.after !== undefined) return { schedule: { kind: "after", jobId: input.after }, timezone };
   if (input.cron !== undefined) {
     return { schedule: { kind: "cron", cron: checkCron(input.cron, timezone, now) }, timezone };
   }

@@ -1,14 +1,25 @@
 import type { Counters } from "./counters.ts";
 import type { Job, JobStatus } from "./job.ts";
 import type { Policy } from "./policy.ts";
+import type { Provision } from "./provision.ts";
 
 /** A job before it has an owner, an id and dates: those are the store's to give. */
 export type NewJob = Omit<
   Job,
-  "jobId" | "userKey" | "userId" | "status" | "statusReason" | "createdAt" | "updatedAt" | "policy"
+  | "jobId"
+  | "userKey"
+  | "userId"
+  | "status"
+  | "statusReason"
+  | "createdAt"
+  | "updatedAt"
+  | "policy"
+  | "provision"
 > & {
   /** Default: DEFAULT_POLICY. */
   readonly policy?: Policy;
+  /** Default: nothing. */
+  readonly provision?: Provision;
 };
 
 /** What may change in a stored job. */
@@ -22,6 +33,7 @@ export type JobChange = Partial<
     | "limits"
     | "policy"
     | "tools"
+    | "provision"
     | "status"
     | "statusReason"
     | "nextRunAt"
@@ -44,6 +56,8 @@ export interface JobBook {
    */
   create(job: NewJob): Promise<Job>;
   get(jobId: string): Promise<Job>;
+  /** Input and output tokens of all its runs since it was made; 0 for a job that is not this user's. */
+  tokensSpent(jobId: string): Promise<number>;
   /** Newest first. Rejects with CURSOR_INVALID. */
   list(options?: { status?: JobStatus; limit?: number; cursor?: string }): Promise<JobPage>;
   /**

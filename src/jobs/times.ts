@@ -17,6 +17,13 @@ export function nextTime({ schedule, timezone, policy }: Timing, after: number):
   return next !== null && policy.endsAt !== null && next > policy.endsAt ? null : next;
 }
 
+/** Whether it may still run: what runs after another job needs no time of its own, only a span that is not over. */
+export function hasTimeLeft(timing: Timing, now: number): boolean {
+  const { schedule, policy } = timing;
+  if (schedule.kind === "after") return policy.endsAt === null || policy.endsAt >= now;
+  return nextTime(timing, now) !== null;
+}
+
 /** The next `n` of them, fewer when there are no more. */
 export function nextTimes(timing: Timing, after: number, n: number): number[] {
   const times: number[] = [];
@@ -32,6 +39,8 @@ export function latestTime({ schedule, timezone }: Timing, at: number): number |
   switch (schedule.kind) {
     case "at":
       return schedule.at <= at ? schedule.at : null;
+    case "after":
+      return null;
     case "every": {
       const stepMs = schedule.everySeconds * 1000;
       const steps = Math.floor((at - schedule.anchor) / stepMs);

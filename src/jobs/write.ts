@@ -4,6 +4,7 @@ import type { Tables } from "../database/schema.ts";
 import { lineUp } from "../runs/turns.ts";
 import type { Job } from "./job.ts";
 import { DEFAULT_POLICY } from "./policy.ts";
+import { NO_PROVISION } from "./provision.ts";
 import { toJobRow } from "./row.ts";
 import type { NewJob } from "./store.ts";
 import { startOf } from "./times.ts";
@@ -15,10 +16,11 @@ export interface Owner {
 
 /** A job that has no time to run at is complete from the start: it is kept so that its file stays known. */
 export function bornJob(job: NewJob, owner: Owner, now: number): Job {
-  const over = job.nextRunAt === null;
+  const over = job.nextRunAt === null && job.schedule.kind !== "after";
   const { policy = DEFAULT_POLICY } = job;
   const jobId = newId("job", now);
   return {
+    provision: NO_PROVISION,
     ...job,
     ...owner,
     jobId,

@@ -10,9 +10,9 @@ export interface DailyLimits {
   readonly maxTokens: number;
 }
 
-/** One user's tokens of today, whichever of their ghosts uses them, in whichever process. */
-export interface DailyTokens {
-  /** Rejects with BUDGET_EXCEEDED when today's are used up: asked before a model call. */
+/** Tokens that several ghosts share, in whichever process: one user's of today, or one job's. */
+export interface TokenBudget {
+  /** Rejects with BUDGET_EXCEEDED when they are used up: asked before a model call. */
   assertLeft(): Promise<void>;
   /** Written as soon as they are spent: a run that is lost later has spent them all the same. */
   spend(tokens: number): Promise<void>;
@@ -47,7 +47,7 @@ export async function countRun(
 export function openDailyTokens(
   db: Database,
   { userKey, maxTokens, now }: { userKey: string; maxTokens: number; now: () => number },
-): DailyTokens {
+): TokenBudget {
   return {
     async assertLeft() {
       if (maxTokens === 0) return;

@@ -19,6 +19,7 @@ export function emptyOutcome(status: EndStatus, statusReason: string | null): Ou
 /** The columns of a run that has ended so. For rows that are born ended and for `endRun`. */
 export function endedColumns(row: Pick<RunRow, "detail">, outcome: Outcome, now: number) {
   const before = readDetail(row.detail);
+  const { error, silent = false } = outcome;
   // Whoever had it cancelled may have said why.
   const statusReason = outcome.statusReason ?? before.statusReason;
   return {
@@ -30,7 +31,7 @@ export function endedColumns(row: Pick<RunRow, "detail">, outcome: Outcome, now:
     output: outcome.output,
     input_tokens: outcome.usage.input_tokens,
     output_tokens: outcome.usage.output_tokens,
-    detail: JSON.stringify({ ...before, statusReason, error: outcome.error }),
+    detail: JSON.stringify({ ...before, statusReason, error, silent }),
   };
 }
 

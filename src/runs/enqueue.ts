@@ -32,12 +32,29 @@ export async function enqueue(
   asked: Asked & { overlap: Overlap },
   now: number,
 ): Promise<Run> {
-  const { jobId, overlap } = asked;
+  const { overlap } = asked;
   const job = await findJob(trx, asked);
   await checkQueue(trx, asked, 1);
-  const standing = await standingOf(trx, jobId);
+  return placeRun(trx, job, { trigger: "manual", overlap, replaced: REPLACED }, now);
+}
+
+interface Placing {
+  readonly trigger: "manual" | "after";
+  readonly overlap: Overlap;
+  /** What a run whose place it takes says of that. */
+  readonly replaced: string;
+}
+
+/** Queues a run for now, where `overlap` puts it beside those that the job has; it may be born skipped. */
+export async function placeRun(
+  trx: Transaction<Tables>,
+  job: Job,
+  { trigger, overlap, replaced }: Placing,
+  now: number,
+): Promise<Run> {
+  const standing = await standingOf(trx, job.jobId);
   const place = placeOf(overlap, standing);
-  const seed = { trigger: "manual", scheduledFor: now, exclusive: overlap !== "allow_all" } as const;
+  const seed = { trigger, scheduledFor: now, exclusive: overlap !== "allow_all" };
   if (place.kind === "refuse") {
     const row = newRunRow(job, seed, now);
     const ended = { ...row, ...endedColumns(row, emptyOutcome("skipped", place.reason), now) };
@@ -45,8 +62,8 @@ export async function enqueue(
     return insert(trx, ended);
   }
   if (place.kind === "replace") {
-    await requestCancel(trx, jobId, REPLACED, now);
-    await skipQueuedRuns(trx, jobId, now, REPLACED);
+    await requestCancel(trx, job.jobId, replaced, now);
+    await skipQueuedRuns(trx, job.jobId, now, replaced);
   }
   const isHeld = place.kind === "hold" || (place.kind === "replace" && standing.running > 0);
   return insert(trx, newRunRow(job, { ...seed, isHeld }, now));

@@ -12,6 +12,7 @@ const runDetail = z.object({
   /** It waits while another run of its job is at work. */
   exclusive: z.boolean().default(false),
   error: z.object({ code: z.enum(ERROR_CODES), message: z.string() }).nullable(),
+  silent: z.boolean().default(false),
 });
 type RunDetail = z.output<typeof runDetail>;
 
@@ -20,6 +21,7 @@ const UNREADABLE: RunDetail = {
   statusReason: "Its record is damaged.",
   exclusive: false,
   error: null,
+  silent: false,
 };
 
 export const readDetail = (text: string): RunDetail => {
@@ -33,7 +35,7 @@ export const readDetail = (text: string): RunDetail => {
 
 /** A run without its transcript, as lists have it. */
 export function readRunSummary(row: RunRow): Omit<Run, "transcript"> {
-  const { parentSessionId, statusReason, error } = readDetail(row.detail);
+  const { parentSessionId, statusReason, error, silent } = readDetail(row.detail);
   return {
     runId: row.run_id,
     jobId: row.job_id,
@@ -48,6 +50,7 @@ export function readRunSummary(row: RunRow): Omit<Run, "transcript"> {
     finishedAt: row.finished_at,
     cancelRequestedAt: row.cancel_requested_at,
     output: row.output,
+    silent,
     usage: { input_tokens: row.input_tokens, output_tokens: row.output_tokens },
     parentSessionId,
     statusReason,
@@ -85,6 +88,7 @@ export function newRunRow(job: Job, seed: RunSeed, now: number): RunRow {
     statusReason: null,
     exclusive,
     error: null,
+    silent: false,
   };
   return {
     run_id: newId("run", now),
@@ -93,7 +97,7 @@ export function newRunRow(job: Job, seed: RunSeed, now: number): RunRow {
     kind: job.action.kind,
     triggered_by: trigger,
     status: "queued",
-    occurrence: trigger !== "manual" && attempt === 1 ? scheduledFor : null,
+    occurrence: (trigger === "schedule" || trigger === "backfill") && attempt === 1 ? scheduledFor : null,
     scheduled_for: scheduledFor,
     due_at: isHeld ? null : (seed.dueAt ?? now),
     held_for: isHeld ? scheduledFor : null,

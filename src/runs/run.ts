@@ -13,6 +13,10 @@ export const RUN_STATUSES = [
 export type RunStatus = (typeof RUN_STATUSES)[number];
 export type EndStatus = Exclude<RunStatus, "queued" | "running">;
 
+/** What a run is for. `after`: a run of the job that its job follows had succeeded. */
+export const TRIGGERS = ["schedule", "manual", "backfill", "after"] as const;
+export type Trigger = (typeof TRIGGERS)[number];
+
 /** The life of a run. What is not here cannot happen; a status without a successor is an end. */
 export const NEXT_STATUSES = {
   queued: ["running", "cancelled", "skipped"],
@@ -60,6 +64,8 @@ export interface Outcome {
   readonly usage: Usage;
   /** A sentence for people: why it was skipped or cancelled. A failure's is in `error`. */
   readonly statusReason?: string | null;
+  /** Its output says, in the job's own word for it, that there is nothing to deliver. */
+  readonly silent?: boolean;
 }
 
 /** One execution of a job. Times are epoch ms. */
@@ -67,7 +73,7 @@ export interface Run {
   readonly runId: string;
   readonly jobId: string;
   readonly userKey: string;
-  readonly trigger: "schedule" | "manual" | "backfill";
+  readonly trigger: Trigger;
   readonly status: RunStatus;
   /** A sentence for people: why it was skipped or cancelled. A failure's is in `error`. */
   readonly statusReason: string | null;
@@ -83,6 +89,8 @@ export interface Run {
   readonly finishedAt: number | null;
   readonly cancelRequestedAt: number | null;
   readonly output: string | null;
+  /** Its output is recorded and delivered to nobody. */
+  readonly silent: boolean;
   readonly error: RunError | null;
   readonly transcript: readonly TranscriptStep[];
   readonly usage: Usage;

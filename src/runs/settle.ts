@@ -33,8 +33,9 @@ export async function settle(
     } else if (outcome.status === "succeeded") {
       await addCounts(trx, owner, { runs_succeeded: 1, denied_calls }, { ...last, consecutive_failures: 0 });
     } else {
-      const skipped = outcome.status === "skipped" ? 1 : 0;
-      await addCounts(trx, owner, { skipped, denied_calls }, last);
+      // That there was nothing to do is no result: the last one stands.
+      const isSkipped = outcome.status === "skipped";
+      await addCounts(trx, owner, { skipped: isSkipped ? 1 : 0, denied_calls }, isSkipped ? {} : last);
     }
   }
   if (releases) await releaseNext(trx, run.job_id, now);

@@ -1,4 +1,5 @@
 import type { Database } from "../database/open.ts";
+import { queueFollowers } from "../jobs/chain.ts";
 import { endRun } from "../runs/end.ts";
 import { claimDue } from "./claim.ts";
 import { nextDueAt } from "./due.ts";
@@ -17,7 +18,12 @@ export function createOccurrences(db: Database): Occurrences {
       return claimed;
     },
     heartbeat: (options) => db.transact((trx) => heartbeat(trx, options)),
-    finish: (runId, outcome, now) => db.transact((trx) => endRun(trx, runId, "running", outcome, now)),
+    finish: (runId, outcome, now) =>
+      db.transact(async (trx) => {
+        const isWritten = await endRun(trx, runId, "running", outcome, now);
+        if (isWritten && outcome.status === "succeeded") await queueFollowers(trx, runId, now);
+        return isWritten;
+      }),
     reapLost: (options) => db.transact((trx) => reapLost(trx, options)),
     changedElsewhere: () => {
       const version = db.dataVersion();

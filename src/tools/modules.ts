@@ -5,8 +5,17 @@ import { NightshiftError } from "../errors.ts";
 import { type ToolContext, type ToolDefinition, type ToolSpec, toDefinition } from "./define.ts";
 import { type Schema, toJsonSchema } from "./schema.ts";
 
+/** What a module's `register` may know and do, beyond a tool's code. */
+export interface ConnectionContext extends ToolContext {
+  /**
+   * Seals what a handler that answers `inputRequired` wants back with the next round; it is read there with
+   * `requestState()`. It is good for ten minutes, in this process, and for this user alone.
+   */
+  readonly mintState: (payload: unknown) => Promise<string>;
+}
+
 /** A module's own registrations, called with each connection's own fresh server. */
-export type Register = (server: McpServer, context: ToolContext) => void | Promise<void>;
+export type Register = (server: McpServer, context: ConnectionContext) => void | Promise<void>;
 
 export interface LoadedModules {
   readonly tools: readonly ToolDefinition<unknown>[];

@@ -17,6 +17,13 @@ export interface SchedulerFace {
   readonly caveat?: string;
   /** The names of all tools that a ghost here can have. */
   ghostTools(): readonly string[];
+  /**
+   * Of `names`, those that other MCP servers of this host could have: `server__tool` and `server__*`. The servers are
+   * asked. Resolves to a warning for each that does not answer; rejects with TOOL_NOT_FOUND for a tool that one does
+   * not have.
+   */
+  checkUpstreams(names: readonly string[]): Promise<readonly string[]>;
+  isUpstream(name: string): boolean;
   /** The names of the tools that a ghost of this job is offered. */
   toolsOf(job: Pick<Job, "tools" | "action">): readonly string[];
   /** Tells of each step of a run that happens in this process; returns what ends it. For a run of the caller's own. */
@@ -42,13 +49,14 @@ export interface Services {
 const GRANTS = {
   "facts:read": ["recall", "list", "get"],
   "facts:write": ["save", "forget"],
-  "jobs:read": ["list", "get", "counts", "counters"],
+  "jobs:read": ["list", "get", "counts", "counters", "tokensSpent"],
   "jobs:write": ["create", "update", "get", "counters", "enqueue", "backfill", "cancel"],
 } as const satisfies Record<Scope, readonly string[]>;
 
-/** The same store with the methods that `scopes` grant; the others refuse. */
-export function narrow<T extends object>(store: T, scopes: readonly Scope[]): T {
-  const granted = new Set<PropertyKey>(scopes.flatMap((scope): readonly string[] => GRANTS[scope]));
+/** The same store with the methods that `scopes` grant for what is in it (`room`); the others refuse. */
+export function narrow<T extends object>(store: T, scopes: readonly Scope[], room: "facts" | "jobs"): T {
+  const own = scopes.filter((scope) => scope.startsWith(room));
+  const granted = new Set<PropertyKey>(own.flatMap((scope): readonly string[] => GRANTS[scope]));
   return new Proxy(store, {
     get(target, method, receiver) {
       if (granted.has(method) || method === "then") return Reflect.get(target, method, receiver);

@@ -4,8 +4,18 @@ import { describe, expect, it } from "vitest";
 import { tempDir } from "../harness.ts";
 import { ask, openProgram } from "../program.ts";
 import { cli } from "../raw.ts";
+import { STDIO_SERVER } from "../upstream/servers.ts";
 
-const CHECKS = ["node", "data folder", "facts.sqlite", "jobs.sqlite", "model", "own tools", "jobs folder"];
+const CHECKS = [
+  "node",
+  "data folder",
+  "facts.sqlite",
+  "jobs.sqlite",
+  "model",
+  "own tools",
+  "mcp servers",
+  "jobs folder",
+];
 
 interface Finding {
   readonly check: string;
@@ -62,6 +72,26 @@ describe("nightshift doctor", () => {
       status: "problem",
       found: expect.stringContaining("bad.md:1"),
     });
+  });
+
+  it("connects to the servers of --mcp-config, and names the key of what is wrong there", async () => {
+    const dir = await tempDir();
+    const file = join(dir, "servers.json");
+    const write = (mcpServers: object) => writeFile(file, JSON.stringify({ mcpServers }));
+    const other = { command: process.execPath, args: [STDIO_SERVER] };
+    await write({ other });
+    const args = ["--data", dir, "--mcp-config", file];
+    expect((await examine(args)).of("mcp servers")).toMatchObject({ status: "ok", found: "other: 9 tools" });
+    await write({ other, gone: { command: "/nowhere/at-all" } });
+    const partly = await examine(["--data", dir], { NIGHTSHIFT_MCP_CONFIG: file });
+    expect(partly.of("mcp servers")).toMatchObject({
+      status: "warning",
+      found: "other: 9 tools; gone: it could not be reached (ENOENT)",
+    });
+    await write({ other: { cmd: "x" } });
+    const wrong = await examine(args);
+    expect(wrong.ok).toBe(false);
+    expect(wrong.of("mcp servers")?.found).toContain("mcpServers.other.cmd: there is no such key");
   });
 
   it("tells which model, and never its key", async () => {

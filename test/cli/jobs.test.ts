@@ -37,11 +37,13 @@ const JOB_KEYS = [
     "cron",
     "timezone",
     "next_runs",
+    "previous_output",
   ],
   ...[
     "use_react_loop",
     "max_iterations",
     "max_tokens",
+    "max_tokens_per_job",
     "timeout_seconds",
     "allowed_tools",
     "created_at",

@@ -1,6 +1,6 @@
 // What the conformance scenarios expect of a server, brought as a user brings theirs: `--tools fixture.ts`.
 import type { McpServer } from "@modelcontextprotocol/server";
-import type { ConnectionContext } from "../../src/connection/build-server.ts";
+import type { ConnectionContext } from "../../src/tools/modules.ts";
 import { registerPrompts, registerResources } from "./material.ts";
 import { registerQuestions } from "./questions.ts";
 import { registerRounds } from "./rounds.ts";

@@ -9,7 +9,7 @@ import {
   type ServerContext,
 } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import type { ConnectionContext } from "../../src/connection/build-server.ts";
+import type { ConnectionContext } from "../../src/tools/modules.ts";
 import { say } from "./tools.ts";
 
 const askFor = (message: string, field: string, type: "string" | "boolean" = "string") =>

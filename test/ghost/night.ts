@@ -6,6 +6,7 @@ import { openDatabase } from "../../src/database/open.ts";
 import { type GhostDeps, type GhostListener, runGhost } from "../../src/ghost/run.ts";
 import { openJobBook } from "../../src/jobs/book.ts";
 import { type Action, DEFAULT_LIMITS, type Job, type Limits } from "../../src/jobs/job.ts";
+import type { Provision } from "../../src/jobs/provision.ts";
 import { openModel } from "../../src/model/provider.ts";
 import { type Script, type ScriptedModel, startScriptedModel } from "../../src/model/scripted.ts";
 import { openRunBook } from "../../src/runs/book.ts";
@@ -13,6 +14,8 @@ import type { Run } from "../../src/runs/run.ts";
 import { openThreads } from "../../src/scheduler/bree.ts";
 import { type ClockOptions, createClock } from "../../src/scheduler/clock.ts";
 import { createOccurrences } from "../../src/scheduler/ledger.ts";
+import type { UpstreamConfig } from "../../src/upstream/config.ts";
+import { openUpstreams } from "../../src/upstream/open.ts";
 import { tempDir } from "../harness.ts";
 
 export const ALICE = { userId: "alice", userKey: "a".repeat(64) };
@@ -24,6 +27,7 @@ export interface NightOptions {
   readonly retries?: number;
   readonly jobsDir?: string;
   readonly toolModules?: readonly string[];
+  readonly upstreams?: UpstreamConfig;
   readonly memoryMb?: number;
   readonly spare?: number;
   readonly clock?: Partial<ClockOptions>;
@@ -35,6 +39,7 @@ export interface NewTestJob {
   readonly limits?: Partial<Limits>;
   readonly tools?: readonly string[];
   readonly dueAt?: number;
+  readonly provision?: Provision;
   readonly name?: string;
 }
 
@@ -74,6 +79,12 @@ export async function openNight(options: NightOptions = {}) {
     now: Date.now,
     toolModules: options.toolModules ?? [],
     jobsDir: options.jobsDir,
+    ...(options.upstreams && {
+      upstreams: {
+        servers: options.upstreams.map(({ name }) => name),
+        open: (grants) => openUpstreams(options.upstreams ?? [], { grants, log, connectMs: 5_000 }),
+      },
+    }),
     ...(options.listener && { listeners: [options.listener] }),
   };
   const clock = createClock({
@@ -104,6 +115,7 @@ export async function openNight(options: NightOptions = {}) {
       timezone: "Europe/Berlin",
       limits: { ...DEFAULT_LIMITS, timeoutSeconds: 15, ...job.limits },
       tools: job.tools ?? null,
+      ...(job.provision && { provision: job.provision }),
       nextRunAt: dueAt,
       origin: { kind: "tool", parentSessionId: "session_of_alice", threadId: "thread_of_alice" },
     });

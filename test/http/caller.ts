@@ -132,7 +132,7 @@ export function modernRequest(
       ...bearer(token),
       "mcp-protocol-version": MODERN,
       "mcp-method": method,
-      ...(named !== undefined && { "mcp-name": String(named) }),
+      ...(typeof named === "string" && { "mcp-name": named }),
     },
   };
 }

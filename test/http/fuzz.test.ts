@@ -5,7 +5,7 @@ import { eventually } from "../harness.ts";
 import { type Answer, bearer, INITIALIZE, modernRequest, openAgent, openCaller, send } from "./caller.ts";
 import { LEGACY, MODERN, type Served, serve } from "./harness.ts";
 
-const SECRET = "The safe's code is 4711.";
+const SECRET = "The safe opens to swordfish.";
 const METHODS = [
   "initialize",
   "ping",
@@ -36,13 +36,18 @@ const key = fc.constantFrom(
   "cron",
   "__proto__",
   "constructor",
+  "toString",
+  "valueOf",
+  "toJSON",
   "name",
 );
 const args = fc.oneof(value, fc.dictionary(fc.oneof(key, fc.string()), value, { maxKeys: 8 }));
 const params = fc.oneof(
   value,
-  fc.record({ name: fc.oneof(fc.constantFrom(...TOOLS), fc.string()), arguments: args }),
-  fc.record({ uri: fc.oneof(fc.constantFrom("job://x", "fact://", "run://../x"), fc.webUrl(), fc.string()) }),
+  fc.record({ name: fc.oneof(fc.constantFrom(...TOOLS), fc.string(), args), arguments: args }),
+  fc.record({
+    uri: fc.oneof(fc.constantFrom("job://x", "fact://", "run://../x"), fc.webUrl(), fc.string(), args),
+  }),
   fc.record({ notifications: args, _meta: args }),
 );
 const message = fc.record(
@@ -97,7 +102,7 @@ async function attempt(url: string, ask: Parameters<typeof send>[2], agent: Retu
 function assertClean(answer: Answer | undefined): void {
   if (!answer) return;
   expect(answer.status).toBeLessThan(500);
-  expect(answer.text).not.toMatch(/4711|node_modules|nightshift-test|\bat async|\/src\/|SQLITE/);
+  expect(answer.text).not.toMatch(/swordfish|node_modules|nightshift-test|\bat async|\/src\/|SQLITE/);
 }
 
 /** After anything, a good call is answered and nothing is left at work. */

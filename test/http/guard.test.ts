@@ -1,8 +1,9 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import { tempDir } from "../harness.ts";
-import { bearer, INITIALIZE, modernRequest, openAgent, openCaller, send } from "./caller.ts";
+import { bearer, ERAS, INITIALIZE, modernRequest, openAgent, openCaller, send } from "./caller.ts";
 import { cli, serve, serveChild } from "./harness.ts";
 
 const ROUTES = [
@@ -131,5 +132,39 @@ describe("errors", () => {
       expect(JSON.parse(text).error.message).toMatch(/\.$/);
     }
     expect(server.app.house.open.size).toBe(0);
+  });
+
+  it.each(ERAS)("of a database that is broken tell nothing of it, %s era", async (era) => {
+    const server = await serve();
+    const caller = await openCaller(era, server, await server.key("bob"));
+    const database = new DatabaseSync(join(server.dataDir, "jobs.sqlite"));
+    database.exec("ALTER TABLE runs RENAME TO gone");
+    database.close();
+    const listed = await caller.send("resources/list");
+    const { error } = listed.messages.at(-1);
+    expect(error).toMatchObject({ code: -32_603, data: { code: "INTERNAL" } });
+    const called = await caller.call("list_runs");
+    expect(called.isError).toBe(true);
+    for (const said of [listed.text, JSON.stringify(called)])
+      expect(said).not.toMatch(/sql|runs"|no such|gone|table|nightshift-test|at async/i);
+    const logged = server.lines.filter(({ level }) => Number(level) >= 50);
+    expect(logged.map(({ correlation_id }) => correlation_id)).toContain(error.data.correlation_id);
+  });
+
+  it("are the caller's where its values cannot be made text of", async () => {
+    const server = await serve();
+    for (const era of ERAS) {
+      const caller = await openCaller(era, server, await server.key("bob"));
+      const answers = [
+        await caller.send("tools/call", { name: { toString: 1, valueOf: "zzz" } }),
+        await caller.send("resources/read", { uri: { toString: null, valueOf: null } }),
+      ];
+      for (const { status, messages, text } of answers) {
+        expect(status).toBeLessThan(500);
+        expect([-32_602, -32_603]).toContain(messages.at(-1).error.code);
+        expect(text).not.toContain("zzz");
+      }
+    }
+    expect(server.lines.filter(({ level }) => Number(level) >= 50)).toEqual([]);
   });
 });

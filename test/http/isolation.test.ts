@@ -36,7 +36,7 @@ async function two(era: "modern" | "legacy", server: Served) {
 }
 
 async function belongings(caller: Caller) {
-  const fact = (await caller.call("save_fact", { fact: "The safe's code is 4711." })).structuredContent
+  const fact = (await caller.call("save_fact", { fact: "The safe's code is swordfish." })).structuredContent
     .fact_id;
   const job = await schedule(caller);
   const run = (await caller.call("run_job", { job_id: job })).structuredContent.run_id;
@@ -115,7 +115,7 @@ describe.each(ERAS)("somebody else's, %s era", (era) => {
   it("identity cannot be claimed: by _meta, headers, arguments or a session id", async () => {
     const server = await serve();
     const { alice, mallory } = await two(era, server);
-    await alice.call("save_fact", { fact: "The safe's code is 4711." });
+    await alice.call("save_fact", { fact: "The safe's code is swordfish." });
     const headers = {
       "x-user-id": "alice",
       "x-forwarded-user": "alice",
@@ -136,7 +136,7 @@ describe.each(ERAS)("somebody else's, %s era", (era) => {
     for (const extra of [{ user_id: "alice" }, { userKey: "0" }, { __proto__x: 1 }])
       expect((await call("recall_facts", { query: "safe", ...extra })).isError).toBe(true);
     const polluted = JSON.parse('{"query":"safe","__proto__":{"user_id":"alice"}}');
-    expect(JSON.stringify(await call("recall_facts", polluted))).not.toContain("4711");
+    expect(JSON.stringify(await call("recall_facts", polluted))).not.toContain("swordfish");
   });
 });
 

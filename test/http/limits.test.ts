@@ -35,8 +35,8 @@ describe.each(ERAS)("one principal at its limit, %s era", (era) => {
     expect((await caller.send("tools/list")).status).toBe(200);
   });
 
-  it("of calls at once gets the next one in when one has ended, by its answer or its caller's leaving", async () => {
-    const server = await serve({ maxCallsAtOnce: 3, tools: [WAITING] });
+  it("of calls at once gets the next one in when one has ended", async () => {
+    const server = await serve({ maxCallsAtOnce: 3, tools: [WAITING], shutdownSeconds: 0 });
     const caller = await openCaller(era, server, await server.key("bob"));
     const bystander = await openCaller(era, server, await server.key("carol"));
     const leave = new AbortController();
@@ -73,6 +73,8 @@ describe.each(ERAS)("one principal at its limit, %s era", (era) => {
     expect((await (await openCaller(era, server, other)).listen(["job://x"])).status).toBe(200);
     streams[0]?.close();
     await eventually(async () => (await callers[0]?.listen(["job://x"]))?.status === 200);
+    // A stream of the 2026 era keeps no context; on the 2025 era there are the four sessions.
+    await eventually(async () => server.app.house.open.size === (era === "modern" ? 0 : 4));
   });
 });
 
@@ -157,7 +159,7 @@ describe("sessions", () => {
     const first = await openCaller("legacy", server, key);
     const old = await openStream(agent, `${server.base}/sse`, { method: "GET", headers: bearer(key) });
     const third = await send(agent, server.url, { headers: bearer(key), body: INITIALIZE });
-    expect(third.status).toBe(429);
+    expect([third.status, third.headers["retry-after"]]).toEqual([429, "5"]);
     expect(third.messages[0].error.message).toContain("too many open sessions");
     expect((await send(agent, `${server.base}/sse`, { method: "GET", headers: bearer(key) })).status).toBe(
       429,

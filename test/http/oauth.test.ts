@@ -166,3 +166,17 @@ it("a token in use outlives its issuer, and a stranger's costs no crash while th
   expect((await caller.call("whoami")).structuredContent.user_id).toBe("dave");
   expect((await send(openAgent(), server.url, { headers: bearer(stranger), body: {} })).status).toBe(401);
 });
+
+it("an issuer that is away when its keys are first needed lets nobody in, and breaks nothing", async () => {
+  const { issuer, server } = await serveOAuth();
+  const token = await issuer.token();
+  await issuer.close();
+  const { status, text } = await send(openAgent(), server.url, { headers: bearer(token), body: {} });
+  expect(status).toBe(401);
+  expect(text).not.toContain(token);
+  const said = JSON.stringify(server.lines);
+  expect(said).toContain("could not be checked");
+  expect(said).not.toContain(token);
+  const caller = await openCaller("modern", server, await server.key("bob"));
+  expect((await caller.call("whoami")).structuredContent.user_id).toBe("bob");
+});

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { describeCodeJob } from "../../src/jobs/folder/describe.ts";
 import { scanFolder } from "../../src/jobs/folder/scan.ts";
 import { DEFAULT_POLICY } from "../../src/jobs/policy.ts";
+import { NO_PROVISION } from "../../src/jobs/provision.ts";
 import { ROOT, tempDir } from "../harness.ts";
 
 const NOW = Date.UTC(2026, 1, 20, 9);
@@ -61,6 +62,7 @@ Three dashes in the prompt are the prompt's.
             retry: { ...DEFAULT_POLICY.retry, attempts: 3, on: ["lost"] },
           },
           tools: ["current_time", "list_runs"],
+          provision: NO_PROVISION,
           nextRunAt: Date.UTC(2026, 1, 23, 8),
         },
       },

@@ -155,7 +155,10 @@ describe("run_job that waits", () => {
     const { job_id } = await ask(context, "schedule_task", { prompt: "Wait.", ...LATER });
     const { run_id } = await ask(context, "run_job", { job_id });
     const skipped = await ask(context, "run_job", { job_id, overlap: "skip", wait: true });
-    expect(skipped).toMatchObject({ status: "skipped", reason: expect.stringContaining("overlap: skip") });
+    expect(skipped).toMatchObject({
+      status: "skipped",
+      status_reason: expect.stringContaining("overlap: skip"),
+    });
     await ask(context, "cancel_run", { run_id });
     await endedRun(context, job_id, run_id);
   });
@@ -168,7 +171,10 @@ describe("a job that is due while it runs", () => {
     const policy = { overlap: "cancel_other", max_runs: 2 };
     const { job_id } = await ask(context, "schedule_task", { prompt: "Wait.", every_seconds: 1, ...policy });
     const first = await endedRun(context, job_id);
-    expect(first).toMatchObject({ status: "cancelled", reason: expect.stringMatching(/cancel_other/) });
+    expect(first).toMatchObject({
+      status: "cancelled",
+      status_reason: expect.stringMatching(/cancel_other/),
+    });
     expect(first.execution_time_seconds).toBeLessThan(5);
     const statuses = async () =>
       (await ask(context, "list_runs", { job_id })).runs.map(({ status }: { status: string }) => status);

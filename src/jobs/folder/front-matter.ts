@@ -7,6 +7,7 @@ import { policyFields, policyOf } from "../policy-fields.ts";
 import { parseSchedule } from "../schedule.ts";
 import type { FolderJob } from "../store.ts";
 import { anchored, nextTime } from "../times.ts";
+import { provisionFields, readProvision } from "./provision.ts";
 
 /** One thing that is wrong with one file. `line` is 1-based; absent when no line is to blame. */
 export interface FileProblem {
@@ -48,6 +49,7 @@ export const jobFields = z.strictObject({
   ...policyFields,
   starts_at: moment.optional(),
   ends_at: moment.optional(),
+  ...provisionFields,
 });
 export type ReadFields = z.output<typeof jobFields>;
 
@@ -90,6 +92,7 @@ export function toJob(raw: unknown, action: FolderJob["job"]["action"], now: num
     },
     policy,
     tools: fields.tools ?? null,
+    provision: readProvision(fields),
     nextRunAt: nextTime({ schedule, timezone, policy }, now),
   };
 }

@@ -2,7 +2,9 @@ import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
 import { type Action, DEFAULT_LIMITS, type Limits } from "../../jobs/job.ts";
 import { policyFields } from "../../jobs/policy-fields.ts";
+import type { Check } from "../../jobs/provision.ts";
 import type { SchedulerFace } from "../services.ts";
+import { provisionArguments } from "./provide.ts";
 
 export const jobId = z.string().min(1).max(100).describe("the job_id that schedule_task or list_jobs gave");
 
@@ -35,6 +37,12 @@ export const jobArguments = {
     .max(31_536_000)
     .optional()
     .describe("again and again: every n seconds"),
+  after: z
+    .string()
+    .min(1)
+    .max(100)
+    .optional()
+    .describe("instead of a time: a job_id; runs whenever a run of that job succeeded"),
   timezone: z
     .string()
     .max(64)
@@ -72,8 +80,11 @@ export const jobArguments = {
     .array(z.string().min(1).max(128))
     .max(100)
     .optional()
-    .describe("the tools its ghost may use; default: the harmless built-in ones"),
+    .describe(
+      "the tools its ghost may use, of other MCP servers too: server__tool or server__*; default: the harmless built-in ones",
+    ),
   ...policyFields,
+  ...provisionArguments,
 };
 
 /** The same fields without their descriptions: every client reads `tools/list`, and need not read them twice. */
@@ -112,14 +123,17 @@ export function limitsOf(args: JobArguments, before: Limits = DEFAULT_LIMITS): L
 /** Refuses at creation what could only fail at night: a job this host cannot run, a tool no ghost has. */
 export function assertRunnable(
   action: Action,
-  tools: readonly string[] | null,
+  { tools, check }: { tools: readonly string[] | null; check: Check | null },
   scheduler: SchedulerFace,
 ): void {
   const obstacle = scheduler.obstacle(action.kind);
   if (obstacle) throw new NightshiftError("MODEL_NOT_CONFIGURED", obstacle);
   const offered = scheduler.ghostTools();
-  const wanted = [...(tools ?? []), ...(action.kind === "tool" ? [action.tool] : [])];
-  const unknown = wanted.filter((tool) => !offered.includes(tool));
+  const wanted = [
+    ...(tools ?? []),
+    ...[action, check].flatMap((one) => (one?.kind === "tool" ? [one.tool] : [])),
+  ];
+  const unknown = wanted.filter((tool) => !offered.includes(tool) && !scheduler.isUpstream(tool));
   if (unknown.length > 0)
     throw new NightshiftError(
       "TOOL_NOT_FOUND",

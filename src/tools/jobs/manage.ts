@@ -4,7 +4,7 @@ import { JOB_STATUSES, type Job } from "../../jobs/job.ts";
 import { policyOf } from "../../jobs/policy-fields.ts";
 import { parseSchedule } from "../../jobs/schedule.ts";
 import type { JobChange } from "../../jobs/store.ts";
-import { anchored, nextTime } from "../../jobs/times.ts";
+import { anchored, hasTimeLeft, nextTime, type Timing } from "../../jobs/times.ts";
 import type { ToolAnnotations, ToolDefinition } from "../define.ts";
 import { answer } from "../result.ts";
 import { need, type Services } from "../services.ts";
@@ -19,6 +19,7 @@ import {
   undescribed,
 } from "./arguments.ts";
 import { backfill } from "./backfill.ts";
+import { type Prepared, prepare, provisionOf } from "./provide.ts";
 import { runJob } from "./run-job.ts";
 import { fullJobShape, jobBrief, showFullJob, showJob, showJobs, tellJob } from "./show.ts";
 
@@ -76,10 +77,14 @@ const getJob: ToolDefinition<Services> = {
 
 /** A tool that changes one job and shows the result. */
 function changing<Args extends { job_id: string }>(
-  face: Pick<ToolDefinition, "name" | "title" | "description"> & { extra?: z.ZodRawShape },
-  decide: (job: Job, args: Args, services: Services) => JobChange,
+  face: Pick<ToolDefinition, "name" | "title" | "description"> & {
+    extra?: z.ZodRawShape;
+    /** What must be asked of others before the change is decided on. */
+    prepare?: (args: Args, services: Services) => Promise<Prepared>;
+  },
+  decide: (job: Job, args: Args, services: Services, prepared: Prepared) => JobChange,
 ): ToolDefinition<Services> {
-  const { extra, ...rest } = face;
+  const { extra, prepare, ...rest } = face;
   return {
     ...rest,
     scope: "jobs:write",
@@ -89,10 +94,11 @@ function changing<Args extends { job_id: string }>(
     create: (_context, services) => ({
       run: async (args: Args) => {
         const book = need(services.jobs, "schedules");
-        const job = await book.update(args.job_id, (stored) => decide(stored, args, services));
+        const prepared = (await prepare?.(args, services)) ?? { warnings: [] };
+        const job = await book.update(args.job_id, (stored) => decide(stored, args, services, prepared));
         services.scheduler?.wake();
         const shown = showJob(job, services);
-        return answer(shown, tellJob(shown));
+        return answer(shown, [tellJob(shown), ...prepared.warnings].join("\n"));
       },
     }),
   };
@@ -131,13 +137,12 @@ const resumeJob = changing(
   (job, _args, { now }) => {
     assertStatus(job, ["active", "paused"], "resumed");
     if (job.status === "active") return {};
-    const nextRunAt = nextTime(job, now());
-    if (nextRunAt === null)
+    if (!hasTimeLeft(job, now()))
       throw new NightshiftError(
         "JOB_STATE",
         "Its time went by while it was paused. Use run_job, or update_job with a new execute_at.",
       );
-    return { status: "active", statusReason: null, nextRunAt };
+    return { status: "active", statusReason: null, nextRunAt: nextTime(job, now()) };
   },
 );
 
@@ -160,18 +165,21 @@ const updateJob = changing<JobArguments & { job_id: string }>(
     description:
       "Changes what is given of a job and leaves the rest. It takes what schedule_task takes; a new time replaces the old one.",
     extra: undescribed(jobArguments),
+    prepare,
   },
-  (job, args, services) => {
+  (job, args, services, prepared) => {
     assertNotFromFile(job, "change");
     assertStatus(job, ["active", "paused", "completed"], "changed");
     const scheduler = need(services.scheduler, "schedules");
     const action = actionOf(args) ?? job.action;
     const tools = args.allowed_tools ?? job.tools;
-    assertRunnable(action, tools, scheduler);
+    const provision = provisionOf(args, prepared, job.provision);
+    assertRunnable(action, { tools, check: provision.check }, scheduler);
     const change: JobChange = {
       action,
       tools,
       limits: limitsOf(args, job.limits),
+      provision,
       name: args.name ?? job.name,
     };
     return { ...change, ...retime(job, args, services.now()) };
@@ -180,7 +188,7 @@ const updateJob = changing<JobArguments & { job_id: string }>(
 
 /** A new time, or the old one read in a new zone or span. */
 function retime(job: Job, args: JobArguments, now: number): JobChange {
-  const given = args.execute_at ?? args.cron ?? args.every_seconds;
+  const given = args.execute_at ?? args.cron ?? args.every_seconds ?? args.after;
   if (given === undefined && args.timezone === undefined) return respan(job, args, now);
   if (given === undefined && job.schedule.kind !== "cron")
     throw new NightshiftError(
@@ -192,7 +200,7 @@ function retime(job: Job, args: JobArguments, now: number): JobChange {
   const { timezone } = parsed;
   const policy = policyOf(args, timezone, job.policy);
   const schedule = anchored(parsed.schedule, policy);
-  return { schedule, timezone, policy, ...awake(job, nextTime({ schedule, timezone, policy }, now)) };
+  return { schedule, timezone, policy, ...awake(job, { schedule, timezone, policy }, now) };
 }
 
 /** The same schedule under a policy that has changed; a job that had ended goes on where its new span lets it. */
@@ -200,13 +208,14 @@ function respan(job: Job, args: JobArguments, now: number): JobChange {
   const policy = policyOf(args, job.timezone, job.policy);
   const reopens = [args.starts_at, args.ends_at, args.max_runs].some((given) => given !== undefined);
   if (job.status !== "completed" || !reopens) return { policy };
-  const next = nextTime({ ...job, policy }, now);
-  return next === null ? { policy } : { policy, ...awake(job, next) };
+  const timing = { ...job, policy };
+  return hasTimeLeft(timing, now) ? { policy, ...awake(job, timing, now) } : { policy };
 }
 
-function awake(job: Job, nextRunAt: number | null): JobChange {
-  if (nextRunAt === null) throw new NightshiftError("INVALID_SCHEDULE", NO_TIME);
-  return job.status === "paused" ? {} : { nextRunAt, status: "active", statusReason: null };
+function awake(job: Job, timing: Timing, now: number): JobChange {
+  if (!hasTimeLeft(timing, now)) throw new NightshiftError("INVALID_SCHEDULE", NO_TIME);
+  if (job.status === "paused") return {};
+  return { nextRunAt: nextTime(timing, now), status: "active", statusReason: null };
 }
 
 export const jobTools = [

@@ -5,8 +5,8 @@ import { ghostSessionId, JOB_STATUSES, type Job } from "../../jobs/job.ts";
 import { CATCHUPS, OVERLAPS, WARN_AFTER_FAILURES } from "../../jobs/policy.ts";
 import { toIso, toZonedIso } from "../../jobs/time.ts";
 import { latestTime, nextTimes, startOf } from "../../jobs/times.ts";
-import { RUN_STATUSES } from "../../runs/run.ts";
 import { need, type Services } from "../services.ts";
+import { provisionShape, showProvision } from "./provide.ts";
 
 const limitsShape = {
   use_react_loop: z.boolean(),
@@ -46,10 +46,12 @@ export const jobShape = z.object({
   execute_at: z.string().optional(),
   cron: z.string().optional(),
   every_seconds: z.number().optional(),
+  after: z.string().optional(),
   timezone: z.string(),
   next_runs: z.array(z.string()).describe("the next three, in the job's zone"),
   ...limitsShape,
   ...policyShape,
+  ...provisionShape,
   created_at: z.string(),
   updated_at: z.string(),
   warning: z.string().optional(),
@@ -60,7 +62,7 @@ export const jobShape = z.object({
 export const jobBrief = z.looseObject({
   job_id: z.string(),
   name: z.string().nullable(),
-  status: z.enum(JOB_STATUSES),
+  status: z.string(),
   next_runs: z.array(z.string()),
 });
 
@@ -68,11 +70,12 @@ export const jobBrief = z.looseObject({
 export const fullJobShape = jobBrief.extend({
   ghost_session_id: z.string(),
   timezone: z.string(),
+  tokens_spent: z.number(),
   counters: z.record(z.string(), z.number()).describe("what became of its runs"),
   last_run: z
-    .object({ run_id: z.string(), status: z.enum(RUN_STATUSES), finished_at: z.string().nullable() })
+    .object({ run_id: z.string(), status: z.string(), finished_at: z.string().nullable() })
     .nullable()
-    .describe("the newest run that has ended"),
+    .describe("the newest run that has ended, but for skipped ones"),
 });
 const lastRunShape = fullJobShape.shape.last_run;
 
@@ -104,6 +107,7 @@ const showPolicy = ({ policy, timezone }: Job) => ({
 const showSchedule = ({ schedule, timezone }: Job) => {
   if (schedule.kind === "at") return { execute_at: toZonedIso(schedule.at, timezone) };
   if (schedule.kind === "cron") return { cron: schedule.cron };
+  if (schedule.kind === "after") return { after: schedule.jobId };
   return { every_seconds: schedule.everySeconds };
 };
 
@@ -141,10 +145,12 @@ const showCounters = (counters: Counters) => ({
 
 /** A job with its counters and the newest run that has ended. */
 export async function showFullJob(job: Job, services: Services) {
-  const counters = (await need(services.jobs, "schedules").counters([job.jobId])).get(job.jobId) ?? NO_COUNTS;
+  const book = need(services.jobs, "schedules");
+  const counters = (await book.counters([job.jobId])).get(job.jobId) ?? NO_COUNTS;
   const last = counters.lastRunId && (await readLastRun(counters.lastRunId, services));
   return {
     ...showJob(job, services, counters),
+    tokens_spent: await book.tokensSpent(job.jobId),
     counters: showCounters(counters),
     last_run: last || null,
   };
@@ -174,6 +180,7 @@ export function showJob(
     timeout_seconds: job.limits.timeoutSeconds,
     allowed_tools: [...scheduler.toolsOf(job)],
     ...showPolicy(job),
+    ...showProvision(job.provision),
     created_at: toIso(job.createdAt) as string,
     updated_at: toIso(job.updatedAt) as string,
     ...(warning && { warning }),
@@ -196,6 +203,10 @@ async function readLastRun(runId: string, services: Services): Promise<z.output<
 export function tellJob(job: z.output<typeof jobShape>): string {
   const what = job.prompt ?? (job.tool ? `tool ${job.tool.name}` : `file ${job.file}`);
   const name = job.name ?? (what.length > 60 ? `${what.slice(0, 60)}…` : what);
-  const when = job.next_runs[0] ? `next ${job.next_runs[0]} (${job.timezone})` : "nothing due";
+  const when = job.next_runs[0]
+    ? `next ${job.next_runs[0]} (${job.timezone})`
+    : job.after
+      ? `after ${job.after}`
+      : "nothing due";
   return `${job.job_id} "${name}": ${job.status}, ${when}${job.status_reason ? `. ${job.status_reason}` : ""}${job.warning ? ` Warning: ${job.warning}` : ""}`;
 }

@@ -1,8 +1,8 @@
-import type { Response } from "express";
+import type { ServerResponse } from "node:http";
 
 /** An HTTP refusal that an MCP client can read too. It says a code, a sentence and what to do, and nothing of us. */
 export function refuse(
-  res: Response,
+  res: ServerResponse,
   status: number,
   message: string,
   options: { code?: number; headers?: Record<string, string> } = {},
@@ -11,14 +11,23 @@ export function refuse(
     res.destroy();
     return;
   }
-  // Named when it is sent: the id of the request is not known, or not to be trusted, before its body was read.
+  // No id is echoed: it is not known, or not to be trusted, before the body was read.
   const error = { code: options.code ?? -32_000, message };
-  res
-    .status(status)
-    .set(options.headers ?? {})
-    .json({ jsonrpc: "2.0", id: null, error });
+  const body = Buffer.from(JSON.stringify({ jsonrpc: "2.0", id: null, error }));
+  res.writeHead(status, {
+    ...options.headers,
+    "content-type": "application/json; charset=utf-8",
+    "content-length": body.length,
+  });
+  res.end(body);
 }
 
 /** The one answer for a session that is not there, has ended, or is somebody else's. */
-export const noSuchSession = (res: Response): void =>
+export const noSuchSession = (res: ServerResponse): void =>
   refuse(res, 404, "Session not found; open a new one with initialize.", { code: -32_001 });
+
+export function askToWait(res: ServerResponse, seconds: number): void {
+  refuse(res, 429, `Too many calls; try again in ${seconds} s.`, {
+    headers: { "Retry-After": String(seconds) },
+  });
+}

@@ -1,4 +1,4 @@
-import type { Request, Response } from "express";
+import type { Exchange } from "./admit.ts";
 
 type RequestId = string | number;
 
@@ -8,7 +8,7 @@ export interface AtWork {
    * Keeps what this request took of its principal's calls until each of its messages is answered or cancelled, or the
    * session ends: on the 2025 era a call outlives the response that it came with.
    */
-  hold(req: Request, res: Response): void;
+  hold(exchange: Exchange): void;
   readonly size: number;
   end(): void;
 }
@@ -45,14 +45,13 @@ export function trackCalls(transport: Transport): AtWork {
     return send(message, ...options);
   };
   return {
-    hold(req, res) {
-      const ids = callsIn(req.body);
-      for (const { method, params } of messagesIn(req.body))
+    hold({ body, res, hold }) {
+      const ids = callsIn(body);
+      for (const { method, params } of messagesIn(body))
         if (method === "notifications/cancelled" && params?.requestId !== undefined)
           release(params.requestId);
-      const { giveBack } = res.locals;
-      if (ids.length === 0 || !giveBack) return;
-      res.locals.isHeld = true;
+      if (ids.length === 0 || !hold) return;
+      const giveBack = hold();
       let left = ids.length;
       const giveOne = () => {
         left -= 1;

@@ -1,20 +1,81 @@
 import type { IncomingMessage } from "node:http";
-import express, { type RequestHandler } from "express";
+import { isJsonContentType } from "@modelcontextprotocol/server";
 
-class TooDeep extends Error {
-  readonly status = 400;
-  readonly type = "json.too.deep";
+export interface BodyLimits {
+  readonly maxBodyBytes: number;
+  readonly maxJsonDepth: number;
+}
+
+/** `undefined` where there is no JSON to read: the SDK then says what it expects. */
+export type Body =
+  | { readonly kind: "read"; readonly value: unknown }
+  | { readonly kind: "refused"; readonly status: 400 | 413 | 415; readonly message: string };
+
+const TOO_LARGE = {
+  kind: "refused",
+  status: 413,
+  message: "The body of this request is too large.",
+} as const;
+const TOO_DEEP = {
+  kind: "refused",
+  status: 400,
+  message: "The JSON of this request is too deep or has too many values.",
+} as const;
+const NOT_JSON = {
+  kind: "refused",
+  status: 400,
+  message: "The body of this request is not valid JSON.",
+} as const;
+const ENCODED = {
+  kind: "refused",
+  status: 415,
+  message: "Send the body as it is, without a content encoding.",
+} as const;
+const NOTHING = { kind: "read", value: undefined } as const;
+
+/** Reads a JSON body within bounds. Only requests that were authenticated get here. Rejects when the caller goes away. */
+export async function readBody(req: IncomingMessage, limits: BodyLimits): Promise<Body> {
+  const { headers } = req;
+  const length = headers["content-length"];
+  if ((length === undefined && headers["transfer-encoding"] === undefined) || length === "0") return NOTHING;
+  if (!isJsonContentType(headers["content-type"] ?? null)) return NOTHING;
+  if ((headers["content-encoding"] ?? "identity") !== "identity") return ENCODED;
+  if (Number(length) > limits.maxBodyBytes) return TOO_LARGE;
+  const bytes = await readBytes(req, limits.maxBodyBytes);
+  if (!bytes) return TOO_LARGE;
+  if (!isWithin(bytes, limits.maxJsonDepth)) return TOO_DEEP;
+  try {
+    const value: unknown = JSON.parse(bytes.toString());
+    return typeof value === "object" && value !== null ? { kind: "read", value } : NOT_JSON;
+  } catch {
+    return NOT_JSON;
+  }
+}
+
+function readBytes(req: IncomingMessage, most: number): Promise<Buffer | undefined> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    req.on("data", (chunk: Buffer) => {
+      size += chunk.length;
+      // What comes on top is read and dropped: a client that is told while it sends may not hear it.
+      if (size <= most) chunks.push(chunk);
+      else resolve(undefined);
+    });
+    req.on("end", () => resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)));
+    req.on("error", reject);
+    req.on("close", () => reject(new Error("the caller went away before the end of its body")));
+  });
 }
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
-const OPENING = new Set([0x7b, 0x5b]);
-const CLOSING = new Set([0x7d, 0x5d]);
+const COMMA = 0x2c;
 /** Values of one body: far above any real call, far below what makes parsing slow. */
 const MAX_VALUES = 100_000;
 
-/** Throws when the JSON is nested deeper than `maxDepth` or has too many values: seen by its bytes, before it is parsed. */
-function checkShape(bytes: Uint8Array, maxDepth: number): void {
+/** False for JSON that is nested too deep or has too many values: seen by its bytes, before it is parsed. */
+function isWithin(bytes: Uint8Array, maxDepth: number): boolean {
   let depth = 0;
   let values = 0;
   let isString = false;
@@ -24,18 +85,10 @@ function checkShape(bytes: Uint8Array, maxDepth: number): void {
       if (byte === BACKSLASH) i += 1;
       else if (byte === QUOTE) isString = false;
     } else if (byte === QUOTE) isString = true;
-    else if (OPENING.has(byte)) depth += 1;
-    else if (CLOSING.has(byte)) depth -= 1;
-    else if (byte === 0x2c) values += 1;
-    if (depth > maxDepth || values > MAX_VALUES)
-      throw new TooDeep("the JSON of this request is too deep or too large");
+    else if (byte === 0x7b || byte === 0x5b) depth += 1;
+    else if (byte === 0x7d || byte === 0x5d) depth -= 1;
+    else if (byte === COMMA) values += 1;
+    if (depth > maxDepth || values > MAX_VALUES) return false;
   }
-}
-
-/** Reads a JSON body within bounds. Only requests that were authenticated get here. */
-export function readBody(limits: { maxBodyBytes: number; maxJsonDepth: number }): RequestHandler {
-  return express.json({
-    limit: limits.maxBodyBytes,
-    verify: (_req: IncomingMessage, _res, bytes) => checkShape(bytes, limits.maxJsonDepth),
-  });
+  return true;
 }

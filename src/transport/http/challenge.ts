@@ -1,4 +1,4 @@
-import type { Request, Response } from "express";
+import type { ServerResponse } from "node:http";
 import type { House } from "../../connection/connection.ts";
 import { resourceScope } from "../../connection/resources.ts";
 import type { Scope } from "../../context/scopes.ts";
@@ -16,7 +16,7 @@ const quote = (parameters: Record<string, string | undefined>): string =>
 
 /** 401: who are you? It is the same for every bad credential, and for none but in `error`. */
 export function askForCredentials(
-  res: Response,
+  res: ServerResponse,
   reason: "missing" | "invalid",
   metadataUrl: MetadataUrl,
 ): void {
@@ -30,20 +30,22 @@ export function askForCredentials(
 }
 
 /** The scope that this request needs and its credential has not. */
-export function missingScope(house: House, proof: Proof, req: Request): Scope | undefined {
-  const { method, params } = (req.body ?? {}) as {
+export function missingScope(house: House, proof: Proof, body: unknown): Scope | undefined {
+  const { method, params } = (body ?? {}) as {
     method?: unknown;
     params?: { name?: unknown; uri?: unknown };
   };
   let needed: Scope | undefined;
-  if (method === "tools/call") needed = house.catalog.definitions.get(String(params?.name))?.scope;
-  if (method === "resources/read" || method === "resources/subscribe")
-    needed = resourceScope(String(params?.uri));
+  const { name, uri } = params ?? {};
+  if (method === "tools/call" && typeof name === "string")
+    needed = house.catalog.definitions.get(name)?.scope;
+  if ((method === "resources/read" || method === "resources/subscribe") && typeof uri === "string")
+    needed = resourceScope(uri);
   return needed && !proof.scopes.includes(needed) ? needed : undefined;
 }
 
 /** 403: we know you, and this credential is not for that. */
-export function askForScope(res: Response, scope: Scope, metadataUrl: MetadataUrl): void {
+export function askForScope(res: ServerResponse, scope: Scope, metadataUrl: MetadataUrl): void {
   const challenge = `Bearer ${quote({ realm: "nightshift", error: "insufficient_scope", scope, resource_metadata: metadataUrl })}`;
   refuse(res, 403, `This credential lacks the scope ${scope}.`, {
     headers: { "WWW-Authenticate": challenge },

@@ -1,9 +1,10 @@
-import type { RequestHandler, Response } from "express";
+import type { ServerResponse } from "node:http";
+import type { Response } from "express";
 
 /** What `/metrics` shows: counts and times, and no user, tool argument or id. */
 export interface Metrics {
-  /** Counts every request and how long it took. */
-  readonly count: RequestHandler;
+  /** Counts a request and how long it takes. */
+  count(path: string, res: ServerResponse): void;
   show(res: Response): Promise<void>;
 }
 
@@ -53,15 +54,14 @@ export async function createMetrics(
   };
   const ROUTES = new Set(["/mcp", "/sse", "/messages", "/healthz", "/readyz", "/metrics"]);
   return {
-    count(req, res, next) {
+    count(path, res) {
       const startedAt = performance.now();
       // The routes are ours: a caller's path must not become a label.
-      const route = ROUTES.has(req.path) ? req.path : "other";
+      const route = ROUTES.has(path) ? path : "other";
       res.once("close", () => {
         counterOf(route, res.statusCode).inc();
         timerOf(route).observe((performance.now() - startedAt) / 1000);
       });
-      next();
     },
     async show(res) {
       res.type(registry.contentType).send(await registry.metrics());

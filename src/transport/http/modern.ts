@@ -1,14 +1,18 @@
 import { once } from "node:events";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { createMcpHandler } from "@modelcontextprotocol/server";
-import type { Request as HttpRequest, Response as HttpResponse } from "express";
 import { type House, openConnection } from "../../connection/connection.ts";
 import type { Arrival } from "../../connection/identity.ts";
-import { SCOPES } from "../../context/scopes.ts";
+import { NightshiftError } from "../../errors.ts";
+import type { Exchange } from "./admit.ts";
 import { createChanges, publishThrough } from "./changes.ts";
+
+/** Made once: a request's end should not cost a stack trace. */
+const GONE = new NightshiftError("CANCELLED", "The caller has gone.");
 
 /** The 2026-07-28 protocol: each request is a connection of its own, gone with the answer. */
 export interface Modern {
-  serve(arrival: Arrival, userKey: string, req: HttpRequest, res: HttpResponse): Promise<void>;
+  serve(exchange: Exchange): Promise<void>;
 }
 
 /**
@@ -19,20 +23,33 @@ export function createModern(house: House): Modern {
   const changes = createChanges(house.events);
   const hasModules = house.registers.length > 0;
   return {
-    async serve(arrival, userKey, req, res) {
+    async serve({ proof, req, res, body }) {
+      const gone = new AbortController();
+      res.once("close", () => gone.abort(GONE));
+      const { signal } = gone;
+      const arrival: Arrival = { ...proof, signal };
+      let dispose = async () => {};
       const open = async () => {
-        const { server } = await openConnection(house, arrival, "modern");
-        if (hasModules) publishThrough(handler.notify, server);
-        return server;
+        const opened = await openConnection(house, arrival, "modern");
+        dispose = opened.dispose;
+        if (hasModules) publishThrough(handler.notify, opened.server);
+        return opened.server;
       };
       const handler = createMcpHandler(open, {
         legacy: "reject",
-        bus: changes.busOf(userKey, arrival.scopes ?? SCOPES),
+        bus: changes.busOf(proof.userKey, proof.scopes),
         onerror: (error) =>
           house.log.debug({ reason: error.message }, "a request was answered with an error"),
       });
-      const response = await handler.fetch(toWebRequest(req, arrival.signal), { parsedBody: req.body });
-      await sendResponse(response, res, arrival.signal);
+      try {
+        const response = await handler.fetch(toWebRequest(req, signal), { parsedBody: body });
+        // A stream of changes lives on without tools.
+        if ((body as { method?: unknown } | undefined)?.method === "subscriptions/listen") await dispose();
+        await sendResponse(response, res, signal);
+      } finally {
+        // A server that was never connected (a listen stream's, a refused call's) does not say that it is closed.
+        await dispose();
+      }
     },
   };
 }
@@ -41,13 +58,13 @@ export function createModern(house: House): Modern {
 // stream of chunks. Together that was a quarter of what a call costs.
 
 /** The request without its body, which was read and parsed already. */
-function toWebRequest(req: HttpRequest, signal: AbortSignal): Request {
+function toWebRequest(req: IncomingMessage, signal: AbortSignal): Request {
   const headers = req.headers as Record<string, string>;
-  return new Request(`http://localhost${req.originalUrl}`, { method: req.method, headers, signal });
+  return new Request("http://localhost/mcp", { method: req.method ?? "", headers, signal });
 }
 
 /** One answer in one piece, a stream as it comes. */
-async function sendResponse(response: Response, res: HttpResponse, gone: AbortSignal): Promise<void> {
+async function sendResponse(response: Response, res: ServerResponse, gone: AbortSignal): Promise<void> {
   res.statusCode = response.status;
   for (const [name, value] of response.headers) res.setHeader(name, value);
   if (!response.headers.get("content-type")?.startsWith("text/event-stream")) {

@@ -61,8 +61,10 @@ export async function openTokenVerifier(options: {
           expiresAt: (Number(payload.exp) + TOLERANCE_SECONDS) * 1000,
         };
       } catch (error) {
-        if (!(error instanceof errors.JOSEError)) throw error;
-        log.info({ reason: error.code }, "an access token was refused");
+        // The issuer's keys cannot be had: unable to tell is not good enough.
+        if (error instanceof errors.JOSEError)
+          log.info({ reason: error.code }, "an access token was refused");
+        else log.warn({ err: error }, "an access token could not be checked, and was refused");
         return undefined;
       }
     },

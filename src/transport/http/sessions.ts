@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { NodeStreamableHTTPServerTransport } from "@modelcontextprotocol/node";
 import { isInitializeRequest } from "@modelcontextprotocol/server";
-import type { Request, Response } from "express";
 import { type House, openConnection } from "../../connection/connection.ts";
+import type { Exchange } from "./admit.ts";
 import { noSuchSession, refuse } from "./answers.ts";
 import { type AtWork, trackCalls } from "./at-work.ts";
 import { createEventStore } from "./events.ts";
@@ -23,7 +23,7 @@ interface Session {
 
 /** The sessions of 2025-era clients. An id is an address, not a proof: each belongs to whoever opened it. */
 export interface Sessions {
-  serve(proof: Proof, req: Request, res: Response): Promise<void>;
+  serve(exchange: Exchange): Promise<void>;
   readonly size: number;
   close(): Promise<void>;
 }
@@ -42,13 +42,15 @@ export function createSessions(parts: {
   const { house, limits, live, idleMs, now } = parts;
   const sessions = new Map<string, Session>();
 
-  const open = async (proof: Proof, req: Request, res: Response) => {
+  const open = async (exchange: Exchange) => {
+    const { proof, res } = exchange;
     const giveBack = limits.take("sessions", proof.userKey);
     if (!giveBack)
       return refuse(
         res,
         429,
         "You have too many open sessions; end one with DELETE, or wait until one is idle for long enough.",
+        { headers: { "Retry-After": "5" } },
       );
     const ended = new AbortController();
     const transport = new NodeStreamableHTTPServerTransport({
@@ -71,7 +73,7 @@ export function createSessions(parts: {
       const { server } = await openConnection(house, { ...proof, signal: ended.signal }, "legacy");
       transport.onclose = end;
       await server.connect(transport);
-      await hand(session, req, res);
+      await hand(session, exchange);
       // An initialize that the transport refused opened nothing.
       if (!transport.sessionId) await transport.close();
     } catch (error) {
@@ -80,15 +82,16 @@ export function createSessions(parts: {
     }
   };
 
-  const hand = async (session: Session, req: Request, res: Response) => {
+  const hand = async (session: Session, exchange: Exchange) => {
+    const { req, res, body } = exchange;
     session.open += 1;
     session.lastUsedAt = now();
     res.once("close", () => {
       session.open -= 1;
       session.lastUsedAt = now();
     });
-    session.atWork.hold(req, res);
-    await session.transport.handleRequest(req, res, req.body);
+    session.atWork.hold(exchange);
+    await session.transport.handleRequest(req, res, body);
   };
 
   /** A session may go on with another credential of the same worth; it ends with the one that was used last. */
@@ -107,18 +110,18 @@ export function createSessions(parts: {
   const timer = setInterval(sweep, Math.min(SWEEP_MS, idleMs)).unref();
 
   return {
-    async serve(proof, req, res) {
-      const id = req.get("mcp-session-id");
+    async serve(exchange) {
+      const { proof, req, res, body } = exchange;
+      const id = req.headers["mcp-session-id"];
       if (id === undefined) {
         // Without an id it is a notification: it would open a session that nobody is told of.
-        if (req.method === "POST" && isInitializeRequest(req.body) && "id" in req.body)
-          return open(proof, req, res);
+        if (req.method === "POST" && isInitializeRequest(body) && "id" in body) return open(exchange);
         return refuse(res, 400, "This request needs the Mcp-Session-Id that initialize answered with.");
       }
-      const session = sessions.get(id);
+      const session = sessions.get(String(id));
       if (!session || !isSame(session.proof, proof)) return noSuchSession(res);
       if (session.proof.credential.id !== proof.credential.id) follow(session, proof);
-      return hand(session, req, res);
+      return hand(session, exchange);
     },
     get size() {
       return sessions.size;
@@ -132,6 +135,7 @@ export function createSessions(parts: {
 
 /** The same principal, with a credential worth the same: a session must not lend its scopes to a lesser key. */
 export const isSame = (one: Proof, other: Proof): boolean =>
-  one.userKey === other.userKey &&
-  one.entityType === other.entityType &&
-  [...one.scopes].sort().join() === [...other.scopes].sort().join();
+  one === other ||
+  (one.userKey === other.userKey &&
+    one.entityType === other.entityType &&
+    [...one.scopes].sort().join() === [...other.scopes].sort().join());

@@ -1,6 +1,6 @@
 import { SSEServerTransport } from "@modelcontextprotocol/sdk/server/sse.js";
-import type { Request, Response } from "express";
 import { type House, openConnection } from "../../connection/connection.ts";
+import type { Exchange } from "./admit.ts";
 import { noSuchSession, refuse } from "./answers.ts";
 import { type AtWork, trackCalls } from "./at-work.ts";
 import type { Limits } from "./limits.ts";
@@ -9,17 +9,20 @@ import { isSame } from "./sessions.ts";
 
 /** The HTTP+SSE pair of the 2024-11-05 protocol: a stream to read from, and an address to post to. */
 export interface SsePair {
-  stream(proof: Proof, req: Request, res: Response): Promise<void>;
-  post(proof: Proof, req: Request, res: Response): Promise<void>;
+  stream(exchange: Exchange): Promise<void>;
+  post(exchange: Exchange): Promise<void>;
   close(): Promise<void>;
 }
 
 export function createSsePair(house: House, limits: Limits): SsePair {
   const streams = new Map<string, { proof: Proof; transport: SSEServerTransport; atWork: AtWork }>();
   return {
-    async stream(proof, _req, res) {
+    async stream({ proof, res }) {
       const giveBack = limits.take("sessions", proof.userKey);
-      if (!giveBack) return refuse(res, 429, "You have too many open sessions; close one first.");
+      if (!giveBack)
+        return refuse(res, 429, "You have too many open sessions; close one first.", {
+          headers: { "Retry-After": "5" },
+        });
       const ended = new AbortController();
       res.once("close", () => {
         giveBack();
@@ -37,11 +40,13 @@ export function createSsePair(house: House, limits: Limits): SsePair {
       // The v1 transport's types differ from v2's in what both leave optional; its calls are the same.
       await server.connect(transport as never);
     },
-    async post(proof, req, res) {
-      const stream = streams.get(String(req.query.sessionId));
+    async post(exchange) {
+      const { proof, req, res, body } = exchange;
+      const id = new URL(req.url ?? "", "http://localhost").searchParams.get("sessionId");
+      const stream = streams.get(id ?? "");
       if (!stream || !isSame(stream.proof, proof)) return noSuchSession(res);
-      stream.atWork.hold(req, res);
-      await stream.transport.handlePostMessage(req, res, req.body);
+      stream.atWork.hold(exchange);
+      await stream.transport.handlePostMessage(req, res, body);
     },
     async close() {
       await Promise.all([...streams.values()].map(({ transport }) => transport.close()));

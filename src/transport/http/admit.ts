@@ -1,0 +1,109 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Config } from "../../config.ts";
+import type { House } from "../../connection/connection.ts";
+import { askToWait, refuse } from "./answers.ts";
+import { callsIn } from "./at-work.ts";
+import { readBody } from "./body.ts";
+import { askForCredentials, askForScope, type MetadataUrl, missingScope } from "./challenge.ts";
+import type { Limits } from "./limits.ts";
+import type { Live } from "./live.ts";
+import type { Authenticator, Proof } from "./proof.ts";
+
+/** A request that was let in: by whom, and what it says. */
+export interface Exchange {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly proof: Proof;
+  /** Parsed; undefined where there was no JSON. */
+  readonly body: unknown;
+  /**
+   * Takes over what this request has taken of its principal's limits; otherwise it is given back when the response
+   * ends. Undefined when nothing was taken.
+   */
+  readonly hold: (() => () => void) | undefined;
+}
+
+export interface Gate {
+  readonly house: House;
+  readonly config: Config;
+  readonly authenticator: Authenticator;
+  readonly limits: Limits;
+  readonly live: Live;
+  readonly metadataUrl: (req: IncomingMessage) => MetadataUrl;
+}
+
+const MOST_IN_BATCH = 50;
+
+/**
+ * Lets a request in, or answers it and resolves to undefined. Who calls comes first: nothing is read or made for
+ * anybody before that is known.
+ */
+export async function admit(
+  gate: Gate,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<Exchange | undefined> {
+  const { authenticator, config, house, limits, live, metadataUrl } = gate;
+  const verdict = await authenticator.authenticate(req.headers.authorization);
+  if (verdict.kind === "refused") return void askForCredentials(res, verdict.reason, metadataUrl(req));
+  const { proof } = verdict;
+  const waitSeconds = await limits.pace(proof.userKey);
+  if (waitSeconds !== undefined) return void askToWait(res, waitSeconds);
+  res.once(
+    "close",
+    live.watch(proof, () => res.destroy()),
+  );
+
+  const read = await readBody(req, config);
+  if (read.kind === "refused") return void refuse(res, read.status, read.message, { code: -32_700 });
+  const body = read.value;
+  if (!(await isPaced(limits, proof, body, res))) return undefined;
+  const scope = missingScope(house, proof, body);
+  if (scope) return void askForScope(res, scope, metadataUrl(req));
+  const taken = take(limits, proof, req, body, res);
+  return taken && { req, res, proof, body, hold: taken.hold };
+}
+
+/** A batch, which old clients may send, is as many calls as it has messages. */
+async function isPaced(limits: Limits, proof: Proof, body: unknown, res: ServerResponse): Promise<boolean> {
+  if (!Array.isArray(body) || body.length < 2) return true;
+  if (body.length > MOST_IN_BATCH) {
+    refuse(res, 400, `A batch may have at most ${MOST_IN_BATCH} messages.`, { code: -32_600 });
+    return false;
+  }
+  const waitSeconds = await limits.pace(proof.userKey, body.length - 1);
+  if (waitSeconds !== undefined) askToWait(res, waitSeconds);
+  return waitSeconds === undefined;
+}
+
+/** Counts what the caller has at work: streams that stay open apart from calls that end. */
+function take(
+  limits: Limits,
+  { userKey }: Proof,
+  req: IncomingMessage,
+  body: unknown,
+  res: ServerResponse,
+): Pick<Exchange, "hold"> | undefined {
+  const isStream =
+    req.method === "GET" || (body as { method?: unknown } | undefined)?.method === "subscriptions/listen";
+  const amount = isStream ? 1 : callsIn(body).length;
+  // What ends calls gets in at any time.
+  if (amount === 0) return { hold: undefined };
+  const giveBack = limits.take(isStream ? "subscriptions" : "calls", userKey, amount);
+  if (!giveBack) {
+    const message = isStream
+      ? "You have too many open streams; close one first."
+      : "You have too many calls at work; wait for one to end.";
+    refuse(res, 429, message, { headers: { "Retry-After": "1" } });
+    return undefined;
+  }
+  let isHeld = false;
+  res.once("close", () => {
+    if (!isHeld) giveBack();
+  });
+  const hold = () => {
+    isHeld = true;
+    return giveBack;
+  };
+  return { hold };
+}

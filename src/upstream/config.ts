@@ -1,0 +1,108 @@
+import { readFile } from "node:fs/promises";
+import { basename, dirname, resolve } from "node:path";
+import { z } from "zod";
+import { NightshiftError } from "../errors.ts";
+
+export interface StdioServer {
+  readonly kind: "stdio";
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  /** All that the process gets besides PATH and HOME. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string | undefined;
+}
+
+export interface HttpServer {
+  readonly kind: "http";
+  readonly name: string;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export type UpstreamServer = StdioServer | HttpServer;
+
+/** What `--mcp-config` says: the other MCP servers, in the file's order. */
+export type UpstreamConfig = readonly UpstreamServer[];
+
+/** Part of `server__tool`, which a model's provider takes as a name: so no dots, and no `__` of its own. */
+const NAME = /^(?=.{1,32}$)[a-zA-Z0-9]+(?:[_-][a-zA-Z0-9]+)*$/;
+const HEADER = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
+const text = z
+  .string()
+  .max(10_000)
+  .refine((value) => !/\$\{[^}]*\}/.test(value), {
+    error: "variables are not expanded here; write the value itself and let nobody else read the file",
+  })
+  .refine((value) => !value.includes("\0"), "it has a NUL in it");
+const stdio = z.strictObject({
+  type: z.literal("stdio").optional(),
+  command: text.min(1),
+  args: z.array(text).max(1_000).default([]),
+  env: z.record(z.string().regex(/^[^=\0]+$/), text).default({}),
+  cwd: text.min(1).optional(),
+});
+const http = z.strictObject({
+  type: z.enum(["http", "streamable-http"]).optional(),
+  url: z.url({ protocol: /^https?$/, error: "it must be an http:// or https:// address" }).and(text),
+  headers: z
+    .record(z.string().regex(HEADER), text.regex(/^[\t\x20-\x7e\x80-\xff]*$/, "no line breaks"))
+    .default({}),
+});
+const file = z.strictObject({
+  $schema: z.string().optional(),
+  mcpServers: z.record(z.string(), z.record(z.string(), z.unknown())),
+});
+
+/**
+ * Reads the file that `--mcp-config` names: the `mcpServers` of desktop clients, with `command`, `args`, `env` and
+ * `cwd` (relative to the file), or `url` and `headers`. Rejects with CONFIG_INVALID that names the file and the
+ * key, and no value: values may be secrets. `${VAR}` is refused, not expanded.
+ */
+export async function readMcpConfig(path: string): Promise<UpstreamConfig> {
+  const invalid = (problem: string, cause?: unknown) =>
+    new NightshiftError("CONFIG_INVALID", `${basename(path)} (--mcp-config): ${problem}.`, {}, { cause });
+  const content = await readFile(path, "utf8").catch((cause: NodeJS.ErrnoException) => {
+    throw invalid(`it cannot be read (${cause.code ?? "unknown"})`, cause);
+  });
+  let json: unknown;
+  try {
+    json = JSON.parse(content.replace(/^\uFEFF/, ""));
+  } catch {
+    // The parser's own message quotes the file.
+    throw invalid("it is not JSON");
+  }
+  const check = <T>(schema: z.ZodType<T>, value: unknown, at: readonly string[]): T => {
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    throw invalid(parsed.error.issues.map((issue) => explain(issue, at)).join("; "));
+  };
+  const { mcpServers } = check(file, json, []);
+  return Object.entries(mcpServers).map(([name, value]) => {
+    if (!NAME.test(name))
+      throw invalid(
+        `mcpServers.${JSON.stringify(name.slice(0, 60))}: a server's name is at most 32 letters and digits, with single - or _ between them`,
+      );
+    const at = ["mcpServers", name];
+    if (value.type === "sse")
+      throw invalid(
+        `${at.join(".")}.type: the old HTTP+SSE transport is not supported; give the server's streamable HTTP address`,
+      );
+    if ("url" in value || value.type === "http" || value.type === "streamable-http") {
+      const { url, headers } = check(http, value, at);
+      return { kind: "http", name, url, headers };
+    }
+    const { command, args, env, cwd } = check(stdio, value, at);
+    return { kind: "stdio", name, command, args, env, cwd: cwd && resolve(dirname(path), cwd) };
+  });
+}
+
+function explain(issue: z.core.$ZodIssue, at: readonly string[]): string {
+  const where = [...at, ...issue.path.map(String)].join(".") || "the file";
+  if (issue.code === "unrecognized_keys") {
+    const keys = issue.keys.map((key) => [...at, ...issue.path.map(String), key].join("."));
+    return `${keys.join(", ")}: there is no such key`;
+  }
+  return `${where}: ${issue.message}`;
+}

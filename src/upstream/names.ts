@@ -1,0 +1,73 @@
+import { NightshiftError } from "../errors.ts";
+import { isWildcard, serverOf } from "../tools/upstream.ts";
+import type { UpstreamConfig, UpstreamServer } from "./config.ts";
+import { listServers, type ServerTools, type UpstreamLog } from "./open.ts";
+
+/** What jobs may name of the configured servers, asked when a job is made. */
+export interface UpstreamNames {
+  readonly servers: readonly string[];
+  /**
+   * Asks the servers that `names` speak of whether they have these tools. Resolves to a warning for each server
+   * that cannot be asked now: the job is made all the same. Rejects with TOOL_NOT_FOUND that lists what there is.
+   */
+  check(names: readonly string[]): Promise<readonly string[]>;
+}
+
+/** Somebody waits for the answer. */
+const ASK_MS = 8_000;
+/** One answer serves many jobs that are made together. */
+const KEEP_MS = 60_000;
+const KEEP_FAILURE_MS = 5_000;
+const MAX_NAMED = 60;
+
+interface Known {
+  readonly asked: Promise<ServerTools>;
+  until: number;
+}
+
+export function createUpstreamNames(
+  config: UpstreamConfig,
+  { log, now, askMs = ASK_MS }: { log: UpstreamLog; now: () => number; askMs?: number },
+): UpstreamNames {
+  const known = new Map<string, Known>();
+  const ask = (server: UpstreamServer): Promise<ServerTools> => {
+    const found = known.get(server.name);
+    if (found && found.until > now()) return found.asked;
+    const asked = listServers([server], { log, timeoutMs: askMs }).then(([answer]) => answer as ServerTools);
+    const entry: Known = { asked, until: Number.POSITIVE_INFINITY };
+    known.set(server.name, entry);
+    void asked.then(({ problem }) => {
+      entry.until = now() + (problem ? KEEP_FAILURE_MS : KEEP_MS);
+    });
+    return asked;
+  };
+  return {
+    servers: config.map(({ name }) => name),
+    async check(names) {
+      const wanted = config.filter(({ name }) => names.some((tool) => serverOf(tool) === name));
+      const answers = await Promise.all(wanted.map(ask));
+      for (const answer of answers) {
+        const unknown = names.find((name) => isOf(answer, name) && !isThere(answer, name));
+        if (unknown) throw notFound(unknown, answer);
+      }
+      return answers.flatMap(({ server, problem }) =>
+        problem
+          ? [`${server} could not be asked for its tools now: ${problem}. Its names were taken as they are.`]
+          : [],
+      );
+    },
+  };
+}
+
+const isOf = ({ server }: ServerTools, name: string): boolean => serverOf(name) === server;
+const isThere = ({ names, problem }: ServerTools, name: string): boolean =>
+  problem !== undefined || isWildcard(name) || names.includes(name);
+
+function notFound(name: string, { server, names }: ServerTools): NightshiftError {
+  const shown = names.slice(0, MAX_NAMED).join(", ") || "none";
+  const more = names.length > MAX_NAMED ? ` and ${names.length - MAX_NAMED} more` : "";
+  return new NightshiftError(
+    "TOOL_NOT_FOUND",
+    `${server} has no tool "${name}". Its tools: ${shown}${more}; ${server}__* names all of them.`,
+  );
+}

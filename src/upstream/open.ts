@@ -1,0 +1,120 @@
+import { NightshiftError } from "../errors.ts";
+import { once } from "../lazily.ts";
+import {
+  isGranted,
+  serverOf,
+  type UpstreamAnswer,
+  type UpstreamListing,
+  type Upstreams,
+} from "../tools/upstream.ts";
+import type { UpstreamConfig, UpstreamServer } from "./config.ts";
+import type { Reached } from "./reach.ts";
+
+/** Where what a server says besides its answers is written. */
+export interface UpstreamLog {
+  debug(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+export interface OpenOptions {
+  /** `server__tool` and `server__*`; servers that none of them names are left alone. */
+  readonly grants: readonly string[];
+  readonly log: UpstreamLog;
+  /** For connecting to one server and listing its tools; default 30,000. */
+  readonly connectMs?: number;
+}
+
+const CONNECT_MS = 30_000;
+
+/**
+ * The granted part of the configured servers, connected afresh for whoever opens them: no connection, process or
+ * session is shared between two runs. The MCP client is imported when the first of them is needed.
+ */
+export function openUpstreams(config: UpstreamConfig, options: OpenOptions): Upstreams {
+  const { grants, log, connectMs = CONNECT_MS } = options;
+  const named = new Set(grants.map(serverOf));
+  const wanted = config.filter(({ name }) => named.has(name));
+  const ending = new AbortController();
+  const reach = once(async () => {
+    const { reachServer } = await import("./reach.ts");
+    return Promise.all(
+      wanted.map((server) => reachServer(server, { log, timeoutMs: connectMs, signal: ending.signal })),
+    );
+  });
+  let opened: Promise<readonly Reached[]> | undefined;
+  const reached = (signal: AbortSignal) => {
+    ending.signal.throwIfAborted();
+    opened ??= reach();
+    return unless(signal, opened);
+  };
+  return {
+    list: async (signal) => listingOf(await reached(signal), grants),
+    async call(tool, args, signal): Promise<UpstreamAnswer> {
+      const server = serverOf(tool);
+      const found = isGranted(tool, grants)
+        ? (await reached(signal)).find(({ name }) => name === server)
+        : undefined;
+      if (!found?.tools.some(({ name }) => name === tool))
+        throw new NightshiftError("TOOL_DENIED", "This run may not call that tool of another server.");
+      return found.call(tool, args, signal);
+    },
+    close: once(async () => {
+      ending.abort(new NightshiftError("CANCELLED", "The run has ended."));
+      const all = (await opened?.catch(() => [])) ?? [];
+      await Promise.all(all.map((one) => one.close()));
+    }),
+  };
+}
+
+function listingOf(reached: readonly Reached[], grants: readonly string[]): UpstreamListing {
+  return {
+    tools: reached.flatMap(({ tools }) => tools.filter(({ name }) => isGranted(name, grants))),
+    notes: reached.flatMap(({ name, left, notes }) => {
+      const missed = left.filter((tool) => isGranted(tool, grants));
+      return missed.length > 0 ? [...notes, leftOut(name, missed)] : notes;
+    }),
+  };
+}
+
+function leftOut(server: string, missed: readonly string[]): string {
+  const more = missed.length > 10 ? ` and ${missed.length - 10} more` : "";
+  return `Left out of ${server}, for their name or their schema: ${missed.slice(0, 10).join(", ")}${more}.`;
+}
+
+/** The result of `work`, or the reason of `signal`, whichever is first; the work goes on for others. */
+async function unless<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+export interface ServerTools {
+  readonly server: string;
+  /** `server__tool`, all of them. */
+  readonly names: readonly string[];
+  /** Why it could not be asked. */
+  readonly problem?: string;
+}
+
+/** Asks servers which tools they have, and lets go of them again. Never rejects. */
+export async function listServers(
+  servers: readonly UpstreamServer[],
+  { log, timeoutMs }: { log: UpstreamLog; timeoutMs: number },
+): Promise<readonly ServerTools[]> {
+  const { reachServer } = await import("./reach.ts");
+  const signal = new AbortController().signal;
+  return Promise.all(
+    servers.map(async (server) => {
+      const reached = await reachServer(server, { log, timeoutMs, signal });
+      await reached.close();
+      const names = reached.tools.map(({ name }) => name);
+      return { server: server.name, names, ...(reached.problem && { problem: reached.problem }) };
+    }),
+  );
+}

@@ -1,0 +1,119 @@
+import type { Client } from "@modelcontextprotocol/client";
+import { type UpstreamAnswer, type UpstreamTool, upstreamName } from "../tools/upstream.ts";
+import { readAnswer } from "./answer.ts";
+import type { UpstreamServer } from "./config.ts";
+import { type Connection, connect, reasonOf } from "./connect.ts";
+import type { UpstreamLog } from "./open.ts";
+
+export interface ReachOptions {
+  readonly log: UpstreamLog;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** One server as far as it could be reached; one that could not has no tools and a note. */
+export interface Reached {
+  readonly name: string;
+  readonly tools: readonly UpstreamTool[];
+  /** The names of tools that no model can be offered. */
+  readonly left: readonly string[];
+  readonly notes: readonly string[];
+  /** Why it could not be reached at all. */
+  readonly problem?: string;
+  call(tool: string, args: Readonly<Record<string, unknown>>, signal: AbortSignal): Promise<UpstreamAnswer>;
+  close(): Promise<void>;
+}
+
+const MAX_PAGES = 20;
+const MAX_TOOLS = 500;
+const MAX_DESCRIPTION_CHARS = 4_000;
+const MAX_SCHEMA_CHARS = 50_000;
+const CALL_MS = 600_000;
+const MAX_LOGGED_CHARS = 10_000;
+/** What every model's provider takes as the name of a tool. */
+const TOOL_NAME = /^[a-zA-Z0-9_-]{1,64}$/;
+
+/** Connects to one server and lists its tools. Never rejects. */
+export async function reachServer(server: UpstreamServer, options: ReachOptions): Promise<Reached> {
+  const { log, signal } = options;
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)]);
+  let connection: Connection | undefined;
+  let logged = 0;
+  const onStderr = (text: string) => {
+    if (logged > MAX_LOGGED_CHARS) return;
+    logged += text.length;
+    log.debug({ upstream: server.name, printed: text.slice(0, 2_000) }, "an upstream server printed");
+  };
+  try {
+    connection = await connect(server, { timeoutMs: options.timeoutMs, signal: deadline, onStderr });
+    const { client, close } = connection;
+    const { tools, left, notes } = await listTools(server.name, client, deadline, options.timeoutMs);
+    return {
+      name: server.name,
+      tools,
+      left,
+      notes,
+      call: (tool, args, callSignal) => callTool(server.name, client, tool, args, callSignal),
+      close,
+    };
+  } catch (error) {
+    await connection?.close();
+    const late = deadline.aborted && !signal.aborted;
+    const problem = late ? "it did not answer in time" : reasonOf(error);
+    log.warn({ upstream: server.name, reason: problem }, "an upstream server is not there");
+    const notes = [`The tools of ${server.name} are absent: ${problem}.`];
+    return { name: server.name, tools: [], left: [], notes, problem, call: notThere, close: async () => {} };
+  }
+}
+
+const notThere = () => Promise.reject(new Error("a server without tools was called"));
+
+async function listTools(server: string, client: Client, signal: AbortSignal, timeout: number) {
+  const tools = new Map<string, UpstreamTool>();
+  const left: string[] = [];
+  let cursor: string | undefined;
+  let isWhole = false;
+  for (let page = 0; page < MAX_PAGES && tools.size < MAX_TOOLS && !isWhole; page++) {
+    const answer = await client.listTools(cursor === undefined ? {} : { cursor }, { signal, timeout });
+    for (const tool of answer.tools) {
+      const name = upstreamName(server, tool.name);
+      if (tools.size < MAX_TOOLS && isUsable(name, tool.inputSchema) && !tools.has(name))
+        tools.set(name, {
+          name,
+          ...(tool.title && { title: tool.title.slice(0, 200) }),
+          description: (tool.description ?? "").slice(0, MAX_DESCRIPTION_CHARS),
+          inputSchema: tool.inputSchema,
+        });
+      else left.push(name.slice(0, 80));
+    }
+    cursor = answer.nextCursor;
+    isWhole = cursor === undefined;
+  }
+  const notes = isWhole ? [] : [`${server} has more tools than are read; the first ${tools.size} are there.`];
+  return { tools: [...tools.values()], left, notes };
+}
+
+const isUsable = (name: string, schema: unknown): boolean =>
+  TOOL_NAME.test(name) && JSON.stringify(schema).length <= MAX_SCHEMA_CHARS;
+
+/** What goes wrong over there is an answer that says so; only the caller's own `signal` makes it reject. */
+async function callTool(
+  server: string,
+  client: Client,
+  tool: string,
+  args: Readonly<Record<string, unknown>>,
+  signal: AbortSignal,
+): Promise<UpstreamAnswer> {
+  try {
+    const name = tool.slice(upstreamName(server, "").length);
+    const result = await client.callTool(
+      { name, arguments: { ...args } },
+      // The ghost's own deadlines are shorter.
+      { signal, timeout: CALL_MS, maxTotalTimeout: CALL_MS },
+    );
+    return readAnswer(result);
+  } catch (error) {
+    signal.throwIfAborted();
+    return { text: `${tool} failed: ${reasonOf(error)}.`, isError: true };
+  }
+}
