@@ -5,7 +5,7 @@ import { type House, type OpenContext, openContext } from "./connection/connecti
 import { localPrincipal } from "./connection/identity.ts";
 import { type UserContext, userKeyOf } from "./context/user-context.ts";
 import { NightshiftError } from "./errors.ts";
-import { createEvents, type Events } from "./events.ts";
+import { createEvents, createStepFeed, type Events } from "./events.ts";
 import type { FactBackend, FactStore } from "./facts/store.ts";
 import { describeGhosts } from "./ghost/describe.ts";
 import type { JobBook } from "./jobs/store.ts";
@@ -57,6 +57,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const modules = await loadToolModules(config.tools);
   const upstreams = await readUpstreams(config);
   const events = createEvents();
+  const steps = createStepFeed();
   const stores = openStores(config, now, events, releases);
   const ghosts = describeGhosts(config, modules, await nameUpstreams(upstreams, log, now));
   const nightParts: NightParts = {
@@ -64,6 +65,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     log,
     now,
     events,
+    steps,
     upstreams,
     database: stores.database,
     openRuns: stores.runs,
@@ -71,6 +73,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   let night: Promise<Night> | undefined;
   const scheduler: SchedulerFace = {
     ...ghosts,
+    follow: steps.follow,
     wake: () =>
       void night?.then(
         (opened) => opened.wake(),
@@ -230,10 +233,19 @@ function announce(book: JobBook, tell: (jobId: string) => void): JobBook {
 
 /** The same book; what people do to runs is told, too. What ghosts do is told by the night. */
 function announceRuns(book: RunBook, tell: (run: Run) => void): RunBook {
-  const told = (work: (id: string) => Promise<Run>) => async (id: string) => {
-    const run = await work(id);
+  const told = async (work: Promise<Run>): Promise<Run> => {
+    const run = await work;
     tell(run);
     return run;
   };
-  return { ...book, enqueue: told(book.enqueue), cancel: told(book.cancel) };
+  return {
+    ...book,
+    enqueue: (jobId, options) => told(book.enqueue(jobId, options)),
+    cancel: (runId) => told(book.cancel(runId)),
+    backfill: async (jobId, span) => {
+      const filled = await book.backfill(jobId, span);
+      filled.runs.forEach(tell);
+      return filled;
+    },
+  };
 }

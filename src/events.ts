@@ -1,3 +1,5 @@
+import type { TranscriptStep } from "./runs/run.ts";
+
 /** Something of one user's that changed: ids only, never contents. */
 export interface OwnerEvent {
   readonly kind: "job" | "run";
@@ -24,6 +26,31 @@ export function createEvents(): Events {
       return () => {
         own.delete(listener);
         if (own.size === 0 && listeners.get(userKey) === own) listeners.delete(userKey);
+      };
+    },
+  };
+}
+
+/** Carries the steps of runs in this process to whoever follows one. Who may follow a run is the follower's to check. */
+export interface StepFeed {
+  publish(runId: string, step: TranscriptStep): void;
+  /** Returns what ends it. */
+  follow(runId: string, listener: (step: TranscriptStep) => void): () => void;
+}
+
+export function createStepFeed(): StepFeed {
+  const followers = new Map<string, Set<(step: TranscriptStep) => void>>();
+  return {
+    publish(runId, step) {
+      for (const listener of followers.get(runId) ?? []) listener(step);
+    },
+    follow(runId, listener) {
+      const own = followers.get(runId) ?? new Set();
+      followers.set(runId, own);
+      own.add(listener);
+      return () => {
+        own.delete(listener);
+        if (own.size === 0 && followers.get(runId) === own) followers.delete(runId);
       };
     },
   };

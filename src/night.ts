@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import { resolve } from "node:path";
 import type { Config } from "./config.ts";
 import type { Database } from "./database/open.ts";
-import type { Events } from "./events.ts";
+import type { Events, StepFeed } from "./events.ts";
 import { type GhostDeps, runGhost } from "./ghost/run.ts";
 import type { Action } from "./jobs/job.ts";
 import type { JobBook } from "./jobs/store.ts";
@@ -24,6 +24,7 @@ export interface NightParts {
   readonly log: Log;
   readonly now: () => number;
   readonly events: Events;
+  readonly steps: StepFeed;
   /** Other MCP servers, from `--mcp-config`. */
   readonly upstreams: UpstreamConfig;
   readonly database: () => Promise<Database>;
@@ -109,7 +110,12 @@ async function openClock(parts: NightParts, reach: Reach, spare: number) {
     }),
     toolModules: config.tools.map((path) => resolve(path)),
     ...(config.jobsDir && { jobsDir: resolve(config.jobsDir) }),
-    listeners: [{ onEnd: ({ run }) => announce(run.userKey, run.runId, run.jobId) }],
+    listeners: [
+      {
+        onStep: ({ run }, step) => parts.steps.publish(run.runId, step),
+        onEnd: ({ run }) => announce(run.userKey, run.runId, run.jobId),
+      },
+    ],
   };
   const clock: Clock = createClock({
     occurrences,
@@ -125,6 +131,7 @@ async function openClock(parts: NightParts, reach: Reach, spare: number) {
       return runGhost(claimed, deps, signal);
     },
     warm: threads.warm,
+    onSkipped: (run) => announce(run.userKey, run.runId, run.jobId),
     onLost: (runs) => {
       for (const run of runs) announce(run.userKey, run.runId, run.jobId);
     },

@@ -18,6 +18,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       status text not null,
       status_reason text,
       next_run_at bigint,
+      after_job text,
       file text,
       digest text,
       created_at bigint not null,
@@ -29,6 +30,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     "create index jobs_by_status on jobs (user_key, status, job_id)",
     "create index jobs_due on jobs (kind, next_run_at) where next_run_at is not null",
     "create index jobs_due_of_user on jobs (user_key, kind, next_run_at) where next_run_at is not null",
+    "create index jobs_after on jobs (user_key, after_job) where after_job is not null",
     "create unique index jobs_file on jobs (user_key, file) where file is not null",
     `create table runs (
       run_id text not null primary key,
@@ -40,6 +42,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       occurrence bigint,
       scheduled_for bigint not null,
       due_at bigint,
+      held_for bigint,
       lease_until bigint,
       worker_id text,
       host text,
@@ -55,21 +58,44 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       prompt text not null,
       output text,
       detail text not null,
-      check ((status = 'queued') = (due_at is not null)),
+      check ((status = 'queued') = (due_at is not null or held_for is not null)),
       check ((status = 'running') = (lease_until is not null))
     )`,
     "create unique index runs_occurrence on runs (job_id, occurrence)",
     "create index runs_of_user on runs (user_key, run_id)",
     "create index runs_by_status on runs (user_key, status, run_id)",
     "create index runs_of_job on runs (user_key, job_id, run_id)",
-    "create index runs_queued on runs (kind, due_at) where due_at is not null",
-    "create index runs_queued_of_user on runs (user_key, kind, due_at) where due_at is not null",
+    "create index runs_queued on runs (kind, due_at, run_id) where due_at is not null",
+    "create index runs_queued_of_user on runs (user_key, kind, due_at, run_id) where due_at is not null",
+    "create index runs_held on runs (job_id, held_for) where held_for is not null",
     "create index runs_open on runs (job_id, status) where finished_at is null",
     "create index runs_leased on runs (lease_until) where lease_until is not null",
     `create table transcripts (
       run_id text not null primary key references runs (run_id) on delete cascade,
       steps text not null
     )`,
+    `create table job_counters (
+      job_id text not null primary key references jobs (job_id) on delete cascade,
+      user_key text not null,
+      runs_started bigint not null,
+      runs_succeeded bigint not null,
+      runs_failed bigint not null,
+      skipped bigint not null,
+      missed bigint not null,
+      dropped bigint not null,
+      denied_calls bigint not null,
+      consecutive_failures bigint not null,
+      scheduled_runs bigint not null,
+      last_run_id text
+    )`,
+    `create table turns (
+      user_key text not null,
+      kind text not null,
+      turn_at bigint,
+      turn_no bigint not null,
+      primary key (user_key, kind)
+    )`,
+    "create index turns_due on turns (kind, turn_at, turn_no) where turn_at is not null",
     `create table api_keys (
       key_id text not null primary key,
       user_id text not null,
@@ -86,15 +112,11 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       tokens bigint not null,
       primary key (user_key, day)
     )`,
-  ],
-  [
     `create table job_usage (
       job_id text not null primary key references jobs (job_id),
       user_key text not null,
       tokens bigint not null
     )`,
-    "alter table jobs add column after_job text",
-    "create index jobs_after on jobs (user_key, after_job) where after_job is not null",
   ],
 ];
 

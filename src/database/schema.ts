@@ -44,8 +44,10 @@ export interface RunRow {
   /** The scheduled time that this run uses up: unique within its job. Null for runs outside the schedule. */
   occurrence: number | null;
   scheduled_for: number;
-  /** Set exactly while `queued`: the earliest start. */
+  /** Set while `queued`, unless the run is held: the earliest start. */
   due_at: number | null;
+  /** Set while `queued` behind another run of its job: the time it is for, which is its place in the line. */
+  held_for: number | null;
   /** Set exactly while `running`: silence beyond it counts as death. */
   lease_until: number | null;
   worker_id: string | null;
@@ -79,6 +81,30 @@ export interface DailyUsageRow {
   tokens: number;
 }
 
+/** What became of a job's runs: beside the job, because it changes with every one of them. */
+export interface CountersRow {
+  job_id: string;
+  user_key: string;
+  runs_started: number;
+  runs_succeeded: number;
+  runs_failed: number;
+  skipped: number;
+  missed: number;
+  dropped: number;
+  denied_calls: number;
+  consecutive_failures: number;
+  scheduled_runs: number;
+  last_run_id: string | null;
+}
+
+/** When a user is next to be served, for each kind of action: see runs/turns.ts. */
+export interface TurnRow {
+  user_key: string;
+  kind: string;
+  turn_at: number | null;
+  turn_no: number;
+}
+
 /** What all runs of a job have used: kept apart from the runs, which may be deleted. */
 export interface JobUsageRow {
   job_id: string;
@@ -92,6 +118,8 @@ export interface Tables {
   transcripts: TranscriptRow;
   api_keys: KeyRow;
   daily_usage: DailyUsageRow;
+  job_counters: CountersRow;
+  turns: TurnRow;
   job_usage: JobUsageRow;
   schema_version: { version: number; applied_at: number };
 }

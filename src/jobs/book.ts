@@ -3,12 +3,13 @@ import { type CursorScope, decodeCursor, encodeCursor } from "../database/cursor
 import type { Database } from "../database/open.ts";
 import type { Tables } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
-import { cancelQueuedRuns } from "../runs/end.ts";
 import { readJobTokens } from "../runs/job-tokens.ts";
+import { cancelQueuedRuns, skipQueuedRuns } from "../runs/waiting.ts";
 import { checkChain, pauseFollowers } from "./chain.ts";
 import { applyChange } from "./change.ts";
+import { addCounts, readCounters } from "./counters.ts";
 import { syncFolder } from "./folder-sync.ts";
-import { JOB_STATUSES, type JobStatus } from "./job.ts";
+import { JOB_STATUSES, type Job, type JobStatus } from "./job.ts";
 import { readJob } from "./row.ts";
 import type { JobBook, JobPage } from "./store.ts";
 import { bornJob, insertJob, rewriteJob } from "./write.ts";
@@ -49,15 +50,13 @@ export function openJobBook(db: Database, options: JobBookOptions): JobBook {
         const changed = applyChange(job, change(job), clock());
         if (changed.status !== "cancelled") await checkChain(trx, changed);
         await rewriteJob(trx, changed, row.digest);
-        if (changed.status === "cancelled") {
-          await cancelQueuedRuns(trx, jobId, clock());
-          await pauseFollowers(trx, { jobId, userKey }, clock());
-        }
+        await followStep(trx, job, changed, clock());
         return changed;
       }),
     syncFolder: (files, keep = []) =>
       db.transact((trx) => syncFolder(trx, { userKey, userId }, { files, keep }, clock())),
     counts: () => countByStatus(db, userKey),
+    counters: (jobIds) => readCounters(db.kysely, userKey, jobIds),
   };
 }
 
@@ -71,6 +70,17 @@ async function findRow(db: Database["kysely"], userKey: string, jobId: string) {
   if (row) return row;
   // The same words for "absent" and "somebody else's": the answer must not tell which.
   throw new NightshiftError("JOB_NOT_FOUND", "You have no job with this id; list_jobs shows those you have.");
+}
+
+/** What a new status means for the job's runs: those that wait, and what is remembered of those that failed. */
+async function followStep(trx: Transaction<Tables>, before: Job, job: Job, now: number): Promise<void> {
+  if (job.status === before.status) return;
+  if (job.status === "cancelled") {
+    await cancelQueuedRuns(trx, job.jobId, now);
+    await pauseFollowers(trx, job, now);
+  }
+  if (job.status === "paused") await skipQueuedRuns(trx, job.jobId, now);
+  if (job.status === "active") await addCounts(trx, job, {}, { consecutive_failures: 0 });
 }
 
 async function checkLimit(trx: Transaction<Tables>, userKey: string, maxJobs: number): Promise<void> {

@@ -1,7 +1,8 @@
 import type { Transaction } from "kysely";
 import type { Tables } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
-import { newRunRow } from "../runs/row.ts";
+import { placeRun } from "../runs/enqueue.ts";
+import { addCounts, readCounters } from "./counters.ts";
 import type { Job } from "./job.ts";
 import { readJob } from "./row.ts";
 
@@ -45,7 +46,7 @@ export async function checkChain(
   }
 }
 
-/** Queues a run of each active job that runs after the one whose run has just succeeded. */
+/** Queues a run of each active job that runs after the one whose run has just succeeded; see `follow`. */
 export async function queueFollowers(trx: Transaction<Tables>, runId: string, now: number): Promise<void> {
   const followers = await trx
     .selectFrom("jobs")
@@ -58,18 +59,34 @@ export async function queueFollowers(trx: Transaction<Tables>, runId: string, no
     .where("jobs.status", "=", "active")
     .execute();
   for (const row of followers) {
-    const waiting = await trx
-      .selectFrom("runs")
-      .select("run_id")
-      .where("job_id", "=", row.job_id)
-      .where("status", "=", "queued")
-      .where("finished_at", "is", null)
-      .executeTakeFirst();
-    const job = waiting ? undefined : readable(row);
-    if (!job) continue;
-    const run = newRunRow(job, { trigger: "after", scheduledFor: now, coalesced: 0 }, now);
-    await trx.insertInto("runs").values(run).execute();
+    const job = readable(row);
+    if (job) await follow(trx, job, now);
   }
+}
+
+const REPLACED = "The job before it succeeded again, and a new run took its place (overlap: cancel_other).";
+
+/** A run of `job` as its policy has it: within its span, up to its max_runs, and beside or behind what is at work. */
+async function follow(trx: Transaction<Tables>, job: Job, now: number): Promise<void> {
+  const { startsAt, endsAt, maxRuns, overlap } = job.policy;
+  if ((startsAt !== null && now < startsAt) || (endsAt !== null && now > endsAt)) return;
+  const had = (await readCounters(trx, job.userKey, [job.jobId])).get(job.jobId)?.scheduledRuns ?? 0;
+  const left = maxRuns === null ? Infinity : maxRuns - had;
+  if (left > 0) {
+    const run = await placeRun(trx, job, { trigger: "after", overlap, replaced: REPLACED }, now);
+    if (run.status === "skipped") return;
+    await addCounts(trx, job, { scheduled_runs: 1 });
+  }
+  if (left <= 1) await complete(trx, job, now);
+}
+
+async function complete(trx: Transaction<Tables>, { jobId, policy }: Job, now: number): Promise<void> {
+  const status_reason = `It has had the ${policy.maxRuns} runs that its max_runs allows.`;
+  await trx
+    .updateTable("jobs")
+    .set({ status: "completed", status_reason, updated_at: now })
+    .where("job_id", "=", jobId)
+    .execute();
 }
 
 /** A follower that cannot be read must not keep the run before it from ending. */

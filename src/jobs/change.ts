@@ -1,7 +1,7 @@
 import { NightshiftError } from "../errors.ts";
 import { type Job, type JobStatus, NEXT_JOB_STATUSES } from "./job.ts";
-import { nextOccurrence } from "./schedule.ts";
 import type { JobChange } from "./store.ts";
+import { nextTime, startOf, type Timing } from "./times.ts";
 
 /** `job` after `change`, with the status and the next time that follow from it. Throws JOB_STATE, see JobBook.update. */
 export function applyChange(job: Job, change: JobChange, now: number): Job {
@@ -20,15 +20,19 @@ export function applyChange(job: Job, change: JobChange, now: number): Job {
 }
 
 function nextRunOf(job: Job, change: JobChange, merged: Job, now: number): number | null {
-  if (change.nextRunAt !== undefined) return change.nextRunAt;
-  const keepsItsTime =
-    job.status === "active" && sameTimes(job, merged.schedule, merged.timezone) && job.nextRunAt !== null;
-  return keepsItsTime ? job.nextRunAt : nextOccurrence(merged.schedule, merged.timezone, now);
+  const keepsItsTime = job.status === "active" && sameTimes(job, merged) && job.nextRunAt !== null;
+  if (change.nextRunAt === undefined && keepsItsTime) return job.nextRunAt;
+  const occurrence = change.nextRunAt === undefined ? nextTime(merged, now) : change.nextRunAt;
+  return occurrence === null ? null : startOf(job.jobId, merged, occurrence);
 }
 
-/** True when a job of `schedule` runs at the same times; an interval's anchor is only where its counting began. */
-export function sameTimes(job: Job, schedule: Job["schedule"], timezone: string): boolean {
+/** True when both run at the same times; an interval's anchor is only where its counting began. */
+export function sameTimes(job: Timing, { schedule, timezone, policy }: Timing): boolean {
   const old = job.schedule;
+  const span = (["startsAt", "endsAt", "jitterSeconds"] as const).every(
+    (key) => job.policy[key] === policy[key],
+  );
+  if (!span) return false;
   switch (schedule.kind) {
     case "at":
       return old.kind === "at" && old.at === schedule.at;

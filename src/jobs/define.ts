@@ -1,4 +1,5 @@
 import type { ToolContext, ToolResult } from "../tools/define.ts";
+import type { Catchup, Overlap, RetryOn } from "./policy.ts";
 
 /** What a code job is handed: its run, its tools, a model if there is one. No memory, and nothing to schedule with. */
 export interface Ghost {
@@ -33,6 +34,21 @@ export interface JobFields {
   readonly max_iterations?: number;
   readonly max_tokens?: number;
   readonly timeout_seconds?: number;
+  readonly overlap?: Overlap;
+  readonly catchup?: Catchup;
+  readonly catchup_window_seconds?: number;
+  readonly jitter_seconds?: number;
+  /** Like `at`. */
+  readonly starts_at?: string;
+  readonly ends_at?: string;
+  readonly max_runs?: number;
+  readonly retry?: {
+    readonly attempts?: number;
+    readonly backoff_seconds?: number;
+    readonly max_backoff_seconds?: number;
+    readonly on?: readonly RetryOn[];
+  };
+  readonly pause_after_failures?: number;
   /** Input and output tokens of all its runs together. */
   readonly max_tokens_per_job?: number;
   /**

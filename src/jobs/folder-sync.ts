@@ -1,12 +1,12 @@
 import type { Transaction } from "kysely";
 import type { JobRow, Tables } from "../database/schema.ts";
-import { cancelQueuedRuns } from "../runs/end.ts";
+import { cancelQueuedRuns } from "../runs/waiting.ts";
 import { pauseFollowers } from "./chain.ts";
 import { sameTimes } from "./change.ts";
 import type { Job } from "./job.ts";
 import { readJob } from "./row.ts";
-import { nextOccurrence } from "./schedule.ts";
 import type { FolderJob } from "./store.ts";
+import { nextTime, startOf } from "./times.ts";
 import { bornJob, insertJob, type Owner, rewriteJob } from "./write.ts";
 
 export interface SyncResult {
@@ -52,15 +52,15 @@ export async function syncFolder(
 
 /** The stored job as its file is now. What the file can't know is kept: id, dates, a pause, what was missed. */
 function rewritten(job: Job, { file, job: described }: FolderJob, now: number): Job {
-  const keepsTimes = sameTimes(job, described.schedule, described.timezone);
+  const keepsTimes = sameTimes(job, { policy: job.policy, ...described });
   const schedule = keepsTimes ? job.schedule : described.schedule;
   const base: Job = { ...job, ...described, schedule, origin: { kind: "folder", file }, updatedAt: now };
   if (job.status === "paused") return { ...base, nextRunAt: null };
   if (keepsTimes && job.status !== "cancelled") return { ...base, nextRunAt: job.nextRunAt };
-  const nextRunAt = nextOccurrence(schedule, described.timezone, now);
-  return nextRunAt === null
-    ? { ...base, nextRunAt, status: "completed", statusReason: "The time in its file has passed." }
-    : { ...base, nextRunAt, status: "active", statusReason: null };
+  const next = nextTime(base, now);
+  return next === null
+    ? { ...base, nextRunAt: null, status: "completed", statusReason: "The time in its file has passed." }
+    : { ...base, nextRunAt: startOf(job.jobId, base, next), status: "active", statusReason: null };
 }
 
 async function remove(trx: Transaction<Tables>, row: JobRow, now: number): Promise<void> {

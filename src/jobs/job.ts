@@ -1,3 +1,4 @@
+import type { Policy } from "./policy.ts";
 import type { Provision } from "./provision.ts";
 
 /** When a job runs. Times are epoch ms. */
@@ -61,6 +62,7 @@ export interface Job {
   /** IANA name. */
   readonly timezone: string;
   readonly limits: Limits;
+  readonly policy: Policy;
   /** Names of the tools its ghost may use; null means the harmless default. */
   readonly tools: readonly string[] | null;
   readonly provision: Provision;

@@ -2,6 +2,7 @@ import * as z from "zod";
 import type { JobRow } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
 import type { Job } from "./job.ts";
+import { CATCHUPS, OVERLAPS, RETRY_ON } from "./policy.ts";
 import { NO_PROVISION, provisionSchema } from "./provision.ts";
 
 /** The part of a job that no query looks into. Checked when read: an older or a damaged row fails here, by name. */
@@ -23,6 +24,22 @@ const jobDetail = z.object({
     maxIterations: z.number(),
     maxTokens: z.number(),
     timeoutSeconds: z.number(),
+  }),
+  policy: z.object({
+    overlap: z.enum(OVERLAPS),
+    catchup: z.enum(CATCHUPS),
+    catchupWindowSeconds: z.number(),
+    jitterSeconds: z.number(),
+    startsAt: z.number().nullable(),
+    endsAt: z.number().nullable(),
+    maxRuns: z.number().nullable(),
+    retry: z.object({
+      attempts: z.number(),
+      backoffSeconds: z.number(),
+      maxBackoffSeconds: z.number(),
+      on: z.array(z.enum(RETRY_ON)),
+    }),
+    pauseAfterFailures: z.number(),
   }),
   tools: z.array(z.string()).nullable(),
   provision: provisionSchema.default(NO_PROVISION),
@@ -63,7 +80,7 @@ function readDetail(row: JobRow): z.output<typeof jobDetail> {
 
 /** The row of a job. `digest` is that of its file, if it has one. */
 export function toJobRow(job: Job, digest: string | null): JobRow {
-  const { action, schedule, timezone, limits, tools, provision, origin } = job;
+  const { action, schedule, timezone, limits, policy, tools, provision, origin } = job;
   return {
     job_id: job.jobId,
     user_key: job.userKey,
@@ -78,6 +95,6 @@ export function toJobRow(job: Job, digest: string | null): JobRow {
     digest,
     created_at: job.createdAt,
     updated_at: job.updatedAt,
-    detail: JSON.stringify({ action, schedule, timezone, limits, tools, provision, origin }),
+    detail: JSON.stringify({ action, schedule, timezone, limits, policy, tools, provision, origin }),
   };
 }

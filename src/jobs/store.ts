@@ -1,11 +1,23 @@
+import type { Counters } from "./counters.ts";
 import type { Job, JobStatus } from "./job.ts";
+import type { Policy } from "./policy.ts";
 import type { Provision } from "./provision.ts";
 
 /** A job before it has an owner, an id and dates: those are the store's to give. */
 export type NewJob = Omit<
   Job,
-  "jobId" | "userKey" | "userId" | "status" | "statusReason" | "createdAt" | "updatedAt" | "provision"
+  | "jobId"
+  | "userKey"
+  | "userId"
+  | "status"
+  | "statusReason"
+  | "createdAt"
+  | "updatedAt"
+  | "policy"
+  | "provision"
 > & {
+  /** Default: DEFAULT_POLICY. */
+  readonly policy?: Policy;
   /** Default: nothing. */
   readonly provision?: Provision;
 };
@@ -19,6 +31,7 @@ export type JobChange = Partial<
     | "schedule"
     | "timezone"
     | "limits"
+    | "policy"
     | "tools"
     | "provision"
     | "status"
@@ -51,7 +64,8 @@ export interface JobBook {
    * Reads, decides and writes as one step: `change` sees the stored job and may throw to leave it as it is.
    * Unless `change` gives `nextRunAt`, the store sets it: none while the job isn't active, the first time after now
    * when it becomes active or its schedule or timezone changes. A new `status` without a `statusReason` clears the
-   * old reason. Cancelling a job cancels its queued runs. Rejects with JOB_STATE for a step that NEXT_JOB_STATUSES
+   * old reason. Cancelling a job cancels its queued runs; pausing it skips
+   * those that no person asked for; resuming it forgets its failures in a row. Rejects with JOB_STATE for a step that NEXT_JOB_STATUSES
    * doesn't have, and for a job that would become active with no time left to run at.
    */
   update(jobId: string, change: (job: Job) => JobChange): Promise<Job>;
@@ -67,6 +81,8 @@ export interface JobBook {
     keep?: readonly string[],
   ): Promise<{ created: number; changed: number; removed: number }>;
   counts(): Promise<Record<JobStatus, number>>;
+  /** Of those of the jobs that are this user's; a job without any is absent. */
+  counters(jobIds: readonly string[]): Promise<ReadonlyMap<string, Counters>>;
 }
 
 /** A job as a file of the jobs folder describes it; `digest` tells whether the file has changed. */

@@ -1,10 +1,13 @@
 import type { Transaction } from "kysely";
 import { newId } from "../database/ids.ts";
 import type { Tables } from "../database/schema.ts";
+import { lineUp } from "../runs/turns.ts";
 import type { Job } from "./job.ts";
+import { DEFAULT_POLICY } from "./policy.ts";
 import { NO_PROVISION } from "./provision.ts";
 import { toJobRow } from "./row.ts";
 import type { NewJob } from "./store.ts";
+import { startOf } from "./times.ts";
 
 export interface Owner {
   readonly userKey: string;
@@ -14,11 +17,15 @@ export interface Owner {
 /** A job that has no time to run at is complete from the start: it is kept so that its file stays known. */
 export function bornJob(job: NewJob, owner: Owner, now: number): Job {
   const over = job.nextRunAt === null && job.schedule.kind !== "after";
+  const { policy = DEFAULT_POLICY } = job;
+  const jobId = newId("job", now);
   return {
     provision: NO_PROVISION,
     ...job,
     ...owner,
-    jobId: newId("job", now),
+    jobId,
+    policy,
+    nextRunAt: job.nextRunAt === null ? null : startOf(jobId, { ...job, policy }, job.nextRunAt),
     status: over ? "completed" : "active",
     statusReason: over ? "Its time had passed before it was stored." : null,
     createdAt: now,
@@ -27,7 +34,9 @@ export function bornJob(job: NewJob, owner: Owner, now: number): Job {
 }
 
 export async function insertJob(trx: Transaction<Tables>, job: Job, digest: string | null): Promise<void> {
-  await trx.insertInto("jobs").values(toJobRow(job, digest)).execute();
+  const row = toJobRow(job, digest);
+  await trx.insertInto("jobs").values(row).execute();
+  await lineUp(trx, row, row.next_run_at);
 }
 
 /** Writes everything of a stored job but its id, owner and birth. */
@@ -39,4 +48,5 @@ export async function rewriteJob(trx: Transaction<Tables>, job: Job, digest: str
     .where("job_id", "=", job_id)
     .where("user_key", "=", user_key)
     .execute();
+  await lineUp(trx, { user_key, kind: columns.kind }, columns.next_run_at);
 }

@@ -53,7 +53,10 @@ export function explainFailure(error: unknown, where: Where): NightshiftError {
   if (status === 404)
     return make("MODEL_FAILED", `${who} knows no model "${where.modelId}"${http}. Check NIGHTSHIFT_MODEL.`);
   if (status !== undefined && status >= 500)
-    return make("MODEL_FAILED", `The model's provider had an error: ${who}${http}${again}. Try again later.`);
+    return make(
+      "MODEL_UNAVAILABLE",
+      `The model's provider had an error: ${who}${http}${again}. Try again later.`,
+    );
   if (status !== undefined && status >= 400)
     return make("MODEL_FAILED", `${who} did not accept the request${http}: ${tidy(said, where.key)}`);
   return make(

@@ -41,7 +41,7 @@ export interface ModelAnswer {
 
 /**
  * A language model behind its provider. Rejects with MODEL_REFUSED_KEY, MODEL_RATE_LIMITED, MODEL_UNREACHABLE,
- * MODEL_FAILED or CANCELLED, each with a sentence that a person understands and no key in it.
+ * MODEL_UNAVAILABLE (its provider had an error), MODEL_FAILED or CANCELLED, each with a sentence that a person understands and no key in it.
  */
 export interface Model {
   /** As configured, e.g. `anthropic:claude-…`; for logs and `doctor`. */

@@ -3,9 +3,9 @@ import { type CursorScope, decodeCursor, encodeCursor } from "../database/cursor
 import type { Database } from "../database/open.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
-import { readJob } from "../jobs/row.ts";
 import { emptyOutcome, endRun } from "./end.ts";
-import { newRunRow, readRun, readRunSummary } from "./row.ts";
+import { backfill, enqueue } from "./enqueue.ts";
+import { readRun, readRunSummary } from "./row.ts";
 import type { Run } from "./run.ts";
 import type { RunBook, RunPage } from "./store.ts";
 
@@ -27,7 +27,10 @@ export function openRunBook(db: Database, options: RunBookOptions): RunBook {
   return {
     get: (runId) => getRun(db.kysely, userKey, runId),
     list: (listOptions = {}) => listRuns(db, userKey, listOptions),
-    enqueue: (jobId) => db.transact((trx) => enqueue(trx, { userKey, jobId, maxQueued }, clock())),
+    enqueue: (jobId, { overlap = "allow_all" } = {}) =>
+      db.transact((trx) => enqueue(trx, { userKey, jobId, maxQueued, overlap }, clock())),
+    backfill: (jobId, span) =>
+      db.transact((trx) => backfill(trx, { userKey, jobId, maxQueued, ...span }, clock())),
     cancel: (runId) => db.transact((trx) => cancel(trx, { userKey, runId }, clock())),
   };
 }
@@ -63,47 +66,6 @@ async function listRuns(
   const runs = rows.slice(0, size).map(readRunSummary);
   const last = runs.at(-1);
   return rows.length > size && last ? { runs, nextCursor: encodeCursor(scope, last.runId) } : { runs };
-}
-
-async function enqueue(
-  trx: Transaction<Tables>,
-  { userKey, jobId, maxQueued }: { userKey: string; jobId: string; maxQueued: number },
-  now: number,
-): Promise<Run> {
-  const stored = await trx
-    .selectFrom("jobs")
-    .selectAll()
-    .where("job_id", "=", jobId)
-    .where("user_key", "=", userKey)
-    .executeTakeFirst();
-  if (!stored) {
-    throw new NightshiftError(
-      "JOB_NOT_FOUND",
-      "You have no job with this id; list_jobs shows those you have.",
-    );
-  }
-  if (stored.status === "cancelled") {
-    throw new NightshiftError("JOB_STATE", "This job is cancelled; schedule a new one.", { jobId });
-  }
-  await checkQueue(trx, userKey, maxQueued);
-  const row = newRunRow(readJob(stored), { trigger: "manual", scheduledFor: now, coalesced: 0 }, now);
-  await trx.insertInto("runs").values(row).execute();
-  return readRun(row, null);
-}
-
-async function checkQueue(trx: Transaction<Tables>, userKey: string, maxQueued: number): Promise<void> {
-  const row = await trx
-    .selectFrom("runs")
-    .select((eb) => eb.fn.countAll().as("count"))
-    .where("user_key", "=", userKey)
-    .where("due_at", "is not", null)
-    .executeTakeFirst();
-  if (Number(row?.count ?? 0) < maxQueued) return;
-  throw new NightshiftError(
-    "JOB_LIMIT_REACHED",
-    `${maxQueued} runs of yours wait to start, which is the limit; wait for some to end, or cancel_run some.`,
-    { limit: maxQueued },
-  );
 }
 
 async function cancel(

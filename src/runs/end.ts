@@ -2,6 +2,7 @@ import type { Transaction } from "kysely";
 import type { RunRow, Tables } from "../database/schema.ts";
 import { readDetail } from "./row.ts";
 import { type EndStatus, NEXT_STATUSES, type Outcome, type RunStatus } from "./run.ts";
+import { settle } from "./settle.ts";
 
 /** Only the parts that a run can have that never started: nothing was said and nothing was spent. */
 export function emptyOutcome(status: EndStatus, statusReason: string | null): Outcome {
@@ -17,23 +18,27 @@ export function emptyOutcome(status: EndStatus, statusReason: string | null): Ou
 
 /** The columns of a run that has ended so. For rows that are born ended and for `endRun`. */
 export function endedColumns(row: Pick<RunRow, "detail">, outcome: Outcome, now: number) {
-  const { parentSessionId } = readDetail(row.detail);
-  const { statusReason = null, error, silent = false } = outcome;
+  const before = readDetail(row.detail);
+  const { error, silent = false } = outcome;
+  // Whoever had it cancelled may have said why.
+  const statusReason = outcome.statusReason ?? before.statusReason;
   return {
     status: outcome.status,
     due_at: null,
+    held_for: null,
     lease_until: null,
     finished_at: now,
     output: outcome.output,
     input_tokens: outcome.usage.input_tokens,
     output_tokens: outcome.usage.output_tokens,
-    detail: JSON.stringify({ parentSessionId, statusReason, error, silent }),
+    detail: JSON.stringify({ ...before, statusReason, error, silent }),
   };
 }
 
 /**
  * The one function that ends a stored run. False, and nothing written, when the run is in none of the states from
  * which NEXT_STATUSES leads to that end, or not in `from`: so an end is written once, whoever comes second.
+ * What follows from the end is part of it: see `settle`.
  */
 export async function endRun(
   trx: Transaction<Tables>,
@@ -41,12 +46,13 @@ export async function endRun(
   from: "queued" | "running",
   outcome: Outcome,
   now: number,
+  options: { releases?: boolean } = {},
 ): Promise<boolean> {
   const next: readonly RunStatus[] = NEXT_STATUSES[from];
   if (!next.includes(outcome.status)) return false;
   const row = await trx
     .selectFrom("runs")
-    .select("detail")
+    .selectAll()
     .where("run_id", "=", runId)
     .where("status", "=", from)
     .executeTakeFirst();
@@ -62,18 +68,6 @@ export async function endRun(
     const steps = JSON.stringify(outcome.transcript);
     await trx.insertInto("transcripts").values({ run_id: runId, steps }).execute();
   }
+  await settle(trx, row, outcome, now, options);
   return true;
-}
-
-/** Cancels the runs of a job that nobody has started. */
-export async function cancelQueuedRuns(trx: Transaction<Tables>, jobId: string, now: number): Promise<void> {
-  const queued = await trx
-    .selectFrom("runs")
-    .select("run_id")
-    .where("job_id", "=", jobId)
-    .where("status", "=", "queued")
-    .where("finished_at", "is", null)
-    .execute();
-  const outcome = emptyOutcome("cancelled", "Its job was cancelled before it started.");
-  for (const { run_id } of queued) await endRun(trx, run_id, "queued", outcome, now);
 }

@@ -9,6 +9,8 @@ import type { Run, TranscriptStep } from "./run.ts";
 const runDetail = z.object({
   parentSessionId: z.string().nullable(),
   statusReason: z.string().nullable(),
+  /** It waits while another run of its job is at work. */
+  exclusive: z.boolean().default(false),
   error: z.object({ code: z.enum(ERROR_CODES), message: z.string() }).nullable(),
   silent: z.boolean().default(false),
 });
@@ -17,6 +19,7 @@ type RunDetail = z.output<typeof runDetail>;
 const UNREADABLE: RunDetail = {
   parentSessionId: null,
   statusReason: "Its record is damaged.",
+  exclusive: false,
   error: null,
   silent: false,
 };
@@ -32,6 +35,7 @@ export const readDetail = (text: string): RunDetail => {
 
 /** A run without its transcript, as lists have it. */
 export function readRunSummary(row: RunRow): Omit<Run, "transcript"> {
+  const { parentSessionId, statusReason, error, silent } = readDetail(row.detail);
   return {
     runId: row.run_id,
     jobId: row.job_id,
@@ -46,8 +50,11 @@ export function readRunSummary(row: RunRow): Omit<Run, "transcript"> {
     finishedAt: row.finished_at,
     cancelRequestedAt: row.cancel_requested_at,
     output: row.output,
+    silent,
     usage: { input_tokens: row.input_tokens, output_tokens: row.output_tokens },
-    ...readDetail(row.detail),
+    parentSessionId,
+    statusReason,
+    error,
   };
 }
 
@@ -61,15 +68,25 @@ export const readRun = (row: RunRow, steps: string | null | undefined): Run => (
 export interface RunSeed {
   readonly trigger: Run["trigger"];
   readonly scheduledFor: number;
-  readonly coalesced: number;
+  readonly coalesced?: number;
+  /** Default 1. */
+  readonly attempt?: number;
+  /** Epoch ms of the earliest start; default now. */
+  readonly dueAt?: number;
+  /** Waits behind another run of its job instead of for a time. */
+  readonly isHeld?: boolean;
+  /** Never at work beside another run of its job. */
+  readonly exclusive?: boolean;
 }
 
 /** The row of a run that waits, for whoever is able to start it. */
-export function newRunRow(job: Job, { trigger, scheduledFor, coalesced }: RunSeed, now: number): RunRow {
+export function newRunRow(job: Job, seed: RunSeed, now: number): RunRow {
+  const { trigger, scheduledFor, coalesced = 0, attempt = 1, isHeld = false, exclusive = false } = seed;
   const { origin } = job;
   const detail: RunDetail = {
     parentSessionId: origin.kind === "tool" ? origin.parentSessionId : null,
     statusReason: null,
+    exclusive,
     error: null,
     silent: false,
   };
@@ -80,14 +97,15 @@ export function newRunRow(job: Job, { trigger, scheduledFor, coalesced }: RunSee
     kind: job.action.kind,
     triggered_by: trigger,
     status: "queued",
-    occurrence: trigger === "schedule" ? scheduledFor : null,
+    occurrence: (trigger === "schedule" || trigger === "backfill") && attempt === 1 ? scheduledFor : null,
     scheduled_for: scheduledFor,
-    due_at: now,
+    due_at: isHeld ? null : (seed.dueAt ?? now),
+    held_for: isHeld ? scheduledFor : null,
     lease_until: null,
     worker_id: null,
     host: null,
     pid: null,
-    attempt: 1,
+    attempt,
     coalesced,
     created_at: now,
     started_at: null,

@@ -13,6 +13,10 @@ export const RUN_STATUSES = [
 export type RunStatus = (typeof RUN_STATUSES)[number];
 export type EndStatus = Exclude<RunStatus, "queued" | "running">;
 
+/** What a run is for. `after`: a run of the job that its job follows had succeeded. */
+export const TRIGGERS = ["schedule", "manual", "backfill", "after"] as const;
+export type Trigger = (typeof TRIGGERS)[number];
+
 /** The life of a run. What is not here cannot happen; a status without a successor is an end. */
 export const NEXT_STATUSES = {
   queued: ["running", "cancelled", "skipped"],
@@ -69,8 +73,7 @@ export interface Run {
   readonly runId: string;
   readonly jobId: string;
   readonly userKey: string;
-  /** `after`: the run of the job that this one follows had succeeded. */
-  readonly trigger: "schedule" | "manual" | "after";
+  readonly trigger: Trigger;
   readonly status: RunStatus;
   /** A sentence for people: why it was skipped or cancelled. A failure's is in `error`. */
   readonly statusReason: string | null;

@@ -81,6 +81,7 @@ export function createClock(options: ClockOptions): Clock {
         leaseMs,
         maxRunsPerDay,
         ...(onSkipped && { onSkipped }),
+        onCancelling: () => void pulse.beat(),
       });
       for (const one of claimed) slots.fill(one);
       started += claimed.length;

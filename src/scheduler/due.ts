@@ -1,5 +1,6 @@
 import type { Kysely, Transaction } from "kysely";
-import type { JobRow, RunRow, Tables } from "../database/schema.ts";
+import type { JobRow, RunRow, Tables, TurnRow } from "../database/schema.ts";
+import { findTurns, moveOn } from "../runs/turns.ts";
 import type { Reach } from "./occurrences.ts";
 
 /** Something whose time has come: an occurrence of a job, or a run that was queued. */
@@ -42,16 +43,82 @@ export async function nextDueAt(
   return times.length > 0 ? Math.min(...times.map(Number)) : null;
 }
 
-/** Up to `limit` due items, oldest first; of the same moment, what a person asked for comes before the schedule. */
+/** Due items, and what is to be done when they have been dealt with. */
+export interface Due {
+  readonly items: readonly DueItem[];
+  readonly done: () => Promise<void>;
+}
+
+/** Users visited at once, at least: those of whom nothing is due after all cost little. */
+const MIN_VISITS = 16;
+const ROUNDS = 4;
+
+/**
+ * Up to `limit` due items, of as many users as there are, one of each in turn; within that oldest first. Reads no
+ * more rows than a few times `limit`, whoever has how much due.
+ */
 export async function findDue(
+  trx: Transaction<Tables>,
+  reach: Reach,
+  now: number,
+  limit: number,
+): Promise<Due> {
+  const nothing = async () => {};
+  if (limit < 1) return { items: [], done: nothing };
+  if (reach.userKey !== undefined || reach.runId !== undefined)
+    return { items: await findOldest(trx, reach, now, limit), done: nothing };
+  for (let round = 0; round < ROUNDS; round++) {
+    const turns = await findTurns(trx, reach.kinds, now, Math.max(limit, MIN_VISITS));
+    if (turns.length === 0) break;
+    const { items, visited } = await pickInTurn(trx, turns, now, limit);
+    const moveAll = async () => {
+      for (const turn of visited)
+        await moveOn(trx, turn, { now, wasServed: items.some(({ row }) => isOf(turn, row)) });
+    };
+    if (items.length > 0) return { items, done: moveAll };
+    await moveAll();
+  }
+  // Never needed where every due time was lined up; a file that was written to by hand is still served.
+  const items = await findOldest(trx, reach, now, limit);
+  const done = async () => {
+    for (const { row } of items) await moveOn(trx, row, { now, wasServed: true });
+  };
+  return { items, done };
+}
+
+const isOf = (turn: TurnRow, row: JobRow | RunRow): boolean =>
+  turn.user_key === row.user_key && turn.kind === row.kind;
+
+/** The first item of each turn, then the second, until there are enough. */
+async function pickInTurn(trx: Transaction<Tables>, turns: readonly TurnRow[], now: number, limit: number) {
+  const visited: TurnRow[] = [];
+  const lines: DueItem[][] = [];
+  // With few users each may fill the claim; with many, two of each do.
+  const each = Math.min(limit, Math.ceil((2 * limit) / Math.min(turns.length, limit)));
+  for (const turn of turns) {
+    if (lines.length >= limit) break;
+    visited.push(turn);
+    const reach = { kinds: [turn.kind as Reach["kinds"][number]], userKey: turn.user_key };
+    const line = await findOldest(trx, reach, now, each);
+    if (line.length > 0) lines.push(line);
+  }
+  const items: DueItem[] = [];
+  for (let place = 0; place < each && items.length < limit; place++)
+    for (const line of lines) {
+      const item = line[place];
+      if (item && items.length < limit) items.push(item);
+    }
+  return { items: items.sort((a, b) => a.at - b.at), visited };
+}
+
+/** Up to `limit` due items, oldest first; of the same moment, what a person asked for comes before the schedule. */
+async function findOldest(
   trx: Transaction<Tables>,
   { kinds, userKey, runId }: Reach,
   now: number,
   limit: number,
 ): Promise<DueItem[]> {
   const items: DueItem[] = [];
-  // A negative limit is none at all to SQLite.
-  if (limit < 1) return items;
   for (const kind of kinds) {
     let runs = trx.selectFrom("runs").selectAll().where("kind", "=", kind).where("due_at", "<=", now);
     let jobs = trx.selectFrom("jobs").selectAll().where("kind", "=", kind).where("next_run_at", "<=", now);
@@ -60,7 +127,7 @@ export async function findDue(
       jobs = jobs.where("user_key", "=", userKey);
     }
     if (runId !== undefined) runs = runs.where("run_id", "=", runId);
-    for (const row of await runs.orderBy("due_at").limit(limit).execute()) {
+    for (const row of await runs.orderBy("due_at").orderBy("run_id").limit(limit).execute()) {
       items.push({ kind: "run", at: row.due_at ?? now, row });
     }
     if (runId !== undefined) continue;

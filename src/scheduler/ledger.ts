@@ -11,9 +11,10 @@ export function createOccurrences(db: Database): Occurrences {
   let seenVersion = db.dataVersion();
   return {
     nextDueAt: (reach) => nextDueAt(db.kysely, reach),
-    claimDue: async ({ onSkipped, ...options }) => {
-      const { claimed, skipped } = await db.transact((trx) => claimDue(trx, options));
-      if (onSkipped) skipped.forEach(onSkipped);
+    claimDue: async ({ onSkipped, onCancelling, ...options }) => {
+      const { claimed, refused, isCancelling } = await db.transact((trx) => claimDue(trx, options));
+      if (onSkipped) refused.forEach(onSkipped);
+      if (isCancelling) onCancelling?.();
       return claimed;
     },
     heartbeat: (options) => db.transact((trx) => heartbeat(trx, options)),

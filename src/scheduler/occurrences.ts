@@ -31,12 +31,14 @@ export interface Occurrences {
   /** The earliest time at which something is due or was queued by hand; by index, whatever the number of jobs. */
   nextDueAt(reach: Reach): Promise<number | null>;
   /**
-   * Claims up to `limit` due occurrences and queued runs, oldest first: for each the run row `running` with a
-   * lease, and the job's next time (computed by the schedule), in one transaction, so that two processes never run one
-   * occurrence twice and a crash between any two lines loses none. Occurrences missed before the last are counted
-   * in `coalesced` of that one run. An occurrence whose job still runs is not started but recorded as a `skipped`
-   * run, and `onSkipped` hears of it after the commit. May claim fewer than `limit` while more is due: `nextDueAt`
-   * tells.
+   * Claims up to `limit` due occurrences and queued runs, of all users in turn and of each the oldest first: for each
+   * the run row `running` with a lease, and the job's next time (computed by the schedule), in one transaction, so
+   * that two processes never run one occurrence twice and a crash between any two lines loses none. The job's policy
+   * decides: occurrences that were missed are counted in `coalesced` of one run, or get runs of their own that wait
+   * for each other; one whose job is still at work is started, held or recorded as a `skipped` run. Every occurrence
+   * that is not run is a row (what was missed together shares one) and a counter of the job, and `onSkipped` hears
+   * of the rows after the commit. Visits at most a few times `limit` rows. May claim fewer than `limit` while more is
+   * due: `nextDueAt` tells.
    */
   claimDue(options: {
     now: number;
@@ -47,6 +49,8 @@ export interface Occurrences {
     /** Runs of one user in a day; what is beyond is recorded as skipped. Default 0, no limit. */
     maxRunsPerDay?: number;
     onSkipped?: (run: Run) => void;
+    /** Called after the commit when runs at work were told to stop (overlap `cancel_other`): `heartbeat` says which. */
+    onCancelling?: () => void;
   }): Promise<readonly Claimed[]>;
   /** Extends the leases of `runIds`; answers with those whose owner wants them cancelled, and those no longer ours. */
   heartbeat(options: { runIds: readonly string[]; now: number; leaseMs: number; worker: Worker }): Promise<{

@@ -2,6 +2,7 @@ import { currentTime } from "./current-time.ts";
 import type { ToolDefinition } from "./define.ts";
 import { factTools } from "./facts.ts";
 import { jobTools } from "./jobs/manage.ts";
+import { previewSchedule } from "./jobs/preview.ts";
 import { scheduleTask } from "./jobs/schedule-task.ts";
 import { runTools } from "./runs.ts";
 import type { Services } from "./services.ts";
@@ -13,6 +14,7 @@ export const peopleTools: readonly ToolDefinition<Services>[] = [
   currentTime,
   ...factTools,
   scheduleTask,
+  previewSchedule,
   ...jobTools,
   ...runTools,
 ];

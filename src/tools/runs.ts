@@ -1,31 +1,10 @@
 import { z } from "zod";
 import { ghostSessionId } from "../jobs/job.ts";
 import { toIso } from "../jobs/time.ts";
-import { RUN_STATUSES, type Run } from "../runs/run.ts";
+import { RUN_STATUSES, type Run, TRIGGERS } from "../runs/run.ts";
 import type { ToolDefinition } from "./define.ts";
 import { answer } from "./result.ts";
 import { need, type Services } from "./services.ts";
-
-const runSummary = z.object({
-  run_id: z.string(),
-  job_id: z.string(),
-  status: z.enum(RUN_STATUSES),
-  trigger: z.enum(["schedule", "manual", "after"]),
-  scheduled_for: z.string(),
-  started_at: z.string().nullable(),
-  finished_at: z.string().nullable(),
-  late_by_seconds: z.number().nullable(),
-  execution_time_seconds: z.number().nullable(),
-  attempt: z.number(),
-  missed_before: z
-    .number()
-    .describe("earlier occurrences that nobody was there to run; this run stands for them"),
-  status_reason: z.string().nullable().describe("why it was skipped or cancelled"),
-  output: z.string().nullable(),
-  silent: z.boolean().optional().describe("its output is delivered to nobody"),
-  failure: z.object({ code: z.string(), message: z.string() }).nullable().describe("why it did not succeed"),
-  usage: z.object({ input_tokens: z.number(), output_tokens: z.number() }),
-});
 
 /** A run in lists: shown as a summary, described in short, for every client reads `tools/list`. */
 const runBrief = z.looseObject({
@@ -36,25 +15,17 @@ const runBrief = z.looseObject({
   output: z.string().nullable(),
 });
 
-const fullRun = runSummary.extend({
+/** What get_run answers with: shown in full, described in short, too. */
+const fullRun = runBrief.extend({
+  trigger: z.enum(TRIGGERS),
+  status_reason: z.string().nullable().describe("why it was skipped or cancelled"),
+  missed_before: z.number().describe("missed times that it stands for"),
+  silent: z.boolean().optional().describe("its output is delivered to nobody"),
+  failure: z.object({ code: z.string(), message: z.string() }).nullable().describe("why it did not succeed"),
+  usage: z.object({ input_tokens: z.number(), output_tokens: z.number() }),
   ghost_session_id: z.string(),
-  entity_type: z.literal("scheduler"),
-  is_automated: z.literal(true),
-  parent_session_id: z.string().nullable(),
   prompt: z.string(),
-  transcript: z.array(
-    z.object({
-      step: z.number(),
-      type: z.enum(["model", "tool", "note"]),
-      text: z.string().optional(),
-      tool: z.string().optional(),
-      arguments: z.unknown().optional(),
-      result: z.string().optional(),
-      is_error: z.boolean().optional(),
-      skipped: z.boolean().optional(),
-      denied: z.boolean().optional(),
-    }),
-  ),
+  transcript: z.array(z.looseObject({ step: z.number(), type: z.enum(["model", "tool", "note"]) })),
 });
 
 const seconds = (fromMs: number | null, toMs: number | null): number | null =>
@@ -89,7 +60,7 @@ export const showRun = (run: Run) => ({
   transcript: run.transcript.map((step) => ({ ...step })),
 });
 
-function tell(run: ReturnType<typeof showRun>): string {
+export function tellRun(run: ReturnType<typeof showRun>): string {
   const steps = run.transcript.map((step) => {
     const mark = step.skipped ? " (skipped)" : step.denied ? " (denied)" : step.is_error ? " (error)" : "";
     return step.type === "tool"
@@ -129,7 +100,8 @@ const listRuns: ToolDefinition<Services> = {
       });
       const runs = page.runs.map(showRunSummary);
       const lines = runs.map(
-        (run) => `- ${run.run_id} of ${run.job_id}: ${run.status}, for ${run.scheduled_for}`,
+        (run) =>
+          `- ${run.run_id} of ${run.job_id}: ${run.status}, for ${run.scheduled_for}${run.status_reason ? `. ${run.status_reason}` : ""}`,
       );
       if (page.nextCursor) lines.push(`There are more: cursor ${page.nextCursor}`);
       return answer(
@@ -151,7 +123,7 @@ const getRun: ToolDefinition<Services> = {
   create: (_context, services) => ({
     run: async (args: { run_id: string }) => {
       const run = showRun(await need(services.runs, "runs").get(args.run_id));
-      return answer(run, tell(run));
+      return answer(run, tellRun(run));
     },
   }),
 };

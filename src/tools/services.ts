@@ -3,6 +3,7 @@ import { NightshiftError } from "../errors.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { Action, Job } from "../jobs/job.ts";
 import type { JobBook } from "../jobs/store.ts";
+import type { TranscriptStep } from "../runs/run.ts";
 import type { RunBook } from "../runs/store.ts";
 
 /** What is read of runs; a ghost's is bound to its own job. */
@@ -25,6 +26,8 @@ export interface SchedulerFace {
   isUpstream(name: string): boolean;
   /** The names of the tools that a ghost of this job is offered. */
   toolsOf(job: Pick<Job, "tools" | "action">): readonly string[];
+  /** Tells of each step of a run that happens in this process; returns what ends it. For a run of the caller's own. */
+  follow(runId: string, listener: (step: TranscriptStep) => void): () => void;
   /** Says that something is due sooner than the clock knew. */
   wake(): void;
 }
@@ -37,7 +40,7 @@ export interface Services {
   readonly facts?: FactStore;
   readonly jobs?: JobBook;
   readonly runs?: RunReader;
-  readonly runControl?: Pick<RunBook, "enqueue" | "cancel">;
+  readonly runControl?: Pick<RunBook, "enqueue" | "backfill" | "cancel">;
   readonly scheduler?: SchedulerFace;
   readonly now: () => number;
 }
@@ -46,8 +49,8 @@ export interface Services {
 const GRANTS = {
   "facts:read": ["recall", "list", "get"],
   "facts:write": ["save", "forget"],
-  "jobs:read": ["list", "get", "counts", "tokensSpent"],
-  "jobs:write": ["create", "update", "get", "enqueue", "cancel"],
+  "jobs:read": ["list", "get", "counts", "counters", "tokensSpent"],
+  "jobs:write": ["create", "update", "get", "counters", "enqueue", "backfill", "cancel"],
 } as const satisfies Record<Scope, readonly string[]>;
 
 /** The same store with the methods that `scopes` grant for what is in it (`room`); the others refuse. */

@@ -99,6 +99,7 @@ async function store(file: string, count: number): Promise<void> {
       next_run_at: i < DUE ? START + i : START + 86_400_000 + ((i * 7_919) % 31_536_000) * 1000,
     });
   }
+  raw.exec("insert into turns select user_key, kind, min(next_run_at), 0 from jobs group by user_key, kind");
   raw.exec("commit; pragma wal_checkpoint(truncate)");
   raw.close();
 }

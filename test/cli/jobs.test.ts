@@ -49,6 +49,8 @@ const JOB_KEYS = [
     "created_at",
     "updated_at",
   ],
+  ...["overlap", "catchup", "catchup_window_seconds", "jitter_seconds", "starts_at", "ends_at", "max_runs"],
+  ...["retry", "pause_after_failures"],
 ].sort();
 const RUN_KEYS = [
   ...[

@@ -10,6 +10,7 @@ async function start() {
   const script = (request: ScriptedRequest) => {
     requests.push(request);
     const asked = request.messages.at(-1)?.content ?? "";
+    if (asked.startsWith("slow")) return { text: "slow", delayMs: 2_000 };
     return asked.startsWith("fail") ? { status: 400, body: "{}" } : { text: `did ${asked.split("\n")[0]}` };
   };
   const program = await openProgram({ script, scheduler: true });
@@ -67,6 +68,30 @@ describe("a job that runs after another", () => {
     });
     await run(working);
     await endedRun(alice, paused);
+  });
+
+  it("keeps its overlap: each success starts one at once, waits its turn, or is recorded as skipped", async () => {
+    const { alice, job, run, count } = await start();
+    const first = await job("first", LATER);
+    const skipping = await job("slow a", { after: first }, { overlap: "skip" });
+    const buffering = await job("slow b", { after: first }, { overlap: "buffer_all" });
+    const limited = await job("c", { after: first }, { max_runs: 1 });
+    const early = await job("d", { after: first }, { starts_at: "2099-01-01 00:00:00" });
+    const over = job("e", { after: first }, { ends_at: "2020-01-01 00:00:00" });
+    await expect(over).rejects.toThrow(/Nothing would ever run/);
+    await run(first);
+    await run(first);
+    const statuses = async (job_id: string) =>
+      (await ask(alice, "list_runs", { job_id })).runs.map(({ status }: { status: string }) => status);
+    await expect.poll(() => statuses(buffering), { timeout: 10_000 }).toEqual(["succeeded", "succeeded"]);
+    await expect.poll(() => statuses(skipping), { timeout: 10_000 }).toEqual(["skipped", "succeeded"]);
+    expect([await count(limited), await count(early)]).toEqual([1, 0]);
+    expect(await ask(alice, "get_job", { job_id: limited })).toMatchObject({
+      status: "completed",
+      status_reason: expect.stringContaining("max_runs"),
+    });
+    const { runs } = await ask(alice, "list_runs", { job_id: buffering });
+    expect(Date.parse(runs[0].started_at)).toBeGreaterThanOrEqual(Date.parse(runs[1].finished_at));
   });
 
   it("is refused in a circle, after nothing, after somebody else's, and with a time", async () => {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { describeCodeJob } from "../../src/jobs/folder/describe.ts";
 import { scanFolder } from "../../src/jobs/folder/scan.ts";
+import { DEFAULT_POLICY } from "../../src/jobs/policy.ts";
 import { NO_PROVISION } from "../../src/jobs/provision.ts";
 import { ROOT, tempDir } from "../harness.ts";
 
@@ -29,6 +30,9 @@ use_react_loop: true
 max_iterations: 5
 max_tokens: 2000
 timeout_seconds: 60
+overlap: buffer_one
+ends_at: 2027-01-01 00:00:00
+retry: { attempts: 3, on: [lost] }
 ---
 
 Write a report.
@@ -51,6 +55,12 @@ Three dashes in the prompt are the prompt's.
           schedule: { kind: "cron", cron: "0 9 * * 1-5" },
           timezone: "Europe/Berlin",
           limits: { useReactLoop: true, maxIterations: 5, maxTokens: 2_000, timeoutSeconds: 60 },
+          policy: {
+            ...DEFAULT_POLICY,
+            overlap: "buffer_one",
+            endsAt: Date.UTC(2026, 11, 31, 23),
+            retry: { ...DEFAULT_POLICY.retry, attempts: 3, on: ["lost"] },
+          },
           tools: ["current_time", "list_runs"],
           provision: NO_PROVISION,
           nextRunAt: Date.UTC(2026, 1, 23, 8),
@@ -94,6 +104,12 @@ Three dashes in the prompt are the prompt's.
       "---\nname: A\ncron: 99 9 * * *\n---\nHello.",
       3,
       /cron expression "99 9 \* \* \*" can't be read/,
+    ],
+    [
+      "a span that ends before it starts",
+      "---\nevery: 1h\nstarts_at: 2027-01-02 00:00\nends_at: 2027-01-01 00:00\n---\nHello.",
+      3,
+      /ends_at is before starts_at/,
     ],
     ["a cron that never comes", "---\ncron: 0 0 30 2 *\n---\nHello.", 2, /never comes true/],
     [

@@ -173,7 +173,10 @@ describe("a model that fails, says so to people", () => {
 
   it("with its own error", async () => {
     const error = await failureAt(await failing(500));
-    expect(error).toMatchObject({ code: "MODEL_FAILED", message: expect.stringContaining("(HTTP 500)") });
+    expect(error).toMatchObject({
+      code: "MODEL_UNAVAILABLE",
+      message: expect.stringContaining("(HTTP 500)"),
+    });
   });
 
   it("with an unknown model, and a request it does not take", async () => {

@@ -58,6 +58,8 @@ describe("every built-in tool", () => {
     await drive("schedule_task", { tool: { name: "whoami" }, cron: "0 9 * * *" });
     await drive("schedule_task", { tool: { name: "whoami", arguments: {} }, every_seconds: 3_600 });
     await drive("get_job", { job_id });
+    await drive("preview_schedule", { cron: "0 9 * * *", count: 3 });
+    await drive("backfill", { job_id, from: "2020-01-01 00:00", to: "2020-01-02 00:00" });
     await drive("update_job", { job_id, max_iterations: 3, allowed_tools: ["recall_facts"] });
     await drive("pause_job", { job_id });
     await drive("resume_job", { job_id });
@@ -70,6 +72,7 @@ describe("every built-in tool", () => {
     expect(run.transcript.some(({ skipped }: { skipped?: boolean }) => skipped)).toBe(true);
     expect(run.transcript.some(({ denied }: { denied?: boolean }) => denied)).toBe(true);
     await drive("get_job", { job_id });
+    expect(await drive("run_job", { job_id, wait: true })).toMatchObject({ status: "succeeded" });
     await drive("list_runs", { job_id, limit: 1 });
     await drive("cancel_job", { job_id });
 

@@ -1,9 +1,12 @@
 import { LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
-import { DEFAULT_LIMITS } from "../job.ts";
-import { nextOccurrence, parseSchedule } from "../schedule.ts";
+import { DEFAULT_LIMITS, type Schedule } from "../job.ts";
+import type { Policy } from "../policy.ts";
+import { policyFields, policyOf } from "../policy-fields.ts";
+import { parseSchedule } from "../schedule.ts";
 import type { FolderJob } from "../store.ts";
+import { anchored, nextTime } from "../times.ts";
 import { provisionFields, readProvision } from "./provision.ts";
 
 /** One thing that is wrong with one file. `line` is 1-based; absent when no line is to blame. */
@@ -28,18 +31,24 @@ const every = z
     );
   });
 
+/** YAML reads some of what looks like a date as one. */
+const moment = z.union([z.string().max(64), z.date().transform((date) => date.toISOString())]);
+
 /** The fields of a job file: front matter and `defineJob` use the same ones. */
 export const jobFields = z.strictObject({
   name: z.string().trim().min(1).max(200).optional(),
   cron: z.string().max(256).optional(),
   every: every.optional(),
-  at: z.union([z.string().max(64), z.date().transform((date) => date.toISOString())]).optional(),
+  at: moment.optional(),
   timezone: z.string().max(64).optional(),
   tools: z.array(z.string().min(1).max(128)).max(100).optional(),
   use_react_loop: z.boolean().optional(),
   max_iterations: z.number().int().min(1).max(100).optional(),
   max_tokens: z.number().int().min(1).max(10_000_000).optional(),
   timeout_seconds: z.number().int().min(1).max(86_400).optional(),
+  ...policyFields,
+  starts_at: moment.optional(),
+  ends_at: moment.optional(),
   ...provisionFields,
 });
 export type ReadFields = z.output<typeof jobFields>;
@@ -69,7 +78,7 @@ export function toJob(raw: unknown, action: FolderJob["job"]["action"], now: num
     );
   }
   const fields = parsed.data;
-  const { schedule, timezone } = readSchedule(fields);
+  const { schedule, timezone, policy } = readSchedule(fields);
   return {
     name: fields.name ?? null,
     action,
@@ -81,13 +90,14 @@ export function toJob(raw: unknown, action: FolderJob["job"]["action"], now: num
       maxTokens: fields.max_tokens ?? DEFAULT_LIMITS.maxTokens,
       timeoutSeconds: fields.timeout_seconds ?? DEFAULT_LIMITS.timeoutSeconds,
     },
+    policy,
     tools: fields.tools ?? null,
     provision: readProvision(fields),
-    nextRunAt: nextOccurrence(schedule, timezone, now),
+    nextRunAt: nextTime({ schedule, timezone, policy }, now),
   };
 }
 
-function readSchedule(fields: ReadFields) {
+function readSchedule(fields: ReadFields): { schedule: Schedule; timezone: string; policy: Policy } {
   try {
     const input = {
       execute_at: fields.at,
@@ -96,11 +106,15 @@ function readSchedule(fields: ReadFields) {
       timezone: fields.timezone,
     };
     // Read as of long ago: a one-shot file stays valid when its time has passed.
-    return parseSchedule(input, 0);
+    const { schedule, timezone } = parseSchedule(input, 0);
+    const policy = policyOf(fields, timezone);
+    return { schedule: anchored(schedule, policy), timezone, policy };
   } catch (error) {
     if (!(error instanceof NightshiftError)) throw error;
     const isZone = error.message.includes("is not a time zone");
-    const keys = isZone ? (["timezone"] as const) : (["cron", "every", "at", "timezone"] as const);
+    const spans = (["starts_at", "ends_at"] as const).filter((key) => error.message.includes(key));
+    const times = ["cron", "every", "at", "timezone"] as const;
+    const keys = isZone ? (["timezone"] as const) : spans.length > 0 ? spans : times;
     const field = keys.find((key) => fields[key] !== undefined);
     const said = error.message.replaceAll("execute_at", "at").replaceAll("every_seconds", "every");
     throw new FieldError(said.replace(/\.$/, ""), field);

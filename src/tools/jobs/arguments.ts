@@ -1,9 +1,12 @@
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
 import { type Action, DEFAULT_LIMITS, type Limits } from "../../jobs/job.ts";
+import { policyFields } from "../../jobs/policy-fields.ts";
 import type { Check } from "../../jobs/provision.ts";
 import type { SchedulerFace } from "../services.ts";
 import { provisionArguments } from "./provide.ts";
+
+export const jobId = z.string().min(1).max(100).describe("the job_id that schedule_task or list_jobs gave");
 
 /** How schedule_task, update_job and the jobs folder describe a job; each says what it leaves out on its own. */
 export const jobArguments = {
@@ -80,11 +83,20 @@ export const jobArguments = {
     .describe(
       "the tools its ghost may use, of other MCP servers too: server__tool or server__*; default: the harmless built-in ones",
     ),
+  ...policyFields,
   ...provisionArguments,
 };
 
+/** The same fields without their descriptions: every client reads `tools/list`, and need not read them twice. */
+export const undescribed = (fields: Readonly<Record<string, z.ZodType>>): z.ZodRawShape =>
+  Object.fromEntries(
+    Object.entries(fields).map(([name, field]) => [name, field.meta({ description: undefined })]),
+  );
+
 const jobArgumentsSchema = z.strictObject(jobArguments);
 export type JobArguments = z.output<typeof jobArgumentsSchema>;
+
+export const NO_TIME = "Nothing would ever run: the schedule has no time between starts_at and ends_at.";
 
 /** The one thing the job does. */
 export function actionOf({ prompt, tool }: Pick<JobArguments, "prompt" | "tool">): Action | undefined {

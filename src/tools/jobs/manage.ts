@@ -1,16 +1,28 @@
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
 import { JOB_STATUSES, type Job } from "../../jobs/job.ts";
-import { nextOccurrence, parseSchedule } from "../../jobs/schedule.ts";
+import { policyOf } from "../../jobs/policy-fields.ts";
+import { parseSchedule } from "../../jobs/schedule.ts";
 import type { JobChange } from "../../jobs/store.ts";
+import { anchored, hasTimeLeft, nextTime, type Timing } from "../../jobs/times.ts";
 import type { ToolAnnotations, ToolDefinition } from "../define.ts";
 import { answer } from "../result.ts";
 import { need, type Services } from "../services.ts";
-import { actionOf, assertRunnable, type JobArguments, jobArguments, limitsOf } from "./arguments.ts";
+import {
+  actionOf,
+  assertRunnable,
+  type JobArguments,
+  jobArguments,
+  jobId,
+  limitsOf,
+  NO_TIME,
+  undescribed,
+} from "./arguments.ts";
+import { backfill } from "./backfill.ts";
 import { type Prepared, prepare, provisionOf } from "./provide.ts";
-import { jobBrief, jobShape, lastRunOf, lastRunShape, showJob, tellJob } from "./show.ts";
+import { runJob } from "./run-job.ts";
+import { fullJobShape, jobBrief, showFullJob, showJob, showJobs, tellJob } from "./show.ts";
 
-const jobId = z.string().min(1).max(100).describe("the job_id that schedule_task or list_jobs gave");
 const READ: ToolAnnotations = { readOnlyHint: true, openWorldHint: false };
 const WRITE: ToolAnnotations = {
   readOnlyHint: false,
@@ -35,7 +47,7 @@ const listJobs: ToolDefinition<Services> = {
     run: async ({ limit, status, cursor }: { limit: number; status?: Job["status"]; cursor?: string }) => {
       const options = { limit, ...(status && { status }), ...(cursor && { cursor }) };
       const page = await need(services.jobs, "schedules").list(options);
-      const jobs = page.jobs.map((job) => showJob(job, services));
+      const jobs = await showJobs(page.jobs, services);
       const lines = jobs.map((job) => `- ${tellJob(job)}`);
       if (page.nextCursor) lines.push(`There are more: cursor ${page.nextCursor}`);
       const text = lines.length === 0 ? "No jobs. schedule_task makes one." : lines.join("\n");
@@ -50,18 +62,15 @@ const getJob: ToolDefinition<Services> = {
   title: "Read a job",
   description: "Reads one scheduled job: what it does, when, with which limits and tools, and its last run.",
   inputSchema: z.strictObject({ job_id: jobId }),
-  outputSchema: jobShape.extend({ tokens_spent: z.number(), last_run: lastRunShape }),
+  outputSchema: fullJobShape,
   annotations: READ,
   create: (_context, services) => ({
     run: async (args: { job_id: string }) => {
-      const book = need(services.jobs, "schedules");
-      const shown = {
-        ...showJob(await book.get(args.job_id), services),
-        tokens_spent: await book.tokensSpent(args.job_id),
-      };
-      const lastRun = await lastRunOf(args.job_id, services);
+      const job = await need(services.jobs, "schedules").get(args.job_id);
+      const shown = await showFullJob(job, services);
+      const { last_run: lastRun } = shown;
       const text = `${tellJob(shown)}\nLast run: ${lastRun ? `${lastRun.run_id}, ${lastRun.status}` : "none yet"}.`;
-      return answer({ ...shown, last_run: lastRun }, text);
+      return answer(shown, text);
     },
   }),
 };
@@ -128,13 +137,12 @@ const resumeJob = changing(
   (job, _args, { now }) => {
     assertStatus(job, ["active", "paused"], "resumed");
     if (job.status === "active") return {};
-    const nextRunAt = nextOccurrence(job.schedule, job.timezone, now());
-    if (nextRunAt === null && job.schedule.kind !== "after")
+    if (!hasTimeLeft(job, now()))
       throw new NightshiftError(
         "JOB_STATE",
         "Its time went by while it was paused. Use run_job, or update_job with a new execute_at.",
       );
-    return { status: "active", statusReason: null, nextRunAt };
+    return { status: "active", statusReason: null, nextRunAt: nextTime(job, now()) };
   },
 );
 
@@ -150,13 +158,13 @@ const cancelJob = changing(
   },
 );
 
-const { prompt, tool, ...others } = jobArguments;
 const updateJob = changing<JobArguments & { job_id: string }>(
   {
     name: "update_job",
     title: "Change a job",
-    description: "Changes what is given of a job and leaves the rest. A new time replaces the old one.",
-    extra: { prompt, tool, ...others },
+    description:
+      "Changes what is given of a job and leaves the rest. It takes what schedule_task takes; a new time replaces the old one.",
+    extra: undescribed(jobArguments),
     prepare,
   },
   (job, args, services, prepared) => {
@@ -178,43 +186,45 @@ const updateJob = changing<JobArguments & { job_id: string }>(
   },
 );
 
-/** A new time, or the old one read in a new zone. */
+/** A new time, or the old one read in a new zone or span. */
 function retime(job: Job, args: JobArguments, now: number): JobChange {
   const given = args.execute_at ?? args.cron ?? args.every_seconds ?? args.after;
-  if (given === undefined && args.timezone === undefined) return {};
+  if (given === undefined && args.timezone === undefined) return respan(job, args, now);
   if (given === undefined && job.schedule.kind !== "cron")
     throw new NightshiftError(
       "INVALID_SCHEDULE",
       "A new timezone needs the time with it: give execute_at, cron or every_seconds too.",
     );
   const kept = job.schedule.kind === "cron" && given === undefined ? { cron: job.schedule.cron } : {};
-  const { schedule, timezone } = parseSchedule({ timezone: job.timezone, ...kept, ...args }, now);
-  const nextRunAt = nextOccurrence(schedule, timezone, now);
-  if (job.status === "paused") return { schedule, timezone };
-  return { schedule, timezone, nextRunAt, status: "active", statusReason: null };
+  const parsed = parseSchedule({ timezone: job.timezone, ...kept, ...args }, now);
+  const { timezone } = parsed;
+  const policy = policyOf(args, timezone, job.policy);
+  const schedule = anchored(parsed.schedule, policy);
+  return { schedule, timezone, policy, ...awake(job, { schedule, timezone, policy }, now) };
 }
 
-const runJob: ToolDefinition<Services> = {
-  name: "run_job",
-  scope: "jobs:write",
-  title: "Run a job now",
-  description: "Queues a run of a job for now, besides its schedule. Read what came of it with get_run.",
-  inputSchema: z.strictObject({ job_id: jobId }),
-  outputSchema: z.object({ run_id: z.string(), job_id: z.string(), status: z.string() }),
-  annotations: { ...WRITE, idempotentHint: false, openWorldHint: true },
-  create: (_context, services) => ({
-    run: async (args: { job_id: string }) => {
-      const job = await need(services.jobs, "schedules").get(args.job_id);
-      const obstacle = services.scheduler?.obstacle(job.action.kind);
-      if (obstacle) throw new NightshiftError("MODEL_NOT_CONFIGURED", obstacle);
-      const run = await need(services.runControl, "runs").enqueue(args.job_id);
-      services.scheduler?.wake();
-      return answer(
-        { run_id: run.runId, job_id: run.jobId, status: run.status },
-        `Queued as ${run.runId}. Read it with get_run.`,
-      );
-    },
-  }),
-};
+/** The same schedule under a policy that has changed; a job that had ended goes on where its new span lets it. */
+function respan(job: Job, args: JobArguments, now: number): JobChange {
+  const policy = policyOf(args, job.timezone, job.policy);
+  const reopens = [args.starts_at, args.ends_at, args.max_runs].some((given) => given !== undefined);
+  if (job.status !== "completed" || !reopens) return { policy };
+  const timing = { ...job, policy };
+  return hasTimeLeft(timing, now) ? { policy, ...awake(job, timing, now) } : { policy };
+}
 
-export const jobTools = [listJobs, getJob, updateJob, pauseJob, resumeJob, cancelJob, runJob] as const;
+function awake(job: Job, timing: Timing, now: number): JobChange {
+  if (!hasTimeLeft(timing, now)) throw new NightshiftError("INVALID_SCHEDULE", NO_TIME);
+  if (job.status === "paused") return {};
+  return { nextRunAt: nextTime(timing, now), status: "active", statusReason: null };
+}
+
+export const jobTools = [
+  listJobs,
+  getJob,
+  updateJob,
+  pauseJob,
+  resumeJob,
+  cancelJob,
+  runJob,
+  backfill,
+] as const;

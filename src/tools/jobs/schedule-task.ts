@@ -1,12 +1,14 @@
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
-import { nextOccurrence, parseSchedule } from "../../jobs/schedule.ts";
+import { policyOf } from "../../jobs/policy-fields.ts";
+import { parseSchedule } from "../../jobs/schedule.ts";
+import { anchored, hasTimeLeft, nextTime } from "../../jobs/times.ts";
 import type { ToolDefinition } from "../define.ts";
 import { answer } from "../result.ts";
 import { need, type Services } from "../services.ts";
-import { actionOf, assertRunnable, type JobArguments, jobArguments, limitsOf } from "./arguments.ts";
+import { actionOf, assertRunnable, type JobArguments, jobArguments, limitsOf, NO_TIME } from "./arguments.ts";
 import { prepare, provisionOf } from "./provide.ts";
-import { jobShape, showJob } from "./show.ts";
+import { jobBrief, showJob } from "./show.ts";
 
 export const scheduleTask: ToolDefinition<Services> = {
   name: "schedule_task",
@@ -15,7 +17,11 @@ export const scheduleTask: ToolDefinition<Services> = {
   description:
     "Has a prompt worked on later, or again and again, by a ghost: an automated session of its own with a ReAct loop and tools, which cannot read or write this user's memory and cannot ask anybody. Put everything it needs to know into the prompt. Give exactly one of prompt and tool, and exactly one of execute_at, cron and every_seconds (or after).",
   inputSchema: z.strictObject(jobArguments),
-  outputSchema: jobShape.extend({ note: z.string().optional() }),
+  outputSchema: jobBrief.extend({
+    ghost_session_id: z.string(),
+    timezone: z.string(),
+    note: z.string().optional(),
+  }),
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   create: (context, services) => ({
     run: async (args: JobArguments) => {
@@ -27,7 +33,10 @@ export const scheduleTask: ToolDefinition<Services> = {
           "Say what to do: give a prompt, or a tool {name, arguments}.",
         );
       const now = services.now();
-      const { schedule, timezone } = parseSchedule(args, now);
+      const { timezone, schedule: unanchored } = parseSchedule(args, now);
+      const policy = policyOf(args, timezone);
+      const timing = { schedule: anchored(unanchored, policy), timezone, policy };
+      if (!hasTimeLeft(timing, now)) throw new NightshiftError("INVALID_SCHEDULE", NO_TIME);
       const tools = args.allowed_tools ?? null;
       const prepared = await prepare(args, services);
       const provision = provisionOf(args, prepared);
@@ -35,12 +44,11 @@ export const scheduleTask: ToolDefinition<Services> = {
       const job = await need(services.jobs, "schedules").create({
         name: args.name ?? null,
         action,
-        schedule,
-        timezone,
+        ...timing,
         limits: limitsOf(args),
         tools,
         provision,
-        nextRunAt: nextOccurrence(schedule, timezone, now) ?? (schedule.kind === "at" ? schedule.at : null),
+        nextRunAt: nextTime(timing, now),
         origin: { kind: "tool", parentSessionId: context.sessionId, threadId: context.threadId },
       });
       scheduler.wake();

@@ -1,8 +1,10 @@
 import { z } from "zod";
+import { NightshiftError } from "../../errors.ts";
+import { type Counters, NO_COUNTS } from "../../jobs/counters.ts";
 import { ghostSessionId, JOB_STATUSES, type Job } from "../../jobs/job.ts";
-import { nextOccurrences } from "../../jobs/schedule.ts";
+import { CATCHUPS, OVERLAPS, WARN_AFTER_FAILURES } from "../../jobs/policy.ts";
 import { toIso, toZonedIso } from "../../jobs/time.ts";
-import { isEnded, RUN_STATUSES } from "../../runs/run.ts";
+import { latestTime, nextTimes, startOf } from "../../jobs/times.ts";
 import { need, type Services } from "../services.ts";
 import { provisionShape, showProvision } from "./provide.ts";
 
@@ -12,6 +14,23 @@ const limitsShape = {
   max_tokens: z.number(),
   timeout_seconds: z.number(),
   allowed_tools: z.array(z.string()).describe("what the job's ghost is offered"),
+};
+
+const policyShape = {
+  overlap: z.enum(OVERLAPS),
+  catchup: z.enum(CATCHUPS),
+  catchup_window_seconds: z.number(),
+  jitter_seconds: z.number(),
+  starts_at: z.string().nullable(),
+  ends_at: z.string().nullable(),
+  max_runs: z.number().nullable(),
+  retry: z.object({
+    attempts: z.number(),
+    backoff_seconds: z.number(),
+    max_backoff_seconds: z.number(),
+    on: z.array(z.string()),
+  }),
+  pause_after_failures: z.number(),
 };
 
 /** A job as every tool shows it: always with its effective values. */
@@ -31,9 +50,11 @@ export const jobShape = z.object({
   timezone: z.string(),
   next_runs: z.array(z.string()).describe("the next three, in the job's zone"),
   ...limitsShape,
+  ...policyShape,
   ...provisionShape,
   created_at: z.string(),
   updated_at: z.string(),
+  warning: z.string().optional(),
   waiting_because: z.string().optional().describe("why its runs cannot start here"),
 });
 
@@ -41,21 +62,47 @@ export const jobShape = z.object({
 export const jobBrief = z.looseObject({
   job_id: z.string(),
   name: z.string().nullable(),
-  status: z.enum(JOB_STATUSES),
+  status: z.string(),
   next_runs: z.array(z.string()),
 });
 
-export const lastRunShape = z
-  .object({ run_id: z.string(), status: z.enum(RUN_STATUSES), finished_at: z.string().nullable() })
-  .nullable()
-  .describe("the newest run that has ended");
+/** What get_job answers with. */
+export const fullJobShape = jobBrief.extend({
+  ghost_session_id: z.string(),
+  timezone: z.string(),
+  tokens_spent: z.number(),
+  counters: z.record(z.string(), z.number()).describe("what became of its runs"),
+  last_run: z
+    .object({ run_id: z.string(), status: z.string(), finished_at: z.string().nullable() })
+    .nullable()
+    .describe("the newest run that has ended, but for skipped ones"),
+});
+const lastRunShape = fullJobShape.shape.last_run;
 
 /** The next three times, in the job's zone; none for a job that is not active. */
 export function nextRuns(job: Job, now: number, count = 3): string[] {
   if (job.status !== "active" || job.nextRunAt === null) return [];
-  const later = nextOccurrences(job.schedule, job.timezone, Math.max(job.nextRunAt, now), count - 1);
+  const first = job.policy.jitterSeconds === 0 ? job.nextRunAt : (latestTime(job, job.nextRunAt) ?? now);
+  const later = nextTimes(job, Math.max(first, now), count - 1).map((at) => startOf(job.jobId, job, at));
   return [job.nextRunAt, ...later].slice(0, count).map((at) => toZonedIso(at, job.timezone));
 }
+
+const showPolicy = ({ policy, timezone }: Job) => ({
+  overlap: policy.overlap,
+  catchup: policy.catchup,
+  catchup_window_seconds: policy.catchupWindowSeconds,
+  jitter_seconds: policy.jitterSeconds,
+  starts_at: policy.startsAt === null ? null : toZonedIso(policy.startsAt, timezone),
+  ends_at: policy.endsAt === null ? null : toZonedIso(policy.endsAt, timezone),
+  max_runs: policy.maxRuns,
+  retry: {
+    attempts: policy.retry.attempts,
+    backoff_seconds: policy.retry.backoffSeconds,
+    max_backoff_seconds: policy.retry.maxBackoffSeconds,
+    on: [...policy.retry.on],
+  },
+  pause_after_failures: policy.pauseAfterFailures,
+});
 
 const showSchedule = ({ schedule, timezone }: Job) => {
   if (schedule.kind === "at") return { execute_at: toZonedIso(schedule.at, timezone) };
@@ -70,8 +117,52 @@ const showAction = ({ action, origin }: Job) => ({
   ...(origin.kind === "folder" && { file: origin.file }),
 });
 
-export function showJob(job: Job, services: Services): z.output<typeof jobShape> {
+/** What the last runs came to that their owner should look at. */
+function warningOf({ status, policy }: Job, { consecutiveFailures: failures }: Counters): string | undefined {
+  if (failures < WARN_AFTER_FAILURES) return undefined;
+  const limit = policy.pauseAfterFailures;
+  const then = status === "active" && limit > 0 ? ` It is paused after ${limit}.` : "";
+  return `The last ${failures} runs failed; list_runs shows why.${then}`;
+}
+
+/** Each of the jobs with what was counted for it. */
+export async function showJobs(jobs: readonly Job[], services: Services) {
+  const counted = await need(services.jobs, "schedules").counters(jobs.map(({ jobId }) => jobId));
+  return jobs.map((job) => showJob(job, services, counted.get(job.jobId)));
+}
+
+const showCounters = (counters: Counters) => ({
+  runs_started: counters.runsStarted,
+  runs_succeeded: counters.runsSucceeded,
+  runs_failed: counters.runsFailed,
+  skipped: counters.skipped,
+  missed: counters.missed,
+  dropped: counters.dropped,
+  denied_tool_calls: counters.deniedCalls,
+  consecutive_failures: counters.consecutiveFailures,
+  scheduled_runs: counters.scheduledRuns,
+});
+
+/** A job with its counters and the newest run that has ended. */
+export async function showFullJob(job: Job, services: Services) {
+  const book = need(services.jobs, "schedules");
+  const counters = (await book.counters([job.jobId])).get(job.jobId) ?? NO_COUNTS;
+  const last = counters.lastRunId && (await readLastRun(counters.lastRunId, services));
+  return {
+    ...showJob(job, services, counters),
+    tokens_spent: await book.tokensSpent(job.jobId),
+    counters: showCounters(counters),
+    last_run: last || null,
+  };
+}
+
+export function showJob(
+  job: Job,
+  services: Services,
+  counters: Counters = NO_COUNTS,
+): z.output<typeof jobShape> {
   const scheduler = need(services.scheduler, "schedules");
+  const warning = warningOf(job, counters);
   const obstacle = job.status === "active" ? scheduler.obstacle(job.action.kind) : undefined;
   return {
     job_id: job.jobId,
@@ -88,18 +179,24 @@ export function showJob(job: Job, services: Services): z.output<typeof jobShape>
     max_tokens: job.limits.maxTokens,
     timeout_seconds: job.limits.timeoutSeconds,
     allowed_tools: [...scheduler.toolsOf(job)],
+    ...showPolicy(job),
     ...showProvision(job.provision),
     created_at: toIso(job.createdAt) as string,
     updated_at: toIso(job.updatedAt) as string,
+    ...(warning && { warning }),
     ...(obstacle && { waiting_because: obstacle }),
   };
 }
 
-/** From an ended run only: a claim is not a result. */
-export async function lastRunOf(jobId: string, services: Services): Promise<z.output<typeof lastRunShape>> {
-  const { runs } = await need(services.runs, "runs").list({ jobId, limit: 20 });
-  const ended = runs.find(({ status }) => isEnded(status) && status !== "skipped");
-  return ended ? { run_id: ended.runId, status: ended.status, finished_at: toIso(ended.finishedAt) } : null;
+/** From an ended run only: a claim is not a result. Null when the run is no longer kept. */
+async function readLastRun(runId: string, services: Services): Promise<z.output<typeof lastRunShape>> {
+  try {
+    const run = await need(services.runs, "runs").get(runId);
+    return { run_id: run.runId, status: run.status, finished_at: toIso(run.finishedAt) };
+  } catch (error) {
+    if (error instanceof NightshiftError && error.code === "RUN_NOT_FOUND") return null;
+    throw error;
+  }
 }
 
 /** The job in a line for the model. */
@@ -111,5 +208,5 @@ export function tellJob(job: z.output<typeof jobShape>): string {
     : job.after
       ? `after ${job.after}`
       : "nothing due";
-  return `${job.job_id} "${name}": ${job.status}, ${when}${job.status_reason ? `. ${job.status_reason}` : ""}`;
+  return `${job.job_id} "${name}": ${job.status}, ${when}${job.status_reason ? `. ${job.status_reason}` : ""}${job.warning ? ` Warning: ${job.warning}` : ""}`;
 }

@@ -1,0 +1,100 @@
+import type { Kysely, Transaction } from "kysely";
+import type { CountersRow, Tables } from "../database/schema.ts";
+
+/** What became of a job's occurrences and runs, over its life. */
+export interface Counters {
+  readonly runsStarted: number;
+  readonly runsSucceeded: number;
+  /** Failed, timed out or lost, each attempt by itself. */
+  readonly runsFailed: number;
+  /** Not run, or ended by its own ghost, because there was a reason not to; the run says which. */
+  readonly skipped: number;
+  /** Passed while nobody was there to run them. */
+  readonly missed: number;
+  /** Not run because too many waited already. */
+  readonly dropped: number;
+  /** Calls of tools that its ghosts may not use. */
+  readonly deniedCalls: number;
+  /** Runs that failed since the last that succeeded, or since the job was resumed; retries count once, lost runs not. */
+  readonly consecutiveFailures: number;
+  /** Runs that the schedule has used up of `maxRuns`. */
+  readonly scheduledRuns: number;
+  /** The newest run that has ended after it had started, and not as skipped. */
+  readonly lastRunId: string | null;
+}
+
+export const NO_COUNTS: Counters = Object.freeze({
+  runsStarted: 0,
+  runsSucceeded: 0,
+  runsFailed: 0,
+  skipped: 0,
+  missed: 0,
+  dropped: 0,
+  deniedCalls: 0,
+  consecutiveFailures: 0,
+  scheduledRuns: 0,
+  lastRunId: null,
+});
+
+const ZERO = {
+  runs_started: 0,
+  runs_succeeded: 0,
+  runs_failed: 0,
+  skipped: 0,
+  missed: 0,
+  dropped: 0,
+  denied_calls: 0,
+  consecutive_failures: 0,
+  scheduled_runs: 0,
+};
+export type Count = keyof typeof ZERO;
+
+/** Adds to a job's counters: a row of its own, so that counting doesn't rewrite the job. */
+export async function addCounts(
+  trx: Transaction<Tables>,
+  { jobId, userKey }: { readonly jobId: string; readonly userKey: string },
+  added: Partial<Record<Count, number>>,
+  set: Partial<Pick<CountersRow, "consecutive_failures" | "last_run_id">> = {},
+): Promise<void> {
+  const counted = (Object.entries(added) as [Count, number][]).filter(([, by]) => by !== 0);
+  if (counted.length === 0 && Object.keys(set).length === 0) return;
+  await trx
+    .insertInto("job_counters")
+    .values({ job_id: jobId, user_key: userKey, last_run_id: null, ...ZERO, ...added, ...set })
+    .onConflict((conflict) =>
+      conflict.column("job_id").doUpdateSet((eb) => ({
+        ...Object.fromEntries(counted.map(([name, by]) => [name, eb(`job_counters.${name}`, "+", by)])),
+        ...set,
+      })),
+    )
+    .execute();
+}
+
+/** The counters of those of `jobIds` that are the user's and have any. */
+export async function readCounters(
+  db: Kysely<Tables>,
+  userKey: string,
+  jobIds: readonly string[],
+): Promise<ReadonlyMap<string, Counters>> {
+  if (jobIds.length === 0) return new Map();
+  const rows = await db
+    .selectFrom("job_counters")
+    .selectAll()
+    .where("job_id", "in", jobIds)
+    .where("user_key", "=", userKey)
+    .execute();
+  return new Map(rows.map((row) => [row.job_id, toCounters(row)]));
+}
+
+const toCounters = (row: CountersRow): Counters => ({
+  runsStarted: Number(row.runs_started),
+  runsSucceeded: Number(row.runs_succeeded),
+  runsFailed: Number(row.runs_failed),
+  skipped: Number(row.skipped),
+  missed: Number(row.missed),
+  dropped: Number(row.dropped),
+  deniedCalls: Number(row.denied_calls),
+  consecutiveFailures: Number(row.consecutive_failures),
+  scheduledRuns: Number(row.scheduled_runs),
+  lastRunId: row.last_run_id,
+});

@@ -1,0 +1,106 @@
+import type { Kysely, Transaction } from "kysely";
+import type { Tables, TurnRow } from "../database/schema.ts";
+
+/*
+ * Whose turn it is. Each user with something to run has a row for each kind of it: when their earliest is due, or,
+ * while they have more due than was claimed, when they were served last. Taking rows in that order serves the users
+ * in turn, however much one of them has due, and finds them by index. A time may be too early (what was due has been
+ * paused since): whoever visits the row puts it right. It is never too late.
+ */
+
+type Line = Pick<TurnRow, "user_key" | "kind">;
+
+/** Says that something of the user's is due at `at`. In the transaction that makes it so. */
+export async function lineUp(
+  trx: Transaction<Tables>,
+  { user_key, kind }: Line,
+  at: number | null,
+): Promise<void> {
+  if (at === null) return;
+  await trx
+    .insertInto("turns")
+    .values({ user_key, kind, turn_at: at, turn_no: 0 })
+    .onConflict((conflict) =>
+      conflict
+        .columns(["user_key", "kind"])
+        .doUpdateSet({ turn_at: at, turn_no: 0 })
+        .where((eb) => eb.or([eb("turns.turn_at", "is", null), eb("turns.turn_at", ">", at)])),
+    )
+    .execute();
+}
+
+/** Those whose turn has come, in their order. */
+export async function findTurns(
+  trx: Transaction<Tables>,
+  kinds: readonly string[],
+  now: number,
+  limit: number,
+): Promise<TurnRow[]> {
+  const rows: TurnRow[] = [];
+  for (const kind of kinds) {
+    const found = await trx
+      .selectFrom("turns")
+      .selectAll()
+      .where("kind", "=", kind)
+      .where("turn_at", "<=", now)
+      .orderBy("turn_at")
+      .orderBy("turn_no")
+      .limit(limit)
+      .execute();
+    rows.push(...found);
+  }
+  const at = (row: TurnRow): number => Number(row.turn_at);
+  return rows.sort((a, b) => at(a) - at(b) || Number(a.turn_no) - Number(b.turn_no)).slice(0, limit);
+}
+
+/** Gives a user who was visited their next turn: behind the others when they were served and have more that is due. */
+export async function moveOn(
+  trx: Transaction<Tables>,
+  line: Line & Partial<TurnRow>,
+  { now, wasServed }: { now: number; wasServed: boolean },
+): Promise<void> {
+  const due = await earliest(trx, line);
+  const old = line.turn_no === undefined ? await readTurn(trx, line) : line;
+  const isBehind = wasServed && due !== null && due <= now;
+  const turn = {
+    turn_at: isBehind ? now : due,
+    // Within one millisecond, too, or while the clock stands still: behind those who were not served yet.
+    turn_no: isBehind ? 1 + (Number(old?.turn_at) === now ? Number(old?.turn_no) : 0) : 0,
+  };
+  await trx
+    .insertInto("turns")
+    .values({ user_key: line.user_key, kind: line.kind, ...turn })
+    .onConflict((conflict) => conflict.columns(["user_key", "kind"]).doUpdateSet(turn))
+    .execute();
+}
+
+const readTurn = (trx: Transaction<Tables>, { user_key, kind }: Line) =>
+  trx
+    .selectFrom("turns")
+    .selectAll()
+    .where("user_key", "=", user_key)
+    .where("kind", "=", kind)
+    .executeTakeFirst();
+
+async function earliest(db: Kysely<Tables>, { user_key, kind }: Line): Promise<number | null> {
+  const row = await db
+    .selectNoFrom((eb) => [
+      eb
+        .selectFrom("jobs")
+        .select((e) => e.fn.min("next_run_at").as("at"))
+        .where("user_key", "=", user_key)
+        .where("kind", "=", kind)
+        .where("next_run_at", "is not", null)
+        .as("job"),
+      eb
+        .selectFrom("runs")
+        .select((e) => e.fn.min("due_at").as("at"))
+        .where("user_key", "=", user_key)
+        .where("kind", "=", kind)
+        .where("due_at", "is not", null)
+        .as("run"),
+    ])
+    .executeTakeFirst();
+  const times = [row?.job, row?.run].filter((at) => at !== null && at !== undefined);
+  return times.length > 0 ? Math.min(...times.map(Number)) : null;
+}

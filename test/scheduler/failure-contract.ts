@@ -1,0 +1,191 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { ErrorCode } from "../../src/errors.ts";
+import { openJobBook } from "../../src/jobs/book.ts";
+import { DEFAULT_POLICY, type Policy } from "../../src/jobs/policy.ts";
+import type { JobBook } from "../../src/jobs/store.ts";
+import { openRunBook } from "../../src/runs/book.ts";
+import type { EndStatus, Outcome } from "../../src/runs/run.ts";
+import type { RunBook } from "../../src/runs/store.ts";
+import { createOccurrences } from "../../src/scheduler/ledger.ts";
+import type { Occurrences } from "../../src/scheduler/occurrences.ts";
+import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
+
+const MINUTE = 60_000;
+const RETRY = { attempts: 3, backoffSeconds: 10, maxBackoffSeconds: 15, on: [] };
+const end = (status: EndStatus, code?: ErrorCode, denied = 0): Outcome => ({
+  status,
+  output: null,
+  error: code ? { code, message: `It was ${code}.` } : null,
+  transcript: Array.from({ length: denied }, (_, i) => ({
+    step: i + 1,
+    type: "tool" as const,
+    denied: true,
+  })),
+  usage: { input_tokens: 0, output_tokens: 0 },
+});
+
+/** What every Occurrences does with a run that did not succeed. */
+export function failureContract(name: string, open: OpenBackend): void {
+  describe(`failures kept in ${name}`, () => {
+    let backend: Backend;
+    let jobs: JobBook;
+    let runs: RunBook;
+    let occurrences: Occurrences;
+    const claim = async () =>
+      (
+        await occurrences.claimDue({
+          now: backend.clock(),
+          limit: 16,
+          reach: { kinds: ALL_KINDS },
+          worker: worker("w1"),
+          leaseMs: 3_600_000,
+        })
+      )[0];
+    const add = (policy: Partial<Policy> = {}) =>
+      jobs.create(newJob({ policy: { ...DEFAULT_POLICY, ...policy }, nextRunAt: backend.clock() }));
+    const runOnce = async (outcome: Outcome) => {
+      const runId = (await claim())?.run.runId ?? "none";
+      expect(await occurrences.finish(runId, outcome, backend.clock())).toBe(true);
+      return runId;
+    };
+    const countersOf = async (jobId: string) => (await jobs.counters([jobId])).get(jobId);
+    const queued = async () => (await runs.list({ status: "queued" })).runs;
+
+    beforeEach(async () => {
+      backend = await open();
+      const { db, clock } = backend;
+      jobs = openJobBook(db, { userKey: "a", userId: "alice", clock });
+      runs = openRunBook(db, { userKey: "a", clock });
+      occurrences = createOccurrences(db);
+    });
+    afterEach(() => backend.close());
+
+    it("counts how runs ended, and the calls that were denied; the last run is one that has ended", async () => {
+      const { jobId } = await add();
+      expect(await countersOf(jobId)).toBeUndefined();
+      const failed = await runOnce(end("failed", "TOOL_FAILED", 2));
+      backend.pass(MINUTE);
+      await claim();
+      expect(await countersOf(jobId)).toMatchObject({
+        runsStarted: 2,
+        runsSucceeded: 0,
+        runsFailed: 1,
+        deniedCalls: 2,
+        consecutiveFailures: 1,
+        lastRunId: failed,
+      });
+    });
+
+    it("hides a job's counters from another user", async () => {
+      const { jobId } = await add();
+      await runOnce(end("succeeded"));
+      const bob = openJobBook(backend.db, { userKey: "b", userId: "bob", clock: backend.clock });
+      expect(await bob.counters([jobId])).toEqual(new Map());
+    });
+
+    it.each(["MODEL_RATE_LIMITED", "MODEL_UNREACHABLE", "MODEL_UNAVAILABLE"] as const)(
+      "tries again after %s as often as the job says, later each time, and counts one failure",
+      async (code) => {
+        const { jobId } = await add({ retry: RETRY });
+        const waits: number[] = [];
+        for (const attempt of [2, 3]) {
+          await runOnce(end("failed", code));
+          expect(await queued()).toMatchObject([{ attempt, scheduledFor: START, trigger: "schedule" }]);
+          const at = (await occurrences.nextDueAt({ kinds: ALL_KINDS })) ?? 0;
+          waits.push(at - backend.clock());
+          backend.pass(waits.at(-1) ?? 0);
+        }
+        expect(waits[0]).toBeGreaterThanOrEqual(5_000);
+        expect(waits[0]).toBeLessThanOrEqual(10_000);
+        expect(waits[1]).toBeGreaterThanOrEqual(7_500);
+        expect(waits[1]).toBeLessThanOrEqual(15_000);
+        await runOnce(end("failed", code));
+        expect(await queued()).toEqual([]);
+        expect(await countersOf(jobId)).toMatchObject({
+          runsStarted: 3,
+          runsFailed: 3,
+          consecutiveFailures: 1,
+          scheduledRuns: 1,
+        });
+      },
+    );
+
+    it.each([
+      ["MODEL_REFUSED_KEY", "failed"],
+      ["MODEL_FAILED", "failed"],
+      ["BUDGET_EXCEEDED", "failed"],
+      ["TOOL_FAILED", "failed"],
+      ["GHOST_CRASHED", "failed"],
+      ["GHOST_CRASHED", "lost"],
+      ["GHOST_TIMED_OUT", "timed_out"],
+      ["CANCELLED", "cancelled"],
+    ] as const)("does not try again after %s (%s)", async (code, status) => {
+      await add({ retry: RETRY });
+      await runOnce(end(status, code));
+      expect(await queued()).toEqual([]);
+    });
+
+    it.each([
+      ["crash", "failed", "GHOST_CRASHED"],
+      ["lost", "lost", "GHOST_CRASHED"],
+      ["timeout", "timed_out", "GHOST_TIMED_OUT"],
+    ] as const)("tries again after a %s where the job declares it", async (on, status, code) => {
+      await add({ retry: { ...RETRY, on: [on] } });
+      await runOnce(end(status, code));
+      expect(await queued()).toHaveLength(1);
+    });
+
+    it("tries nothing twice unless the job asks for it, nor what its owner cancelled", async () => {
+      await add();
+      await runOnce(end("failed", "MODEL_UNREACHABLE"));
+      expect(await queued()).toEqual([]);
+      await add({ retry: RETRY });
+      const runId = (await claim())?.run.runId ?? "";
+      await runs.cancel(runId);
+      await occurrences.finish(runId, end("failed", "MODEL_UNREACHABLE"), backend.clock());
+      expect(await queued()).toEqual([]);
+    });
+
+    it("pauses a job that fails again and again, keeps the reason, and begins anew when it is resumed", async () => {
+      const { jobId } = await add({ pauseAfterFailures: 3 });
+      for (let i = 1; i <= 3; i++) {
+        expect((await jobs.get(jobId)).status).toBe("active");
+        await runOnce(end("failed", "TOOL_FAILED"));
+        expect((await countersOf(jobId))?.consecutiveFailures).toBe(i);
+        backend.pass(MINUTE);
+      }
+      expect(await jobs.get(jobId)).toMatchObject({
+        status: "paused",
+        nextRunAt: null,
+        statusReason: expect.stringMatching(/after 3 failures in a row .*It was TOOL_FAILED/),
+      });
+      expect(await claim()).toBeUndefined();
+      await jobs.update(jobId, () => ({ status: "active" }));
+      expect((await countersOf(jobId))?.consecutiveFailures).toBe(0);
+    });
+
+    it("does not hold against a job that its process died", async () => {
+      const { jobId } = await add({ pauseAfterFailures: 1 });
+      await runOnce(end("lost", "GHOST_CRASHED"));
+      expect((await jobs.get(jobId)).status).toBe("active");
+      expect(await countersOf(jobId)).toMatchObject({ runsFailed: 1, consecutiveFailures: 0 });
+    });
+
+    it("forgets failures after a success, and never pauses where the job says 0", async () => {
+      const { jobId } = await add({ pauseAfterFailures: 2 });
+      for (const status of ["failed", "succeeded", "failed"] as const) {
+        await runOnce(end(status));
+        backend.pass(MINUTE);
+      }
+      expect(await jobs.get(jobId)).toMatchObject({ status: "active" });
+      const never = await add({ pauseAfterFailures: 0 });
+      await jobs.update(jobId, () => ({ status: "cancelled" }));
+      for (let i = 0; i < 7; i++) {
+        await runOnce(end("timed_out"));
+        backend.pass(MINUTE);
+      }
+      expect((await jobs.get(never.jobId)).status).toBe("active");
+      expect((await countersOf(never.jobId))?.consecutiveFailures).toBe(7);
+    });
+  });
+}
