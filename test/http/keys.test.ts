@@ -104,6 +104,7 @@ describe.each(ERAS)("scopes, %s era", (era) => {
     expect(messages[0].result.tools.map(({ name }: { name: string }) => name)).toEqual([
       "whoami",
       "current_time",
+      "preview_schedule",
       "list_jobs",
       "get_job",
       "list_runs",

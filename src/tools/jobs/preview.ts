@@ -21,6 +21,7 @@ const previewArguments = z.strictObject({
 
 export const previewSchedule: ToolDefinition<Services> = {
   name: "preview_schedule",
+  scope: "jobs:read",
   title: "Preview a schedule",
   description:
     "Shows the next times of a schedule without storing anything, clock changes included. Takes what schedule_task takes.",
