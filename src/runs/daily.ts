@@ -3,13 +3,6 @@ import type { Database } from "../database/open.ts";
 import type { Tables } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
 
-/** What one user's ghosts may use in a day, UTC. 0 is no limit. */
-export interface DailyLimits {
-  readonly maxRuns: number;
-  /** Input and output tokens. */
-  readonly maxTokens: number;
-}
-
 /** Tokens that several ghosts share, in whichever process: one user's of today, or one job's. */
 export interface TokenBudget {
   /** Rejects with BUDGET_EXCEEDED when they are used up: asked before a model call. */
