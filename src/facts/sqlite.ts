@@ -71,7 +71,11 @@ export function openFactsFile(file: string, patienceMs: number): Promise<FactsFi
         keyv,
         cursorSecret: secret?.value ?? "",
         parse: (value) => parseRow(keyv, value),
-        close: async () => void (await Promise.all([reader.close(), writer.close()])),
+        // One after the other: the last to close empties the write-ahead log, and of two at once neither is last.
+        close: async () => {
+          await reader.close();
+          await writer.close();
+        },
       };
     } catch (error) {
       await writer.close();

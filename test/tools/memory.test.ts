@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -121,6 +122,8 @@ describe("memory in the program", () => {
     expect(theirs.content).toEqual(none?.content);
     expect((await ask(alice, "list_facts")).facts).toMatchObject([{ fact_id }]);
     await program.close();
+    // Nothing is left beside the file: a forgotten fact does not live on in a write-ahead log.
+    expect(existsSync(join(program.dataDir, "facts.sqlite-wal"))).toBe(false);
     const bytes = await readFile(join(program.dataDir, "facts.sqlite"));
     expect(bytes.includes(alice.context.userKey)).toBe(true);
     expect(bytes.includes("alice")).toBe(false);
