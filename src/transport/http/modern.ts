@@ -25,7 +25,9 @@ export function createModern(house: House): Modern {
   return {
     async serve({ proof, req, res, body }) {
       const gone = new AbortController();
-      res.once("close", () => gone.abort(GONE));
+      res.once("close", () => {
+        if (!res.writableFinished) gone.abort(GONE);
+      });
       const { signal } = gone;
       const arrival: Arrival = { ...proof, signal };
       let dispose = async () => {};
@@ -42,7 +44,8 @@ export function createModern(house: House): Modern {
           house.log.debug({ reason: error.message }, "a request was answered with an error"),
       });
       try {
-        const response = await handler.fetch(toWebRequest(req, signal), { parsedBody: body });
+        const request = hasModules ? toWebRequest(req, signal) : glimpse(req, signal);
+        const response = await handler.fetch(request, { parsedBody: body });
         // A stream of changes lives on without tools.
         if ((body as { method?: unknown } | undefined)?.method === "subscriptions/listen") await dispose();
         await sendResponse(response, res, signal);
@@ -63,14 +66,22 @@ function toWebRequest(req: IncomingMessage, signal: AbortSignal): Request {
   return new Request("http://localhost/mcp", { method: req.method ?? "", headers, signal });
 }
 
+/** As much of a Request as the SDK itself reads. Only a module's handlers could ask for more. */
+function glimpse({ method, headers }: IncomingMessage, signal: AbortSignal): Request {
+  const get = (name: string) => headers[name.toLowerCase()] ?? null;
+  return { method, signal, headers: { get } } as unknown as Request;
+}
+
 /** One answer in one piece, a stream as it comes. */
 async function sendResponse(response: Response, res: ServerResponse, gone: AbortSignal): Promise<void> {
-  res.statusCode = response.status;
-  for (const [name, value] of response.headers) res.setHeader(name, value);
-  if (!response.headers.get("content-type")?.startsWith("text/event-stream")) {
-    res.end(Buffer.from(await response.arrayBuffer()));
+  const headers = Object.fromEntries(response.headers);
+  if (!headers["content-type"]?.startsWith("text/event-stream")) {
+    const text = await response.text();
+    // With its length and in one string, head and body leave in one write.
+    res.writeHead(response.status, { ...headers, "content-length": Buffer.byteLength(text) }).end(text);
     return;
   }
+  res.writeHead(response.status, headers);
   res.flushHeaders();
   try {
     for await (const chunk of response.body ?? []) {
