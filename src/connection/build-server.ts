@@ -157,7 +157,7 @@ function setToolHandlers(
       told.add(name);
       return !isTaken;
     });
-    return { tools: [...toolkit.list(), ...others] };
+    return { tools: others.length > 0 ? [...toolkit.list(), ...others] : toolkit.list() };
   });
   set("tools/call", async (request, context) => {
     const { name, arguments: args } = request.params as { name: string; arguments?: unknown };

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { hash as digest, randomBytes, timingSafeEqual } from "node:crypto";
 import { isScope } from "../context/scopes.ts";
 import type { Database } from "../database/open.ts";
 import type { KeyRow } from "../database/schema.ts";
@@ -9,7 +9,7 @@ const KEY = /^nsk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})$/;
 const MAX_CACHED = 10_000;
 
 // A fast hash is right here: the secret is random, so there is nothing to guess.
-const hashOf = (secret: string): Buffer => createHash("sha256").update(secret).digest();
+const hashOf = (secret: string): Buffer => digest("sha256", secret, "buffer");
 
 interface KnownKey {
   readonly apiKey: ApiKey;

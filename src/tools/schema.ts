@@ -30,7 +30,50 @@ export function toJsonSchema(schema: Schema<unknown>, side: "input" | "output"):
   if (!trait)
     throw new Error("the schema library has no JSON Schema; use zod 4.2 or later, or JSON Schema itself");
   const { $schema: _dialect, ...json } = trait[side]({ target: "draft-2020-12" });
-  return json;
+  return trim(json, side) as JsonSchema;
+}
+
+const SCHEMA = new Set([
+  "items",
+  "additionalProperties",
+  "propertyNames",
+  "contains",
+  "not",
+  "if",
+  "then",
+  "else",
+]);
+const SCHEMAS = new Set(["anyOf", "oneOf", "allOf", "prefixItems"]);
+const NAMED_SCHEMAS = new Set([
+  "properties",
+  "patternProperties",
+  "dependentSchemas",
+  "$defs",
+  "definitions",
+]);
+
+/**
+ * Without what says nothing: keys of JSON are strings, and more properties are allowed where none are forbidden. What we
+ * answer is not closed either: a client has no use for knowing, and every listing would carry it.
+ */
+function trim(schema: unknown, side: "input" | "output"): unknown {
+  if (typeof schema !== "object" || schema === null) return schema;
+  const trimmed = Object.entries(schema)
+    .filter(([word, value]) => !isEmptyWord(word, value, side))
+    .map(([word, value]) => {
+      if (SCHEMA.has(word)) return [word, trim(value, side)];
+      if (SCHEMAS.has(word)) return [word, (value as unknown[]).map((part) => trim(part, side))];
+      if (!NAMED_SCHEMAS.has(word)) return [word, value];
+      const named = Object.entries(value).map(([name, part]) => [name, trim(part, side)]);
+      return [word, Object.fromEntries(named)];
+    });
+  return Object.fromEntries(trimmed);
+}
+
+function isEmptyWord(word: string, value: unknown, side: "input" | "output"): boolean {
+  if (word === "propertyNames") return JSON.stringify(value) === '{"type":"string"}';
+  if (word !== "additionalProperties") return false;
+  return value === false ? side === "output" : JSON.stringify(value) === "{}";
 }
 
 /** Checks `value`: the parsed value, or one sentence for each thing that is wrong with it. */

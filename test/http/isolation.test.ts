@@ -12,10 +12,14 @@ import {
 } from "./caller.ts";
 import { LEGACY, type Served, serve } from "./harness.ts";
 
-/** An answer as a caller sees it, without the clock, the ids that it asked with, and the id of the failure. */
+/**
+ * An answer as a caller sees it, without the clock, how it was cut up, the ids that it asked with, and those of the
+ * failure and of the stream's events.
+ */
 function seen({ status, headers, text }: Answer, ...asked: string[]): string {
-  const { date: _date, "content-length": _length, ...rest } = headers;
+  const { date: _date, "content-length": _length, "transfer-encoding": _coding, ...rest } = headers;
   let words = text.replaceAll(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, "<uuid>");
+  words = words.replaceAll(/^id: \S+-\d+$/gm, "id: <event>");
   for (const id of asked) words = words.replaceAll(id, "<asked>");
   return JSON.stringify({ status, rest, words });
 }

@@ -1,7 +1,9 @@
 import { fromJsonSchema } from "@modelcontextprotocol/server";
 import { describe, expect, it } from "vitest";
+import { z } from "zod";
 import type { OpenContext } from "../../src/connection/connection.ts";
 import type { ToolResult } from "../../src/tools/define.ts";
+import { toJsonSchema } from "../../src/tools/schema.ts";
 import { ask, endedRun, openProgram } from "../program.ts";
 
 const LATER = { execute_at: "2099-02-20 09:00:00", timezone: "Europe/Berlin" };
@@ -14,6 +16,25 @@ async function problemsOf({ toolkit }: OpenContext, name: string, result: ToolRe
   const checked = await fromJsonSchema(schema as never)["~standard"].validate(value);
   return checked.issues;
 }
+
+describe("a listed schema", () => {
+  it("leaves out words that say nothing, and nothing that is named like them", () => {
+    const named = { propertyNames: z.string(), additionalProperties: z.record(z.string(), z.unknown()) };
+    const map = { type: "object" };
+    expect(toJsonSchema(z.strictObject(named), "input")).toEqual({
+      type: "object",
+      properties: { propertyNames: { type: "string" }, additionalProperties: map },
+      required: ["propertyNames", "additionalProperties"],
+      additionalProperties: false,
+    });
+    const answer = z.object({ parts: z.array(z.object({ of: z.enum(["additionalProperties"]) })) });
+    expect(JSON.stringify(toJsonSchema(answer, "output"))).not.toContain("false");
+    expect(toJsonSchema(z.record(z.enum(["a"]), z.number()), "input")).toMatchObject({
+      propertyNames: { enum: ["a"] },
+      additionalProperties: { type: "number" },
+    });
+  });
+});
 
 describe("every built-in tool", () => {
   it("answers with what its own output schema says, and with text for the model", async () => {

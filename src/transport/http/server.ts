@@ -193,10 +193,14 @@ function showMetadata({ config, house }: Parts, issuer: string): RequestHandler 
   };
 }
 
-/** A header that names the 2026 era settles it, whatever else is wrong; else the SDK's own rules decide. */
+/**
+ * A header that names the 2026 era settles it, whatever else is wrong, and so does an older one within a session; else
+ * the SDK's own rules decide.
+ */
 function isLegacy({ req, body }: Exchange): boolean {
   const version = req.headers["mcp-protocol-version"];
   if (version === MODERN && req.method === "POST") return false;
+  if (version !== undefined && version < MODERN && req.headers["mcp-session-id"] !== undefined) return true;
   const header = version === undefined ? {} : { protocolVersionHeader: String(version) };
   return classifyInboundRequest({ httpMethod: req.method ?? "", ...header, body }).kind === "legacy";
 }

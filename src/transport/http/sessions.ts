@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { NodeStreamableHTTPServerTransport } from "@modelcontextprotocol/node";
-import { isInitializeRequest } from "@modelcontextprotocol/server";
+import { isInitializeRequest, WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/server";
 import { type House, openConnection } from "../../connection/connection.ts";
 import type { Exchange } from "./admit.ts";
 import { noSuchSession, refuse } from "./answers.ts";
@@ -9,13 +8,18 @@ import { createEventStore } from "./events.ts";
 import type { Limits } from "./limits.ts";
 import type { Live } from "./live.ts";
 import type { Proof } from "./proof.ts";
+import { sendResponse, toWebRequest } from "./web.ts";
 
 interface Session {
   /** Who uses it, by the credential that was used last. */
   proof: Proof;
-  readonly transport: NodeStreamableHTTPServerTransport;
+  readonly transport: WebStandardStreamableHTTPServerTransport;
   readonly atWork: AtWork;
+  /** Aborts when the session ends. */
+  readonly signal: AbortSignal;
   unwatch: () => void;
+  /** Closes its transport, and resolves when its tools are gone. */
+  end: () => Promise<void>;
   /** Responses at work for it; it is idle when there are none. */
   open: number;
   lastUsedAt: number;
@@ -41,6 +45,7 @@ export function createSessions(parts: {
 }): Sessions {
   const { house, limits, live, idleMs, now } = parts;
   const sessions = new Map<string, Session>();
+  const hasModules = house.registers.length > 0;
 
   const open = async (exchange: Exchange) => {
     const { proof, res } = exchange;
@@ -53,7 +58,7 @@ export function createSessions(parts: {
         { headers: { "Retry-After": "5" } },
       );
     const ended = new AbortController();
-    const transport = new NodeStreamableHTTPServerTransport({
+    const transport = new WebStandardStreamableHTTPServerTransport({
       sessionIdGenerator: randomUUID,
       eventStore: createEventStore(),
       retryInterval: RETRY_MS,
@@ -61,7 +66,17 @@ export function createSessions(parts: {
     });
     const atWork = trackCalls(transport);
     const unwatch = live.watch(proof, () => void transport.close());
-    const session: Session = { proof, transport, atWork, unwatch, open: 0, lastUsedAt: now() };
+    const { signal } = ended;
+    const session: Session = {
+      proof,
+      transport,
+      atWork,
+      signal,
+      unwatch,
+      end: () => transport.close(),
+      open: 0,
+      lastUsedAt: now(),
+    };
     const end = () => {
       session.unwatch();
       atWork.end();
@@ -70,8 +85,12 @@ export function createSessions(parts: {
       if (transport.sessionId) sessions.delete(transport.sessionId);
     };
     try {
-      const { server } = await openConnection(house, { ...proof, signal: ended.signal }, "legacy");
+      const { server, dispose } = await openConnection(house, { ...proof, signal }, "legacy");
       transport.onclose = end;
+      session.end = async () => {
+        await transport.close();
+        await dispose();
+      };
       await server.connect(transport);
       await hand(session, exchange);
       // An initialize that the transport refused opened nothing.
@@ -91,7 +110,8 @@ export function createSessions(parts: {
       session.lastUsedAt = now();
     });
     session.atWork.hold(exchange);
-    await session.transport.handleRequest(req, res, body);
+    const request = toWebRequest(req, session.signal, hasModules);
+    await sendResponse(await session.transport.handleRequest(request, { parsedBody: body }), res);
   };
 
   /** A session may go on with another credential of the same worth; it ends with the one that was used last. */
@@ -128,7 +148,7 @@ export function createSessions(parts: {
     },
     async close() {
       clearInterval(timer);
-      await Promise.all([...sessions.values()].map(({ transport }) => transport.close()));
+      await Promise.all([...sessions.values()].map((session) => session.end()));
     },
   };
 }
