@@ -5,6 +5,7 @@ const BENCHES: Record<string, () => Promise<unknown>> = {
   ghosts: async () => (await import("./ghosts.ts")).benchGhosts(),
   "million-jobs": async () => (await import("./million-jobs.ts")).benchMillionJobs(),
   http: async () => (await import("./http.ts")).benchHttp(),
+  crowd: async () => (await import("./crowd.ts")).benchCrowd(),
 };
 
 const wanted = process.argv.slice(2);

@@ -6,10 +6,13 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { SCOPES } from "../../src/context/scopes.ts";
+import { openDatabase } from "../../src/database/open.ts";
+import { openKeyRing } from "../../src/keys/database.ts";
 
 const run = promisify(execFile);
 export const ROOT = new URL("../..", import.meta.url).pathname;
-const SHARED = join(ROOT, "../shared/bench");
+export const SHARED = join(ROOT, "../shared/bench");
 
 /** Whether the yardstick scripts are here; the product and its tests never need them. */
 export const hasYardsticks = (): boolean => existsSync(join(SHARED, "bare.mjs"));
@@ -26,6 +29,7 @@ export interface Started {
   readonly url: string;
   readonly pid: number;
   readonly token?: string;
+  readonly tokens?: readonly string[];
   stop(): Promise<void>;
 }
 
@@ -65,36 +69,39 @@ export async function startBare(): Promise<Started> {
   return startServer([join(SHARED, "bare.mjs"), "http", String(port)], {}, port);
 }
 
-/** The built product, with authentication and isolation on and no pace limit. */
-export async function startBuilt(): Promise<Started> {
+/** The built product, with authentication and isolation on and no pace limit, and a key for each of so many users. */
+export async function startBuilt(users = 1): Promise<Started> {
   const port = await freePort();
   const data = await mkdtemp(join(tmpdir(), "nightshift-bench-"));
-  const cli = join(ROOT, "dist/cli.js");
-  const { stdout } = await run(process.execPath, [
-    cli,
-    "keys",
-    "create",
-    "--user",
-    "bench",
-    "--data",
-    data,
-    "--json",
-  ]);
-  const { key } = JSON.parse(stdout) as { key: string };
+  const tokens = await createKeys(data, users);
   const env = {
     NIGHTSHIFT_CALLS_PER_SECOND: "0",
     NIGHTSHIFT_LOG_LEVEL: "error",
     NIGHTSHIFT_MAX_SESSIONS: "100000",
   };
-  const started = await startServer([cli, "serve", "--data", data, "--port", String(port)], env, port);
+  const args = [join(ROOT, "dist/cli.js"), "serve", "--data", data, "--port", String(port)];
+  const started = await startServer(args, env, port);
   return {
     ...started,
-    token: key,
+    token: tokens[0] ?? "",
+    tokens,
     stop: async () => {
       await started.stop();
       await rm(data, { recursive: true, force: true });
     },
   };
+}
+
+async function createKeys(data: string, users: number): Promise<string[]> {
+  const database = await openDatabase({ file: join(data, "jobs.sqlite"), clock: Date.now });
+  const ring = openKeyRing(database, Date.now);
+  const created = await Promise.all(
+    Array.from({ length: users }, (_, i) =>
+      ring.create({ userId: `user_${i}`, scopes: SCOPES, expiresAt: null }),
+    ),
+  );
+  await database.close();
+  return created.map(({ key }) => key);
 }
 
 /** The middle of several measurements. */
