@@ -42,6 +42,7 @@ const show = ({ from, to, how }: Import): string => `${from} -> ${to} (${how})`;
 
 /** Who may import whom when the program runs. Everybody may import itself, `errors` and `version`. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  backup: [],
   context: [],
   errors: [],
   log: [],
@@ -50,8 +51,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   lazily: [],
   releases: [],
   config: ["log"],
-  facts: [],
-  database: [],
+  facts: ["backup"],
+  database: ["backup"],
   jobs: ["database", "runs"],
   runs: ["database", "jobs"],
   model: [],

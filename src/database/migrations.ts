@@ -122,22 +122,36 @@ const MIGRATIONS: readonly (readonly string[])[] = [
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
 
+export interface MigrateOptions {
+  /** Default: this Nightshift's own. */
+  readonly migrations?: readonly (readonly string[])[];
+  /** Keeps a copy of the file as it is, of that version. Called before the first step, and not for an empty file. */
+  readonly backUp?: (version: number) => Promise<void>;
+}
+
 /**
- * Brings the database to SCHEMA_VERSION in one transaction: all of it or nothing, and a second process that starts
+ * Brings the database to the last version in one transaction: all of it or nothing, and a second process that starts
  * at the same time waits and finds it done. Rejects with DATA_UNAVAILABLE when a newer Nightshift wrote the file.
  */
-export async function migrate(db: Kysely<Tables>, now: number): Promise<void> {
+export async function migrate(
+  db: Kysely<Tables>,
+  now: number,
+  { migrations = MIGRATIONS, backUp }: MigrateOptions = {},
+): Promise<void> {
+  const known = migrations.length;
   // The usual start: one read, no lock.
-  if ((await readVersion(db).catch(() => 0)) === SCHEMA_VERSION) return;
+  if ((await readVersion(db).catch(() => 0)) === known) return;
   await db.transaction().execute(async (trx) => {
     const run = (sql: string) => trx.executeQuery(CompiledQuery.raw(sql));
     await run(
       "create table if not exists schema_version (version integer not null primary key, applied_at bigint not null)",
     );
     const found = await readVersion(trx);
-    if (found > SCHEMA_VERSION) throw newerFile(found);
-    for (let version = found; version < SCHEMA_VERSION; version++) {
-      for (const sql of MIGRATIONS[version] ?? []) await run(sql);
+    if (found > known) throw newerFile(found, known);
+    // With the lock in hand: what is copied is what the steps begin with, and nobody comes between.
+    if (found > 0 && found < known) await backUp?.(found);
+    for (let version = found; version < known; version++) {
+      for (const sql of migrations[version] ?? []) await run(sql);
       await trx
         .insertInto("schema_version")
         .values({ version: version + 1, applied_at: now })
@@ -154,10 +168,10 @@ async function readVersion(db: Kysely<Tables>): Promise<number> {
   return Number(row?.version ?? 0);
 }
 
-const newerFile = (found: number): NightshiftError =>
+const newerFile = (found: number, known: number): NightshiftError =>
   new NightshiftError(
     "DATA_UNAVAILABLE",
-    `The jobs database was written by a newer Nightshift (version ${found} of its tables; this one knows ${SCHEMA_VERSION}). ` +
+    `The jobs database was written by a newer Nightshift (version ${found} of its tables; this one knows ${known}). ` +
       "Update Nightshift, or use another data folder.",
-    { found, known: SCHEMA_VERSION },
+    { found, known },
   );

@@ -1,10 +1,10 @@
-import { closeSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Kysely, Transaction } from "kysely";
 import { NightshiftError } from "../errors.ts";
 import { openWalFlush } from "./flush.ts";
 import type { Tables } from "./schema.ts";
-import { openSqlite } from "./sqlite.ts";
+import { backUpSqlite, openSqlite } from "./sqlite.ts";
 
 /** The jobs database, open. What stores are built on; it knows no user. */
 export interface Database {
@@ -29,7 +29,10 @@ export interface OpenOptions {
   readonly lockPatienceMs?: number;
 }
 
-/** Opens the jobs database and brings its tables up to date. Rejects with DATA_UNAVAILABLE. */
+/**
+ * Opens the jobs database and brings its tables up to date, with a copy of an older file beside it (`….v1.bak`).
+ * Rejects with DATA_UNAVAILABLE.
+ */
 export async function openDatabase({ file, clock, lockPatienceMs = 10_000 }: OpenOptions): Promise<Database> {
   prepareFile(file);
   // Kysely takes a noticeable part of a cold start, so it is loaded here and imported as types everywhere else.
@@ -37,7 +40,9 @@ export async function openDatabase({ file, clock, lockPatienceMs = 10_000 }: Ope
   const sqlite = await openSqlite(file, lockPatienceMs);
   const kysely = new Kysely<Tables>({ dialect: sqlite.dialect });
   try {
-    await migrate(kysely, clock());
+    await migrate(kysely, clock(), {
+      backUp: (version) => backUpSqlite(file, `${file}.v${version}.bak`),
+    });
     const wal = await openWalFlush(file);
     return {
       kysely,
@@ -63,8 +68,10 @@ function prepareFile(file: string): void {
   if (file === ":memory:") return;
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    closeSync(openSync(file, "a", 0o600));
+    // Never opened when it is there: closing it again would take SQLite's locks on it from the rest of this process.
+    closeSync(openSync(file, "wx", 0o600));
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST" && existsSync(file)) return;
     throw new NightshiftError(
       "DATA_UNAVAILABLE",
       "The jobs database could not be created; check that the data folder exists and may be written to.",

@@ -7,6 +7,7 @@ import type {
   QueryResult,
   TransactionSettings,
 } from "kysely";
+import { writeBackup } from "../backup.ts";
 import { toDataError } from "./failures.ts";
 import { whileLocked } from "./retry.ts";
 
@@ -54,6 +55,19 @@ export async function openSqlite(file: string, lockPatienceMs: number): Promise<
     dataVersion: () => Number(version.get()?.data_version),
     close,
   };
+}
+
+/** Copies the file as last committed to `target`, whoever has it open. Rejects with DATA_UNAVAILABLE. */
+export async function backUpSqlite(file: string, target: string): Promise<void> {
+  const { backup, DatabaseSync } = await import("node:sqlite");
+  const source = new DatabaseSync(file, { readOnly: true });
+  try {
+    await writeBackup(target, (path) => backup(source, path));
+  } catch (error) {
+    throw toDataError(error);
+  } finally {
+    source.close();
+  }
 }
 
 function openFile(Database: typeof DatabaseSync, file: string): DatabaseSync {

@@ -1,28 +1,35 @@
+import { open } from "node:fs/promises";
 import type { KeyvSqlite } from "@keyv/sqlite";
 import type { Keyv } from "keyv";
 import { NightshiftError } from "../errors.ts";
 import { whileLocked } from "./failures.ts";
+import { type Migrations, migrateFacts } from "./migrate.ts";
 import type { StoredFact } from "./rules.ts";
 
 /** SQLite's own wait, kept short: it holds a thread of the pool, and `whileLocked` waits without one. */
 const BUSY_TIMEOUT_MS = 100;
 
 /**
+ * Each entry brings the file from its index to the next version, which SQLite keeps as `user_version`. Never edit one
+ * that was released: add another.
+ *
  * Beside Keyv's table: a count of changes for each user, kept by triggers, so that whoever writes, in whichever
  * process, every reader can tell by one small query whether its copy of a user's facts is still good. (SQLite's
  * data_version says only that somebody wrote something.) And the secret that signs cursors.
  */
-const SCHEMA = [
-  `CREATE TABLE IF NOT EXISTS fact_changes (
-     user_key TEXT PRIMARY KEY, changes INTEGER NOT NULL, removals INTEGER NOT NULL) WITHOUT ROWID`,
-  ...(["INSERT", "UPDATE", "DELETE"] as const).map((event) => {
-    const removals = event === "INSERT" ? 0 : 1;
-    return `CREATE TRIGGER IF NOT EXISTS fact_${event.toLowerCase()} AFTER ${event} ON keyv BEGIN
-      INSERT INTO fact_changes VALUES (substr(${event === "DELETE" ? "old" : "new"}.key, 1, 64), 1, ${removals})
-      ON CONFLICT (user_key) DO UPDATE SET changes = changes + 1, removals = removals + ${removals}; END`;
-  }),
-  "CREATE TABLE IF NOT EXISTS fact_secrets (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-  "INSERT OR IGNORE INTO fact_secrets VALUES ('cursor', lower(hex(randomblob(32))))",
+export const MIGRATIONS: Migrations = [
+  [
+    `CREATE TABLE fact_changes (
+       user_key TEXT PRIMARY KEY, changes INTEGER NOT NULL, removals INTEGER NOT NULL) WITHOUT ROWID`,
+    ...(["INSERT", "UPDATE", "DELETE"] as const).map((event) => {
+      const removals = event === "INSERT" ? 0 : 1;
+      return `CREATE TRIGGER fact_${event.toLowerCase()} AFTER ${event} ON keyv BEGIN
+        INSERT INTO fact_changes VALUES (substr(${event === "DELETE" ? "old" : "new"}.key, 1, 64), 1, ${removals})
+        ON CONFLICT (user_key) DO UPDATE SET changes = changes + 1, removals = removals + ${removals}; END`;
+    }),
+    "CREATE TABLE fact_secrets (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    "INSERT INTO fact_secrets VALUES ('cursor', lower(hex(randomblob(32))))",
+  ],
 ];
 
 /** Runs one statement. Parameters are bound, never pasted in. */
@@ -41,14 +48,23 @@ export interface FactsFile {
   close(): Promise<void>;
 }
 
-/** Opens or makes the file. Rejects with DATA_UNAVAILABLE; a later try starts afresh. */
-export function openFactsFile(file: string, patienceMs: number): Promise<FactsFile> {
+/**
+ * Opens or makes the file and brings its tables up to date, with a copy of an older file beside it (`….v1.bak`).
+ * Rejects with DATA_UNAVAILABLE; a later try starts afresh.
+ */
+export function openFactsFile(
+  file: string,
+  patienceMs: number,
+  migrations: Migrations = MIGRATIONS,
+): Promise<FactsFile> {
   return whileLocked(patienceMs, async () => {
     // Loaded on first use: together they cost a start about 20 ms and a native library.
     const [{ Keyv }, { KeyvSqlite }] = await Promise.all([import("keyv"), import("@keyv/sqlite")]);
     const connect = () =>
       connectTo(new KeyvSqlite({ uri: `sqlite://${file}`, busyTimeout: BUSY_TIMEOUT_MS }));
+    await makePrivate(file);
     const writer = await connect();
+    let reader: KeyvSqlite | undefined;
     try {
       const write = queryOf(writer);
       // In WAL mode readers never wait for a writer; FULL makes a commit survive a power cut, as `save` promises.
@@ -56,9 +72,10 @@ export function openFactsFile(file: string, patienceMs: number): Promise<FactsFi
       await write("PRAGMA synchronous = FULL");
       // What a user forgets is overwritten, not only unlinked.
       await write("PRAGMA secure_delete = ON");
-      for (const statement of SCHEMA) await write(statement);
+      reader = await connect();
+      const read = queryOf(reader);
+      await migrateFacts({ file, read, write, migrations });
       const [secret] = await write<{ value: string }>("SELECT value FROM fact_secrets WHERE name = 'cursor'");
-      const reader = await connect();
       const keyv = new Keyv<StoredFact>(writer, {
         namespace: "",
         useKeyPrefix: false,
@@ -66,22 +83,32 @@ export function openFactsFile(file: string, patienceMs: number): Promise<FactsFi
         emitErrors: false,
       });
       return {
-        read: queryOf(reader),
+        read,
         write,
         keyv,
         cursorSecret: secret?.value ?? "",
         parse: (value) => parseRow(keyv, value),
         // One after the other: the last to close empties the write-ahead log, and of two at once neither is last.
         close: async () => {
-          await reader.close();
+          await reader?.close();
           await writer.close();
         },
       };
     } catch (error) {
+      await reader?.close();
       await writer.close();
       throw error;
     }
   });
+}
+
+/**
+ * Made before SQLite does, which would let everybody read it. Never opened when it is there: closing it again would
+ * take SQLite's locks on it from the rest of this process. What is wrong with the folder, SQLite will say.
+ */
+async function makePrivate(file: string): Promise<void> {
+  const made = await open(file, "wx", 0o600).catch(() => undefined);
+  await made?.close();
 }
 
 /** The adapter connects in its constructor; a failure then shows at the first query. */

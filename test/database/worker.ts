@@ -1,4 +1,4 @@
-// A process of its own for the tests beside it: `node worker.ts <task> <file> [run log]`. Says "ready", waits for a
+// A process of its own for the tests beside it: `node worker.ts <task> <file> [run log | migrations]`. Says "ready", waits for a
 // line on stdin so that several start together, and answers with one line of JSON.
 
 import { once } from "node:events";
@@ -8,6 +8,7 @@ import { openDatabase } from "../../src/database/open.ts";
 import type { Outcome } from "../../src/runs/run.ts";
 import { createOccurrences } from "../../src/scheduler/ledger.ts";
 import type { Claimed } from "../../src/scheduler/occurrences.ts";
+import { migrateTo } from "./migrating.ts";
 
 const [, , task, file = "", log = ""] = process.argv;
 const NOW = Date.UTC(2026, 1, 21);
@@ -55,6 +56,7 @@ await import("kysely");
 process.stdout.write("ready\n");
 await once(process.stdin, "data");
 process.stdin.destroy();
+if (task === "migrate") await migrateTo(file, JSON.parse(log), NOW);
 if (task === "open") await (await openDatabase({ file, clock: () => NOW })).close();
-const answer = task === "open" ? [] : await drain(task === "work");
+const answer = task === "open" || task === "migrate" ? [] : await drain(task === "work");
 process.stdout.write(`${JSON.stringify(answer)}\n`);

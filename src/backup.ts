@@ -1,0 +1,20 @@
+import { open, rename, rm } from "node:fs/promises";
+
+/**
+ * Has `copy` write a copy of a data file to an empty file that only this account may read, and puts it in place as
+ * `target` once it is whole and on the disk, instead of an older one. Rejects with what `copy` rejected with.
+ */
+export async function writeBackup(target: string, copy: (path: string) => Promise<unknown>): Promise<void> {
+  const unfinished = `${target}.${process.pid}.tmp`;
+  await rm(unfinished, { force: true });
+  try {
+    await (await open(unfinished, "wx", 0o600)).close();
+    await copy(unfinished);
+    const written = await open(unfinished, "r+");
+    await written.sync().finally(() => written.close());
+    await rename(unfinished, target);
+  } catch (error) {
+    await rm(unfinished, { force: true });
+    throw error;
+  }
+}
