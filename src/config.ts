@@ -89,6 +89,13 @@ export const configSchema = z.strictObject({
     .default(5_000_000)
     .describe("model tokens of a user's ghosts in a day (UTC), 0 = no limit"),
   maxJobs: whole(1, 10_000_000).default(1_000).describe("jobs a user may keep active"),
+  keepRunsDays: whole(0, 36_500).default(90).describe("days that an ended run is kept, 0 = for ever"),
+  keepRunsPerJob: whole(0, 1_000_000_000)
+    .default(1_000)
+    .describe("runs kept of each job, the newest, 0 = all"),
+  keepTranscriptsDays: whole(0, 36_500)
+    .default(30)
+    .describe("days that an ended run's transcript is kept, 0 = as long as the run"),
 });
 
 export type Config = z.output<typeof configSchema>;
@@ -132,6 +139,9 @@ export const ENVIRONMENT: Readonly<Record<ConfigKey, string>> = {
   maxRunsPerDay: "NIGHTSHIFT_MAX_RUNS_PER_DAY",
   maxTokensPerDay: "NIGHTSHIFT_MAX_TOKENS_PER_DAY",
   maxJobs: "NIGHTSHIFT_MAX_JOBS",
+  keepRunsDays: "NIGHTSHIFT_KEEP_RUNS_DAYS",
+  keepRunsPerJob: "NIGHTSHIFT_KEEP_RUNS_PER_JOB",
+  keepTranscriptsDays: "NIGHTSHIFT_KEEP_TRANSCRIPTS_DAYS",
 };
 
 /** Settings that are lists: with commas between their items in the environment. */

@@ -9,6 +9,7 @@ import type { JobBook } from "./jobs/store.ts";
 import type { Log } from "./log.ts";
 import { openModel } from "./model/provider.ts";
 import { openDailyTokens } from "./runs/daily.ts";
+import { startRetention } from "./runs/housekeeping.ts";
 import { openJobTokens } from "./runs/job-tokens.ts";
 import { isEnded } from "./runs/run.ts";
 import type { RunBook } from "./runs/store.ts";
@@ -48,12 +49,14 @@ export async function openNight(
   const reach: Reach = { kinds: reachableKinds(config), ...(onlyUserKey && { userKey: onlyUserKey }) };
   const { clock, threads } = await openClock(parts, reach, config.spareThreads);
   await clock.start();
+  const retention = startRetention(await parts.database(), { keep: config, log, now });
   const folder =
     config.jobsDir && (await watchJobs(config.jobsDir, folderBook, { log, now, wake: clock.wake }));
   return {
     wake: clock.wake,
     async close() {
       await (folder || undefined)?.close();
+      await retention.stop();
       await clock.stop({ graceMs: 5_000 });
       await threads.close();
     },

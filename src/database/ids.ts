@@ -12,6 +12,9 @@ let count = 0;
 export function newId(prefix: "job" | "run", nowMs: number): string {
   count = nowMs === lastMs ? (count + 1) & 0xfff : 0;
   lastMs = nowMs;
-  const time = Math.max(0, nowMs).toString(16).padStart(12, "0");
-  return `${prefix}_${time}${count.toString(16).padStart(3, "0")}${randomBytes(RANDOM_BYTES).toString("hex")}`;
+  return `${idBound(prefix, nowMs)}${count.toString(16).padStart(3, "0")}${randomBytes(RANDOM_BYTES).toString("hex")}`;
 }
+
+/** Sorts before every id that is made at `ms` or later, and after all that were made earlier. */
+export const idBound = (prefix: "job" | "run", ms: number): string =>
+  `${prefix}_${Math.max(0, ms).toString(16).padStart(12, "0")}`;

@@ -69,6 +69,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     "create index runs_queued_of_user on runs (user_key, kind, due_at, run_id) where due_at is not null",
     "create index runs_held on runs (job_id, held_for) where held_for is not null",
     "create index runs_open on runs (job_id, status) where finished_at is null",
+    "create index runs_ended on runs (finished_at, run_id) where finished_at is not null",
     "create index runs_leased on runs (lease_until) where lease_until is not null",
     `create table transcripts (
       run_id text not null primary key references runs (run_id) on delete cascade,
@@ -86,7 +87,8 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       denied_calls bigint not null,
       consecutive_failures bigint not null,
       scheduled_runs bigint not null,
-      last_run_id text
+      last_run_id text,
+      forgotten_until bigint
     )`,
     `create table turns (
       user_key text not null,

@@ -95,6 +95,8 @@ export interface CountersRow {
   consecutive_failures: number;
   scheduled_runs: number;
   last_run_id: string | null;
+  /** Runs of occurrences up to here may have been deleted: none of these is run any more. See runs/retention.ts. */
+  forgotten_until: number | null;
 }
 
 /** When a user is next to be served, for each kind of action: see runs/turns.ts. */

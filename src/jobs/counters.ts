@@ -21,6 +21,8 @@ export interface Counters {
   readonly scheduledRuns: number;
   /** The newest run that has ended after it had started, and not as skipped. */
   readonly lastRunId: string | null;
+  /** Epoch ms: occurrences up to here have had what they get, though their runs may have been deleted. */
+  readonly forgottenUntil: number | null;
 }
 
 export const NO_COUNTS: Counters = Object.freeze({
@@ -34,6 +36,7 @@ export const NO_COUNTS: Counters = Object.freeze({
   consecutiveFailures: 0,
   scheduledRuns: 0,
   lastRunId: null,
+  forgottenUntil: null,
 });
 
 const ZERO = {
@@ -54,13 +57,21 @@ export async function addCounts(
   trx: Transaction<Tables>,
   { jobId, userKey }: { readonly jobId: string; readonly userKey: string },
   added: Partial<Record<Count, number>>,
-  set: Partial<Pick<CountersRow, "consecutive_failures" | "last_run_id">> = {},
+  set: Partial<Pick<CountersRow, "consecutive_failures" | "last_run_id" | "forgotten_until">> = {},
 ): Promise<void> {
   const counted = (Object.entries(added) as [Count, number][]).filter(([, by]) => by !== 0);
   if (counted.length === 0 && Object.keys(set).length === 0) return;
   await trx
     .insertInto("job_counters")
-    .values({ job_id: jobId, user_key: userKey, last_run_id: null, ...ZERO, ...added, ...set })
+    .values({
+      job_id: jobId,
+      user_key: userKey,
+      last_run_id: null,
+      forgotten_until: null,
+      ...ZERO,
+      ...added,
+      ...set,
+    })
     .onConflict((conflict) =>
       conflict.column("job_id").doUpdateSet((eb) => ({
         ...Object.fromEntries(counted.map(([name, by]) => [name, eb(`job_counters.${name}`, "+", by)])),
@@ -97,4 +108,5 @@ const toCounters = (row: CountersRow): Counters => ({
   consecutiveFailures: Number(row.consecutive_failures),
   scheduledRuns: Number(row.scheduled_runs),
   lastRunId: row.last_run_id,
+  forgottenUntil: row.forgotten_until === null ? null : Number(row.forgotten_until),
 });

@@ -1,7 +1,7 @@
 import type { Transaction } from "kysely";
 import type { RunRow, Tables } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
-import { addCounts } from "../jobs/counters.ts";
+import { addCounts, readCounters } from "../jobs/counters.ts";
 import type { Job } from "../jobs/job.ts";
 import type { Overlap } from "../jobs/policy.ts";
 import { readJob } from "../jobs/row.ts";
@@ -77,6 +77,7 @@ export async function backfill(
 ): Promise<Backfill> {
   const job = await findJob(trx, asked);
   const times = timesIn(job, asked, now);
+  await checkKept(trx, job, times[0]);
   const runs: Run[] = [];
   let alreadyRun = 0;
   const standing = await standingOf(trx, job.jobId);
@@ -103,6 +104,16 @@ function timesIn(job: Job, { from, to }: { from: number; to: number }, now: numb
   if (times.length <= MAX_BACKFILL) return times;
   throw invalid(
     `There are more than ${MAX_BACKFILL} times between \`from\` and \`to\`; ask for a shorter stretch at a time.`,
+  );
+}
+
+/** Whether a time had its run cannot be told once runs of its day have been deleted. */
+async function checkKept(trx: Transaction<Tables>, { jobId, userKey }: Job, first?: number): Promise<void> {
+  const { forgottenUntil = null } = (await readCounters(trx, userKey, [jobId])).get(jobId) ?? {};
+  if (first === undefined || forgottenUntil === null || first > forgottenUntil) return;
+  throw new NightshiftError(
+    "INVALID_ARGUMENTS",
+    `Runs of this job up to ${new Date(forgottenUntil).toISOString()} are no longer kept, so none of these times is run again; let \`from\` be later.`,
   );
 }
 

@@ -28,7 +28,8 @@ export interface RunBook {
    * Queues a run for each time that the job's schedule has from `from` to `to` (epoch ms, both counted), oldest first
    * and one after the other unless the job's overlap is `allow_all`. A time that has its run, waiting, at work or
    * succeeded, gets no second one. All of them or none: rejects with JOB_NOT_FOUND, JOB_STATE, JOB_LIMIT_REACHED,
-   * and INVALID_ARGUMENTS for a future or a stretch of more than a hundred times.
+   * and INVALID_ARGUMENTS for a future, for times of which the runs are no longer kept, and for a stretch of more than
+   * a hundred times.
    */
   backfill(jobId: string, span: { from: number; to: number }): Promise<Backfill>;
   /**

@@ -1,6 +1,6 @@
 import type { Transaction } from "kysely";
 import type { JobRow, RunRow, Tables } from "../database/schema.ts";
-import { addCounts, type Count, readCounters } from "../jobs/counters.ts";
+import { addCounts, type Count, NO_COUNTS, readCounters } from "../jobs/counters.ts";
 import type { Job } from "../jobs/job.ts";
 import { dropRest, type PlannedRun, planDue } from "../jobs/plan.ts";
 import { readJob } from "../jobs/row.ts";
@@ -43,14 +43,19 @@ export async function takeOccurrence(
   }
   const { job, due } = plan;
   const book = openLedgerOf(trx, job, options);
-  if (due.missed) {
+  const counters = (await readCounters(trx, job.userKey, [job.jobId])).get(job.jobId) ?? NO_COUNTS;
+  const isForgotten = ({ scheduledFor }: { scheduledFor: number }) =>
+    scheduledFor <= (counters.forgottenUntil ?? Number.NEGATIVE_INFINITY);
+  if (due.missed && !isForgotten(due.missed)) {
     const { scheduledFor, count, reason } = due.missed;
     await book.refuse({ scheduledFor, coalesced: count - 1 }, "missed", reason, count);
   }
-  let left = await runsLeft(trx, job);
+  const { maxRuns } = job.policy;
+  let left = maxRuns === null ? null : Math.max(0, maxRuns - counters.scheduledRuns);
   let { next } = due;
   for (const planned of due.runs) {
     if (left === 0) break;
+    if (isForgotten(planned)) continue;
     const place = placeOf(job.policy.overlap, standing, planned.isLate);
     if (place.kind === "refuse" && place.count === "dropped" && planned.isLate) {
       const rest = dropRest(job, planned.scheduledFor, now);
@@ -89,12 +94,6 @@ function planOf(row: JobRow, now: number) {
     // A row that is no job, or a zone or an expression that this Node no longer knows.
     return null;
   }
-}
-
-async function runsLeft(trx: Transaction<Tables>, { jobId, userKey, policy }: Job): Promise<number | null> {
-  if (policy.maxRuns === null) return null;
-  const counters = await readCounters(trx, userKey, [jobId]);
-  return Math.max(0, policy.maxRuns - (counters.get(jobId)?.scheduledRuns ?? 0));
 }
 
 /** Writes the runs of one job's occurrences, and counts them. */

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Database, openDatabase } from "../../src/database/open.ts";
 import { openJobBook } from "../../src/jobs/book.ts";
 import { openRunBook } from "../../src/runs/book.ts";
+import { forgetOldRuns } from "../../src/runs/retention.ts";
 import { createOccurrences } from "../../src/scheduler/ledger.ts";
 import { ALL_KINDS, newJob, START, temporaryFolder, worker } from "./temporary.ts";
 
@@ -72,6 +73,26 @@ describe("queries on a large jobs database", () => {
       }
     },
   );
+
+  it("find by index alone what is no longer to be kept", async () => {
+    const book = openJobBook(db, { userKey: "a", userId: "alice", clock: () => now });
+    const runs = openRunBook(db, { userKey: "a", clock: () => now });
+    const { jobId } = await book.create(newJob());
+    for (let i = 0; i < 450; i++) {
+      const { runId } = await runs.enqueue(jobId);
+      await runs.cancel(runId);
+      await db.kysely.insertInto("transcripts").values({ run_id: runId, steps: "[]" }).execute();
+    }
+    now += 86_400_001;
+    const plans = await plansOf(async () => {
+      const age = { keepRunsPerJob: 0, keepTranscriptsDays: 1, keepRunsDays: 1 };
+      expect(await forgetOldRuns(db, { ...age, keepRunsDays: 0 }, now)).toMatchObject({ transcripts: 450 });
+      const count = { keepRunsPerJob: 240, keepTranscriptsDays: 0, keepRunsDays: 0 };
+      expect(await forgetOldRuns(db, count, now)).toMatchObject({ runs: 210 });
+      expect(await forgetOldRuns(db, age, now)).toMatchObject({ runs: 240 });
+    });
+    expect(reads(plans)).toEqual([]);
+  });
 
   it("read a user's jobs and runs by index alone", async () => {
     const book = openJobBook(db, { userKey: "a", userId: "alice", clock: () => now });

@@ -1,0 +1,192 @@
+import { setTimeout as wait } from "node:timers/promises";
+import type { Transaction } from "kysely";
+import { idBound } from "../database/ids.ts";
+import type { Database } from "../database/open.ts";
+import type { RunRow, Tables } from "../database/schema.ts";
+import { addCounts } from "../jobs/counters.ts";
+
+/** What is kept of runs that have ended; 0 keeps all. */
+export interface Keep {
+  readonly keepRunsDays: number;
+  /** The newest of each job. */
+  readonly keepRunsPerJob: number;
+  readonly keepTranscriptsDays: number;
+}
+
+export interface Forgotten {
+  runs: number;
+  transcripts: number;
+}
+
+const DAY_MS = 86_400_000;
+/** Rows of one transaction, which holds up everybody else's writes for a few ms. */
+const BATCH = 200;
+/** Jobs of one look at how many runs they have. */
+const JOBS_AT_ONCE = 50;
+/** Between two steps, so that whoever waits for the database comes first. */
+const PAUSE_MS = 20;
+
+/**
+ * Deletes what is no longer to be kept, of all users: the system's own work, so it is never handed to a connection.
+ * In small steps with pauses between them; stops between two of them when `signal` says so. Resolves to what it deleted.
+ *
+ * No occurrence is run again for it. A row's (job_id, occurrence) is what tells that an occurrence has been dealt with;
+ * before a row goes, its occurrence goes into the job's `forgotten_until`, up to which nothing is claimed or
+ * backfilled any more. Nothing that is still to run is lost by that: only past occurrences go there, and a job's next
+ * time, from which it catches up whatever its window, is later than all that it has had.
+ */
+export async function forgetOldRuns(
+  db: Database,
+  keep: Keep,
+  now: number,
+  signal?: AbortSignal,
+): Promise<Forgotten> {
+  const forgotten: Forgotten = { runs: 0, transcripts: 0 };
+  const pause = () => wait(PAUSE_MS, undefined, { ref: false, ...(signal && { signal }) });
+  const sweep: Sweep = { db, now, forgotten, pause };
+  const { keepTranscriptsDays, keepRunsDays, keepRunsPerJob } = keep;
+  if (keepTranscriptsDays > 0)
+    await inSteps<string>(pause, (after) => dropTranscripts(sweep, keepTranscriptsDays, after));
+  if (keepRunsDays > 0) await inSteps<Place>(pause, (after) => dropOldRuns(sweep, keepRunsDays, after));
+  if (keepRunsPerJob > 0) await inSteps<string>(pause, (after) => dropSurplus(sweep, keepRunsPerJob, after));
+  return forgotten;
+}
+
+interface Sweep {
+  readonly db: Database;
+  readonly now: number;
+  readonly forgotten: Forgotten;
+  readonly pause: () => Promise<unknown>;
+}
+
+/** Each step begins after the place that the one before has reached; the last one has reached none. */
+async function inSteps<Reached>(
+  pause: () => Promise<unknown>,
+  step: (after: Reached | undefined) => Promise<Reached | undefined>,
+): Promise<void> {
+  for (let after = await step(undefined); after !== undefined; after = await step(after)) await pause();
+}
+
+/** Where the next step goes on: after the last of `rows`, unless there were fewer than there might have been. */
+const reached = <Row>(rows: readonly Row[], most: number): Row | undefined =>
+  rows.length === most ? rows.at(-1) : undefined;
+
+function dropTranscripts(
+  { db, now, forgotten }: Sweep,
+  days: number,
+  after = "",
+): Promise<string | undefined> {
+  const before = now - days * DAY_MS;
+  return db.transact(async (trx) => {
+    // An id tells when its run was made, and so that it has not ended before.
+    const rows = await trx
+      .selectFrom("transcripts")
+      .innerJoin("runs", "runs.run_id", "transcripts.run_id")
+      .select("transcripts.run_id")
+      .where("transcripts.run_id", ">", after)
+      .where("transcripts.run_id", "<", idBound("run", before))
+      .where("runs.finished_at", "<", before)
+      .orderBy("transcripts.run_id")
+      .limit(BATCH)
+      .execute();
+    const ids = rows.map(({ run_id }) => run_id);
+    if (ids.length > 0) await trx.deleteFrom("transcripts").where("run_id", "in", ids).execute();
+    forgotten.transcripts += ids.length;
+    return reached(ids, BATCH);
+  });
+}
+
+type Ended = Pick<RunRow, "run_id" | "job_id" | "user_key" | "occurrence" | "finished_at">;
+type Place = Pick<Ended, "run_id" | "finished_at">;
+const ENDED = ["run_id", "job_id", "user_key", "occurrence", "finished_at"] as const;
+
+function dropOldRuns(sweep: Sweep, days: number, after?: Place): Promise<Place | undefined> {
+  return sweep.db.transact(async (trx) => {
+    let ended = trx
+      .selectFrom("runs")
+      .select(ENDED)
+      .where("finished_at", "<", sweep.now - days * DAY_MS);
+    if (after)
+      ended = ended
+        .where("finished_at", ">=", after.finished_at)
+        .where((eb) => eb.or([eb("finished_at", ">", after.finished_at), eb("run_id", ">", after.run_id)]));
+    const rows = await ended.orderBy("finished_at").orderBy("run_id").limit(BATCH).execute();
+    await drop(trx, rows, sweep);
+    return reached(rows, BATCH);
+  });
+}
+
+/** Looks at some jobs, and deletes what each of them has beyond its newest `kept`. */
+async function dropSurplus(sweep: Sweep, kept: number, after = ""): Promise<string | undefined> {
+  const jobs = await sweep.db.kysely
+    .selectFrom("jobs")
+    .select((eb) => [
+      "job_id",
+      "user_key",
+      eb
+        .selectFrom("runs")
+        .select("runs.run_id")
+        .whereRef("runs.user_key", "=", "jobs.user_key")
+        .whereRef("runs.job_id", "=", "jobs.job_id")
+        .orderBy("runs.run_id", "desc")
+        .offset(kept)
+        .limit(1)
+        .as("surplus"),
+    ])
+    .where("job_id", ">", after)
+    .orderBy("job_id")
+    .limit(JOBS_AT_ONCE)
+    .execute();
+  for (const { job_id, user_key, surplus } of jobs)
+    if (surplus !== null)
+      await inSteps<string>(sweep.pause, (from) => dropUpTo(sweep, { job_id, user_key, surplus }, from));
+  return reached(jobs, JOBS_AT_ONCE)?.job_id;
+}
+
+function dropUpTo(
+  sweep: Sweep,
+  { job_id, user_key, surplus }: { job_id: string; user_key: string; surplus: string },
+  after = "",
+): Promise<string | undefined> {
+  return sweep.db.transact(async (trx) => {
+    const rows = await trx
+      .selectFrom("runs")
+      .select(ENDED)
+      .where("user_key", "=", user_key)
+      .where("job_id", "=", job_id)
+      .where("run_id", "<=", surplus)
+      .where("run_id", ">", after)
+      .where("finished_at", "is not", null)
+      .orderBy("run_id")
+      .limit(BATCH)
+      .execute();
+    await drop(trx, rows, sweep);
+    return reached(rows, BATCH)?.run_id;
+  });
+}
+
+/** Deletes ended runs, with all that hangs on them, but for the one that its job shows as its last. */
+async function drop(
+  trx: Transaction<Tables>,
+  rows: readonly Ended[],
+  { now, forgotten }: Sweep,
+): Promise<void> {
+  if (rows.length === 0) return;
+  const jobs = await trx
+    .selectFrom("job_counters")
+    .select(["job_id", "last_run_id", "forgotten_until"])
+    .where("job_id", "in", [...new Set(rows.map(({ job_id }) => job_id))])
+    .execute();
+  const lasting = new Set(jobs.map(({ last_run_id }) => last_run_id));
+  // What is dated ahead, by a clock that was set back since, stays: `forgotten_until` is to lie in the past.
+  const doomed = rows.filter(({ run_id, occurrence }) => !lasting.has(run_id) && Number(occurrence) <= now);
+  const until = new Map(jobs.map((job) => [job.job_id, job.forgotten_until]));
+  for (const { job_id, user_key, occurrence } of doomed) {
+    if (occurrence === null || occurrence <= (until.get(job_id) ?? Number.NEGATIVE_INFINITY)) continue;
+    until.set(job_id, occurrence);
+    await addCounts(trx, { jobId: job_id, userKey: user_key }, {}, { forgotten_until: occurrence });
+  }
+  const ids = doomed.map(({ run_id }) => run_id);
+  if (ids.length > 0) await trx.deleteFrom("runs").where("run_id", "in", ids).execute();
+  forgotten.runs += ids.length;
+}

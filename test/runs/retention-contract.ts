@@ -1,0 +1,196 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { openJobBook } from "../../src/jobs/book.ts";
+import type { JobBook, NewJob } from "../../src/jobs/store.ts";
+import { openRunBook } from "../../src/runs/book.ts";
+import { forgetOldRuns, type Keep } from "../../src/runs/retention.ts";
+import type { Outcome } from "../../src/runs/run.ts";
+import type { RunBook } from "../../src/runs/store.ts";
+import { createOccurrences } from "../../src/scheduler/ledger.ts";
+import type { Occurrences } from "../../src/scheduler/occurrences.ts";
+import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
+
+const DAY_MS = 86_400_000;
+const ALL: Keep = { keepRunsDays: 0, keepRunsPerJob: 0, keepTranscriptsDays: 0 };
+const DONE: Outcome = {
+  status: "succeeded",
+  output: "done",
+  error: null,
+  transcript: [{ step: 1, type: "note", text: "done" }],
+  usage: { input_tokens: 1, output_tokens: 1 },
+};
+
+/** What becomes of ended runs, whatever database they are kept in. */
+export function retentionContract(name: string, open: OpenBackend): void {
+  describe(`retention of runs kept in ${name}`, () => {
+    let backend: Backend;
+    let jobs: JobBook;
+    let runs: RunBook;
+    let occurrences: Occurrences;
+    const forget = (keep: Partial<Keep>) => forgetOldRuns(backend.db, { ...ALL, ...keep }, backend.clock());
+    const claim = (limit = 16) =>
+      occurrences.claimDue({
+        now: backend.clock(),
+        limit,
+        reach: { kinds: ALL_KINDS },
+        worker: worker("w1"),
+        leaseMs: 30_000,
+      });
+    /** Runs what is due, to its end. */
+    const work = async () => {
+      const claimed = await claim();
+      for (const { run } of claimed) await occurrences.finish(run.runId, DONE, backend.clock());
+      return claimed.length;
+    };
+    /** A job that is due every hour, and has run so often. */
+    const ranJob = async (times: number, change: Partial<NewJob> = {}) => {
+      const anchor = backend.clock();
+      const job = newJob({
+        schedule: { kind: "every", everySeconds: 3600, anchor },
+        nextRunAt: anchor + 3_600_000,
+        ...change,
+      });
+      const { jobId } = await jobs.create(job);
+      for (let i = 0; i < times; i++) {
+        backend.pass(3_600_000);
+        await work();
+      }
+      return jobId;
+    };
+    const kept = async (jobId: string) => (await runs.list({ jobId, limit: 200 })).runs;
+
+    beforeEach(async () => {
+      backend = await open();
+      const { db, clock } = backend;
+      jobs = openJobBook(db, { userKey: "a", userId: "alice", clock });
+      runs = openRunBook(db, { userKey: "a", clock });
+      occurrences = createOccurrences(db);
+    });
+    afterEach(() => backend.close());
+
+    it("keeps everything when that is what is wanted", async () => {
+      const jobId = await ranJob(3);
+      backend.pass(1_000 * DAY_MS);
+      expect(await forget({})).toEqual({ runs: 0, transcripts: 0 });
+      expect(await kept(jobId)).toHaveLength(3);
+    });
+
+    it("deletes runs that ended before their days, with their transcripts, and keeps a job's last", async () => {
+      const old = await ranJob(3);
+      await jobs.update(old, () => ({ status: "paused" }));
+      const lastOfOld = (await kept(old))[0]?.runId;
+      backend.pass(10 * DAY_MS);
+      const fresh = await ranJob(2);
+      expect(await forget({ keepRunsDays: 10 })).toEqual({ runs: 2, transcripts: 0 });
+      expect((await kept(old)).map(({ runId }) => runId)).toEqual([lastOfOld]);
+      expect(await kept(fresh)).toHaveLength(2);
+      const steps = await backend.db.kysely.selectFrom("transcripts").select("run_id").execute();
+      expect(steps).toHaveLength(3);
+      expect((await jobs.counters([old])).get(old)).toMatchObject({ runsSucceeded: 3, lastRunId: lastOfOld });
+    });
+
+    it("counts a run's days from its end, and spares what has none", async () => {
+      const { jobId } = await jobs.create(newJob({ nextRunAt: START + 1_000 * DAY_MS }));
+      const late = await runs.enqueue(jobId);
+      const waiting = await runs.enqueue(jobId);
+      backend.pass(60 * DAY_MS);
+      await claim(1);
+      await occurrences.finish(late.runId, DONE, backend.clock());
+      const last = await runs.enqueue(jobId);
+      await runs.cancel(last.runId);
+      expect(await forget({ keepRunsDays: 1, keepTranscriptsDays: 1 })).toEqual({ runs: 0, transcripts: 0 });
+      backend.pass(2 * DAY_MS);
+      expect(await forget({ keepRunsDays: 1, keepTranscriptsDays: 1 })).toEqual({ runs: 1, transcripts: 1 });
+      expect((await kept(jobId)).map(({ runId }) => runId)).toEqual([waiting.runId, late.runId]);
+    });
+
+    it("drops transcripts before their runs", async () => {
+      const jobId = await ranJob(3);
+      backend.pass(5 * DAY_MS);
+      await work();
+      expect(await forget({ keepRunsDays: 30, keepTranscriptsDays: 4 })).toEqual({ runs: 0, transcripts: 3 });
+      const shown = await Promise.all((await kept(jobId)).map(({ runId }) => runs.get(runId)));
+      expect(shown.map(({ output, transcript }) => [output, transcript.length])).toEqual([
+        ["done", 1],
+        ["done", 0],
+        ["done", 0],
+        ["done", 0],
+      ]);
+    });
+
+    it("keeps the newest of each job, and the last that was no skip", async () => {
+      const few = await ranJob(2);
+      const { jobId: busy } = await jobs.create(newJob({ nextRunAt: START + 1_000 * DAY_MS }));
+      const real = await runs.enqueue(busy);
+      await work();
+      backend.pass(1);
+      const working = await runs.enqueue(busy);
+      await claim(1);
+      for (let i = 0; i < 8; i++) await runs.enqueue(busy, { overlap: "skip" });
+      expect(await forget({ keepRunsPerJob: 5 })).toEqual({ runs: 3, transcripts: 0 });
+      const ids = (await kept(busy)).map(({ runId }) => runId);
+      expect(ids).toHaveLength(7);
+      expect(ids).toEqual(expect.arrayContaining([real.runId, working.runId]));
+      expect(await kept(few)).toHaveLength(2);
+    });
+
+    it("goes on through more than a step's worth, of one job and of many", async () => {
+      const { jobId } = await jobs.create(newJob({ nextRunAt: START + 1_000 * DAY_MS }));
+      const blocker = await runs.enqueue(jobId);
+      await claim(1);
+      for (let i = 0; i < 450; i++) await runs.enqueue(jobId, { overlap: "skip" });
+      await occurrences.finish(blocker.runId, DONE, backend.clock());
+      for (let i = 0; i < 120; i++) await jobs.create(newJob({ nextRunAt: null }));
+      expect(await forget({ keepRunsPerJob: 20 })).toEqual({ runs: 430, transcripts: 0 });
+      backend.pass(DAY_MS + 1);
+      for (let i = 0; i < 210; i++) await runs.enqueue(jobId, { overlap: "skip" });
+      await runs.enqueue(jobId);
+      expect(await forget({ keepRunsDays: 1 })).toEqual({ runs: 20, transcripts: 0 });
+      expect(await kept(jobId)).toHaveLength(200);
+    });
+
+    it("lets no deleted occurrence be run again, by a clock set back or by a backfill", async () => {
+      const jobId = await ranJob(4);
+      const [, , second] = await kept(jobId);
+      await forget({ keepRunsPerJob: 2 });
+      expect(await kept(jobId)).toHaveLength(2);
+      const from = START + 3_600_000;
+      await expect(runs.backfill(jobId, { from, to: backend.clock() })).rejects.toMatchObject({
+        code: "INVALID_ARGUMENTS",
+        message: expect.stringContaining(new Date(second?.scheduledFor ?? 0).toISOString()),
+      });
+      const later = await runs.backfill(jobId, {
+        from: (second?.scheduledFor ?? 0) + 1,
+        to: backend.clock(),
+      });
+      expect(later).toMatchObject({ runs: [], alreadyRun: 2 });
+      // Back to the start, and given a new time there, as an update would do.
+      backend.pass(START - backend.clock());
+      await jobs.update(jobId, () => ({ nextRunAt: from }));
+      backend.pass(2 * 3_600_000);
+      expect(await work()).toBe(0);
+      backend.pass(4 * 3_600_000);
+      expect(await work()).toBe(1);
+      const had = (await kept(jobId)).map(({ scheduledFor }) => (scheduledFor - START) / 3_600_000);
+      expect(had).toEqual([6, 4, 3]);
+    });
+
+    it("keeps what is dated ahead, so that no time to come is taken for one that was", async () => {
+      const jobId = await ranJob(3);
+      backend.pass(-2.5 * 3_600_000);
+      await forget({ keepRunsPerJob: 1 });
+      expect((await jobs.counters([jobId])).get(jobId)?.forgottenUntil ?? 0).toBeLessThanOrEqual(
+        backend.clock(),
+      );
+      expect(await kept(jobId)).toHaveLength(3);
+    });
+
+    it("stops between two steps when it is told to", async () => {
+      const jobId = await ranJob(1);
+      for (let i = 0; i < 60; i++) await jobs.create(newJob({ nextRunAt: null }));
+      const over = AbortSignal.abort();
+      const forgetting = forgetOldRuns(backend.db, { ...ALL, keepRunsPerJob: 1 }, backend.clock(), over);
+      await expect(forgetting).rejects.toMatchObject({ name: "AbortError" });
+      expect(await kept(jobId)).toHaveLength(1);
+    });
+  });
+}
