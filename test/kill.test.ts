@@ -2,6 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { startScriptedModel } from "../src/model/scripted.ts";
 import { eventually, tempDir } from "./harness.ts";
+import { random } from "./random.ts";
 import { cli, type RawServer, startServer } from "./raw.ts";
 
 const ROUNDS = 10;
@@ -22,17 +23,6 @@ interface Acknowledged {
   /** Those of them that are due once. */
   readonly once: Set<string>;
   readonly runs: Set<string>;
-}
-
-/** A repeatable sequence of numbers from 0 to 1 (mulberry32), so that a failure can be looked at again. */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 async function all(server: RawServer, tool: string, key: string, args: object = {}): Promise<Shown[]> {

@@ -82,9 +82,12 @@ export interface RawServer extends Child {
 /** A stdio server spoken to in plain JSON-RPC of the 2025 era: every byte that it writes can be looked at. */
 export async function startServer(
   args: readonly string[],
-  options: StartOptions & { cli?: string } = {},
+  options: StartOptions & { cli?: string; before?: readonly string[] } = {},
 ): Promise<RawServer> {
-  const child = start([options.cli ?? join(ROOT, "src/cli.ts"), "stdio", ...args], options);
+  const child = start(
+    [...(options.before ?? []), options.cli ?? join(ROOT, "src/cli.ts"), "stdio", ...args],
+    options,
+  );
   // biome-ignore lint/suspicious/noExplicitAny: whatever came over the wire
   const waiting = new Map<number, { resolve: (answer: any) => void; reject: (error: Error) => void }>();
   let read = 0;

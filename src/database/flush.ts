@@ -1,4 +1,5 @@
 import { open } from "node:fs/promises";
+import { NightshiftError } from "../errors.ts";
 
 /** Waits until everything that was committed before the call is on the disk. */
 export type Flush = () => Promise<void>;
@@ -38,5 +39,14 @@ export async function openWalFlush(
 ): Promise<{ flush: Flush; close(): Promise<void> } | undefined> {
   if (file === ":memory:") return undefined;
   const wal = await open(`${file}-wal`, "r+");
-  return { flush: shareFlushes(() => wal.datasync()), close: () => wal.close() };
+  const sync = () => wal.datasync().catch((error: unknown) => Promise.reject(unconfirmed(error)));
+  return { flush: shareFlushes(sync), close: () => wal.close() };
 }
+
+const unconfirmed = (cause: unknown): NightshiftError =>
+  new NightshiftError(
+    "DATA_UNAVAILABLE",
+    "The disk of the data folder did not confirm a write: look whether it was made before you try again, and check the disk.",
+    {},
+    { cause },
+  );

@@ -6,7 +6,7 @@ import { type Action, ghostSessionId, type Job } from "../jobs/job.ts";
 import type { Log } from "../log.ts";
 import type { Model } from "../model/model.ts";
 import type { TokenBudget } from "../runs/daily.ts";
-import type { EndStatus, Outcome, TranscriptStep } from "../runs/run.ts";
+import type { EndStatus, Outcome, Run, TranscriptStep } from "../runs/run.ts";
 import type { Threads } from "../scheduler/bree.ts";
 import type { Claimed, Occurrences } from "../scheduler/occurrences.ts";
 import type { GhostThread } from "../scheduler/worker.ts";
@@ -90,7 +90,7 @@ export async function runGhost(claimed: Claimed, deps: GhostDeps, signal: AbortS
     transcript: broker?.transcript ?? [],
     usage: broker?.usage ?? { input_tokens: 0, output_tokens: 0 },
   };
-  const isWritten = await write(claimed.run.runId, outcome, deps);
+  const isWritten = await write(claimed.run, outcome, deps);
   const status = isWritten ? outcome.status : "lost";
   audit(claimed, { status, code: outcome.error?.code, correlationId, startedAtMs }, deps.log);
   if (isWritten) tell(deps, (listener) => listener.onEnd?.(claimed, outcome));
@@ -194,15 +194,16 @@ function brokerOf(
 const WRITE_PAUSES_MS = [200, 1_000, 5_000];
 
 /** The work is done and may have cost money: a file that is busy for a moment must not lose it. */
-async function write(
-  runId: string,
-  outcome: Outcome,
-  { occurrences, log, now }: GhostDeps,
-): Promise<boolean> {
+async function write({ runId, userKey }: Run, outcome: Outcome, deps: GhostDeps): Promise<boolean> {
+  const { occurrences, openRuns, log, now } = deps;
+  let hasFailed = false;
   for (const pauseMs of [...WRITE_PAUSES_MS, null]) {
     try {
-      return await occurrences.finish(runId, outcome, now());
+      if (await occurrences.finish(runId, outcome, now())) return true;
+      // What failed may have been written, and only not been confirmed by the disk: then the row has this very end.
+      return hasFailed && (await openRuns(userKey).get(runId)).status === outcome.status;
     } catch (error) {
+      hasFailed = true;
       log.error({ err: error, run_id: runId }, "the end of a run could not be written");
       if (pauseMs !== null) await wait(pauseMs);
     }

@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { onTestFinished } from "vitest";
-import { openDatabase } from "../../src/database/open.ts";
+import { type Database, openDatabase } from "../../src/database/open.ts";
 import { type GhostDeps, type GhostListener, runGhost } from "../../src/ghost/run.ts";
 import { openJobBook } from "../../src/jobs/book.ts";
 import { type Action, DEFAULT_LIMITS, type Job, type Limits } from "../../src/jobs/job.ts";
@@ -33,6 +33,10 @@ export interface NightOptions {
   readonly clock?: Partial<ClockOptions>;
   readonly listener?: GhostListener;
   readonly threadFile?: string;
+  /** How long a lock of another process is waited for. */
+  readonly lockPatienceMs?: number;
+  /** The database as the scheduler sees it: for what a disk may do. */
+  readonly disturb?: (db: Database) => Database;
 }
 
 export interface NewTestJob {
@@ -48,10 +52,12 @@ export async function openNight(options: NightOptions = {}) {
   const dir = await tempDir();
   const lines: Record<string, unknown>[] = [];
   const log = pino({ level: "debug", base: null }, { write: (line) => lines.push(JSON.parse(line)) });
-  const db = await openDatabase({ file: join(dir, "jobs.sqlite"), clock: Date.now });
+  const { lockPatienceMs, disturb = (same: Database) => same } = options;
+  const file = join(dir, "jobs.sqlite");
+  const db = await openDatabase({ file, clock: Date.now, ...(lockPatienceMs && { lockPatienceMs }) });
   const jobs = openJobBook(db, { ...ALICE, clock: Date.now, maxJobs: 100_000 });
   const runs = openRunBook(db, { userKey: ALICE.userKey, clock: Date.now });
-  const occurrences = createOccurrences(db);
+  const occurrences = createOccurrences(disturb(db));
   const scripted: ScriptedModel | undefined =
     options.script && (await startScriptedModel({ script: options.script }));
   const baseUrl = options.modelBaseUrl ?? scripted?.baseUrl;

@@ -1,0 +1,121 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { Database } from "../../src/database/open.ts";
+import { NightshiftError } from "../../src/errors.ts";
+import { eventually, tempDir } from "../harness.ts";
+import { start } from "../raw.ts";
+import { openNight } from "./night.ts";
+
+/** Holds the write lock of the file from another process, until it is told to go. */
+async function holdLock(file: string) {
+  const script = `const { DatabaseSync } = require("node:sqlite");
+    const db = new DatabaseSync(${JSON.stringify(file)}, { timeout: 10_000 });
+    db.exec("begin immediate");
+    process.stdout.write("held");
+    process.stdin.resume().once("end", () => { db.exec("commit"); db.close(); });`;
+  const holder = start(["-e", script]);
+  await eventually(async () => holder.stdout() === "held");
+  return async () => {
+    holder.end();
+    expect((await holder.exited).code, holder.stderr()).toBe(0);
+  };
+}
+
+async function jobsDirWith(body: string): Promise<string> {
+  const dir = await tempDir();
+  await writeFile(join(dir, "work.ts"), `export default { run: async () => {\n${body}\n} };\n`);
+  return dir;
+}
+
+const code = { kind: "code", file: "work.ts" } as const;
+
+describe("a database that another process holds locked beyond all patience", () => {
+  it("delays the ends of ghosts that worked meanwhile, and loses none", async () => {
+    const jobsDir = await jobsDirWith(`await new Promise((r) => setTimeout(r, 300)); return "worked";`);
+    const night = await openNight({ jobsDir, lockPatienceMs: 50, clock: { leaseMs: 60_000 } });
+    const ids = (await Promise.all([1, 2, 3].map(() => night.addJob(code)))).map(({ jobId }) => jobId);
+    await night.clock.tick();
+    expect(night.clock.running).toHaveLength(3);
+    const release = await holdLock(join(night.dir, "jobs.sqlite"));
+    // Whoever asks is told, and reading goes on.
+    await expect(night.addJob(code)).rejects.toMatchObject({ code: "DATA_UNAVAILABLE" });
+    expect((await night.runOf(ids[0] ?? "")).status).toBe("running");
+    const failed = () => night.lines.filter(({ msg }) => msg === "the end of a run could not be written");
+    await eventually(async () => failed().length >= 3, 20_000);
+    await release();
+    await night.clock.idle();
+    for (const jobId of ids) {
+      expect(await night.runOf(jobId)).toMatchObject({ status: "succeeded", output: "worked" });
+      expect((await night.runs.list({ jobId })).runs).toHaveLength(1);
+    }
+    expect(night.threads.size).toBe(0);
+    await night.addJob(code);
+    expect(await night.clock.tick()).toBe(1);
+    await night.clock.idle();
+  }, 40_000);
+
+  it("lets the clock try again, until what became due meanwhile has run", async () => {
+    const night = await openNight({ lockPatienceMs: 20 });
+    await night.clock.start();
+    const dueAt = Date.now() + 300;
+    const action = { kind: "tool", tool: "current_time", arguments: {} } as const;
+    const { jobId } = await night.addJob(action, { dueAt });
+    night.clock.wake();
+    const release = await holdLock(join(night.dir, "jobs.sqlite"));
+    const failed = () => night.lines.some(({ msg }) => msg === "due jobs could not be read; trying again");
+    await eventually(async () => failed(), 20_000);
+    await release();
+    const run = await eventually(async () => {
+      const { runs } = await night.runs.list({ jobId });
+      return runs[0]?.finishedAt && runs;
+    }, 20_000);
+    expect(run).toMatchObject([{ status: "succeeded", scheduledFor: dueAt }]);
+  }, 40_000);
+});
+
+/** A disk that commits, and then does not confirm: `left` times. */
+const unconfirmed =
+  (failures: { left: number }) =>
+  (db: Database): Database => ({
+    ...db,
+    async transact(work) {
+      const result = await db.transact(work);
+      if (failures.left-- > 0) throw new NightshiftError("DATA_UNAVAILABLE", "not confirmed", {});
+      return result;
+    },
+  });
+
+describe("a disk that does not confirm what was committed", () => {
+  it("has an end written once, and told as what it is", async () => {
+    const failures = { left: 0 };
+    const ended: string[] = [];
+    const night = await openNight({
+      jobsDir: await jobsDirWith(`return "done once";`),
+      disturb: unconfirmed(failures),
+      listener: { onEnd: (_claimed, { status }) => ended.push(status) },
+    });
+    const { jobId } = await night.addJob(code);
+    await night.clock.tick();
+    failures.left = 1;
+    await night.clock.idle();
+    expect(failures.left).toBeLessThan(1);
+    expect(await night.runOf(jobId)).toMatchObject({ status: "succeeded", output: "done once" });
+    expect(ended).toEqual(["succeeded"]);
+    const audits = night.lines.filter(({ job_id, status }) => job_id === jobId && status);
+    expect(audits.map(({ status }) => status)).toEqual(["succeeded"]);
+    expect((await night.jobs.counters([jobId])).get(jobId)).toMatchObject({ runsSucceeded: 1 });
+  });
+
+  it("has a claim that nobody heard of end as lost, not run twice and not for ever", async () => {
+    const failures = { left: 0 };
+    const night = await openNight({ disturb: unconfirmed(failures), clock: { leaseMs: 1_000 } });
+    const { jobId } = await night.addJob({ kind: "tool", tool: "current_time", arguments: {} });
+    failures.left = 1;
+    await expect(night.clock.tick()).rejects.toMatchObject({ code: "DATA_UNAVAILABLE" });
+    expect(await night.clock.tick()).toBe(0);
+    await night.clock.start();
+    await eventually(async () => (await night.runOf(jobId)).status === "lost", 20_000);
+    expect((await night.runs.list({ jobId })).runs).toHaveLength(1);
+  }, 30_000);
+});

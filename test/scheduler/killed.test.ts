@@ -1,0 +1,110 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { eventually, tempDir } from "../harness.ts";
+import { type RawServer, startServer } from "../raw.ts";
+
+/** Hangs, deaf to everything, until there is a file `go`. */
+const WORK = (dir: string) => `
+  import { existsSync } from "node:fs";
+  export default { run: async () => {
+    if (!existsSync(${JSON.stringify(join(dir, "go"))})) for (;;) await new Promise((r) => setTimeout(r, 50));
+    return "done";
+  } };`;
+
+// biome-ignore lint/suspicious/noExplicitAny: whatever came over the wire
+type Shown = any;
+
+const statusOf = async (server: RawServer, run_id: string): Promise<Shown> =>
+  server.call("get_run", { run_id });
+
+describe("kill -9", () => {
+  it("in each state that a run can be in leaves it what the next process can make good", async () => {
+    const dir = await tempDir();
+    const [data, jobs] = [join(dir, "data"), join(dir, "jobs")];
+    await mkdir(jobs);
+    await writeFile(join(jobs, "work.ts"), WORK(dir).replace("default {", 'default { every: "7d",'));
+    const args = ["--data", data, "--user", "alice", "--jobs", jobs];
+    const killed = await startServer(args);
+    const job: Shown = await eventually(async () => (await killed.call("list_jobs")).jobs[0], 20_000);
+    const run = async (server: RawServer, overlap: string) =>
+      (await server.call("run_job", { job_id: job.job_id, overlap })).run_id;
+
+    const ended = (
+      await killed.call("run_job", {
+        job_id: (
+          await killed.call("schedule_task", { tool: { name: "whoami" }, every_seconds: 86_400 })
+        ).job_id,
+      })
+    ).run_id;
+    await eventually(async () => (await statusOf(killed, ended)).status === "succeeded", 20_000);
+    const before = await statusOf(killed, ended);
+    const cancelling = await run(killed, "allow_all");
+    const running = await run(killed, "allow_all");
+    for (const run_id of [cancelling, running])
+      await eventually(async () => (await statusOf(killed, run_id)).status === "running", 20_000);
+    const held = await run(killed, "buffer_all");
+    expect((await statusOf(killed, held)).status).toBe("queued");
+    await killed.call("cancel_run", { run_id: cancelling });
+    expect((await statusOf(killed, cancelling)).status).toMatch(/running|cancelled/);
+    killed.kill("SIGKILL");
+    await killed.exited;
+
+    await writeFile(join(dir, "go"), "");
+    const next = await startServer(args);
+    const end = (run_id: string): Promise<Shown> =>
+      eventually(async () => {
+        const found = await statusOf(next, run_id);
+        return found.finished_at && found;
+      }, 30_000);
+    expect(await end(running)).toMatchObject({
+      status: "lost",
+      failure: { code: "GHOST_CRASHED", message: expect.stringContaining("ended or fell silent") },
+    });
+    expect((await end(cancelling)).status).toMatch(/lost|cancelled/);
+    expect(await end(held)).toMatchObject({ status: "succeeded", output: "done" });
+    expect(await statusOf(next, ended)).toEqual(before);
+    next.end();
+    expect((await next.exited).code).toBe(0);
+  }, 90_000);
+
+  it("between the queueing of a run and its start, and before a retry, loses neither", async () => {
+    const dir = await tempDir();
+    const [data, jobs] = [join(dir, "data"), join(dir, "jobs")];
+    await mkdir(jobs);
+    const spec = 'default { every: "7d", retry: { attempts: 2, backoff_seconds: 2, on: ["lost"] },';
+    await writeFile(join(jobs, "work.ts"), WORK(dir).replace("default {", spec));
+    const args = ["--data", data, "--user", "alice", "--jobs", jobs];
+    const first = await startServer(args);
+    const job: Shown = await eventually(async () => (await first.call("list_jobs")).jobs[0], 20_000);
+    const { run_id } = await first.call("run_job", { job_id: job.job_id });
+    // As soon as it is there, before anybody has claimed it or just after.
+    first.kill("SIGKILL");
+    await first.exited;
+
+    const second = await startServer(args);
+    await eventually(async () => (await statusOf(second, run_id)).status !== "queued", 20_000);
+    second.kill("SIGKILL");
+    await second.exited;
+    const attempts = async (server: RawServer): Promise<Shown[]> =>
+      (await server.call("list_runs", { job_id: job.job_id })).runs;
+    // Takes it for lost, queues the second attempt, and is gone before that.
+    const third = await startServer(args);
+    await eventually(async () => (await attempts(third)).length === 2, 20_000);
+    third.kill("SIGKILL");
+    await third.exited;
+
+    await writeFile(join(dir, "go"), "");
+    const last = await startServer(args);
+    const runs = await eventually(async () => {
+      const found = await attempts(last);
+      return found.every(({ finished_at }) => finished_at) && found;
+    }, 30_000);
+    expect(runs.map(({ attempt, status }) => [attempt, status])).toEqual([
+      [2, "succeeded"],
+      [1, "lost"],
+    ]);
+    last.end();
+    expect((await last.exited).code).toBe(0);
+  }, 90_000);
+});
