@@ -6,6 +6,7 @@ import { findLocalModels } from "../model/local.ts";
 import { loadToolModules } from "../tools/modules.ts";
 import { version } from "../version.ts";
 import { paint, plain, print, printJson } from "./output.ts";
+import type { Repair } from "./repair.ts";
 
 interface Finding {
   readonly check: string;
@@ -15,8 +16,15 @@ interface Finding {
   readonly advice?: string;
 }
 
+export interface DoctorOptions {
+  readonly json: boolean;
+  /** Mend first what can be mended without losing anything. */
+  readonly repair: boolean;
+}
+
 /** Looks at everything a run at night will need, and says what to do. Exit code 1 when there is a problem. */
-export async function runDoctor(config: Config, json: boolean): Promise<number> {
+export async function runDoctor(config: Config, { json, repair }: DoctorOptions): Promise<number> {
+  const repairs = repair ? await (await import("./repair.ts")).repairData(config) : [];
   const findings = [
     { check: "node", status: "ok", found: `${process.version}, Nightshift ${version}` } as const,
     await checkData(config),
@@ -31,9 +39,20 @@ export async function runDoctor(config: Config, json: boolean): Promise<number> 
     await checkUpstreams(config),
     await checkJobs(config),
   ];
-  if (json) printJson({ ok: !findings.some(({ status }) => status === "problem"), findings });
-  else for (const finding of findings) printFinding(finding);
-  return findings.some(({ status }) => status === "problem") ? 1 : 0;
+  const ok =
+    findings.every(({ status }) => status !== "problem") && repairs.every(({ repaired }) => repaired);
+  if (json) printJson({ ok, findings, ...(repair && { repairs }) });
+  else {
+    repairs.forEach(printRepair);
+    findings.forEach(printFinding);
+  }
+  return ok ? 0 : 1;
+}
+
+function printRepair({ check, found, repaired, advice }: Repair): void {
+  const status = repaired ? "repaired" : "left";
+  print(`${paint(repaired ? "green" : "red", status.padEnd(8))} ${check.padEnd(12)} ${plain(found)}`);
+  if (advice) print(`${" ".repeat(22)}${plain(advice)}`);
 }
 
 function printFinding({ check, status, found, advice }: Finding): void {
@@ -65,7 +84,8 @@ async function checkFile(
   try {
     return { check: name, status: "ok", found: await look(file) };
   } catch (error) {
-    const advice = "Stop every Nightshift that uses it, keep a copy of the data folder, and ask again.";
+    const advice =
+      "Stop every Nightshift that uses it, keep a copy of the data folder, and try nightshift doctor --repair.";
     return {
       check: name,
       status: "problem",

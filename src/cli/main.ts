@@ -63,10 +63,17 @@ function program(done: (code: number) => void): Command {
     command(
       "doctor",
       "Check this installation and say what to do",
-      [...SERVER, OPTIONS.json],
-      ["doctor", "doctor --json"],
+      [
+        ...SERVER,
+        OPTIONS.json,
+        new Option("--repair", "mend what can be mended without losing anything, after a backup"),
+      ],
+      ["doctor", "doctor --json", "doctor --repair"],
     ).action(
-      run(async (values) => (await import("./doctor.ts")).runDoctor(settings(values), values.json === true)),
+      run(async (values) => {
+        const options = { json: values.json === true, repair: values.repair === true };
+        return (await import("./doctor.ts")).runDoctor(settings(values), options);
+      }),
     ),
   );
   return root;

@@ -55,7 +55,7 @@ export function createPulse(options: ClockOptions, slots: Slots): Pulse {
 }
 
 /** Whether a process of this host is there; one that belongs to somebody else is. */
-function isAlive(pid: number): boolean {
+export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

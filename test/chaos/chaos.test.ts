@@ -20,7 +20,7 @@ const KILLS = 300;
 /** Of them, those before the process is up. */
 const STILLBORN = 0.2;
 /** What a process that is up lives at most: twice what its start took, which tells how busy the machine is. */
-const lifeMs = (bootMs: number): number => Math.min(Math.max(2 * bootMs, 400), 1_200);
+const lifeMs = (bootMs: number): number => Math.min(Math.max(2 * bootMs, 400), 800);
 const ONE_SHOTS = 90;
 /** Jobs that are due when the killing is over. */
 const AFTERWARDS = 5;

@@ -1,0 +1,133 @@
+import { chmod, readdir, stat } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join, resolve } from "node:path";
+import type { Config } from "../config.ts";
+import { once } from "../lazily.ts";
+
+/** Something that was wrong with the data. */
+export interface Repair {
+  readonly check: string;
+  readonly found: string;
+  readonly repaired: boolean;
+  /** What to do about it. */
+  readonly advice?: string;
+}
+type Mended = Pick<Repair, "found" | "repaired">;
+
+const BY_HAND =
+  "Nothing safe can be done about it: keep a copy of the data folder, and bring back a backup (….bak).";
+
+/**
+ * Mends what can be mended without losing anything, each file after a copy of it (`….repair.bak`). Does nothing while
+ * another process has a run at work.
+ */
+export async function repairData({ dataDir }: Config): Promise<Repair[]> {
+  const dir = resolve(dataDir);
+  const jobs = join(dir, "jobs.sqlite");
+  const facts = join(dir, "facts.sqlite");
+  // Where even that cannot be read, the table is damaged, and is left alone below.
+  const holders = await findHolders(jobs).catch(() => []);
+  if (holders.length > 0)
+    return holders.map((holder) => ({
+      check: "jobs.sqlite",
+      found: `${holder} has a run at work`,
+      repaired: false,
+      advice: "Nothing was repaired. Stop it, and ask again.",
+    }));
+  return [
+    ...(await attempt("data folder", dir, () => mendModes(dir))),
+    ...(await attempt("facts.sqlite", facts, async () =>
+      (await import("../facts/check.ts")).mendFacts(facts, `${facts}.repair.bak`),
+    )),
+    ...(await attempt("jobs.sqlite", jobs, () => mendJobs(jobs))),
+  ];
+}
+
+/** What `mend` found of a file that is there, and what a dead process had left in its write-ahead log. */
+async function attempt(
+  check: string,
+  file: string,
+  mend: () => Promise<readonly Mended[]>,
+): Promise<Repair[]> {
+  const sizeOf = async (path: string) => (await stat(path).catch(() => undefined))?.size ?? 0;
+  if ((await sizeOf(file)) === 0) return [];
+  const logBytes = await sizeOf(`${file}-wal`);
+  try {
+    const mended = (await mend()).map((one) => ({
+      check,
+      ...one,
+      ...(!one.repaired && { advice: BY_HAND }),
+    }));
+    // Whoever closes a file last empties its log: it is there still where somebody else has the file open.
+    if (logBytes === 0 || (await sizeOf(`${file}-wal`)) > 0) return mended;
+    const found = `a dead process had left ${logBytes} bytes in the write-ahead log`;
+    return [...mended, { check, found, repaired: true }];
+  } catch (error) {
+    const found = error instanceof Error ? error.message : String(error);
+    return [{ check, found, repaired: false, advice: BY_HAND }];
+  }
+}
+
+/** The processes that are alive, as far as can be told, and hold a lease that is not over. */
+async function findHolders(file: string): Promise<string[]> {
+  const [{ readLeases }, { isAlive }] = await Promise.all([
+    import("../database/check.ts"),
+    import("../scheduler/pulse.ts"),
+  ]);
+  const live = (await readLeases(file)).filter(
+    ({ host, pid, until }) => until >= Date.now() && (host !== hostname() || isAlive(pid)),
+  );
+  return [...new Set(live.map(({ host, pid }) => `process ${pid} on ${host}`))];
+}
+
+async function mendModes(dir: string): Promise<Mended[]> {
+  const names = (await readdir(dir)).filter((name) => /^(?:facts|jobs)\.sqlite/.test(name));
+  const mended: Mended[] = [];
+  for (const path of [dir, ...names.map((name) => join(dir, name))]) {
+    const { mode } = await stat(path);
+    if ((mode & 0o077) === 0) continue;
+    await chmod(path, mode & 0o700);
+    mended.push({ found: `others could look into ${path}`, repaired: true });
+  }
+  return mended;
+}
+
+async function mendJobs(file: string): Promise<Mended[]> {
+  const [{ mendDatabase }, { backUpSqlite }] = await Promise.all([
+    import("../database/check.ts"),
+    import("../database/sqlite.ts"),
+  ]);
+  const backUp = once(() => backUpSqlite(file, `${file}.repair.bak`));
+  const mended: Mended[] = await mendDatabase(file, backUp);
+  if (mended.some(({ repaired }) => !repaired)) return mended;
+  return [...mended, ...(await mendRows(file, backUp))];
+}
+
+/** What the rows say: of jobs that nothing would start, of counts, and of runs whose process is gone. */
+async function mendRows(file: string, backUp: () => Promise<void>): Promise<Mended[]> {
+  const [{ readLeases }, { openDatabase }, { findJobFlaws }, { createOccurrences }, { isAlive }] =
+    await Promise.all([
+      import("../database/check.ts"),
+      import("../database/open.ts"),
+      import("../jobs/flaws.ts"),
+      import("../scheduler/ledger.ts"),
+      import("../scheduler/pulse.ts"),
+    ]);
+  const db = await openDatabase({ file, clock: Date.now });
+  try {
+    const flaws = await findJobFlaws(db, Date.now());
+    const leases = await readLeases(file);
+    if (flaws.length + leases.length > 0) await backUp();
+    const mended: Mended[] = [];
+    for (const { found, mend } of flaws) {
+      await mend?.();
+      mended.push({ found, repaired: true });
+    }
+    const worker = { workerId: "doctor", host: hostname(), pid: process.pid };
+    for (const { runId } of await createOccurrences(db).reapLost({ now: Date.now(), worker, isAlive }))
+      mended.push({ found: `${runId} was running in a process that is dead; it is lost`, repaired: true });
+    return mended;
+  } finally {
+    await db.close();
+  }
+}
