@@ -71,49 +71,43 @@ async function inSteps<Reached>(
 const reached = <Row>(rows: readonly Row[], most: number): Row | undefined =>
   rows.length === most ? rows.at(-1) : undefined;
 
-function dropTranscripts(
-  { db, now, forgotten }: Sweep,
-  days: number,
-  after = "",
-): Promise<string | undefined> {
-  const before = now - days * DAY_MS;
-  return db.transact(async (trx) => {
+// What is to go is looked for outside of the transactions: it has ended and changes no more, and usually there is none.
+async function dropTranscripts(sweep: Sweep, days: number, after = ""): Promise<string | undefined> {
+  const before = sweep.now - days * DAY_MS;
+  const rows = await sweep.db.kysely
+    .selectFrom("transcripts")
+    .innerJoin("runs", "runs.run_id", "transcripts.run_id")
+    .select("transcripts.run_id")
+    .where("transcripts.run_id", ">", after)
     // An id tells when its run was made, and so that it has not ended before.
-    const rows = await trx
-      .selectFrom("transcripts")
-      .innerJoin("runs", "runs.run_id", "transcripts.run_id")
-      .select("transcripts.run_id")
-      .where("transcripts.run_id", ">", after)
-      .where("transcripts.run_id", "<", idBound("run", before))
-      .where("runs.finished_at", "<", before)
-      .orderBy("transcripts.run_id")
-      .limit(BATCH)
-      .execute();
-    const ids = rows.map(({ run_id }) => run_id);
-    if (ids.length > 0) await trx.deleteFrom("transcripts").where("run_id", "in", ids).execute();
-    forgotten.transcripts += ids.length;
-    return reached(ids, BATCH);
-  });
+    .where("transcripts.run_id", "<", idBound("run", before))
+    .where("runs.finished_at", "<", before)
+    .orderBy("transcripts.run_id")
+    .limit(BATCH)
+    .execute();
+  if (rows.length === 0) return undefined;
+  const ids = rows.map(({ run_id }) => run_id);
+  await sweep.db.transact((trx) => trx.deleteFrom("transcripts").where("run_id", "in", ids).execute());
+  sweep.forgotten.transcripts += ids.length;
+  return reached(ids, BATCH);
 }
 
 type Ended = Pick<RunRow, "run_id" | "job_id" | "user_key" | "occurrence" | "finished_at">;
 type Place = Pick<Ended, "run_id" | "finished_at">;
 const ENDED = ["run_id", "job_id", "user_key", "occurrence", "finished_at"] as const;
 
-function dropOldRuns(sweep: Sweep, days: number, after?: Place): Promise<Place | undefined> {
-  return sweep.db.transact(async (trx) => {
-    let ended = trx
-      .selectFrom("runs")
-      .select(ENDED)
-      .where("finished_at", "<", sweep.now - days * DAY_MS);
-    if (after)
-      ended = ended
-        .where("finished_at", ">=", after.finished_at)
-        .where((eb) => eb.or([eb("finished_at", ">", after.finished_at), eb("run_id", ">", after.run_id)]));
-    const rows = await ended.orderBy("finished_at").orderBy("run_id").limit(BATCH).execute();
-    await drop(trx, rows, sweep);
-    return reached(rows, BATCH);
-  });
+async function dropOldRuns(sweep: Sweep, days: number, after?: Place): Promise<Place | undefined> {
+  let ended = sweep.db.kysely
+    .selectFrom("runs")
+    .select(ENDED)
+    .where("finished_at", "<", sweep.now - days * DAY_MS);
+  if (after)
+    ended = ended
+      .where("finished_at", ">=", after.finished_at)
+      .where((eb) => eb.or([eb("finished_at", ">", after.finished_at), eb("run_id", ">", after.run_id)]));
+  const rows = await ended.orderBy("finished_at").orderBy("run_id").limit(BATCH).execute();
+  await drop(sweep, rows);
+  return reached(rows, BATCH);
 }
 
 /** Looks at some jobs, and deletes what each of them has beyond its newest `kept`. */
@@ -143,35 +137,33 @@ async function dropSurplus(sweep: Sweep, kept: number, after = ""): Promise<stri
   return reached(jobs, JOBS_AT_ONCE)?.job_id;
 }
 
-function dropUpTo(
+async function dropUpTo(
   sweep: Sweep,
   { job_id, user_key, surplus }: { job_id: string; user_key: string; surplus: string },
   after = "",
 ): Promise<string | undefined> {
-  return sweep.db.transact(async (trx) => {
-    const rows = await trx
-      .selectFrom("runs")
-      .select(ENDED)
-      .where("user_key", "=", user_key)
-      .where("job_id", "=", job_id)
-      .where("run_id", "<=", surplus)
-      .where("run_id", ">", after)
-      .where("finished_at", "is not", null)
-      .orderBy("run_id")
-      .limit(BATCH)
-      .execute();
-    await drop(trx, rows, sweep);
-    return reached(rows, BATCH)?.run_id;
-  });
+  const rows = await sweep.db.kysely
+    .selectFrom("runs")
+    .select(ENDED)
+    .where("user_key", "=", user_key)
+    .where("job_id", "=", job_id)
+    .where("run_id", "<=", surplus)
+    .where("run_id", ">", after)
+    .where("finished_at", "is not", null)
+    .orderBy("run_id")
+    .limit(BATCH)
+    .execute();
+  await drop(sweep, rows);
+  return reached(rows, BATCH)?.run_id;
 }
 
 /** Deletes ended runs, with all that hangs on them, but for the one that its job shows as its last. */
-async function drop(
-  trx: Transaction<Tables>,
-  rows: readonly Ended[],
-  { now, forgotten }: Sweep,
-): Promise<void> {
+async function drop({ db, now, forgotten }: Sweep, rows: readonly Ended[]): Promise<void> {
   if (rows.length === 0) return;
+  forgotten.runs += await db.transact((trx) => dropRows(trx, rows, now));
+}
+
+async function dropRows(trx: Transaction<Tables>, rows: readonly Ended[], now: number): Promise<number> {
   const jobs = await trx
     .selectFrom("job_counters")
     .select(["job_id", "last_run_id", "forgotten_until"])
@@ -188,5 +180,5 @@ async function drop(
   }
   const ids = doomed.map(({ run_id }) => run_id);
   if (ids.length > 0) await trx.deleteFrom("runs").where("run_id", "in", ids).execute();
-  forgotten.runs += ids.length;
+  return ids.length;
 }
