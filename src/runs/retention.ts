@@ -32,8 +32,8 @@ const PAUSE_MS = 20;
  *
  * No occurrence is run again for it. A row's (job_id, occurrence) is what tells that an occurrence has been dealt with;
  * before a row goes, its occurrence goes into the job's `forgotten_until`, up to which nothing is claimed or
- * backfilled any more. Nothing that is still to run is lost by that: only past occurrences go there, and a job's next
- * time, from which it catches up whatever its window, is later than all that it has had.
+ * backfilled any more. Nothing that is still to run is lost by that: only rows go whose occurrence has passed and lies
+ * before the job's next time, from which on it catches up, whatever its window.
  */
 export async function forgetOldRuns(
   db: Database,
@@ -164,19 +164,26 @@ async function drop({ db, now, forgotten }: Sweep, rows: readonly Ended[]): Prom
 }
 
 async function dropRows(trx: Transaction<Tables>, rows: readonly Ended[], now: number): Promise<number> {
-  const jobs = await trx
-    .selectFrom("job_counters")
-    .select(["job_id", "last_run_id", "forgotten_until"])
-    .where("job_id", "in", [...new Set(rows.map(({ job_id }) => job_id))])
+  const stored = await trx
+    .selectFrom("jobs")
+    .leftJoin("job_counters", "job_counters.job_id", "jobs.job_id")
+    .select(["jobs.job_id", "jobs.user_key", "next_run_at", "last_run_id", "forgotten_until"])
+    .where("jobs.job_id", "in", [...new Set(rows.map(({ job_id }) => job_id))])
     .execute();
-  const lasting = new Set(jobs.map(({ last_run_id }) => last_run_id));
-  // What is dated ahead, by a clock that was set back since, stays: `forgotten_until` is to lie in the past.
-  const doomed = rows.filter(({ run_id, occurrence }) => !lasting.has(run_id) && Number(occurrence) <= now);
-  const until = new Map(jobs.map((job) => [job.job_id, job.forgotten_until]));
-  for (const { job_id, user_key, occurrence } of doomed) {
-    if (occurrence === null || occurrence <= (until.get(job_id) ?? Number.NEGATIVE_INFINITY)) continue;
-    until.set(job_id, occurrence);
-    await addCounts(trx, { jobId: job_id, userKey: user_key }, {}, { forgotten_until: occurrence });
+  const jobs = new Map(stored.map((job) => [job.job_id, job]));
+  const doomed = rows.filter(({ run_id, job_id, occurrence }) => {
+    const job = jobs.get(job_id);
+    // Dated ahead, by a clock that was set back since; or run out of turn, while the job was catching up: both stay.
+    const isPast = occurrence === null || (occurrence <= now && occurrence < (job?.next_run_at ?? Infinity));
+    return isPast && job?.last_run_id !== run_id;
+  });
+  const until = new Map<string, number>();
+  for (const { job_id, occurrence } of doomed)
+    if (occurrence !== null) until.set(job_id, Math.max(occurrence, until.get(job_id) ?? occurrence));
+  for (const [jobId, occurrence] of until) {
+    const { user_key: userKey = "", forgotten_until = null } = jobs.get(jobId) ?? {};
+    if (forgotten_until === null || occurrence > forgotten_until)
+      await addCounts(trx, { jobId, userKey }, {}, { forgotten_until: occurrence });
   }
   const ids = doomed.map(({ run_id }) => run_id);
   if (ids.length > 0) await trx.deleteFrom("runs").where("run_id", "in", ids).execute();

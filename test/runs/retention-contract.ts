@@ -1,12 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { newId } from "../../src/database/ids.ts";
+import type { Database } from "../../src/database/open.ts";
 import { openJobBook } from "../../src/jobs/book.ts";
+import { DEFAULT_POLICY } from "../../src/jobs/policy.ts";
 import type { JobBook, NewJob } from "../../src/jobs/store.ts";
 import { openRunBook } from "../../src/runs/book.ts";
 import { forgetOldRuns, type Keep } from "../../src/runs/retention.ts";
 import type { Outcome } from "../../src/runs/run.ts";
 import type { RunBook } from "../../src/runs/store.ts";
 import { createOccurrences } from "../../src/scheduler/ledger.ts";
-import type { Occurrences } from "../../src/scheduler/occurrences.ts";
+import type { Occurrences, Reach } from "../../src/scheduler/occurrences.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
 
 const DAY_MS = 86_400_000;
@@ -19,6 +22,36 @@ const DONE: Outcome = {
   usage: { input_tokens: 1, output_tokens: 1 },
 };
 
+/** Adds so many runs that are like that one, made and ended at `at`. */
+export async function copyRun(db: Database, runId: string, count: number, at: number): Promise<void> {
+  const { run_id: _, ...row } = await db.kysely
+    .selectFrom("runs")
+    .selectAll()
+    .where("run_id", "=", runId)
+    .executeTakeFirstOrThrow();
+  await db.transact(async (trx) => {
+    for (let i = 0; i < count; i++) {
+      const copy = { ...row, run_id: newId("run", at), occurrence: null, finished_at: at };
+      await trx.insertInto("runs").values(copy).execute();
+    }
+  });
+}
+
+async function copyJob(db: Database, jobId: string, count: number, at: number): Promise<void> {
+  const { job_id: _, ...row } = await db.kysely
+    .selectFrom("jobs")
+    .selectAll()
+    .where("job_id", "=", jobId)
+    .executeTakeFirstOrThrow();
+  await db.transact(async (trx) => {
+    for (let i = 0; i < count; i++)
+      await trx
+        .insertInto("jobs")
+        .values({ ...row, job_id: newId("job", at) })
+        .execute();
+  });
+}
+
 /** What becomes of ended runs, whatever database they are kept in. */
 export function retentionContract(name: string, open: OpenBackend): void {
   describe(`retention of runs kept in ${name}`, () => {
@@ -27,11 +60,11 @@ export function retentionContract(name: string, open: OpenBackend): void {
     let runs: RunBook;
     let occurrences: Occurrences;
     const forget = (keep: Partial<Keep>) => forgetOldRuns(backend.db, { ...ALL, ...keep }, backend.clock());
-    const claim = (limit = 16) =>
+    const claim = (limit = 16, reach: Reach = { kinds: ALL_KINDS }) =>
       occurrences.claimDue({
         now: backend.clock(),
         limit,
-        reach: { kinds: ALL_KINDS },
+        reach,
         worker: worker("w1"),
         leaseMs: 30_000,
       });
@@ -135,17 +168,16 @@ export function retentionContract(name: string, open: OpenBackend): void {
 
     it("goes on through more than a step's worth, of one job and of many", async () => {
       const { jobId } = await jobs.create(newJob({ nextRunAt: START + 1_000 * DAY_MS }));
-      const blocker = await runs.enqueue(jobId);
-      await claim(1);
-      for (let i = 0; i < 450; i++) await runs.enqueue(jobId, { overlap: "skip" });
-      await occurrences.finish(blocker.runId, DONE, backend.clock());
-      for (let i = 0; i < 120; i++) await jobs.create(newJob({ nextRunAt: null }));
+      const first = await runs.enqueue(jobId);
+      await work();
+      await copyRun(backend.db, first.runId, 450, backend.clock());
+      await copyJob(backend.db, jobId, 120, backend.clock());
       expect(await forget({ keepRunsPerJob: 20 })).toEqual({ runs: 430, transcripts: 0 });
       backend.pass(DAY_MS + 1);
-      for (let i = 0; i < 210; i++) await runs.enqueue(jobId, { overlap: "skip" });
+      await copyRun(backend.db, first.runId, 230, backend.clock() - DAY_MS - 1);
       await runs.enqueue(jobId);
-      expect(await forget({ keepRunsDays: 1 })).toEqual({ runs: 20, transcripts: 0 });
-      expect(await kept(jobId)).toHaveLength(200);
+      expect(await forget({ keepRunsDays: 1 })).toEqual({ runs: 250, transcripts: 0 });
+      expect((await kept(jobId)).map(({ status }) => status)).toEqual(["queued", "succeeded"]);
     });
 
     it("lets no deleted occurrence be run again, by a clock set back or by a backfill", async () => {
@@ -184,9 +216,28 @@ export function retentionContract(name: string, open: OpenBackend): void {
       expect(await kept(jobId)).toHaveLength(3);
     });
 
+    it("keeps what was run out of turn, so that a job that is behind catches up all the same", async () => {
+      const hour = 3_600_000;
+      const policy = { ...DEFAULT_POLICY, catchup: "all", overlap: "allow_all" } as const;
+      const jobId = await ranJob(0, { policy });
+      backend.pass(30 * hour);
+      const only = async (runId: string) => {
+        await claim(1, { kinds: ALL_KINDS, runId });
+        await occurrences.finish(runId, DONE, backend.clock());
+      };
+      const [early] = (await runs.backfill(jobId, { from: START + 28 * hour, to: START + 28 * hour })).runs;
+      await only(early?.runId ?? "");
+      for (let i = 0; i < 2; i++) await only((await runs.enqueue(jobId)).runId);
+      expect(await forget({ keepRunsPerJob: 1 })).toEqual({ runs: 1, transcripts: 0 });
+      while ((await work()) > 0) await forget({ keepRunsPerJob: 1 });
+      const counters = (await jobs.counters([jobId])).get(jobId);
+      expect(counters).toMatchObject({ runsSucceeded: 32, scheduledRuns: 29 });
+      expect(counters?.forgottenUntil).toBeLessThanOrEqual(START + 30 * hour);
+    });
+
     it("stops between two steps when it is told to", async () => {
       const jobId = await ranJob(1);
-      for (let i = 0; i < 60; i++) await jobs.create(newJob({ nextRunAt: null }));
+      await copyJob(backend.db, jobId, 60, backend.clock());
       const over = AbortSignal.abort();
       const forgetting = forgetOldRuns(backend.db, { ...ALL, keepRunsPerJob: 1 }, backend.clock(), over);
       await expect(forgetting).rejects.toMatchObject({ name: "AbortError" });
