@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { get } from "node:http";
 import { text } from "node:stream/consumers";
 import { Client } from "pg";
-import { inject, onTestFinished } from "vitest";
+import { afterAll, inject, onTestFinished } from "vitest";
 
 /** Brings an empty database to the state that every copy is to start from. */
 export type Prepare = (url: string) => Promise<void>;
@@ -18,6 +18,16 @@ export async function openPostgres(prepare?: Prepare): Promise<{ url: string }> 
   const template = prepare ? await templateOf(prepare) : undefined;
   const name = await createDatabase(template);
   onTestFinished(() => asAdmin(`drop database "${name}" with (force)`));
+  return { url: await urlOf(name) };
+}
+
+/**
+ * One database for all tests of a file, asked for outside of them and dropped after the last: for many small tests,
+ * which empty it themselves sooner than a database is made.
+ */
+export async function openPostgresForFile(): Promise<{ url: string }> {
+  const name = await createDatabase();
+  afterAll(() => asAdmin(`drop database "${name}" with (force)`));
   return { url: await urlOf(name) };
 }
 

@@ -10,7 +10,7 @@ const DENIED = "The database refuses its user; check the database URL and what t
 /** What passes by itself: a lock, a server that starts again, a connection that was cut. */
 const PASSING: ReadonlySet<string> = new Set([
   ...["SQLITE_BUSY", "SQLITE_LOCKED"],
-  ...["ECONNREFUSED", "ECONNRESET", "EPIPE", "08006", "25P03", "53300", "57P01", "57P02", "57P03"],
+  ...["ECONNREFUSED", "ECONNRESET", "EPIPE", "08006", "53300", "57P01", "57P02", "57P03"],
 ]);
 
 /**

@@ -6,23 +6,28 @@ import { KeyvPostgres } from "@keyv/postgres";
 import { KeyvSqlite } from "@keyv/sqlite";
 import type { KeyvStoreAdapter } from "keyv";
 import { onTestFinished } from "vitest";
+import { checkFacts } from "../../src/facts/check.ts";
 import { type KeyvFactsOptions, openKeyvFacts } from "../../src/facts/keyv.ts";
+import type { PostgresPlace } from "../../src/facts/postgres.ts";
 import type { FactBackend } from "../../src/facts/store.ts";
 import { tempDir } from "../harness.ts";
-import { openPostgres } from "../postgres.ts";
 import { LIMITS } from "./limits.ts";
 
 type At = { readonly file: string } | { readonly databaseUrl: string };
-type Rest = Omit<KeyvFactsOptions, "limits" | "file" | "databaseUrl"> &
-  Partial<Pick<KeyvFactsOptions, "limits">>;
+type Rest = Partial<
+  Pick<KeyvFactsOptions, "limits" | "clock" | "patienceMs" | "maxCacheBytes"> &
+    Pick<PostgresPlace, "poolSize">
+>;
 
 /** Storage that several nodes may share. Everything that is opened is closed when the test has finished. */
 export interface Place {
   readonly at: At;
   /** A node of its own in this process. */
   open(options?: Rest): FactBackend;
-  /** The storage through plain Keyv's adapter, as another program would see it. */
+  /** The storage through plain Keyv's adapter, as another program would see it. Once in a test: its pool is one. */
   openRaw(): Raw;
+  /** Fails when the storage is damaged. */
+  check(): Promise<void>;
   /** A node in a process of its own, see `saver.ts`. Resolves to the lines that it printed. */
   runSaver(
     args: readonly (string | number)[],
@@ -44,8 +49,6 @@ export const sqlitePlace: NewPlace = async () => sqlitePlaceAt(await newFile());
 export const sqlitePlaceAt = (file: string): Place =>
   placeAt({ file }, () => new KeyvSqlite({ uri: `sqlite://${file}`, busyTimeout: 2_000 }));
 
-export const postgresPlace: NewPlace = async () => postgresPlaceAt((await openPostgres()).url);
-
 export const postgresPlaceAt = (databaseUrl: string): Place =>
   placeAt(
     { databaseUrl },
@@ -66,6 +69,7 @@ function placeAt(at: At, openAdapter: () => KeyvSqlite | KeyvPostgres): Place {
       onTestFinished(() => backend.close());
       return backend;
     },
+    check: async () => void ("file" in at && (await checkFacts(at.file))),
     openRaw() {
       const store = openAdapter();
       onTestFinished(() => store.disconnect());

@@ -53,6 +53,7 @@ export function factSharingContract(name: string, newPlace: NewPlace): void {
         },
       );
       expect(acknowledged.length).toBeLessThan(5_000);
+      await place.check();
       const alice = place.open().open(ALICE);
       const { facts } = await alice.list({ limit: 1_000 });
       const ids = facts.map(({ factId }) => factId);
@@ -160,7 +161,8 @@ export function factSharingContract(name: string, newPlace: NewPlace): void {
       await alice.save({ text: "long" });
       nowMs += DAY_MS;
       expect((await alice.list()).facts.map(({ text }) => text)).toEqual(["long"]);
-      await expect.poll(() => place.openRaw().query("SELECT key FROM keyv")).toHaveLength(1);
+      const raw = place.openRaw();
+      await expect.poll(() => raw.query("SELECT key FROM keyv")).toHaveLength(1);
       await backend.close();
     });
   });
