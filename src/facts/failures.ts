@@ -4,7 +4,7 @@ import { NightshiftError } from "../errors.ts";
 const FIRST_WAIT_MS = 2;
 const LONGEST_WAIT_MS = 40;
 
-const RESTARTING = "The database cannot be reached or is starting again; try again in a moment.";
+const UNREACHED = "The database cannot be reached or has no free connection; try again in a moment.";
 const DENIED = "The database refuses its user; check the database URL and what that user may do.";
 
 /** What passes by itself: a lock, a server that starts again, a connection that was cut. */
@@ -27,8 +27,8 @@ const SENTENCES: Readonly<Record<string, string>> = {
   SQLITE_CORRUPT: "The memory file is damaged; run `nightshift doctor`.",
   SQLITE_NOTADB:
     "facts.sqlite in the data folder is not a database; move it away or choose another data folder.",
-  ...same(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "08006", "25P03"], RESTARTING),
-  ...same(["57P01", "57P02", "57P03"], RESTARTING),
+  ...same(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "08006", "25P03"], UNREACHED),
+  ...same(["57P01", "57P02", "57P03"], UNREACHED),
   ...same(["ENOTFOUND", "EAI_AGAIN"], "The database's host has no address; check the database URL."),
   ...same(["28000", "28P01", "42501"], DENIED),
   "3D000": "The database does not exist; create it or check the database URL.",

@@ -65,6 +65,7 @@ export async function openFactsPostgres(place: PostgresPlace, patienceMs: number
       connectionString: place.databaseUrl,
       max,
       types,
+      application_name: "nightshift facts",
       keepAlive: true,
       connectionTimeoutMillis: patienceMs,
       // For a server that has fallen silent; one that is well keeps the time itself.
@@ -130,18 +131,25 @@ export async function openFactsPostgres(place: PostgresPlace, patienceMs: number
 /** A number of 64 bits with a sign, as Postgres names a lock. */
 const lockOf = (userKey: string): bigint => BigInt.asIntN(64, BigInt(`0x${userKey.slice(0, 16)}`));
 
+/** The lock is shared with the other tables of the schema: nodes that start together make each of them once. */
+const BEGIN_MIGRATION = `BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;
+  SELECT pg_advisory_xact_lock(hashtextextended('${SCHEMA_NAME} tables', 0))`;
+/** Said only when it is absent: a user who may not make schemas can be given one. */
+const MAKE_SCHEMA = `DO $$ BEGIN
+  IF to_regnamespace('${SCHEMA_NAME}') IS NULL THEN CREATE SCHEMA ${SCHEMA_NAME}; END IF; END $$`;
+
 async function migrate(pool: Pool): Promise<void> {
   if ((await versionOn(pool)) >= MIGRATIONS.length) return;
-  // Several nodes that start at once do this one after the other, and all but the first find it done.
-  const client = await beginOn(pool, `BEGIN; SELECT pg_advisory_xact_lock(hashtext('${SCHEMA_NAME}'))`);
+  const client = await beginOn(pool, BEGIN_MIGRATION);
   await finish(client, async () => {
     const version = await versionOn(client);
+    if (version >= MIGRATIONS.length) return;
     if (version === 0) {
-      await client.query(`CREATE SCHEMA IF NOT EXISTS ${SCHEMA_NAME}`);
+      await client.query(MAKE_SCHEMA);
       await client.query("CREATE TABLE fact_version AS SELECT 0 AS version");
     }
     for (const migration of MIGRATIONS.slice(version)) await client.query(migration);
-    await client.query("UPDATE fact_version SET version = $1", [Math.max(version, MIGRATIONS.length)]);
+    await client.query("UPDATE fact_version SET version = $1", [MIGRATIONS.length]);
   });
 }
 
@@ -182,10 +190,19 @@ async function finish(client: PoolClient, work: () => Promise<void>): Promise<vo
   }
 }
 
+/** Names of the statements that connections prepare once. The room's statements are few and never put together. */
+const names = new Map<string, string>();
+
+function nameOf(sql: string): string {
+  const name = names.get(sql) ?? `facts_${names.size}`;
+  names.set(sql, name);
+  return name;
+}
+
 const queryOf =
   (connection: Pool | PoolClient): Query =>
-  async (sql, ...parameters) =>
-    (await connection.query(sql, parameters).catch(failWithCode)).rows;
+  async (text, ...values) =>
+    (await connection.query({ name: nameOf(text), text, values }).catch(failWithCode)).rows;
 
 /** pg gives no code to a connection that broke, or that was waited for in vain. */
 function failWithCode(error: unknown): never {

@@ -26,7 +26,7 @@ interface FullRow extends Row {
 const RANGE = "key >= $1 || ':' AND key < $1 || ';'";
 const COLUMNS = 'substr(key, 66) AS id, rowid AS "rowId"';
 
-const MAX_KEYS_AT_ONCE = 500;
+const ALL_ROWS = `SELECT ${COLUMNS}, value FROM keyv WHERE ${RANGE}`;
 
 const NOT_LOADED = { changes: -1, removals: 0, rowId: 0 };
 
@@ -60,7 +60,7 @@ export async function syncCopy(
     for (const { rowId } of rows) copy.rowId = Math.max(copy.rowId, rowId);
   };
   if (copy.changes === -1) {
-    take(await query<FullRow>(`SELECT ${COLUMNS}, value FROM keyv WHERE ${RANGE}`, userKey));
+    take(await query<FullRow>(ALL_ROWS, userKey));
   } else {
     // The plus keeps SQLite on the index of keys: by row number it would read everybody's new rows.
     const newRows = `SELECT ${COLUMNS}, value FROM keyv WHERE ${RANGE} AND +rowid > $2`;
@@ -95,7 +95,10 @@ async function readChanges(userKey: string, query: Query): Promise<Changes> {
   return { changes: row?.changes ?? 0, removals: row?.removals ?? 0 };
 }
 
-/** Removes what the database no longer has; resolves to the rows that the memory lacks. */
+/**
+ * Removes what the database no longer has. Resolves to all rows when the memory lacks one, which is rare: its number
+ * was not above the highest seen, as SQLite may use one again.
+ */
 async function reconcile(userKey: string, memory: Memory, query: Query): Promise<FullRow[]> {
   const rows = await query<Row>(`SELECT ${COLUMNS} FROM keyv WHERE ${RANGE}`, userKey);
   const present = new Set(rows.map(({ id }) => id));
@@ -105,16 +108,6 @@ async function reconcile(userKey: string, memory: Memory, query: Query): Promise
       .filter((id) => !present.has(id))
       .toArray(),
   );
-  const missing = rows
-    .filter(({ id }) => !memory.facts.has(id) && !memory.expired.has(id))
-    .map(({ id }) => `${userKey}:${id}`);
-  const found: FullRow[] = [];
-  for (let i = 0; i < missing.length; i += MAX_KEYS_AT_ONCE) {
-    const keys = missing.slice(i, i + MAX_KEYS_AT_ONCE);
-    const marks = keys.map((_, n) => `$${n + 1}`).join();
-    found.push(
-      ...(await query<FullRow>(`SELECT ${COLUMNS}, value FROM keyv WHERE key IN (${marks})`, ...keys)),
-    );
-  }
-  return found;
+  const isWhole = rows.every(({ id }) => memory.facts.has(id) || memory.expired.has(id));
+  return isWhole ? [] : query<FullRow>(ALL_ROWS, userKey);
 }

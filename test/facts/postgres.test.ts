@@ -187,7 +187,7 @@ describe("a Postgres in trouble", () => {
     const failure = await failureOf(node.open(ALICE).recall("before"));
     expect([failure.code, failure.message]).toEqual([
       "DATA_UNAVAILABLE",
-      "The database cannot be reached or is starting again; try again in a moment.",
+      "The database cannot be reached or has no free connection; try again in a moment.",
     ]);
     await expectCode(node.open(BOB).save({ text: "Bob's" }), "DATA_UNAVAILABLE");
     const late = place.open({ patienceMs: 300 }).open(ALICE);

@@ -2,6 +2,7 @@ import Keyv from "keyv";
 import { describe, expect, it } from "vitest";
 import { ALICE, BOB } from "./contract.ts";
 import { expectCode } from "./failures.ts";
+import { LIMITS } from "./limits.ts";
 import type { NewPlace } from "./places.ts";
 
 const DAY_MS = 86_400_000;
@@ -32,6 +33,22 @@ export function factSharingContract(name: string, newPlace: NewPlace): void {
       expect(counts.get("saved")).toHaveLength(50);
       expect(counts.get("FACT_LIMIT_REACHED")).toHaveLength(70);
       expect((await place.open().open(ALICE).list({ limit: 100 })).facts).toHaveLength(50);
+    });
+
+    it("hold a user's bytes exactly between them, and each user's alone", async () => {
+      const place = await newPlace();
+      const nodes = Array.from({ length: 3 }, () => place.open({ limits: { ...LIMITS, maxBytes: 255 } }));
+      const saves = nodes.flatMap((node, n) =>
+        Array.from({ length: 20 }, (_, i) =>
+          [ALICE, BOB].map((user) => node.open(user).save({ text: `${n} byte ${i + 10}.` })),
+        ),
+      );
+      const outcomes = await Promise.allSettled(saves.flat());
+      expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(50);
+      for (const outcome of outcomes)
+        if (outcome.status === "rejected") expect(outcome.reason.code).toBe("FACT_LIMIT_REACHED");
+      for (const user of [ALICE, BOB])
+        expect((await place.open().open(user).list({ limit: 100 })).facts).toHaveLength(25);
     });
 
     it("recognise each other's duplicates", async () => {
