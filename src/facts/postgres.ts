@@ -1,43 +1,12 @@
-import type { Pool, PoolClient } from "pg";
-import { NightshiftError } from "../errors.ts";
-import { type FactsDatabase, KEYV_OPTIONS, parseRow, type Query, type Writing } from "./database.ts";
+import type { KeyvPostgres } from "@keyv/postgres";
+import { type FactsDatabase, KEYV_OPTIONS, parseRow, type Query } from "./database.ts";
 import { toDataError, whileBusy } from "./failures.ts";
+import { beginOn, finish, openPool, queryOf, SCHEMA_NAME } from "./pg-pool.ts";
+import { migrate } from "./pg-tables.ts";
 import type { StoredFact } from "./rules.ts";
 
 const DEFAULT_POOL_SIZE = 10;
 const DEFAULT_STATEMENT_TIMEOUT_MS = 10_000;
-const SCHEMA_NAME = "nightshift";
-/** A transaction whose node has fallen silent is undone after so long, before those who wait for it give up. */
-const SILENCE_MS = 3_000;
-const INT8_OID = 20;
-/** Of the SQL standard's codes. */
-const CONNECTION_FAILURE = "08006";
-
-/**
- * Each entry brings the tables to the next version, all in one transaction, so that a version says what is there. They
- * only ever add: a node of an older version goes on beside a newer one. Keys sort by their bytes, whatever the
- * database's locale, so that the primary key serves a range of keys.
- */
-const MIGRATIONS = [
-  `CREATE TABLE keyv (
-     key varchar(255) COLLATE "C" PRIMARY KEY, value text, rowid bigint GENERATED ALWAYS AS IDENTITY);
-   CREATE TABLE fact_changes (
-     user_key text COLLATE "C" PRIMARY KEY, changes bigint NOT NULL, removals bigint NOT NULL)
-     WITH (fillfactor = 50);
-   CREATE FUNCTION count_fact_change() RETURNS trigger LANGUAGE plpgsql AS $$
-     DECLARE removed int := CASE TG_OP WHEN 'INSERT' THEN 0 ELSE 1 END;
-     BEGIN
-       INSERT INTO ${SCHEMA_NAME}.fact_changes AS known
-       VALUES (substr(CASE TG_OP WHEN 'DELETE' THEN old.key ELSE new.key END, 1, 64), 1, removed)
-       ON CONFLICT (user_key) DO UPDATE SET changes = known.changes + 1, removals = known.removals + removed;
-       RETURN NULL;
-     END $$;
-   CREATE TRIGGER fact_change AFTER INSERT OR UPDATE OR DELETE ON keyv
-     FOR EACH ROW EXECUTE FUNCTION count_fact_change();
-   CREATE TABLE fact_secrets (name text PRIMARY KEY, value text NOT NULL);
-   INSERT INTO fact_secrets
-     VALUES ('cursor', replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''));`,
-];
 
 export interface PostgresPlace {
   /** `postgres://user:password@host/database`, with what else Postgres takes in a URL. */
@@ -50,60 +19,14 @@ export interface PostgresPlace {
 
 /** Connects, and makes the tables where there are none. Rejects with DATA_UNAVAILABLE; a later try starts afresh. */
 export async function openFactsPostgres(place: PostgresPlace, patienceMs: number): Promise<FactsDatabase> {
+  const { databaseUrl, poolSize = DEFAULT_POOL_SIZE } = place;
+  const { statementTimeoutMs = DEFAULT_STATEMENT_TIMEOUT_MS } = place;
   // Loaded on first use, like SQLite.
-  const [{ Keyv }, { KeyvPostgres }, pg] = await Promise.all([
-    import("keyv"),
-    import("@keyv/postgres"),
-    import("pg"),
-  ]);
-  const { poolSize = DEFAULT_POOL_SIZE, statementTimeoutMs = DEFAULT_STATEMENT_TIMEOUT_MS } = place;
-  const types = new pg.TypeOverrides();
-  types.setTypeParser(INT8_OID, Number);
-
-  function createPool(max: number): Pool {
-    const pool = new pg.Pool({
-      connectionString: place.databaseUrl,
-      max,
-      types,
-      application_name: "nightshift facts",
-      keepAlive: true,
-      connectionTimeoutMillis: patienceMs,
-      // For a server that has fallen silent; one that is well keeps the time itself.
-      query_timeout: statementTimeoutMs + patienceMs,
-      // Not by the connection's options, which a URL may set itself and a pooler before the server may refuse.
-      onConnect: async (client) => {
-        await client.query(`SET search_path = ${SCHEMA_NAME}; SET lock_timeout = ${patienceMs};
-          SET statement_timeout = ${statementTimeoutMs};
-          SET idle_in_transaction_session_timeout = ${SILENCE_MS}`);
-      },
-    });
-    // A connection that is cut says so to whoever uses it; without listeners the news would end the process.
-    pool.on("error", () => {});
-    pool.on("connect", (client) => client.on("error", () => {}));
-    return pool;
-  }
-
-  /**
-   * Keyv's adapter on a connection of ours, so that it takes part in our transactions. Its own pool is one for the
-   * whole process, whatever the options, and a cut connection of it ends the process: it is never made.
-   */
-  class Adapter extends KeyvPostgres {
-    constructor(query: Query) {
-      super({ schema: SCHEMA_NAME });
-      this.query = (sql, values = []) => query(sql, ...values);
-    }
-    override async connect() {
-      return async () => [];
-    }
-  }
-  const writingOn = (query: Query): Writing => ({
-    query,
-    keyv: new Keyv<StoredFact>(new Adapter(query), KEYV_OPTIONS),
-  });
-
+  const [{ Keyv }, adapterOn] = await Promise.all([import("keyv"), loadAdapter()]);
+  const open = (share: number) =>
+    openPool({ databaseUrl, size: Math.max(1, Math.floor(share)), statementTimeoutMs, patienceMs });
   // Apart, because a writer may wait for a reader of the same user, who must not wait for the writer's connection.
-  const readers = createPool(Math.max(1, Math.floor(poolSize / 2)));
-  const writers = createPool(Math.max(1, Math.ceil(poolSize / 2)));
+  const [readers, writers] = await Promise.all([open(poolSize / 2), open((poolSize + 1) / 2)]);
   const close = async () => void (await Promise.all([readers.end(), writers.end()]));
   try {
     await whileBusy(patienceMs, () => migrate(writers));
@@ -116,7 +39,10 @@ export async function openFactsPostgres(place: PostgresPlace, patienceMs: number
       async transact(userKey, work) {
         const begin = `BEGIN; SELECT pg_advisory_xact_lock(${lockOf(userKey)})`;
         const client = await whileBusy(patienceMs, () => beginOn(writers, begin));
-        await finish(client, () => work(writingOn(queryOf(client))));
+        const query = queryOf(client);
+        await finish(client, () =>
+          work({ query, keyv: new Keyv<StoredFact>(adapterOn(query), KEYV_OPTIONS) }),
+        );
       },
       cursorSecret: secret?.value ?? "",
       parse: (value) => parseRow(parser, value),
@@ -131,82 +57,20 @@ export async function openFactsPostgres(place: PostgresPlace, patienceMs: number
 /** A number of 64 bits with a sign, as Postgres names a lock. */
 const lockOf = (userKey: string): bigint => BigInt.asIntN(64, BigInt(`0x${userKey.slice(0, 16)}`));
 
-/** The lock is shared with the other tables of the schema: nodes that start together make each of them once. */
-const BEGIN_MIGRATION = `BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;
-  SELECT pg_advisory_xact_lock(hashtextextended('${SCHEMA_NAME} tables', 0))`;
-/** Said only when it is absent: a user who may not make schemas can be given one. */
-const MAKE_SCHEMA = `DO $$ BEGIN
-  IF to_regnamespace('${SCHEMA_NAME}') IS NULL THEN CREATE SCHEMA ${SCHEMA_NAME}; END IF; END $$`;
-
-async function migrate(pool: Pool): Promise<void> {
-  if ((await versionOn(pool)) >= MIGRATIONS.length) return;
-  const client = await beginOn(pool, BEGIN_MIGRATION);
-  await finish(client, async () => {
-    const version = await versionOn(client);
-    if (version >= MIGRATIONS.length) return;
-    if (version === 0) {
-      await client.query(MAKE_SCHEMA);
-      await client.query("CREATE TABLE fact_version AS SELECT 0 AS version");
+/**
+ * Keyv's adapter on a connection of ours, so that it takes part in our transactions. Its own pool is one for the
+ * whole process, whatever the options, and a cut connection of it ends the process: it is never made.
+ */
+async function loadAdapter(): Promise<(query: Query) => KeyvPostgres> {
+  const { KeyvPostgres } = await import("@keyv/postgres");
+  class Adapter extends KeyvPostgres {
+    constructor(query: Query) {
+      super({ schema: SCHEMA_NAME });
+      this.query = (sql, values = []) => query(sql, ...values);
     }
-    for (const migration of MIGRATIONS.slice(version)) await client.query(migration);
-    await client.query("UPDATE fact_version SET version = $1", [MIGRATIONS.length]);
-  });
-}
-
-async function versionOn(connection: Pool | PoolClient): Promise<number> {
-  const query = queryOf(connection);
-  // Of the catalogue's rows: to_regclass may answer from what this connection knew before it waited for the lock.
-  const tables = await query(
-    "SELECT FROM pg_tables WHERE schemaname = $1 AND tablename = 'fact_version'",
-    SCHEMA_NAME,
-  );
-  if (tables.length === 0) return 0;
-  const [row] = await query<{ version: number }>("SELECT version FROM fact_version");
-  return row?.version ?? 0;
-}
-
-async function beginOn(pool: Pool, begin: string): Promise<PoolClient> {
-  const client = await pool.connect().catch(failWithCode);
-  try {
-    await client.query(begin);
-    return client;
-  } catch (error) {
-    client.release(true);
-    return failWithCode(error);
+    override async connect() {
+      return async () => [];
+    }
   }
-}
-
-/** Commits after `work`, and gives the connection back; one that failed is closed, which undoes what it began. */
-async function finish(client: PoolClient, work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-    // Postgres answers ROLLBACK, and no error, to the commit of what has failed already.
-    const { command } = await client.query("COMMIT");
-    if (command !== "COMMIT") throw new Error(`the commit ended as ${command}`);
-    client.release();
-  } catch (error) {
-    client.release(true);
-    failWithCode(error);
-  }
-}
-
-/** Names of the statements that connections prepare once. The room's statements are few and never put together. */
-const names = new Map<string, string>();
-
-function nameOf(sql: string): string {
-  const name = names.get(sql) ?? `facts_${names.size}`;
-  names.set(sql, name);
-  return name;
-}
-
-const queryOf =
-  (connection: Pool | PoolClient): Query =>
-  async (text, ...values) =>
-    (await connection.query({ name: nameOf(text), text, values }).catch(failWithCode)).rows;
-
-/** pg gives no code to a connection that broke, or that was waited for in vain. */
-function failWithCode(error: unknown): never {
-  if (error instanceof Error && !(error instanceof NightshiftError) && !("code" in error))
-    Object.assign(error, { code: CONNECTION_FAILURE });
-  throw error;
+  return (query) => new Adapter(query);
 }
