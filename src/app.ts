@@ -171,14 +171,16 @@ const CONNECTION_CAVEAT =
 function openStores(config: Config, now: () => number, events: Events, releases: Releases) {
   const dataDir = resolve(config.dataDir);
   const factBackend = once(async (): Promise<FactBackend> => {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    const { databaseUrl } = config;
+    if (!databaseUrl) mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     const { openKeyvFacts } = await import("./facts/keyv.ts");
     const limits = {
       maxFacts: config.maxFacts,
       maxBytes: config.maxFactsBytes,
       maxFactBytes: config.maxFactBytes,
     };
-    const backend = await openKeyvFacts({ file: join(dataDir, "facts.sqlite"), limits, clock: now });
+    const place = databaseUrl ? { databaseUrl } : { file: join(dataDir, "facts.sqlite") };
+    const backend = openKeyvFacts({ ...place, limits, clock: now });
     releases.add(() => backend.close());
     return backend;
   });

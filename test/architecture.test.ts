@@ -102,7 +102,7 @@ const EVERYBODYS = ["errors", "version"];
 
 /** What stands for one technology: behind a contract, so that only the composition roots name it. */
 const ADAPTERS =
-  /^src\/(?:facts\/(?:keyv|postgres|check)|database\/(?:open|check)|jobs\/book|runs\/book|keys\/database|model\/provider|scheduler\/(?:bree|ledger|pg-boss))\.ts$/;
+  /^src\/(?:facts\/(?:keyv|sqlite|postgres|check)|database\/(?:open|check)|jobs\/book|runs\/book|keys\/database|model\/provider|scheduler\/(?:bree|ledger|pg-boss))\.ts$/;
 
 describe("imports", () => {
   it("are found at all", () => {
@@ -145,6 +145,7 @@ describe("imports", () => {
     const homes: Record<string, readonly string[]> = {
       keyv: ["facts"],
       "@keyv/sqlite": ["facts"],
+      "@keyv/postgres": ["facts"],
       "node:sqlite": ["database"],
       kysely: ["database"],
       bree: ["scheduler"],

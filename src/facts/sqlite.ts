@@ -1,17 +1,12 @@
 import type { KeyvSqlite } from "@keyv/sqlite";
-import type { Keyv } from "keyv";
-import { NightshiftError } from "../errors.ts";
-import { whileLocked } from "./failures.ts";
+import { type FactsDatabase, KEYV_OPTIONS, parseRow, type Query } from "./database.ts";
+import { whileBusy } from "./failures.ts";
 import type { StoredFact } from "./rules.ts";
 
-/** SQLite's own wait, kept short: it holds a thread of the pool, and `whileLocked` waits without one. */
+/** SQLite's own wait, kept short: it holds a thread of the pool, and `whileBusy` waits without one. */
 const BUSY_TIMEOUT_MS = 100;
 
-/**
- * Beside Keyv's table: a count of changes for each user, kept by triggers, so that whoever writes, in whichever
- * process, every reader can tell by one small query whether its copy of a user's facts is still good. (SQLite's
- * data_version says only that somebody wrote something.) And the secret that signs cursors.
- */
+/** Beside Keyv's table: the counts of changes (SQLite's data_version says only that somebody wrote something). */
 const SCHEMA = [
   `CREATE TABLE IF NOT EXISTS fact_changes (
      user_key TEXT PRIMARY KEY, changes INTEGER NOT NULL, removals INTEGER NOT NULL) WITHOUT ROWID`,
@@ -25,25 +20,9 @@ const SCHEMA = [
   "INSERT OR IGNORE INTO fact_secrets VALUES ('cursor', lower(hex(randomblob(32))))",
 ];
 
-/** Runs one statement. Parameters are bound, never pasted in. */
-export type Query = <Row>(sql: string, ...parameters: unknown[]) => Promise<Row[]>;
-
-export interface FactsFile {
-  /** Sees what is committed, and nothing of a transaction that is still open. */
-  readonly read: Query;
-  /** The writing connection: one transaction at a time, see `writes.ts`. */
-  readonly write: Query;
-  /** On the writing connection, for `set` and `delete`. Never `clear` or `iterator`: they match by LIKE. */
-  readonly keyv: Keyv<StoredFact>;
-  readonly cursorSecret: string;
-  /** Parses a row's value as Keyv wrote it. Its ttl counts as the fact's expiry. */
-  parse(value: string): StoredFact;
-  close(): Promise<void>;
-}
-
 /** Opens or makes the file. Rejects with DATA_UNAVAILABLE; a later try starts afresh. */
-export function openFactsFile(file: string, patienceMs: number): Promise<FactsFile> {
-  return whileLocked(patienceMs, async () => {
+export function openFactsFile(file: string, patienceMs: number): Promise<FactsDatabase> {
+  return whileBusy(patienceMs, async () => {
     // Loaded on first use: together they cost a start about 20 ms and a native library.
     const [{ Keyv }, { KeyvSqlite }] = await Promise.all([import("keyv"), import("@keyv/sqlite")]);
     const connect = () =>
@@ -59,16 +38,12 @@ export function openFactsFile(file: string, patienceMs: number): Promise<FactsFi
       for (const statement of SCHEMA) await write(statement);
       const [secret] = await write<{ value: string }>("SELECT value FROM fact_secrets WHERE name = 'cursor'");
       const reader = await connect();
-      const keyv = new Keyv<StoredFact>(writer, {
-        namespace: "",
-        useKeyPrefix: false,
-        throwOnErrors: true,
-        emitErrors: false,
-      });
+      const keyv = new Keyv<StoredFact>(writer, KEYV_OPTIONS);
       return {
         read: queryOf(reader),
-        write,
-        keyv,
+        // SQLite has one writer at a time: everybody's writes share a lane, and so a flush to the disk.
+        laneOf: () => "",
+        transact: (_lane, work) => transact(write, patienceMs, () => work({ query: write, keyv })),
         cursorSecret: secret?.value ?? "",
         parse: (value) => parseRow(keyv, value),
         // One after the other: the last to close empties the write-ahead log, and of two at once neither is last.
@@ -97,14 +72,14 @@ const queryOf =
   (sql, ...parameters) =>
     adapter.query(sql, ...parameters);
 
-function parseRow(keyv: Keyv<StoredFact>, value: string): StoredFact {
-  const row = keyv.deserialize?.<StoredFact>(value);
-  if (row === undefined || row instanceof Promise || typeof row.value?.text !== "string") {
-    throw new NightshiftError("DATA_UNAVAILABLE", "A stored fact cannot be read; run `nightshift doctor`.");
+async function transact(query: Query, patienceMs: number, work: () => Promise<void>): Promise<void> {
+  await whileBusy(patienceMs, () => query("BEGIN IMMEDIATE"));
+  try {
+    await work();
+    await query("COMMIT");
+  } catch (error) {
+    // Fails when SQLite has undone it already, which is what is wanted.
+    await query("ROLLBACK").catch(() => {});
+    throw error;
   }
-  const expiresAt = Math.min(
-    row.expires ?? Number.POSITIVE_INFINITY,
-    row.value.expiresAt ?? Number.POSITIVE_INFINITY,
-  );
-  return Number.isFinite(expiresAt) ? { ...row.value, expiresAt } : row.value;
 }
