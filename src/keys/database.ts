@@ -59,7 +59,7 @@ export function openKeyRing(db: Database, clock: () => number): KeyRing {
         expires_at: expiresAt,
         revoked_at: null,
       };
-      await db.transact((trx) => trx.insertInto("api_keys").values(row).execute());
+      await db.transact((trx) => trx.insertInto("api_keys").values(row).execute(), { of: null });
       return { key: `nsk_${keyId}_${secret}`, apiKey: readKey(row) };
     },
     async list(userId) {
@@ -72,14 +72,16 @@ export function openKeyRing(db: Database, clock: () => number): KeyRing {
       return (await query.execute()).map(readKey);
     },
     async revoke(keyId) {
-      const found = await db.transact((trx) =>
-        trx
-          .updateTable("api_keys")
-          .set((eb) => ({ revoked_at: eb.fn.coalesce("revoked_at", eb.val(clock())) }))
-          .where("key_id", "=", keyId)
-          .executeTakeFirst(),
+      const found = await db.transact(
+        (trx) =>
+          trx
+            .updateTable("api_keys")
+            .set((eb) => ({ revoked_at: eb.fn.coalesce("revoked_at", eb.val(clock())) }))
+            .where("key_id", "=", keyId)
+            .executeTakeFirst(),
+        { of: null },
       );
-      // Our own writes do not change our own data_version.
+      // Our own writes do not change our own dataVersion.
       known.clear();
       return found.numUpdatedRows > 0n;
     },

@@ -12,19 +12,32 @@ export function createOccurrences(db: Database): Occurrences {
   return {
     nextDueAt: (reach) => nextDueAt(db.kysely, reach),
     claimDue: async ({ onSkipped, onCancelling, ...options }) => {
-      const { claimed, refused, isCancelling } = await db.transact((trx) => claimDue(trx, options));
+      const { claimed, refused, isCancelling } = await db.transact(
+        (trx, users) => claimDue(trx, users, options),
+        { of: null },
+      );
       if (onSkipped) refused.forEach(onSkipped);
       if (isCancelling) onCancelling?.();
       return claimed;
     },
-    heartbeat: (options) => db.transact((trx) => heartbeat(trx, options)),
-    finish: (runId, outcome, now) =>
-      db.transact(async (trx) => {
-        const isWritten = await endRun(trx, runId, "running", outcome, now);
-        if (isWritten && outcome.status === "succeeded") await queueFollowers(trx, runId, now);
-        return isWritten;
-      }),
-    reapLost: (options) => db.transact((trx) => reapLost(trx, options)),
+    heartbeat: (options) => heartbeat(db.kysely, options),
+    finish: async (runId, outcome, now) => {
+      const owner = await db.kysely
+        .selectFrom("runs")
+        .select("user_key")
+        .where("run_id", "=", runId)
+        .executeTakeFirst();
+      if (!owner) return false;
+      return db.transact(
+        async (trx) => {
+          const isWritten = await endRun(trx, runId, "running", outcome, now);
+          if (isWritten && outcome.status === "succeeded") await queueFollowers(trx, runId, now);
+          return isWritten;
+        },
+        { of: owner.user_key },
+      );
+    },
+    reapLost: (options) => reapLost(db, options),
     changedElsewhere: () => {
       const version = db.dataVersion();
       const changed = version !== seenVersion;
