@@ -7,40 +7,31 @@ export interface ConnectOptions {
   readonly url: string;
   /** The schema that holds our tables: others may be in the same database. */
   readonly schema: string;
-  /** How long to wait for a connection, and for each statement, in ms; for a lock, half of that. */
+  /** How long to wait for a connection, and for each statement, in ms; for a lock half of that. */
   readonly timeoutMs: number;
 }
 
-const INT8 = 20;
+/** What every connection of ours is opened with. */
+export const connectionConfig = ({ url, timeoutMs }: ConnectOptions): ClientConfig => ({
+  connectionString: url,
+  application_name: "nightshift",
+  connectionTimeoutMillis: timeoutMs,
+  keepAlive: true,
+  // For a server that has fallen silent; one that is well keeps the time itself.
+  query_timeout: timeoutMs + 5_000,
+});
 
-/** What every connection of ours is opened with. Nothing here is set for other users of the `pg` package. */
-export async function clientConfig({ url, schema, timeoutMs }: ConnectOptions): Promise<ClientConfig> {
-  const { types } = (await import("pg")).default;
-  return {
-    connectionString: withSearchPath(url, schema),
-    application_name: "nightshift",
-    connectionTimeoutMillis: timeoutMs,
-    statement_timeout: timeoutMs,
-    lock_timeout: Math.ceil(timeoutMs / 2),
-    // A process that stands still in the middle of a transaction must not keep its locks from the others.
-    idle_in_transaction_session_timeout: timeoutMs,
-    // For a network that swallows the answer: Postgres's own timeout would come through before.
-    query_timeout: timeoutMs + 5_000,
-    keepAlive: true,
-    types: {
-      // Ours are counts and epoch ms: far below 2^53.
-      getTypeParser: ((oid: number, format?: "text") =>
-        oid === INT8 ? Number : types.getTypeParser(oid, format)) as typeof types.getTypeParser,
-    },
-  };
-}
-
-function withSearchPath(text: string, schema: string): string {
-  const url = new URL(text);
-  const options = [url.searchParams.get("options"), `-c search_path=${schema}`];
-  url.searchParams.set("options", options.filter(Boolean).join(" "));
-  return url.href;
-}
+/**
+ * Said on the connection, because a URL may bring options of its own. A process that stands still in the middle of a
+ * transaction loses it before those who wait for its locks give up.
+ */
+const settings = ({ schema, timeoutMs }: ConnectOptions): string =>
+  [
+    `set search_path = ${schema}`,
+    `set statement_timeout = ${timeoutMs}`,
+    `set lock_timeout = ${Math.ceil(timeoutMs / 2)}`,
+    `set idle_in_transaction_session_timeout = ${Math.ceil(timeoutMs / 3)}`,
+  ].join("; ");
 
 export interface PoolOptions extends ConnectOptions {
   /** Connections at once. */
@@ -51,8 +42,18 @@ export interface PoolOptions extends ConnectOptions {
 
 /** A pool for Kysely whose failures are ours, and whose connections are replaced when they break. */
 export async function openPool({ size, afterWrites, ...options }: PoolOptions): Promise<PostgresPool> {
-  const { Pool } = (await import("pg")).default;
-  const pool = new Pool({ ...(await clientConfig(options)), max: size });
+  const { Pool, TypeOverrides } = (await import("pg")).default;
+  const types = new TypeOverrides();
+  // Ours are counts and epoch ms: far below 2^53.
+  types.setTypeParser(20, Number);
+  const pool = new Pool({
+    ...connectionConfig(options),
+    max: size,
+    types,
+    onConnect: async (client) => {
+      await client.query(settings(options));
+    },
+  });
   // A connection that breaks says so to whoever uses it next; without a listener it would end the process.
   pool.on("error", () => {});
   pool.on("connect", (client) => client.on("error", () => {}));

@@ -3,9 +3,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { CompiledQuery, Transaction } from "kysely";
 import { once } from "../lazily.ts";
 import type { Database, TransactOptions, UserLocks } from "./open.ts";
-import { isTakenBack, toPostgresError } from "./pg-failures.ts";
+import { isBroken, isTakenBack, toPostgresError } from "./pg-failures.ts";
 import { listen } from "./pg-listen.ts";
-import { clientConfig, openPool } from "./pg-pool.ts";
+import { connectionConfig, openPool } from "./pg-pool.ts";
 import { createQueues } from "./queues.ts";
 import type { Tables } from "./schema.ts";
 
@@ -54,7 +54,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
       },
     });
     const listening = await listen({
-      config: await clientConfig(connection),
+      config: connectionConfig(connection),
       channel,
       hear: (writer) => {
         if (writer !== self) version++;
@@ -133,12 +133,13 @@ function transactions(
     },
   });
   return (work, options = {}) => {
-    const attempt = () =>
+    const attempt = (begun: () => void) =>
       kysely
         .transaction()
         .setIsolationLevel("read committed")
         .execute(async (trx) => {
           await trx.executeQuery(opening(options));
+          begun();
           return work(trx, locksOf(trx));
         });
     const { of } = options;
@@ -148,12 +149,18 @@ function transactions(
   };
 }
 
-async function again<T>(attempt: () => Promise<T>): Promise<T> {
+/** Tries again what was taken back, and what found its connection broken before it had begun. */
+async function again<T>(attempt: (begun: () => void) => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
+    let hasBegun = false;
     try {
-      return await attempt();
+      return await attempt(() => {
+        hasBegun = true;
+      });
     } catch (error) {
-      if (tries === MAX_TRIES || !isTakenBack((error as Error | null)?.cause)) throw error;
+      const cause = (error as Error | null)?.cause;
+      const isHarmless = isTakenBack(cause) || (!hasBegun && isBroken(cause));
+      if (tries === MAX_TRIES || !isHarmless) throw error;
     }
     await sleep(Math.random() * 10 * tries);
   }
