@@ -102,7 +102,7 @@ const EVERYBODYS = ["errors", "version"];
 
 /** What stands for one technology: behind a contract, so that only the composition roots name it. */
 const ADAPTERS =
-  /^src\/(?:facts\/(?:keyv|postgres|check)|database\/(?:open|postgres|check)|jobs\/book|runs\/book|keys\/database|model\/provider|scheduler\/(?:bree|ledger|pg-boss))\.ts$/;
+  /^src\/(?:facts\/(?:keyv|postgres|check)|database\/(?:open|postgres|check|pg-check)|jobs\/book|runs\/book|keys\/database|model\/provider|scheduler\/(?:bree|ledger|pg-boss))\.ts$/;
 
 describe("imports", () => {
   it("are found at all", () => {

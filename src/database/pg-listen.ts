@@ -3,10 +3,12 @@ import type { Client, ClientConfig } from "pg";
 export interface ListenOptions {
   /** What the connection is opened with. */
   readonly config: ClientConfig;
-  readonly channel: string;
-  readonly hear: (payload: string) => void;
-  /** Called whenever something may have been said that was not heard. */
-  readonly onGap: () => void;
+  readonly channels: readonly string[];
+  readonly hear: (channel: string, payload: string) => void;
+  /** Called when nothing can be heard any more. */
+  readonly onDeaf: () => void;
+  /** Called when it can again. */
+  readonly onBack: () => void;
 }
 
 export interface Listening {
@@ -21,7 +23,7 @@ const LONGEST_WAIT_MS = 2_000;
 const ASK_MS = 10_000;
 
 /** Listens on a connection of its own, and connects again until it is closed. Rejects when it can't at first. */
-export async function listen({ config, channel, hear, onGap }: ListenOptions): Promise<Listening> {
+export async function listen({ config, channels, hear, onDeaf, onBack }: ListenOptions): Promise<Listening> {
   const { Client } = (await import("pg")).default;
   let client: Client | undefined;
   let deafSince: number | null = performance.now();
@@ -39,15 +41,15 @@ export async function listen({ config, channel, hear, onGap }: ListenOptions): P
       if (client !== opening) return;
       client = undefined;
       deafSince = performance.now();
-      onGap();
+      onDeaf();
       reconnect(FIRST_WAIT_MS);
     };
     opening.on("error", over);
     opening.on("end", over);
-    opening.on("notification", ({ payload = "" }) => hear(payload));
+    opening.on("notification", ({ channel, payload = "" }) => hear(channel, payload));
     try {
       await opening.connect();
-      await opening.query(`listen "${channel}"`);
+      await opening.query(channels.map((channel) => `listen "${channel}"`).join("; "));
     } catch (error) {
       over();
       throw error;
@@ -59,7 +61,7 @@ export async function listen({ config, channel, hear, onGap }: ListenOptions): P
   const reconnect = (waitMs: number): void => {
     if (isClosed) return;
     retry = setTimeout(() => {
-      connect().then(onGap, () => reconnect(Math.min(waitMs * 2, LONGEST_WAIT_MS)));
+      connect().then(onBack, () => reconnect(Math.min(waitMs * 2, LONGEST_WAIT_MS)));
     }, waitMs).unref();
   };
   const ask = setInterval(() => {

@@ -6,6 +6,7 @@ import type { Database, TransactOptions, UserLocks } from "./open.ts";
 import { isBroken, isTakenBack, toPostgresError } from "./pg-failures.ts";
 import { listen } from "./pg-listen.ts";
 import { connectionConfig, openPool } from "./pg-pool.ts";
+import { createWire } from "./pg-wire.ts";
 import { createQueues } from "./queues.ts";
 import type { Tables } from "./schema.ts";
 
@@ -37,15 +38,17 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
   ]);
   const { raw } = CompiledQuery;
   const connection = { url, schema, timeoutMs };
-  const channel = `${schema}_writes`;
+  const channels = { writes: `${schema}_writes`, wire: `${schema}_wire` };
   const self = randomUUID();
-  const pool = await openPool({
-    ...connection,
-    size: poolSize,
-    afterWrites: `notify "${channel}", '${self}'`,
-  });
+  const afterWrites = `notify "${channels.writes}", '${self}'`;
+  const pool = await openPool({ ...connection, size: poolSize, afterWrites });
   const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  const wire = createWire(self, async (messages) => {
+    const sql = "select pg_notify($1, message) from unnest($2::text[]) message";
+    await kysely.executeQuery(raw(sql, [channels.wire, messages]));
+  });
   let version = 0;
+  let deafAt = 0;
   const openedAt = performance.now();
   try {
     await migrate(kysely, clock(), {
@@ -55,12 +58,18 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     });
     const listening = await listen({
       config: connectionConfig(connection),
-      channel,
-      hear: (writer) => {
-        if (writer !== self) version++;
+      channels: Object.values(channels),
+      hear: (channel, message) => {
+        if (channel === channels.wire) wire.hear(message);
+        else if (message !== self) version++;
       },
-      onGap: () => {
+      onDeaf: () => {
         version++;
+        deafAt = clock();
+      },
+      onBack: () => {
+        version++;
+        wire.onGap(deafAt);
       },
     }).catch((error: unknown) => {
       throw toPostgresError(error);
@@ -77,7 +86,9 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
       ping: async () => {
         await kysely.executeQuery(raw("select 1"));
       },
+      wire,
       close: once(async () => {
+        await wire.close();
         await listening.close();
         await kysely.destroy();
       }),

@@ -34,13 +34,15 @@ export function openKeyRing(db: Database, clock: () => number): KeyRing {
     forgetStale();
     const cached = known.get(keyId);
     if (cached !== undefined) return cached;
+    const version = seenVersion;
     const row = await db.kysely
       .selectFrom("api_keys")
       .selectAll()
       .where("key_id", "=", keyId)
       .executeTakeFirst();
     const found = row ? { apiKey: readKey(row), hash: Buffer.from(row.hash, "hex") } : null;
-    if (found) known.set(keyId, found);
+    // Not what somebody has changed while it was read.
+    if (found && db.dataVersion() === version) known.set(keyId, found);
     return found;
   };
   const isGood = ({ apiKey }: KnownKey) =>
