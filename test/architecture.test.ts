@@ -58,7 +58,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   keys: ["context", "database", "events", "lazily"],
   upstream: ["context", "lazily", "tools"],
   tools: ["context", "jobs", "lazily", "runs"],
-  scheduler: ["jobs", "runs"],
+  scheduler: ["database", "jobs", "runs"],
   ghost: ["context", "jobs", "lazily", "runs", "tools"],
   connection: ["context", "jobs", "lazily", "runs", "tools"],
   transport: ["connection", "context", "events", "lazily", "keys", "tools"],

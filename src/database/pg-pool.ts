@@ -1,5 +1,6 @@
 import type { PostgresPool, PostgresPoolClient } from "kysely";
-import type { ClientConfig, PoolClient } from "pg";
+import type { ClientConfig, PoolClient, QueryResult } from "pg";
+import { isForLater } from "./later.ts";
 import { isBroken, toPostgresError } from "./pg-failures.ts";
 
 export interface ConnectOptions {
@@ -50,6 +51,7 @@ export async function openPool({ size, afterWrites, ...options }: PoolOptions): 
     ...connectionConfig(options),
     max: size,
     types,
+    pipeline: true,
     onConnect: async (client) => {
       await client.query(settings(options));
     },
@@ -72,27 +74,54 @@ export async function openPool({ size, afterWrites, ...options }: PoolOptions): 
 
 const COMMIT = "commit";
 
-/** The client for as long as Kysely has it. */
+/**
+ * The client for as long as Kysely has it. Beginning a transaction, and what is marked for later, is sent along with
+ * the next statement: a transaction costs a round trip only where something is read.
+ */
 function guard(client: PoolClient, afterWrites: string): PostgresPoolClient {
   let hasWritten = false;
   let broken = false;
+  /** Of what was sent and not waited for. */
+  let failure: { readonly error: unknown } | undefined;
+  let sent: Promise<unknown> = Promise.resolve();
+
+  const send = (sql: string, parameters: readonly unknown[]): Promise<QueryResult> => {
+    // One message for both, and one answer each.
+    if (sql === COMMIT && hasWritten)
+      return client
+        .query(`${afterWrites}; ${COMMIT}`)
+        .then((results) => [results].flat().at(-1) as QueryResult);
+    return client.query(sql, parameters.map(storable));
+  };
+  const sendAhead = (sql: string, parameters: readonly unknown[]) => {
+    sent = send(sql, parameters).catch((error: unknown) => {
+      failure ??= { error };
+    });
+    hasWritten ||= isForLater(sql);
+    return { command: "", rowCount: 0, rows: [] };
+  };
   const query = async (sql: string, parameters: readonly unknown[]) => {
+    if (sql.startsWith("start transaction") || isForLater(sql)) return sendAhead(sql, parameters);
     try {
-      if (sql === COMMIT && hasWritten) {
-        // One message for both, and one answer each.
-        const results: unknown = await client.query(`${afterWrites}; ${COMMIT}`);
-        return (results as unknown[]).at(-1);
-      }
-      const result = await client.query(sql, parameters.map(storable));
+      const result = await send(sql, parameters);
+      if (failure && sql === COMMIT) throw failure.error;
       if (result.command !== "SELECT" && (result.rowCount ?? 0) > 0) hasWritten = true;
       return result;
     } catch (error) {
-      broken ||= isBroken(error);
-      throw toPostgresError(error);
+      await sent;
+      // The first failure is the reason for all that come after it.
+      const first = failure?.error ?? error;
+      broken ||= isBroken(first) || isBroken(error);
+      throw toPostgresError(first);
+    } finally {
+      if (sql === COMMIT || sql === "rollback") {
+        failure = undefined;
+        hasWritten = false;
+      }
     }
   };
   return {
-    query: query as PostgresPoolClient["query"],
+    query: query as unknown as PostgresPoolClient["query"],
     release: () => client.release(broken),
     processID: (client as { processID?: number }).processID,
   } as PostgresPoolClient;

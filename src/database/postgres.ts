@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CompiledQuery, Transaction } from "kysely";
 import { once } from "../lazily.ts";
+import { later } from "./later.ts";
 import type { Database, TransactOptions, UserLocks } from "./open.ts";
 import { isBroken, isTakenBack, toPostgresError } from "./pg-failures.ts";
 import { listen } from "./pg-listen.ts";
@@ -126,17 +127,19 @@ function transactions(
   const queues = createQueues();
   const nameOf = (userKey: string) => `${schema} user ${userKey}`;
   const everybody = `${schema} everybody`;
-  const opening = ({ of }: TransactOptions) => {
-    if (of === undefined) return raw(`select pg_advisory_xact_lock(${key("$1")})`, [everybody]);
+  const lock = (trx: Transaction<Tables>, sql: string, names: string[]) => {
+    const query = raw(sql, names);
+    return later(trx, { compile: () => query });
+  };
+  const open = (trx: Transaction<Tables>, { of }: TransactOptions) => {
+    if (of === undefined) return lock(trx, `select pg_advisory_xact_lock(${key("$1")})`, [everybody]);
     const shared = `select pg_advisory_xact_lock_shared(${key("$1")})`;
     return of === null
-      ? raw(shared, [everybody])
-      : raw(`${shared}, pg_advisory_xact_lock(${key("$2")})`, [everybody, nameOf(of)]);
+      ? lock(trx, shared, [everybody])
+      : lock(trx, `${shared}, pg_advisory_xact_lock(${key("$2")})`, [everybody, nameOf(of)]);
   };
   const locksOf = (trx: Transaction<Tables>): UserLocks => ({
-    async take(userKey) {
-      await trx.executeQuery(raw(`select pg_advisory_xact_lock(${key("$1")})`, [nameOf(userKey)]));
-    },
+    take: (userKey) => lock(trx, `select pg_advisory_xact_lock(${key("$1")})`, [nameOf(userKey)]),
     async tryTake(userKey) {
       const sql = `select pg_try_advisory_xact_lock(${key("$1")}) as taken`;
       const { rows } = await trx.executeQuery(raw(sql, [nameOf(userKey)]));
@@ -144,14 +147,15 @@ function transactions(
     },
   });
   return (work, options = {}) => {
-    const attempt = (begun: () => void) =>
+    const attempt = (worked: () => void) =>
       kysely
         .transaction()
         .setIsolationLevel("read committed")
         .execute(async (trx) => {
-          await trx.executeQuery(opening(options));
-          begun();
-          return work(trx, locksOf(trx));
+          await open(trx, options);
+          const result = await work(trx, locksOf(trx));
+          worked();
+          return result;
         });
     const { of } = options;
     if (of === null) return again(attempt);
@@ -160,17 +164,17 @@ function transactions(
   };
 }
 
-/** Tries again what was taken back, and what found its connection broken before it had begun. */
-async function again<T>(attempt: (begun: () => void) => Promise<T>): Promise<T> {
+/** Tries again what was taken back, and what lost its connection before there was anything to commit. */
+async function again<T>(attempt: (worked: () => void) => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
-    let hasBegun = false;
+    let isCommitting = false;
     try {
       return await attempt(() => {
-        hasBegun = true;
+        isCommitting = true;
       });
     } catch (error) {
       const cause = (error as Error | null)?.cause;
-      const isHarmless = isTakenBack(cause) || (!hasBegun && isBroken(cause));
+      const isHarmless = isTakenBack(cause) || (!isCommitting && isBroken(cause));
       if (tries === MAX_TRIES || !isHarmless) throw error;
     }
     await sleep(Math.random() * 10 * tries);
