@@ -4,8 +4,9 @@ import type { Config } from "./config.ts";
 import { type House, type OpenContext, openContext } from "./connection/connection.ts";
 import { localPrincipal } from "./connection/identity.ts";
 import { type UserContext, userKeyOf } from "./context/user-context.ts";
+import type { Database } from "./database/open.ts";
 import { NightshiftError } from "./errors.ts";
-import { createEvents, createStepFeed, type Events } from "./events.ts";
+import { createEvents, createStepFeed, type JoinableEvents } from "./events.ts";
 import type { FactBackend, FactStore } from "./facts/store.ts";
 import { describeGhosts } from "./ghost/describe.ts";
 import type { JobBook } from "./jobs/store.ts";
@@ -133,7 +134,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       await night;
     },
     runOne: async (userKey, runId) => (await import("./night.ts")).runOne(nightParts, userKey, runId),
-    checkReady: async () => void (await stores.database()).dataVersion(),
+    checkReady: async () => (await stores.database()).ping(),
     close: once(async () => {
       ended.abort();
       await night?.catch(() => {});
@@ -167,8 +168,8 @@ async function nameUpstreams(upstreams: UpstreamConfig, log: Log, now: () => num
 const CONNECTION_CAVEAT =
   "This server lives as long as the client that started it: jobs run while it is connected, and what was missed is caught up when it is back. `nightshift serve` runs them without a client.";
 
-/** The two data files, each opened when it is first needed and closed with the app. */
-function openStores(config: Config, now: () => number, events: Events, releases: Releases) {
+/** Facts, and jobs with all that belongs to them: each opened when it is first needed and closed with the app. */
+function openStores(config: Config, now: () => number, events: JoinableEvents, releases: Releases) {
   const dataDir = resolve(config.dataDir);
   const factBackend = once(async (): Promise<FactBackend> => {
     const { databaseUrl } = config;
@@ -185,10 +186,9 @@ function openStores(config: Config, now: () => number, events: Events, releases:
     return backend;
   });
   const database = once(async () => {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    const { openDatabase } = await import("./database/open.ts");
-    const opened = await openDatabase({ file: join(dataDir, "jobs.sqlite"), clock: now });
+    const opened = await openJobsDatabase(config, now);
     releases.add(() => opened.close());
+    if (opened.wire) (await import("./database/shared-events.ts")).shareEvents(events, opened.wire, opened);
     return opened;
   });
   return {
@@ -214,6 +214,18 @@ function openStores(config: Config, now: () => number, events: Events, releases:
         });
       }),
   };
+}
+
+async function openJobsDatabase(config: Config, clock: () => number): Promise<Database> {
+  const { databaseUrl: url, databasePool: poolSize, databaseTimeoutMs: timeoutMs } = config;
+  if (url) {
+    const { openPostgres } = await import("./database/postgres.ts");
+    return openPostgres({ url, clock, poolSize, timeoutMs });
+  }
+  const dataDir = resolve(config.dataDir);
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const { openDatabase } = await import("./database/open.ts");
+  return openDatabase({ file: join(dataDir, "jobs.sqlite"), clock });
 }
 
 /** The same book, whose changes are told to the owner's other live connections. */

@@ -51,14 +51,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   releases: [],
   config: ["log"],
   facts: [],
-  database: [],
+  database: ["lazily"],
   jobs: ["database", "runs"],
   runs: ["database", "jobs"],
   model: [],
   keys: ["context", "database", "events", "lazily"],
   upstream: ["context", "lazily", "tools"],
   tools: ["context", "jobs", "lazily", "runs"],
-  scheduler: ["jobs", "runs"],
+  scheduler: ["database", "jobs", "runs"],
   ghost: ["context", "jobs", "lazily", "runs", "tools"],
   connection: ["context", "jobs", "lazily", "runs", "tools"],
   transport: ["connection", "context", "events", "lazily", "keys", "tools"],
@@ -102,7 +102,7 @@ const EVERYBODYS = ["errors", "version"];
 
 /** What stands for one technology: behind a contract, so that only the composition roots name it. */
 const ADAPTERS =
-  /^src\/(?:facts\/(?:keyv|sqlite|postgres|check)|database\/(?:open|check)|jobs\/book|runs\/book|keys\/database|model\/provider|scheduler\/(?:bree|ledger|pg-boss))\.ts$/;
+  /^src\/(?:facts\/(?:keyv|sqlite|postgres|check)|database\/(?:open|postgres|check|pg-check)|jobs\/book|runs\/book|keys\/database|model\/provider|scheduler\/(?:bree|ledger|pg-boss))\.ts$/;
 
 describe("imports", () => {
   it("are found at all", () => {
@@ -148,6 +148,7 @@ describe("imports", () => {
       "@keyv/postgres": ["facts"],
       "node:sqlite": ["database"],
       kysely: ["database"],
+      pg: ["database", "facts"],
       bree: ["scheduler"],
       pino: ["log"],
       ai: ["model"],

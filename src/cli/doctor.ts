@@ -19,13 +19,7 @@ interface Finding {
 export async function runDoctor(config: Config, json: boolean): Promise<number> {
   const findings = [
     { check: "node", status: "ok", found: `${process.version}, Nightshift ${version}` } as const,
-    await checkData(config),
-    await checkFile(config, "facts.sqlite", async (file) =>
-      (await import("../facts/check.ts")).checkFacts(file),
-    ),
-    await checkFile(config, "jobs.sqlite", async (file) =>
-      (await import("../database/check.ts")).checkDatabase(file),
-    ),
+    ...(config.databaseUrl ? [await checkServer(config.databaseUrl)] : await checkFiles(config)),
     await checkModel(config),
     await checkTools(config),
     await checkUpstreams(config),
@@ -53,6 +47,26 @@ async function checkData({ dataDir }: Config): Promise<Finding> {
     return { check: "data folder", status: "problem", found: `${dir} cannot be written to`, advice };
   }
 }
+
+async function checkServer(url: string): Promise<Finding> {
+  const check = "postgres";
+  try {
+    const { checkPostgres } = await import("../database/pg-check.ts");
+    return { check, status: "ok", found: await checkPostgres(url) };
+  } catch (error) {
+    return { check, status: "problem", found: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+const checkFiles = async (config: Config): Promise<Finding[]> => [
+  await checkData(config),
+  await checkFile(config, "facts.sqlite", async (file) =>
+    (await import("../facts/check.ts")).checkFacts(file),
+  ),
+  await checkFile(config, "jobs.sqlite", async (file) =>
+    (await import("../database/check.ts")).checkDatabase(file),
+  ),
+];
 
 async function checkFile(
   { dataDir }: Config,

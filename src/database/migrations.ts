@@ -1,4 +1,4 @@
-import { CompiledQuery, type Kysely } from "kysely";
+import { CompiledQuery, type Kysely, type Transaction } from "kysely";
 import { NightshiftError } from "../errors.ts";
 import type { Tables } from "./schema.ts";
 
@@ -122,14 +122,20 @@ const MIGRATIONS: readonly (readonly string[])[] = [
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
 
+export interface MigrateOptions {
+  /** Keeps other processes from migrating until the transaction ends, where beginning one does not. */
+  readonly lock?: (trx: Transaction<Tables>) => Promise<void>;
+}
+
 /**
  * Brings the database to SCHEMA_VERSION in one transaction: all of it or nothing, and a second process that starts
  * at the same time waits and finds it done. Rejects with DATA_UNAVAILABLE when a newer Nightshift wrote the file.
  */
-export async function migrate(db: Kysely<Tables>, now: number): Promise<void> {
+export async function migrate(db: Kysely<Tables>, now: number, { lock }: MigrateOptions = {}): Promise<void> {
   // The usual start: one read, no lock.
   if ((await readVersion(db).catch(() => 0)) === SCHEMA_VERSION) return;
   await db.transaction().execute(async (trx) => {
+    await lock?.(trx);
     const run = (sql: string) => trx.executeQuery(CompiledQuery.raw(sql));
     await run(
       "create table if not exists schema_version (version integer not null primary key, applied_at bigint not null)",

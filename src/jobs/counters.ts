@@ -1,4 +1,5 @@
 import type { Kysely, Transaction } from "kysely";
+import { later } from "../database/later.ts";
 import type { CountersRow, Tables } from "../database/schema.ts";
 
 /** What became of a job's occurrences and runs, over its life. */
@@ -58,7 +59,7 @@ export async function addCounts(
 ): Promise<void> {
   const counted = (Object.entries(added) as [Count, number][]).filter(([, by]) => by !== 0);
   if (counted.length === 0 && Object.keys(set).length === 0) return;
-  await trx
+  const query = trx
     .insertInto("job_counters")
     .values({ job_id: jobId, user_key: userKey, last_run_id: null, ...ZERO, ...added, ...set })
     .onConflict((conflict) =>
@@ -66,8 +67,8 @@ export async function addCounts(
         ...Object.fromEntries(counted.map(([name, by]) => [name, eb(`job_counters.${name}`, "+", by)])),
         ...set,
       })),
-    )
-    .execute();
+    );
+  await later(trx, query);
 }
 
 /** The counters of those of `jobIds` that are the user's and have any. */

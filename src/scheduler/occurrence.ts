@@ -1,4 +1,5 @@
 import type { Transaction } from "kysely";
+import { later } from "../database/later.ts";
 import type { JobRow, RunRow, Tables } from "../database/schema.ts";
 import { addCounts, type Count, readCounters } from "../jobs/counters.ts";
 import type { Job } from "../jobs/job.ts";
@@ -138,13 +139,13 @@ function openLedgerOf(trx: Transaction<Tables>, job: Job, options: ClaimOptions)
       }
       const row = newRunRow(job, seedOf(planned), now);
       const run: RunRow = { ...row, ...startedColumns(options) };
-      if (await isTaken(trx, run)) return false;
+      if (!(await insert(run))) return false;
       const obstacle = await beyondLimit(trx, job.userKey, options);
       if (obstacle) {
+        await trx.deleteFrom("runs").where("run_id", "=", run.run_id).execute();
         await refuse(planned, "skipped", obstacle, 1);
         return false;
       }
-      await insert(run);
       standing.running++;
       await addCounts(trx, job, { runs_started: 1, scheduled_runs: 1, missed: planned.coalesced });
       started = readRun(run, null);
@@ -172,16 +173,6 @@ function openLedgerOf(trx: Transaction<Tables>, job: Job, options: ClaimOptions)
 
 const REPLACED = "A later occurrence took its place (overlap: cancel_other).";
 
-async function isTaken(trx: Transaction<Tables>, run: RunRow): Promise<boolean> {
-  const had = await trx
-    .selectFrom("runs")
-    .select("run_id")
-    .where("job_id", "=", run.job_id)
-    .where("occurrence", "=", run.occurrence)
-    .executeTakeFirst();
-  return had !== undefined;
-}
-
 type Times = Pick<JobRow, "next_run_at" | "status" | "status_reason">;
 
 const over = (_job: Job, reason: string): Times => ({
@@ -203,5 +194,5 @@ function timesAfter(job: Job, next: number | null): Times {
 }
 
 async function setTimes(trx: Transaction<Tables>, jobId: string, times: Times): Promise<void> {
-  await trx.updateTable("jobs").set(times).where("job_id", "=", jobId).execute();
+  await later(trx, trx.updateTable("jobs").set(times).where("job_id", "=", jobId));
 }
