@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import type { Config } from "./config.ts";
+import { type Config, variable } from "./config.ts";
 import { type House, type OpenContext, openContext } from "./connection/connection.ts";
 import { localPrincipal } from "./connection/identity.ts";
 import { type UserContext, userKeyOf } from "./context/user-context.ts";
@@ -156,7 +156,7 @@ function refuseWhatIsNotThere({ databaseUrl }: Config): void {
 
 /** The other MCP servers, read and not connected: most processes have none, and load nothing for them. */
 async function readUpstreams({ mcpConfig }: Config): Promise<UpstreamConfig> {
-  return mcpConfig ? (await import("./upstream/config.ts")).readMcpConfig(mcpConfig) : [];
+  return mcpConfig ? (await import("./upstream/config.ts")).readMcpConfig(mcpConfig, variable) : [];
 }
 
 async function nameUpstreams(upstreams: UpstreamConfig, log: Log, now: () => number) {

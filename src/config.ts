@@ -170,3 +170,6 @@ export function readConfig(
   });
   throw new NightshiftError("CONFIG_INVALID", `The configuration is not valid. ${problems.join("; ")}.`);
 }
+
+/** A variable of the environment that a file of the operator's names, e.g. `${TOKEN}` in `--mcp-config`. */
+export const variable = (name: string): string | undefined => process.env[name];

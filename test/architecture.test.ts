@@ -63,6 +63,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   connection: ["context", "jobs", "lazily", "runs", "tools"],
   transport: ["connection", "context", "events", "lazily", "keys", "tools"],
   app: [
+    "config",
     "connection",
     "context",
     "events",

@@ -1,6 +1,6 @@
 import { access, constants, mkdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import type { Config } from "../config.ts";
+import { type Config, variable } from "../config.ts";
 import { scanFolder } from "../jobs/folder/scan.ts";
 import { findLocalModels } from "../model/local.ts";
 import { loadToolModules } from "../tools/modules.ts";
@@ -140,7 +140,10 @@ async function checkUpstreams({ mcpConfig }: Config): Promise<Finding> {
     const { readMcpConfig } = await import("../upstream/config.ts");
     const { listServers } = await import("../upstream/open.ts");
     const quiet = { debug() {}, warn() {} };
-    const asked = await listServers(await readMcpConfig(mcpConfig), { log: quiet, timeoutMs: UPSTREAM_MS });
+    const asked = await listServers(await readMcpConfig(mcpConfig, variable), {
+      log: quiet,
+      timeoutMs: UPSTREAM_MS,
+    });
     const found = asked
       .map(({ server, names, problem }) => `${server}: ${problem ?? `${names.length} tools`}`)
       .join("; ");
