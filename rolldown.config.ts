@@ -4,6 +4,8 @@ import { defineConfig } from "rolldown";
 // Left outside: native code, and what is only loaded by some commands or finds files of its own beside itself.
 const external = [
   "@keyv/sqlite",
+  "@keyv/postgres",
+  "pg",
   "sqlite3",
   "bree",
   "snowball-stemmers",

@@ -1,11 +1,12 @@
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import type { Config } from "./config.ts";
+import { type Config, variable } from "./config.ts";
 import { type House, type OpenContext, openContext } from "./connection/connection.ts";
 import { localPrincipal } from "./connection/identity.ts";
 import { type UserContext, userKeyOf } from "./context/user-context.ts";
+import type { Database } from "./database/open.ts";
 import { NightshiftError } from "./errors.ts";
-import { createEvents, createStepFeed, type Events } from "./events.ts";
+import { createEvents, createStepFeed, type JoinableEvents } from "./events.ts";
 import type { FactBackend, FactStore } from "./facts/store.ts";
 import { describeGhosts } from "./ghost/describe.ts";
 import type { JobBook } from "./jobs/store.ts";
@@ -133,7 +134,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       await night;
     },
     runOne: async (userKey, runId) => (await import("./night.ts")).runOne(nightParts, userKey, runId),
-    checkReady: async () => void (await stores.database()).dataVersion(),
+    checkReady: async () => (await stores.database()).ping(),
     close: once(async () => {
       ended.abort();
       await night?.catch(() => {});
@@ -155,7 +156,7 @@ function refuseWhatIsNotThere({ databaseUrl }: Config): void {
 
 /** The other MCP servers, read and not connected: most processes have none, and load nothing for them. */
 async function readUpstreams({ mcpConfig }: Config): Promise<UpstreamConfig> {
-  return mcpConfig ? (await import("./upstream/config.ts")).readMcpConfig(mcpConfig) : [];
+  return mcpConfig ? (await import("./upstream/config.ts")).readMcpConfig(mcpConfig, variable) : [];
 }
 
 async function nameUpstreams(upstreams: UpstreamConfig, log: Log, now: () => number) {
@@ -167,26 +168,27 @@ async function nameUpstreams(upstreams: UpstreamConfig, log: Log, now: () => num
 const CONNECTION_CAVEAT =
   "This server lives as long as the client that started it: jobs run while it is connected, and what was missed is caught up when it is back. `nightshift serve` runs them without a client.";
 
-/** The two data files, each opened when it is first needed and closed with the app. */
-function openStores(config: Config, now: () => number, events: Events, releases: Releases) {
+/** Facts, and jobs with all that belongs to them: each opened when it is first needed and closed with the app. */
+function openStores(config: Config, now: () => number, events: JoinableEvents, releases: Releases) {
   const dataDir = resolve(config.dataDir);
   const factBackend = once(async (): Promise<FactBackend> => {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    const { databaseUrl } = config;
+    if (!databaseUrl) mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     const { openKeyvFacts } = await import("./facts/keyv.ts");
     const limits = {
       maxFacts: config.maxFacts,
       maxBytes: config.maxFactsBytes,
       maxFactBytes: config.maxFactBytes,
     };
-    const backend = await openKeyvFacts({ file: join(dataDir, "facts.sqlite"), limits, clock: now });
+    const place = databaseUrl ? { databaseUrl } : { file: join(dataDir, "facts.sqlite") };
+    const backend = openKeyvFacts({ ...place, limits, clock: now });
     releases.add(() => backend.close());
     return backend;
   });
   const database = once(async () => {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    const { openDatabase } = await import("./database/open.ts");
-    const opened = await openDatabase({ file: join(dataDir, "jobs.sqlite"), clock: now });
+    const opened = await openJobsDatabase(config, now);
     releases.add(() => opened.close());
+    if (opened.wire) (await import("./database/shared-events.ts")).shareEvents(events, opened.wire, opened);
     return opened;
   });
   return {
@@ -212,6 +214,18 @@ function openStores(config: Config, now: () => number, events: Events, releases:
         });
       }),
   };
+}
+
+async function openJobsDatabase(config: Config, clock: () => number): Promise<Database> {
+  const { databaseUrl: url, databasePool: poolSize, databaseTimeoutMs: timeoutMs } = config;
+  if (url) {
+    const { openPostgres } = await import("./database/postgres.ts");
+    return openPostgres({ url, clock, poolSize, timeoutMs });
+  }
+  const dataDir = resolve(config.dataDir);
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const { openDatabase } = await import("./database/open.ts");
+  return openDatabase({ file: join(dataDir, "jobs.sqlite"), clock });
 }
 
 /** The same book, whose changes are told to the owner's other live connections. */

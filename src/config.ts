@@ -43,7 +43,16 @@ export const configSchema = z.strictObject({
     .optional()
     .describe("accept access tokens of this OAuth issuer"),
   oauthAudience: z.string().min(1).optional().describe("the audience that access tokens must be for"),
-  databaseUrl: z.string().min(1).optional().describe("Postgres instead of SQLite files"),
+  databaseUrl: z
+    .url({ protocol: /^postgres(?:ql)?$/ })
+    .optional()
+    .describe("Postgres instead of SQLite files, as postgres://user:password@host:port/database"),
+  databasePool: whole(1, 1_000)
+    .default(10)
+    .describe("connections to Postgres at once, besides one that listens"),
+  databaseTimeoutMs: whole(100, 3_600_000)
+    .default(10_000)
+    .describe("how long Postgres may take for a connection or a statement, in ms"),
   model: z
     .string()
     .regex(MODEL, "use anthropic:<id>, openai:<id> or openai-compatible:<id>")
@@ -117,6 +126,8 @@ export const ENVIRONMENT: Readonly<Record<ConfigKey, string>> = {
   oauthIssuer: "NIGHTSHIFT_OAUTH_ISSUER",
   oauthAudience: "NIGHTSHIFT_OAUTH_AUDIENCE",
   databaseUrl: "NIGHTSHIFT_DATABASE_URL",
+  databasePool: "NIGHTSHIFT_DATABASE_POOL",
+  databaseTimeoutMs: "NIGHTSHIFT_DATABASE_TIMEOUT_MS",
   model: "NIGHTSHIFT_MODEL",
   modelBaseUrl: "NIGHTSHIFT_MODEL_BASE_URL",
   modelApiKey: "NIGHTSHIFT_MODEL_API_KEY",
@@ -169,3 +180,6 @@ export function readConfig(
   });
   throw new NightshiftError("CONFIG_INVALID", `The configuration is not valid. ${problems.join("; ")}.`);
 }
+
+/** A variable of the environment that a file of the operator's names, e.g. `${TOKEN}` in `--mcp-config`. */
+export const variable = (name: string): string | undefined => process.env[name];

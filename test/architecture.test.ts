@@ -52,18 +52,19 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   releases: [],
   config: ["log"],
   facts: ["backup"],
-  database: ["backup"],
+  database: ["backup", "lazily"],
   jobs: ["database", "runs"],
   runs: ["database", "jobs"],
   model: [],
   keys: ["context", "database", "events", "lazily"],
   upstream: ["context", "lazily", "tools"],
   tools: ["context", "jobs", "lazily", "runs"],
-  scheduler: ["jobs", "runs"],
+  scheduler: ["database", "jobs", "runs"],
   ghost: ["context", "jobs", "lazily", "runs", "tools"],
   connection: ["context", "jobs", "lazily", "runs", "tools"],
   transport: ["connection", "context", "events", "lazily", "keys", "tools"],
   app: [
+    "config",
     "connection",
     "context",
     "events",
@@ -105,7 +106,7 @@ const EVERYBODYS = ["errors", "version"];
 
 /** What stands for one technology: behind a contract, so that only the composition roots name it. */
 const ADAPTERS =
-  /^src\/(?:facts\/(?:keyv|postgres|check)|database\/(?:open|check)|jobs\/book|runs\/book|keys\/database|model\/provider|scheduler\/(?:bree|ledger|pg-boss))\.ts$/;
+  /^src\/(?:facts\/(?:keyv|sqlite|postgres|check)|database\/(?:open|postgres|check|pg-check)|jobs\/book|runs\/book|keys\/database|model\/provider|scheduler\/(?:bree|ledger|pg-boss))\.ts$/;
 
 describe("imports", () => {
   it("are found at all", () => {
@@ -148,8 +149,10 @@ describe("imports", () => {
     const homes: Record<string, readonly string[]> = {
       keyv: ["facts"],
       "@keyv/sqlite": ["facts"],
+      "@keyv/postgres": ["facts"],
       "node:sqlite": ["database"],
       kysely: ["database"],
+      pg: ["database", "facts"],
       bree: ["scheduler"],
       pino: ["log"],
       ai: ["model"],

@@ -1,6 +1,6 @@
 import { access, constants, mkdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import type { Config } from "../config.ts";
+import { type Config, variable } from "../config.ts";
 import { scanFolder } from "../jobs/folder/scan.ts";
 import { findLocalModels } from "../model/local.ts";
 import { loadToolModules } from "../tools/modules.ts";
@@ -24,16 +24,10 @@ export interface DoctorOptions {
 
 /** Looks at everything a run at night will need, and says what to do. Exit code 1 when there is a problem. */
 export async function runDoctor(config: Config, { json, repair }: DoctorOptions): Promise<number> {
-  const repairs = repair ? await (await import("./repair.ts")).repairData(config) : [];
+  const repairs = repair && !config.databaseUrl ? await (await import("./repair.ts")).repairData(config) : [];
   const findings = [
     { check: "node", status: "ok", found: `${process.version}, Nightshift ${version}` } as const,
-    await checkData(config),
-    await checkFile(config, "facts.sqlite", async (file) =>
-      (await import("../facts/check.ts")).checkFacts(file),
-    ),
-    await checkFile(config, "jobs.sqlite", async (file) =>
-      (await import("../database/check.ts")).checkDatabase(file),
-    ),
+    ...(config.databaseUrl ? [await checkServer(config.databaseUrl)] : await checkFiles(config)),
     await checkModel(config),
     await checkTools(config),
     await checkUpstreams(config),
@@ -72,6 +66,26 @@ async function checkData({ dataDir }: Config): Promise<Finding> {
     return { check: "data folder", status: "problem", found: `${dir} cannot be written to`, advice };
   }
 }
+
+async function checkServer(url: string): Promise<Finding> {
+  const check = "postgres";
+  try {
+    const { checkPostgres } = await import("../database/pg-check.ts");
+    return { check, status: "ok", found: await checkPostgres(url) };
+  } catch (error) {
+    return { check, status: "problem", found: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+const checkFiles = async (config: Config): Promise<Finding[]> => [
+  await checkData(config),
+  await checkFile(config, "facts.sqlite", async (file) =>
+    (await import("../facts/check.ts")).checkFacts(file),
+  ),
+  await checkFile(config, "jobs.sqlite", async (file) =>
+    (await import("../database/check.ts")).checkDatabase(file),
+  ),
+];
 
 async function checkFile(
   { dataDir }: Config,
@@ -146,7 +160,10 @@ async function checkUpstreams({ mcpConfig }: Config): Promise<Finding> {
     const { readMcpConfig } = await import("../upstream/config.ts");
     const { listServers } = await import("../upstream/open.ts");
     const quiet = { debug() {}, warn() {} };
-    const asked = await listServers(await readMcpConfig(mcpConfig), { log: quiet, timeoutMs: UPSTREAM_MS });
+    const asked = await listServers(await readMcpConfig(mcpConfig, variable), {
+      log: quiet,
+      timeoutMs: UPSTREAM_MS,
+    });
     const found = asked
       .map(({ server, names, problem }) => `${server}: ${problem ?? `${names.length} tools`}`)
       .join("; ");

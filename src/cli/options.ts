@@ -6,6 +6,10 @@ export const OPTIONS = {
   data: new Option("--data <dir>", "where facts, jobs and runs are kept (default ~/.nightshift)").env(
     ENVIRONMENT.dataDir,
   ),
+  databaseUrl: new Option(
+    "--database-url <url>",
+    "Postgres instead of files, shared by as many nodes as there are",
+  ).env(ENVIRONMENT.databaseUrl),
   user: new Option("--user <name>", "whose session this is (default: you)").env(ENVIRONMENT.user),
   jobs: new Option("--jobs <dir>", "folder of job files to watch").env(ENVIRONMENT.jobsDir),
   tools: new Option("--tools <path...>", "modules that export tools: files, folders or globs").env(
@@ -32,7 +36,14 @@ export const OPTIONS = {
   json: new Option("--json", "print JSON"),
 };
 
-export const SERVER = [OPTIONS.data, OPTIONS.user, OPTIONS.jobs, OPTIONS.tools, OPTIONS.mcpConfig];
+export const SERVER = [
+  OPTIONS.data,
+  OPTIONS.databaseUrl,
+  OPTIONS.user,
+  OPTIONS.jobs,
+  OPTIONS.tools,
+  OPTIONS.mcpConfig,
+];
 export const HTTP = [
   OPTIONS.host,
   OPTIONS.port,
@@ -42,7 +53,7 @@ export const HTTP = [
   OPTIONS.oauthIssuer,
   OPTIONS.oauthAudience,
 ];
-export const READER = [OPTIONS.data, OPTIONS.user, OPTIONS.json];
+export const READER = [OPTIONS.data, OPTIONS.databaseUrl, OPTIONS.user, OPTIONS.json];
 
 export type Values = Record<string, unknown>;
 
@@ -51,11 +62,12 @@ const list = (value: unknown) => (typeof value === "string" ? value.split(",") :
 
 /** The flags of a command as settings. */
 export function settings({ data, jobs, ...values }: Values): Config {
-  const { user, mcpConfig, host, port, sse, publicUrl, oauthIssuer, oauthAudience } = values;
+  const { databaseUrl, user, mcpConfig, host, port, sse, publicUrl, oauthIssuer, oauthAudience } = values;
   const lists = { tools: list(values.tools), allowedHosts: list(values.allowedHosts) };
   return readConfig({
     dataDir: data,
     jobsDir: jobs,
+    databaseUrl,
     user,
     mcpConfig,
     host,

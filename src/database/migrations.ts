@@ -1,4 +1,4 @@
-import { CompiledQuery, type Kysely } from "kysely";
+import { CompiledQuery, type Kysely, type Transaction } from "kysely";
 import { NightshiftError } from "../errors.ts";
 import type { Tables } from "./schema.ts";
 
@@ -24,6 +24,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       created_at bigint not null,
       updated_at bigint not null,
       detail text not null,
+      forgotten_until bigint,
       check (next_run_at is null or status = 'active')
     )`,
     "create index jobs_of_user on jobs (user_key, job_id)",
@@ -87,8 +88,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       denied_calls bigint not null,
       consecutive_failures bigint not null,
       scheduled_runs bigint not null,
-      last_run_id text,
-      forgotten_until bigint
+      last_run_id text
     )`,
     `create table turns (
       user_key text not null,
@@ -129,6 +129,8 @@ export interface MigrateOptions {
   readonly migrations?: readonly (readonly string[])[];
   /** Keeps a copy of the file as it is, of that version. Called before the first step, and not for an empty file. */
   readonly backUp?: (version: number) => Promise<void>;
+  /** Keeps other processes from migrating until the transaction ends, where beginning one does not. */
+  readonly lock?: (trx: Transaction<Tables>) => Promise<void>;
 }
 
 /**
@@ -138,12 +140,13 @@ export interface MigrateOptions {
 export async function migrate(
   db: Kysely<Tables>,
   now: number,
-  { migrations = MIGRATIONS, backUp }: MigrateOptions = {},
+  { migrations = MIGRATIONS, backUp, lock }: MigrateOptions = {},
 ): Promise<void> {
   const known = migrations.length;
   // The usual start: one read, no lock.
   if ((await readVersion(db).catch(() => 0)) === known) return;
   await db.transaction().execute(async (trx) => {
+    await lock?.(trx);
     const run = (sql: string) => trx.executeQuery(CompiledQuery.raw(sql));
     await run(
       "create table if not exists schema_version (version integer not null primary key, applied_at bigint not null)",

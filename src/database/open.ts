@@ -11,14 +11,56 @@ export interface Database {
   /** For single statements. */
   readonly kysely: Kysely<Tables>;
   /**
-   * Runs `work` as the only writer of all processes: everything it writes is durable when this resolves, and
-   * nothing of it when it rejects. `work` waits for nothing but its own queries.
+   * Runs `work` as the only writer of all processes, or of those that write to the same user's rows: everything it
+   * writes is durable when this resolves, and nothing of it when it rejects. `work` waits for nothing but its own
+   * queries, and may be run again from its start.
    */
-  transact<T>(work: (trx: Transaction<Tables>) => Promise<T>): Promise<T>;
-  /** A number that changes when another process commits. Costs microseconds. */
+  transact<T>(
+    work: (trx: Transaction<Tables>, users: UserLocks) => Promise<T>,
+    options?: TransactOptions,
+  ): Promise<T>;
+  /** A number that changes soon after another process has committed. Costs microseconds. */
   dataVersion(): number;
+  /** Rejects with DATA_UNAVAILABLE while the database cannot be read. */
+  ping(): Promise<void>;
+  /** To the other processes that have it open; absent where they don't hear of each other. */
+  readonly wire?: Wire;
   close(): Promise<void>;
 }
+
+/** Short messages between the processes that have the same database open. */
+export interface Wire {
+  /** Up to 7,000 bytes. Sent soon and in order, again and again while it can't be; the oldest are given up first. */
+  send(message: string): void;
+  /**
+   * `hear` is told what others send. `onGap` is told when messages may have been missed: what was sent since `since`
+   * (epoch ms, by the clock that the database was opened with). Returns what ends it.
+   */
+  listen(listener: WireListener): () => void;
+}
+
+export interface WireListener {
+  readonly hear: (message: string) => void;
+  readonly onGap: (since: number) => void;
+}
+
+export interface TransactOptions {
+  /**
+   * The user whose rows `work` reads and writes: those of others are written at the same time where the database can
+   * do that. `null`: it takes users as it goes, or needs to keep nobody off. Default: nobody else writes anything.
+   */
+  readonly of?: string | null;
+}
+
+/** Keeps other transactions off a user's rows until this one ends. Where there is one writer they are its own. */
+export interface UserLocks {
+  /** Waits for it. Only by a transaction that has none yet: else two may wait for each other. */
+  take(userKey: string): Promise<void>;
+  /** False when another transaction has it. */
+  tryTake(userKey: string): Promise<boolean>;
+}
+
+const ALONE: UserLocks = { take: async () => {}, tryTake: async () => true };
 
 export interface OpenOptions {
   /** Path of the SQLite file; it and its folder are made, for this account only, when absent. */
@@ -47,11 +89,12 @@ export async function openDatabase({ file, clock, lockPatienceMs = 10_000 }: Ope
     return {
       kysely,
       async transact(work) {
-        const result = await kysely.transaction().execute(work);
+        const result = await kysely.transaction().execute((trx) => work(trx, ALONE));
         await wal?.flush();
         return result;
       },
       dataVersion: sqlite.dataVersion,
+      ping: async () => void sqlite.dataVersion(),
       async close() {
         await kysely.destroy();
         await wal?.close();

@@ -1,3 +1,4 @@
+import type { ColumnType } from "kysely";
 import type { JobStatus } from "../jobs/job.ts";
 import type { Run, RunStatus } from "../runs/run.ts";
 
@@ -32,6 +33,8 @@ export interface JobRow {
   created_at: number;
   updated_at: number;
   detail: string;
+  /** Runs of occurrences up to here may have been deleted: none of these is run any more. See runs/retention.ts. */
+  forgotten_until: number | null;
 }
 
 export interface RunRow {
@@ -95,8 +98,6 @@ export interface CountersRow {
   consecutive_failures: number;
   scheduled_runs: number;
   last_run_id: string | null;
-  /** Runs of occurrences up to here may have been deleted: none of these is run any more. See runs/retention.ts. */
-  forgotten_until: number | null;
 }
 
 /** When a user is next to be served, for each kind of action: see runs/turns.ts. */
@@ -115,7 +116,9 @@ export interface JobUsageRow {
 }
 
 export interface Tables {
-  jobs: JobRow;
+  jobs: Omit<JobRow, "forgotten_until"> & {
+    forgotten_until: ColumnType<number | null, undefined, number>;
+  };
   runs: RunRow;
   transcripts: TranscriptRow;
   api_keys: KeyRow;

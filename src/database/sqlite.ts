@@ -5,6 +5,8 @@ import type {
   Dialect,
   Driver,
   QueryResult,
+  SelectModifierNode,
+  SqliteQueryCompiler,
   TransactionSettings,
 } from "kysely";
 import { writeBackup } from "../backup.ts";
@@ -50,12 +52,20 @@ export async function openSqlite(file: string, lockPatienceMs: number): Promise<
       createAdapter: () => new kysely.SqliteAdapter(),
       createDriver: () => createDriver(database, connection, kysely.CompiledQuery.raw, close),
       createIntrospector: (db) => new kysely.SqliteIntrospector(db),
-      createQueryCompiler: () => new kysely.SqliteQueryCompiler(),
+      createQueryCompiler: () => new (withoutRowLocks(kysely.SqliteQueryCompiler))(),
     },
     dataVersion: () => Number(version.get()?.data_version),
     close,
   };
 }
+
+/** A transaction is the only writer here: `for update` has nothing to add, and SQLite no word for it. */
+const withoutRowLocks = (Compiler: typeof SqliteQueryCompiler) =>
+  class extends Compiler {
+    protected override visitSelectModifier(node: SelectModifierNode): void {
+      if (node.modifier !== "ForUpdate" && node.modifier !== "SkipLocked") super.visitSelectModifier(node);
+    }
+  };
 
 /** Copies the file as last committed to `target`, whoever has it open. Rejects with DATA_UNAVAILABLE. */
 export async function backUpSqlite(file: string, target: string): Promise<void> {

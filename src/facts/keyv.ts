@@ -1,7 +1,9 @@
 import { NightshiftError } from "../errors.ts";
 import { createCursors } from "./cursor.ts";
-import { whileLocked } from "./failures.ts";
+import type { FactsDatabase } from "./database.ts";
+import { whileBusy } from "./failures.ts";
 import type { Memory } from "./memory.ts";
+import { openFactsPostgres, type PostgresPlace } from "./postgres.ts";
 import {
   assertUserKey,
   bytesOf,
@@ -13,11 +15,11 @@ import {
   toFact,
   uniqueTags,
 } from "./rules.ts";
-import { type FactsFile, openFactsFile } from "./sqlite.ts";
+import { openFactsFile } from "./sqlite.ts";
 import type { FactBackend, FactLimits, FactStore, NewFact, Saved } from "./store.ts";
 import { type Copy, noteOwnWrite } from "./sync.ts";
 import { createUsers, type Users } from "./users.ts";
-import { createWrites, type Writes } from "./writes.ts";
+import { createWrites, type Transaction, type Writes } from "./writes.ts";
 
 const DEFAULT_PATIENCE_MS = 5_000;
 const DEFAULT_MAX_CACHE_BYTES = 128 * 1024 * 1024;
@@ -26,27 +28,33 @@ const DEFAULT_PAGE_LIMIT = 50;
 /** Keyv's adapter compares every key with every row it finds. */
 const MAX_DELETES_AT_ONCE = 200;
 
-export interface KeyvFactsOptions {
+export type KeyvFactsOptions = FactsOptions & (FilePlace | PostgresPlace);
+
+interface FilePlace {
   /** Path of facts.sqlite; its folder must exist. */
   readonly file: string;
+}
+
+interface FactsOptions {
   readonly limits: FactLimits;
   /** Epoch ms. Default `Date.now`. */
   readonly clock?: () => number;
-  /** How long a locked file is waited for. Default 5,000 ms. */
+  /** How long a lock, a free connection or a server that starts again is waited for. Default 5,000 ms. */
   readonly patienceMs?: number;
   /** Memory for copies of users' facts, over all users. Default 128 MiB; the least recently used go first. */
   readonly maxCacheBytes?: number;
 }
 
 interface Opened {
-  readonly file: FactsFile;
+  readonly database: FactsDatabase;
   readonly users: Users;
   readonly writes: Writes;
 }
 
 /**
- * Facts in one SQLite file, through Keyv, under `<userKey>:<factId>`. Several processes may share the file. Nothing
- * is opened or loaded before the first call of a store; a file that could not be opened is tried again then.
+ * Facts in one SQLite file or one Postgres database, through Keyv, under `<userKey>:<factId>`. Several processes may
+ * share either. Nothing is opened or loaded before the first call of a store; what could not be opened is tried
+ * again then.
  */
 export function openKeyvFacts(options: KeyvFactsOptions): FactBackend {
   const {
@@ -60,10 +68,10 @@ export function openKeyvFacts(options: KeyvFactsOptions): FactBackend {
   async function reach(): Promise<Opened> {
     if (isClosed)
       throw new NightshiftError("DATA_UNAVAILABLE", "This memory is closed: Nightshift is stopping.");
-    opening ??= openFactsFile(options.file, patienceMs).then((file) => ({
-      file,
-      users: createUsers(file, clock, maxCacheBytes),
-      writes: createWrites(file.write, patienceMs),
+    opening ??= openPlace(options, patienceMs).then((database) => ({
+      database,
+      users: createUsers(database, clock, maxCacheBytes),
+      writes: createWrites(database),
     }));
     try {
       return await opening;
@@ -82,11 +90,14 @@ export function openKeyvFacts(options: KeyvFactsOptions): FactBackend {
       isClosed = true;
       const opened = await opening?.catch(() => undefined);
       await opened?.writes.drain();
-      await opened?.file.close();
+      await opened?.database.close();
       opening = undefined;
     },
   };
 }
+
+const openPlace = (place: FilePlace | PostgresPlace, patienceMs: number): Promise<FactsDatabase> =>
+  "file" in place ? openFactsFile(place.file, patienceMs) : openFactsPostgres(place, patienceMs);
 
 interface Ground {
   readonly limits: FactLimits;
@@ -95,14 +106,14 @@ interface Ground {
   reach(): Promise<Opened>;
 }
 
-type Change<T> = (opened: Opened, copy: Copy) => Promise<T>;
+type Change<T> = (transaction: Transaction, copy: Copy) => Promise<T>;
 
 function openStore(userKey: string, { reach, clock, limits, patienceMs }: Ground): FactStore {
   let isSweeping = false;
 
   async function read<T>(use: (memory: Memory) => T): Promise<T> {
     const { users } = await reach();
-    const { result, hasExpired } = await whileLocked(patienceMs, () =>
+    const { result, hasExpired } = await whileBusy(patienceMs, () =>
       users.read(userKey, (memory) => ({ result: use(memory), hasExpired: memory.expired.size > 0 })),
     );
     if (hasExpired && !isSweeping) void sweepLater();
@@ -117,11 +128,11 @@ function openStore(userKey: string, { reach, clock, limits, patienceMs }: Ground
   }
 
   async function write<T>(change: Change<T>): Promise<T> {
-    const opened = await reach();
-    return opened.writes.run((transaction) =>
-      opened.users.write(userKey, transaction, async (copy) => {
-        const result = await change(opened, copy);
-        await sweepExpired(userKey, opened, copy);
+    const { users, writes } = await reach();
+    return writes.run(userKey, (transaction) =>
+      users.write(userKey, transaction, async (copy) => {
+        const result = await change(transaction, copy);
+        await sweepExpired(userKey, transaction, copy);
         return result;
       }),
     );
@@ -132,13 +143,13 @@ function openStore(userKey: string, { reach, clock, limits, patienceMs }: Ground
       checkNewFact(fact, limits);
       // Loads a large memory before the lock is taken, so that other writers don't wait for it.
       await read(() => {});
-      return write((opened, copy) => saveFact(userKey, fact, { opened, copy, limits, clock }));
+      return write((transaction, copy) => saveFact(userKey, fact, { transaction, copy, limits, clock }));
     },
     recall: (query, { limit = DEFAULT_RECALL_LIMIT, tags = [] } = {}) =>
       read((memory) => memory.recall(query, limit, tags)),
     async list({ limit = DEFAULT_PAGE_LIMIT, cursor } = {}) {
-      const { file } = await reach();
-      const cursors = createCursors(file.cursorSecret, userKey);
+      const { database } = await reach();
+      const cursors = createCursors(database.cursorSecret, userKey);
       const position = cursor === undefined ? Number.POSITIVE_INFINITY : cursors.decode(cursor);
       const { facts, hasMore } = await read((memory) => memory.page(position, limit));
       const last = facts.at(-1);
@@ -153,24 +164,24 @@ function openStore(userKey: string, { reach, clock, limits, patienceMs }: Ground
       return toFact(fact);
     },
     forget: (factId) =>
-      write(async ({ file }, copy) => {
+      write(async ({ keyv, query }, copy) => {
         if (!copy.memory.facts.has(factId)) throw notFound(factId);
-        await file.keyv.delete(`${userKey}:${factId}`);
+        await keyv.delete(`${userKey}:${factId}`);
         copy.memory.remove([factId]);
-        await noteOwnWrite(userKey, copy, file.write);
+        await noteOwnWrite(userKey, copy, query);
       }),
   };
 }
 
 interface SaveGround {
-  readonly opened: Opened;
+  readonly transaction: Transaction;
   readonly copy: Copy;
   readonly limits: FactLimits;
   readonly clock: () => number;
 }
 
 async function saveFact(userKey: string, fact: NewFact, ground: SaveGround): Promise<Saved> {
-  const { opened, copy, limits, clock } = ground;
+  const { transaction, copy, limits, clock } = ground;
   const { memory } = copy;
   const known = memory.findDuplicate(fact.text);
   if (known !== undefined) return { kind: "duplicate", factId: known };
@@ -189,22 +200,22 @@ async function saveFact(userKey: string, fact: NewFact, ground: SaveGround): Pro
   };
   // Keyv counts from the machine's clock and takes a ttl of 0 for none.
   const ttlMs = expiry.expiresAt === undefined ? undefined : expiry.expiresAt - Date.now() || 1;
-  await opened.file.keyv.set(`${userKey}:${factId}`, stored, ttlMs);
+  await transaction.keyv.set(`${userKey}:${factId}`, stored, ttlMs);
   memory.add([stored], createdAt);
-  await noteOwnWrite(userKey, copy, opened.file.write, factId);
+  await noteOwnWrite(userKey, copy, transaction.query, factId);
   return { kind: "saved", factId };
 }
 
 /** Deletes the rows of expired facts with a write that happens anyway. */
-async function sweepExpired(userKey: string, { file }: Opened, copy: Copy): Promise<void> {
+async function sweepExpired(userKey: string, { keyv, query }: Transaction, copy: Copy): Promise<void> {
   const { memory } = copy;
   if (memory.expired.size === 0) return;
   const keys = [...memory.expired].map((factId) => `${userKey}:${factId}`);
   for (let i = 0; i < keys.length; i += MAX_DELETES_AT_ONCE) {
-    await file.keyv.delete(keys.slice(i, i + MAX_DELETES_AT_ONCE));
+    await keyv.delete(keys.slice(i, i + MAX_DELETES_AT_ONCE));
   }
   memory.forgetExpired();
-  await noteOwnWrite(userKey, copy, file.write);
+  await noteOwnWrite(userKey, copy, query);
 }
 
 function notFound(factId: string): NightshiftError {

@@ -1,6 +1,6 @@
 import { writeBackup } from "../backup.ts";
 import { NightshiftError } from "../errors.ts";
-import type { Query } from "./sqlite.ts";
+import type { Query } from "./database.ts";
 
 export type Migrations = readonly (readonly string[])[];
 

@@ -1,21 +1,18 @@
 import { open } from "node:fs/promises";
 import type { KeyvSqlite } from "@keyv/sqlite";
-import type { Keyv } from "keyv";
-import { NightshiftError } from "../errors.ts";
-import { whileLocked } from "./failures.ts";
+import { type FactsDatabase, KEYV_OPTIONS, parseRow, type Query } from "./database.ts";
+import { whileBusy } from "./failures.ts";
 import { type Migrations, migrateFacts } from "./migrate.ts";
 import type { StoredFact } from "./rules.ts";
 
-/** SQLite's own wait, kept short: it holds a thread of the pool, and `whileLocked` waits without one. */
+/** SQLite's own wait, kept short: it holds a thread of the pool, and `whileBusy` waits without one. */
 const BUSY_TIMEOUT_MS = 100;
 
 /**
  * Each entry brings the file from its index to the next version, which SQLite keeps as `user_version`. Never edit one
  * that was released: add another.
  *
- * Beside Keyv's table: a count of changes for each user, kept by triggers, so that whoever writes, in whichever
- * process, every reader can tell by one small query whether its copy of a user's facts is still good. (SQLite's
- * data_version says only that somebody wrote something.) And the secret that signs cursors.
+ * Beside Keyv's table: the counts of changes (SQLite's data_version says only that somebody wrote something).
  */
 export const MIGRATIONS: Migrations = [
   [
@@ -32,22 +29,6 @@ export const MIGRATIONS: Migrations = [
   ],
 ];
 
-/** Runs one statement. Parameters are bound, never pasted in. */
-export type Query = <Row>(sql: string, ...parameters: unknown[]) => Promise<Row[]>;
-
-export interface FactsFile {
-  /** Sees what is committed, and nothing of a transaction that is still open. */
-  readonly read: Query;
-  /** The writing connection: one transaction at a time, see `writes.ts`. */
-  readonly write: Query;
-  /** On the writing connection, for `set` and `delete`. Never `clear` or `iterator`: they match by LIKE. */
-  readonly keyv: Keyv<StoredFact>;
-  readonly cursorSecret: string;
-  /** Parses a row's value as Keyv wrote it. Its ttl counts as the fact's expiry. */
-  parse(value: string): StoredFact;
-  close(): Promise<void>;
-}
-
 /**
  * Opens or makes the file and brings its tables up to date, with a copy of an older file beside it (`….v1.bak`).
  * Rejects with DATA_UNAVAILABLE; a later try starts afresh.
@@ -56,8 +37,8 @@ export function openFactsFile(
   file: string,
   patienceMs: number,
   migrations: Migrations = MIGRATIONS,
-): Promise<FactsFile> {
-  return whileLocked(patienceMs, async () => {
+): Promise<FactsDatabase> {
+  return whileBusy(patienceMs, async () => {
     // Loaded on first use: together they cost a start about 20 ms and a native library.
     const [{ Keyv }, { KeyvSqlite }] = await Promise.all([import("keyv"), import("@keyv/sqlite")]);
     const connect = () =>
@@ -76,16 +57,12 @@ export function openFactsFile(
       const read = queryOf(reader);
       await migrateFacts({ file, read, write, migrations });
       const [secret] = await write<{ value: string }>("SELECT value FROM fact_secrets WHERE name = 'cursor'");
-      const keyv = new Keyv<StoredFact>(writer, {
-        namespace: "",
-        useKeyPrefix: false,
-        throwOnErrors: true,
-        emitErrors: false,
-      });
+      const keyv = new Keyv<StoredFact>(writer, KEYV_OPTIONS);
       return {
         read,
-        write,
-        keyv,
+        // SQLite has one writer at a time: everybody's writes share a lane, and so a flush to the disk.
+        laneOf: () => "",
+        transact: (_lane, work) => transact(write, patienceMs, () => work({ query: write, keyv })),
         cursorSecret: secret?.value ?? "",
         parse: (value) => parseRow(keyv, value),
         // One after the other: the last to close empties the write-ahead log, and of two at once neither is last.
@@ -124,14 +101,14 @@ const queryOf =
   (sql, ...parameters) =>
     adapter.query(sql, ...parameters);
 
-function parseRow(keyv: Keyv<StoredFact>, value: string): StoredFact {
-  const row = keyv.deserialize?.<StoredFact>(value);
-  if (row === undefined || row instanceof Promise || typeof row.value?.text !== "string") {
-    throw new NightshiftError("DATA_UNAVAILABLE", "A stored fact cannot be read; run `nightshift doctor`.");
+async function transact(query: Query, patienceMs: number, work: () => Promise<void>): Promise<void> {
+  await whileBusy(patienceMs, () => query("BEGIN IMMEDIATE"));
+  try {
+    await work();
+    await query("COMMIT");
+  } catch (error) {
+    // Fails when SQLite has undone it already, which is what is wanted.
+    await query("ROLLBACK").catch(() => {});
+    throw error;
   }
-  const expiresAt = Math.min(
-    row.expires ?? Number.POSITIVE_INFINITY,
-    row.value.expiresAt ?? Number.POSITIVE_INFINITY,
-  );
-  return Number.isFinite(expiresAt) ? { ...row.value, expiresAt } : row.value;
 }

@@ -29,7 +29,7 @@ export interface FactPage {
 
 /**
  * One user's memory. It is bound to its user when it is opened: no method takes a user, so none can be handed
- * the wrong one. Every method rejects with DATA_UNAVAILABLE when the file cannot be reached.
+ * the wrong one. Every method rejects with DATA_UNAVAILABLE when the storage cannot be reached.
  */
 export interface FactStore {
   /**

@@ -1,5 +1,5 @@
+import type { FactsDatabase, Query } from "./database.ts";
 import { createMemory, type Memory } from "./memory.ts";
-import type { FactsFile, Query } from "./sqlite.ts";
 
 /** A copy of a user's facts and how far it has followed the database. `changes` is -1 before the first load. */
 export interface Copy {
@@ -23,8 +23,10 @@ interface FullRow extends Row {
 }
 
 /** A user's rows: from `<userKey>:` up to the next character after the colon. No pattern, so nothing is a wildcard. */
-const RANGE = "key >= ?1 || ':' AND key < ?1 || ';'";
+const RANGE = "key >= $1 || ':' AND key < $1 || ';'";
 const COLUMNS = 'substr(key, 66) AS id, rowid AS "rowId"';
+
+const ALL_ROWS = `SELECT ${COLUMNS}, value FROM keyv WHERE ${RANGE}`;
 
 const NOT_LOADED = { changes: -1, removals: 0, rowId: 0 };
 
@@ -45,7 +47,7 @@ export function resetCopy(copy: Copy): void {
 export async function syncCopy(
   userKey: string,
   copy: Copy,
-  { query, parse, now }: { query: Query; parse: FactsFile["parse"]; now: number },
+  { query, parse, now }: { query: Query; parse: FactsDatabase["parse"]; now: number },
 ): Promise<void> {
   // Read before the rows: they may be newer than it, which costs a second look, but never older.
   const current = await readChanges(userKey, query);
@@ -58,10 +60,10 @@ export async function syncCopy(
     for (const { rowId } of rows) copy.rowId = Math.max(copy.rowId, rowId);
   };
   if (copy.changes === -1) {
-    take(await query<FullRow>(`SELECT ${COLUMNS}, value FROM keyv WHERE ${RANGE}`, userKey));
+    take(await query<FullRow>(ALL_ROWS, userKey));
   } else {
     // The plus keeps SQLite on the index of keys: by row number it would read everybody's new rows.
-    const newRows = `SELECT ${COLUMNS}, value FROM keyv WHERE ${RANGE} AND +rowid > ?2`;
+    const newRows = `SELECT ${COLUMNS}, value FROM keyv WHERE ${RANGE} AND +rowid > $2`;
     const added = await query<FullRow>(newRows, userKey, copy.rowId);
     take(added);
     const isComplete = current.removals === copy.removals && added.length >= current.changes - copy.changes;
@@ -73,9 +75,9 @@ export async function syncCopy(
 /** After a write inside its transaction: what it changed is known, and need not be looked for. */
 export async function noteOwnWrite(userKey: string, copy: Copy, query: Query, factId = ""): Promise<void> {
   const [row] = await query<Changes & { rowId: number | null }>(
-    `SELECT changes, removals, (SELECT rowid FROM keyv WHERE key = ?2) AS "rowId" FROM fact_changes WHERE user_key = ?1`,
-    userKey,
+    `SELECT changes, removals, (SELECT rowid FROM keyv WHERE key = $1) AS "rowId" FROM fact_changes WHERE user_key = $2`,
     `${userKey}:${factId}`,
+    userKey,
   );
   if (row === undefined) return;
   Object.assign(copy, {
@@ -87,13 +89,16 @@ export async function noteOwnWrite(userKey: string, copy: Copy, query: Query, fa
 
 async function readChanges(userKey: string, query: Query): Promise<Changes> {
   const [row] = await query<Changes>(
-    "SELECT changes, removals FROM fact_changes WHERE user_key = ?",
+    "SELECT changes, removals FROM fact_changes WHERE user_key = $1",
     userKey,
   );
   return { changes: row?.changes ?? 0, removals: row?.removals ?? 0 };
 }
 
-/** Removes what the database no longer has; resolves to the rows that the memory lacks. */
+/**
+ * Removes what the database no longer has. Resolves to all rows when the memory lacks one, which is rare: its number
+ * was not above the highest seen, as SQLite may use one again.
+ */
 async function reconcile(userKey: string, memory: Memory, query: Query): Promise<FullRow[]> {
   const rows = await query<Row>(`SELECT ${COLUMNS} FROM keyv WHERE ${RANGE}`, userKey);
   const present = new Set(rows.map(({ id }) => id));
@@ -103,13 +108,6 @@ async function reconcile(userKey: string, memory: Memory, query: Query): Promise
       .filter((id) => !present.has(id))
       .toArray(),
   );
-  const missing = rows
-    .filter(({ id }) => !memory.facts.has(id) && !memory.expired.has(id))
-    .map(({ rowId }) => rowId);
-  if (missing.length === 0) return [];
-  return query<FullRow>(
-    `SELECT ${COLUMNS}, value FROM keyv WHERE ${RANGE} AND rowid IN (SELECT value FROM json_each(?2))`,
-    userKey,
-    JSON.stringify(missing),
-  );
+  const isWhole = rows.every(({ id }) => memory.facts.has(id) || memory.expired.has(id));
+  return isWhole ? [] : query<FullRow>(ALL_ROWS, userKey);
 }

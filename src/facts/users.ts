@@ -1,6 +1,6 @@
+import type { FactsDatabase, Query } from "./database.ts";
 import type { Memory } from "./memory.ts";
 import { createMutex, type Mutex } from "./mutex.ts";
-import type { FactsFile, Query } from "./sqlite.ts";
 import { type Copy, createCopy, resetCopy, syncCopy } from "./sync.ts";
 import type { Transaction } from "./writes.ts";
 
@@ -22,10 +22,10 @@ export interface Users {
 }
 
 /** `maxBytes` bounds all copies together; a single larger one is kept while it is the one in use. */
-export function createUsers(file: FactsFile, clock: () => number, maxBytes: number): Users {
+export function createUsers(database: FactsDatabase, clock: () => number, maxBytes: number): Users {
   /** Least recently used first. */
   const slots = new Map<string, Slot>();
-  /** Locked by the transaction that is open now. */
+  /** Locked by a transaction that is open now: a user has one at a time. */
   const held = new Map<string, Slot>();
   let totalBytes = 0;
 
@@ -66,7 +66,7 @@ export function createUsers(file: FactsFile, clock: () => number, maxBytes: numb
 
   async function refresh(userKey: string, { copy }: Slot, query: Query): Promise<void> {
     const now = clock();
-    await syncCopy(userKey, copy, { query, parse: file.parse, now });
+    await syncCopy(userKey, copy, { query, parse: database.parse, now });
     copy.memory.expire(now);
   }
 
@@ -75,7 +75,7 @@ export function createUsers(file: FactsFile, clock: () => number, maxBytes: numb
       const slot = slotFor(userKey);
       const release = await slot.mutex.lock();
       try {
-        await refresh(userKey, slot, file.read);
+        await refresh(userKey, slot, database.read);
         return use(slot.copy.memory);
       } finally {
         weigh(userKey, slot);
@@ -84,7 +84,7 @@ export function createUsers(file: FactsFile, clock: () => number, maxBytes: numb
     },
     async write(userKey, transaction, use) {
       const slot = held.get(userKey) ?? (await hold(userKey, transaction));
-      await refresh(userKey, slot, file.write);
+      await refresh(userKey, slot, transaction.query);
       return use(slot.copy);
     },
   };

@@ -1,23 +1,24 @@
 import { NightshiftError } from "../errors.ts";
-import { toDataError, whileLocked } from "./failures.ts";
-import type { Query } from "./sqlite.ts";
+import type { FactsDatabase, Writing } from "./database.ts";
+import { toDataError } from "./failures.ts";
 
 /** Writers that came while the disk was busy share one transaction, and so one flush to the disk. */
 const MAX_WRITES_PER_TRANSACTION = 64;
 
 /** What a write may do inside its transaction. */
-export interface Transaction {
+export interface Transaction extends Writing {
   /** Called once, after the transaction has ended either way. */
   onEnd(callback: (wasCommitted: boolean) => void): void;
 }
 
 export interface Writes {
   /**
-   * Runs `work` in an exclusive transaction: no other writer, of this process or of another, comes between.
-   * Resolves once it is committed. A NightshiftError of `work` refuses this write alone, so it must be thrown
-   * before anything is written; any other failure undoes the whole transaction and rejects with DATA_UNAVAILABLE.
+   * Runs `work` in an exclusive transaction: no other writer of this user, in this process or in another, comes
+   * between. Resolves once it is committed. A NightshiftError of `work` refuses this write alone, so it must be
+   * thrown before anything is written; any other failure undoes the whole transaction and rejects with
+   * DATA_UNAVAILABLE.
    */
-  run<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
+  run<T>(userKey: string, work: (transaction: Transaction) => Promise<T>): Promise<T>;
   /** Resolves when nothing is under way any more. */
   drain(): Promise<void>;
 }
@@ -28,19 +29,25 @@ interface Waiting {
   fail(error: unknown): void;
 }
 
-export function createWrites(query: Query, patienceMs: number): Writes {
-  const waiting: Waiting[] = [];
-  let working: Promise<void> | undefined;
+interface Lane {
+  readonly waiting: Waiting[];
+  /** Resolves when nobody waits in it any more. */
+  readonly working: Promise<void>;
+}
 
-  async function workOff(): Promise<void> {
-    while (waiting.length > 0) await transact(waiting, query, patienceMs);
-    working = undefined;
+export function createWrites(database: FactsDatabase): Writes {
+  /** Those in which somebody writes now. */
+  const lanes = new Map<string, Lane>();
+
+  async function workOff(name: string, waiting: Waiting[]): Promise<void> {
+    while (waiting.length > 0) await transact(name, waiting, database);
+    lanes.delete(name);
   }
 
   return {
-    run(work) {
+    run(userKey, work) {
       const { promise, resolve, reject } = Promise.withResolvers<Awaited<ReturnType<typeof work>>>();
-      waiting.push({
+      const write: Waiting = {
         attempt: async (transaction) => {
           try {
             const result = await work(transaction);
@@ -51,33 +58,41 @@ export function createWrites(query: Query, patienceMs: number): Writes {
           }
         },
         fail: reject,
-      });
-      working ??= workOff();
+      };
+      const name = database.laneOf(userKey);
+      const lane = lanes.get(name);
+      if (lane) lane.waiting.push(write);
+      else {
+        const waiting = [write];
+        lanes.set(name, { waiting, working: workOff(name, waiting) });
+      }
       return promise;
     },
-    drain: async () => working,
+    drain: async () => void (await Promise.all(lanes.values().map(({ working }) => working))),
   };
 }
 
 /** Never rejects: every outcome goes to the writers it belongs to. */
-async function transact(waiting: Waiting[], query: Query, patienceMs: number): Promise<void> {
+async function transact(lane: string, waiting: Waiting[], database: FactsDatabase): Promise<void> {
   let batch: Waiting[] = [];
   const endings: ((wasCommitted: boolean) => void)[] = [];
   const end = (wasCommitted: boolean) => {
     for (const ending of endings) ending(wasCommitted);
   };
+  const answers: (() => void)[] = [];
   try {
-    await whileLocked(patienceMs, () => query("BEGIN IMMEDIATE"));
-    batch = waiting.splice(0, MAX_WRITES_PER_TRANSACTION);
-    const answers: (() => void)[] = [];
-    for (const write of batch) answers.push(await write.attempt({ onEnd: (ending) => endings.push(ending) }));
-    await query("COMMIT");
+    await database.transact(lane, async (writing) => {
+      batch = waiting.splice(0, MAX_WRITES_PER_TRANSACTION);
+      const transaction = {
+        ...writing,
+        onEnd: (ending: (wasCommitted: boolean) => void) => void endings.push(ending),
+      };
+      for (const write of batch) answers.push(await write.attempt(transaction));
+    });
     end(true);
     for (const answer of answers) answer();
   } catch (error) {
     if (batch.length === 0) batch = waiting.splice(0);
-    // Fails when the transaction was never begun or SQLite has undone it already: both are what is wanted.
-    await query("ROLLBACK").catch(() => {});
     end(false);
     for (const write of batch) write.fail(toDataError(error));
   }

@@ -31,9 +31,10 @@ const MAX_PAGE = 200;
 /** One user's jobs: every query below carries `userKey`, and no caller can give another. */
 export function openJobBook(db: Database, options: JobBookOptions): JobBook {
   const { userKey, userId, clock, maxJobs = DEFAULT_MAX_JOBS } = options;
+  const transact = <T>(work: (trx: Transaction<Tables>) => Promise<T>) => db.transact(work, { of: userKey });
   return {
     create: (job) =>
-      db.transact(async (trx) => {
+      transact(async (trx) => {
         await checkLimit(trx, userKey, maxJobs);
         const created = bornJob(job, { userKey, userId }, clock());
         await checkChain(trx, created);
@@ -44,7 +45,7 @@ export function openJobBook(db: Database, options: JobBookOptions): JobBook {
     tokensSpent: (jobId) => readJobTokens(db, { jobId, userKey }),
     list: (listOptions = {}) => listJobs(db, userKey, listOptions),
     update: (jobId, change) =>
-      db.transact(async (trx) => {
+      transact(async (trx) => {
         const row = await findRow(trx, userKey, jobId);
         const job = readJob(row);
         const changed = applyChange(job, change(job), clock());
@@ -54,7 +55,7 @@ export function openJobBook(db: Database, options: JobBookOptions): JobBook {
         return changed;
       }),
     syncFolder: (files, keep = []) =>
-      db.transact((trx) => syncFolder(trx, { userKey, userId }, { files, keep }, clock())),
+      transact((trx) => syncFolder(trx, { userKey, userId }, { files, keep }, clock())),
     counts: () => countByStatus(db, userKey),
     counters: (jobIds) => readCounters(db.kysely, userKey, jobIds),
   };

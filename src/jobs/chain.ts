@@ -1,5 +1,5 @@
 import type { Transaction } from "kysely";
-import type { Tables } from "../database/schema.ts";
+import type { JobRow, Tables } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
 import { placeRun } from "../runs/enqueue.ts";
 import { addCounts, readCounters } from "./counters.ts";
@@ -90,7 +90,7 @@ async function complete(trx: Transaction<Tables>, { jobId, policy }: Job, now: n
 }
 
 /** A follower that cannot be read must not keep the run before it from ending. */
-function readable(row: Tables["jobs"]): Job | undefined {
+function readable(row: JobRow): Job | undefined {
   try {
     return readJob(row);
   } catch {

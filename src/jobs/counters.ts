@@ -1,4 +1,5 @@
 import type { Kysely, Transaction } from "kysely";
+import { later } from "../database/later.ts";
 import type { CountersRow, Tables } from "../database/schema.ts";
 
 /** What became of a job's occurrences and runs, over its life. */
@@ -21,8 +22,6 @@ export interface Counters {
   readonly scheduledRuns: number;
   /** The newest run that has ended after it had started, and not as skipped. */
   readonly lastRunId: string | null;
-  /** Epoch ms: occurrences up to here have had what they get, though their runs may have been deleted. */
-  readonly forgottenUntil: number | null;
 }
 
 export const NO_COUNTS: Counters = Object.freeze({
@@ -36,7 +35,6 @@ export const NO_COUNTS: Counters = Object.freeze({
   consecutiveFailures: 0,
   scheduledRuns: 0,
   lastRunId: null,
-  forgottenUntil: null,
 });
 
 const ZERO = {
@@ -57,28 +55,20 @@ export async function addCounts(
   trx: Transaction<Tables>,
   { jobId, userKey }: { readonly jobId: string; readonly userKey: string },
   added: Partial<Record<Count, number>>,
-  set: Partial<Pick<CountersRow, "consecutive_failures" | "last_run_id" | "forgotten_until">> = {},
+  set: Partial<Pick<CountersRow, "consecutive_failures" | "last_run_id">> = {},
 ): Promise<void> {
   const counted = (Object.entries(added) as [Count, number][]).filter(([, by]) => by !== 0);
   if (counted.length === 0 && Object.keys(set).length === 0) return;
-  await trx
+  const query = trx
     .insertInto("job_counters")
-    .values({
-      job_id: jobId,
-      user_key: userKey,
-      last_run_id: null,
-      forgotten_until: null,
-      ...ZERO,
-      ...added,
-      ...set,
-    })
+    .values({ job_id: jobId, user_key: userKey, last_run_id: null, ...ZERO, ...added, ...set })
     .onConflict((conflict) =>
       conflict.column("job_id").doUpdateSet((eb) => ({
         ...Object.fromEntries(counted.map(([name, by]) => [name, eb(`job_counters.${name}`, "+", by)])),
         ...set,
       })),
-    )
-    .execute();
+    );
+  await later(trx, query);
 }
 
 /** The counters of those of `jobIds` that are the user's and have any. */
@@ -108,5 +98,4 @@ const toCounters = (row: CountersRow): Counters => ({
   consecutiveFailures: Number(row.consecutive_failures),
   scheduledRuns: Number(row.scheduled_runs),
   lastRunId: row.last_run_id,
-  forgottenUntil: row.forgotten_until === null ? null : Number(row.forgotten_until),
 });

@@ -79,7 +79,7 @@ function readDetail(row: JobRow): z.output<typeof jobDetail> {
 }
 
 /** The row of a job. `digest` is that of its file, if it has one. */
-export function toJobRow(job: Job, digest: string | null): JobRow {
+export function toJobRow(job: Job, digest: string | null): Omit<JobRow, "forgotten_until"> {
   const { action, schedule, timezone, limits, policy, tools, provision, origin } = job;
   return {
     job_id: job.jobId,

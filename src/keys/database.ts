@@ -34,13 +34,15 @@ export function openKeyRing(db: Database, clock: () => number): KeyRing {
     forgetStale();
     const cached = known.get(keyId);
     if (cached !== undefined) return cached;
+    const version = seenVersion;
     const row = await db.kysely
       .selectFrom("api_keys")
       .selectAll()
       .where("key_id", "=", keyId)
       .executeTakeFirst();
     const found = row ? { apiKey: readKey(row), hash: Buffer.from(row.hash, "hex") } : null;
-    if (found) known.set(keyId, found);
+    // Not what somebody has changed while it was read.
+    if (found && db.dataVersion() === version) known.set(keyId, found);
     return found;
   };
   const isGood = ({ apiKey }: KnownKey) =>
@@ -59,7 +61,7 @@ export function openKeyRing(db: Database, clock: () => number): KeyRing {
         expires_at: expiresAt,
         revoked_at: null,
       };
-      await db.transact((trx) => trx.insertInto("api_keys").values(row).execute());
+      await db.transact((trx) => trx.insertInto("api_keys").values(row).execute(), { of: null });
       return { key: `nsk_${keyId}_${secret}`, apiKey: readKey(row) };
     },
     async list(userId) {
@@ -72,14 +74,16 @@ export function openKeyRing(db: Database, clock: () => number): KeyRing {
       return (await query.execute()).map(readKey);
     },
     async revoke(keyId) {
-      const found = await db.transact((trx) =>
-        trx
-          .updateTable("api_keys")
-          .set((eb) => ({ revoked_at: eb.fn.coalesce("revoked_at", eb.val(clock())) }))
-          .where("key_id", "=", keyId)
-          .executeTakeFirst(),
+      const found = await db.transact(
+        (trx) =>
+          trx
+            .updateTable("api_keys")
+            .set((eb) => ({ revoked_at: eb.fn.coalesce("revoked_at", eb.val(clock())) }))
+            .where("key_id", "=", keyId)
+            .executeTakeFirst(),
+        { of: null },
       );
-      // Our own writes do not change our own data_version.
+      // Our own writes do not change our own dataVersion.
       known.clear();
       return found.numUpdatedRows > 0n;
     },

@@ -24,7 +24,7 @@ export interface KeyRing {
   revoke(keyId: string): Promise<boolean>;
   /** The key behind a presented secret, when it is good now. Costs the same time whether the id or the secret is wrong. */
   verify(key: string): Promise<ApiKey | undefined>;
-  /** Whether a key that was good is still good: revoked in another process counts at once. */
+  /** Whether a key that was good is still good: revoked in another process counts at once, on another node as soon as it hears of it. */
   isGood(keyId: string): Promise<boolean>;
   /** Whether any key was ever made: from then on callers must present one. */
   isUsed(): Promise<boolean>;

@@ -24,14 +24,15 @@ const MAX_PAGE = 200;
 /** One user's runs: every query below carries `userKey`, and no caller can give another. */
 export function openRunBook(db: Database, options: RunBookOptions): RunBook {
   const { userKey, clock, maxQueued = DEFAULT_MAX_QUEUED } = options;
+  const transact = <T>(work: (trx: Transaction<Tables>) => Promise<T>) => db.transact(work, { of: userKey });
   return {
     get: (runId) => getRun(db.kysely, userKey, runId),
     list: (listOptions = {}) => listRuns(db, userKey, listOptions),
     enqueue: (jobId, { overlap = "allow_all" } = {}) =>
-      db.transact((trx) => enqueue(trx, { userKey, jobId, maxQueued, overlap }, clock())),
+      transact((trx) => enqueue(trx, { userKey, jobId, maxQueued, overlap }, clock())),
     backfill: (jobId, span) =>
-      db.transact((trx) => backfill(trx, { userKey, jobId, maxQueued, ...span }, clock())),
-    cancel: (runId) => db.transact((trx) => cancel(trx, { userKey, runId }, clock())),
+      transact((trx) => backfill(trx, { userKey, jobId, maxQueued, ...span }, clock())),
+    cancel: (runId) => transact((trx) => cancel(trx, { userKey, runId }, clock())),
   };
 }
 

@@ -60,16 +60,19 @@ export function openDailyTokens(
     },
     async spend(tokens) {
       if (tokens <= 0) return;
-      await db.transact((trx) =>
-        trx
-          .insertInto("daily_usage")
-          .values({ user_key: userKey, day: dayOf(now()), runs: 0, tokens })
-          .onConflict((conflict) =>
-            conflict
-              .columns(["user_key", "day"])
-              .doUpdateSet((eb) => ({ tokens: eb("daily_usage.tokens", "+", tokens) })),
-          )
-          .execute(),
+      await db.transact(
+        (trx) =>
+          trx
+            .insertInto("daily_usage")
+            .values({ user_key: userKey, day: dayOf(now()), runs: 0, tokens })
+            .onConflict((conflict) =>
+              conflict
+                .columns(["user_key", "day"])
+                .doUpdateSet((eb) => ({ tokens: eb("daily_usage.tokens", "+", tokens) })),
+            )
+            .execute(),
+        // One statement, which adds.
+        { of: null },
       );
     },
   };

@@ -1,4 +1,5 @@
 import type { Transaction } from "kysely";
+import { later } from "../database/later.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
 import { readDetail } from "./row.ts";
 import { type EndStatus, NEXT_STATUSES, type Outcome, type RunStatus } from "./run.ts";
@@ -37,7 +38,8 @@ export function endedColumns(row: Pick<RunRow, "detail">, outcome: Outcome, now:
 
 /**
  * The one function that ends a stored run. False, and nothing written, when the run is in none of the states from
- * which NEXT_STATUSES leads to that end, or not in `from`: so an end is written once, whoever comes second.
+ * which NEXT_STATUSES leads to that end, or not in `from`: so an end is written once, whoever comes second (nobody
+ * else writes to its user's runs meanwhile).
  * What follows from the end is part of it: see `settle`.
  */
 export async function endRun(
@@ -57,16 +59,14 @@ export async function endRun(
     .where("status", "=", from)
     .executeTakeFirst();
   if (!row) return false;
-  const { numUpdatedRows } = await trx
+  const ended = trx
     .updateTable("runs")
     .set(endedColumns(row, outcome, now))
-    .where("run_id", "=", runId)
-    .where("status", "=", from)
-    .executeTakeFirst();
-  if (numUpdatedRows !== 1n) return false;
+    .where("run_id", "=", runId);
+  await later(trx, ended);
   if (outcome.transcript.length > 0) {
     const steps = JSON.stringify(outcome.transcript);
-    await trx.insertInto("transcripts").values({ run_id: runId, steps }).execute();
+    await later(trx, trx.insertInto("transcripts").values({ run_id: runId, steps }));
   }
   await settle(trx, row, outcome, now, options);
   return true;

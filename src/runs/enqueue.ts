@@ -1,7 +1,7 @@
 import type { Transaction } from "kysely";
 import type { RunRow, Tables } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
-import { addCounts, readCounters } from "../jobs/counters.ts";
+import { addCounts } from "../jobs/counters.ts";
 import type { Job } from "../jobs/job.ts";
 import type { Overlap } from "../jobs/policy.ts";
 import { readJob } from "../jobs/row.ts";
@@ -107,13 +107,19 @@ function timesIn(job: Job, { from, to }: { from: number; to: number }, now: numb
   );
 }
 
-/** Whether a time had its run cannot be told once runs of its day have been deleted. */
+/** Whether a time had its run cannot be told once runs from then on have been deleted. */
 async function checkKept(trx: Transaction<Tables>, { jobId, userKey }: Job, first?: number): Promise<void> {
-  const { forgottenUntil = null } = (await readCounters(trx, userKey, [jobId])).get(jobId) ?? {};
-  if (first === undefined || forgottenUntil === null || first > forgottenUntil) return;
+  const job = await trx
+    .selectFrom("jobs")
+    .select("forgotten_until")
+    .where("job_id", "=", jobId)
+    .where("user_key", "=", userKey)
+    .executeTakeFirst();
+  const until = job?.forgotten_until ?? null;
+  if (first === undefined || until === null || first > until) return;
   throw new NightshiftError(
     "INVALID_ARGUMENTS",
-    `Runs of this job up to ${new Date(forgottenUntil).toISOString()} are no longer kept, so none of these times is run again; let \`from\` be later.`,
+    `Runs of this job up to ${new Date(until).toISOString()} are no longer kept, so none of these times is run again; let \`from\` be later.`,
   );
 }
 

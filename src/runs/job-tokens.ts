@@ -39,14 +39,19 @@ export function openJobTokens(db: Database, options: JobTokensOptions): TokenBud
     },
     async spend(tokens) {
       if (tokens <= 0) return;
-      await db.transact((trx) =>
-        trx
-          .insertInto("job_usage")
-          .values({ job_id: jobId, user_key: userKey, tokens })
-          .onConflict((conflict) =>
-            conflict.column("job_id").doUpdateSet((eb) => ({ tokens: eb("job_usage.tokens", "+", tokens) })),
-          )
-          .execute(),
+      await db.transact(
+        (trx) =>
+          trx
+            .insertInto("job_usage")
+            .values({ job_id: jobId, user_key: userKey, tokens })
+            .onConflict((conflict) =>
+              conflict
+                .column("job_id")
+                .doUpdateSet((eb) => ({ tokens: eb("job_usage.tokens", "+", tokens) })),
+            )
+            .execute(),
+        // One statement, which adds.
+        { of: null },
       );
     },
   };

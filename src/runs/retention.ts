@@ -3,7 +3,6 @@ import type { Transaction } from "kysely";
 import { idBound } from "../database/ids.ts";
 import type { Database } from "../database/open.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
-import { addCounts } from "../jobs/counters.ts";
 
 /** What is kept of runs that have ended; 0 keeps all. */
 export interface Keep {
@@ -87,7 +86,9 @@ async function dropTranscripts(sweep: Sweep, days: number, after = ""): Promise<
     .execute();
   if (rows.length === 0) return undefined;
   const ids = rows.map(({ run_id }) => run_id);
-  await sweep.db.transact((trx) => trx.deleteFrom("transcripts").where("run_id", "in", ids).execute());
+  await sweep.db.transact((trx) => trx.deleteFrom("transcripts").where("run_id", "in", ids).execute(), {
+    of: null,
+  });
   sweep.forgotten.transcripts += ids.length;
   return reached(ids, BATCH);
 }
@@ -160,14 +161,23 @@ async function dropUpTo(
 /** Deletes ended runs, with all that hangs on them, but for the one that its job shows as its last. */
 async function drop({ db, now, forgotten }: Sweep, rows: readonly Ended[]): Promise<void> {
   if (rows.length === 0) return;
-  forgotten.runs += await db.transact((trx) => dropRows(trx, rows, now));
+  forgotten.runs += await db.transact(
+    async (trx, users) => {
+      let dropped = 0;
+      // Those of a user who is being written for wait for the next time.
+      for (const [userKey, ofUser] of Map.groupBy(rows, ({ user_key }) => user_key))
+        if (await users.tryTake(userKey)) dropped += await dropRows(trx, ofUser, now);
+      return dropped;
+    },
+    { of: null },
+  );
 }
 
 async function dropRows(trx: Transaction<Tables>, rows: readonly Ended[], now: number): Promise<number> {
   const stored = await trx
     .selectFrom("jobs")
     .leftJoin("job_counters", "job_counters.job_id", "jobs.job_id")
-    .select(["jobs.job_id", "jobs.user_key", "next_run_at", "last_run_id", "forgotten_until"])
+    .select(["jobs.job_id", "next_run_at", "last_run_id", "forgotten_until"])
     .where("jobs.job_id", "in", [...new Set(rows.map(({ job_id }) => job_id))])
     .execute();
   const jobs = new Map(stored.map((job) => [job.job_id, job]));
@@ -180,11 +190,13 @@ async function dropRows(trx: Transaction<Tables>, rows: readonly Ended[], now: n
   const until = new Map<string, number>();
   for (const { job_id, occurrence } of doomed)
     if (occurrence !== null) until.set(job_id, Math.max(occurrence, until.get(job_id) ?? occurrence));
-  for (const [jobId, occurrence] of until) {
-    const { user_key: userKey = "", forgotten_until = null } = jobs.get(jobId) ?? {};
-    if (forgotten_until === null || occurrence > forgotten_until)
-      await addCounts(trx, { jobId, userKey }, {}, { forgotten_until: occurrence });
-  }
+  for (const [jobId, occurrence] of until)
+    if (occurrence > (jobs.get(jobId)?.forgotten_until ?? Number.NEGATIVE_INFINITY))
+      await trx
+        .updateTable("jobs")
+        .set({ forgotten_until: occurrence })
+        .where("job_id", "=", jobId)
+        .execute();
   const ids = doomed.map(({ run_id }) => run_id);
   if (ids.length > 0) await trx.deleteFrom("runs").where("run_id", "in", ids).execute();
   return ids.length;

@@ -1,4 +1,5 @@
 import type { Kysely, Transaction } from "kysely";
+import { later } from "../database/later.ts";
 import type { Tables, TurnRow } from "../database/schema.ts";
 
 /*
@@ -17,7 +18,7 @@ export async function lineUp(
   at: number | null,
 ): Promise<void> {
   if (at === null) return;
-  await trx
+  const query = trx
     .insertInto("turns")
     .values({ user_key, kind, turn_at: at, turn_no: 0 })
     .onConflict((conflict) =>
@@ -25,8 +26,8 @@ export async function lineUp(
         .columns(["user_key", "kind"])
         .doUpdateSet({ turn_at: at, turn_no: 0 })
         .where((eb) => eb.or([eb("turns.turn_at", "is", null), eb("turns.turn_at", ">", at)])),
-    )
-    .execute();
+    );
+  await later(trx, query);
 }
 
 /** Those whose turn has come, in their order. */
@@ -36,19 +37,19 @@ export async function findTurns(
   now: number,
   limit: number,
 ): Promise<TurnRow[]> {
-  const rows: TurnRow[] = [];
-  for (const kind of kinds) {
-    const found = await trx
+  const [first, ...others] = kinds.map((kind) => {
+    const own = trx
       .selectFrom("turns")
       .selectAll()
       .where("kind", "=", kind)
       .where("turn_at", "<=", now)
       .orderBy("turn_at")
       .orderBy("turn_no")
-      .limit(limit)
-      .execute();
-    rows.push(...found);
-  }
+      .limit(limit);
+    return trx.selectFrom(own.as("own")).selectAll();
+  });
+  if (!first) return [];
+  const rows = await others.reduce((all, own) => all.unionAll(own), first).execute();
   const at = (row: TurnRow): number => Number(row.turn_at);
   return rows.sort((a, b) => at(a) - at(b) || Number(a.turn_no) - Number(b.turn_no)).slice(0, limit);
 }
@@ -67,11 +68,11 @@ export async function moveOn(
     // Within one millisecond, too, or while the clock stands still: behind those who were not served yet.
     turn_no: isBehind ? 1 + (Number(old?.turn_at) === now ? Number(old?.turn_no) : 0) : 0,
   };
-  await trx
+  const query = trx
     .insertInto("turns")
     .values({ user_key: line.user_key, kind: line.kind, ...turn })
-    .onConflict((conflict) => conflict.columns(["user_key", "kind"]).doUpdateSet(turn))
-    .execute();
+    .onConflict((conflict) => conflict.columns(["user_key", "kind"]).doUpdateSet(turn));
+  await later(trx, query);
 }
 
 const readTurn = (trx: Transaction<Tables>, { user_key, kind }: Line) =>

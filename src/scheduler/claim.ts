@@ -1,4 +1,5 @@
 import type { Transaction } from "kysely";
+import type { UserLocks } from "../database/open.ts";
 import type { JobRow, RunRow, Tables } from "../database/schema.ts";
 import { addCounts } from "../jobs/counters.ts";
 import { describeAction, type Job } from "../jobs/job.ts";
@@ -32,8 +33,12 @@ export interface Claims {
 }
 
 /** See Occurrences.claimDue. Everything it decides on is read in the transaction that writes it. */
-export async function claimDue(trx: Transaction<Tables>, options: ClaimOptions): Promise<Claims> {
-  const { items, done } = await findDue(trx, options.reach, options.now, options.limit);
+export async function claimDue(
+  trx: Transaction<Tables>,
+  users: UserLocks,
+  options: ClaimOptions,
+): Promise<Claims> {
+  const { items, done } = await findDue(trx, users, options);
   const claimed: Claimed[] = [];
   const refused: Run[] = [];
   let isCancelling = false;

@@ -1,4 +1,5 @@
 import type { Kysely, Transaction } from "kysely";
+import type { UserLocks } from "../database/open.ts";
 import type { JobRow, RunRow, Tables, TurnRow } from "../database/schema.ts";
 import { findTurns, moveOn } from "../runs/turns.ts";
 import type { Reach } from "./occurrences.ts";
@@ -49,6 +50,13 @@ export interface Due {
   readonly done: () => Promise<void>;
 }
 
+/** What a claim is to find. */
+export interface Wanted {
+  readonly reach: Reach;
+  readonly now: number;
+  readonly limit: number;
+}
+
 /** Users visited at once, at least: those of whom nothing is due after all cost little. */
 const MIN_VISITS = 16;
 const ROUNDS = 4;
@@ -57,59 +65,97 @@ const ROUNDS = 4;
  * Up to `limit` due items, of as many users as there are, one of each in turn; within that oldest first. Reads no
  * more rows than a few times `limit`, whoever has how much due.
  */
-export async function findDue(
-  trx: Transaction<Tables>,
-  reach: Reach,
-  now: number,
-  limit: number,
-): Promise<Due> {
+export async function findDue(trx: Transaction<Tables>, users: UserLocks, wanted: Wanted): Promise<Due> {
+  const { reach, now, limit } = wanted;
   const nothing = async () => {};
   if (limit < 1) return { items: [], done: nothing };
-  if (reach.userKey !== undefined || reach.runId !== undefined)
+  if (reach.userKey !== undefined) {
+    await users.take(reach.userKey);
     return { items: await findOldest(trx, reach, now, limit), done: nothing };
-  for (let round = 0; round < ROUNDS; round++) {
+  }
+  const holder = holdInTurn(users);
+  for (let round = 0; round < ROUNDS && reach.runId === undefined; round++) {
     const turns = await findTurns(trx, reach.kinds, now, Math.max(limit, MIN_VISITS));
     if (turns.length === 0) break;
-    const { items, visited } = await pickInTurn(trx, turns, now, limit);
-    const moveAll = async () => {
-      for (const turn of visited)
-        await moveOn(trx, turn, { now, wasServed: items.some(({ row }) => isOf(turn, row)) });
-    };
-    if (items.length > 0) return { items, done: moveAll };
-    await moveAll();
+    const { items, done } = await pickInTurn(trx, holder, turns, wanted);
+    if (items.length > 0) return { items, done };
+    await done();
   }
   // Never needed where every due time was lined up; a file that was written to by hand is still served.
-  const items = await findOldest(trx, reach, now, limit);
-  const done = async () => {
-    for (const { row } of items) await moveOn(trx, row, { now, wasServed: true });
-  };
-  return { items, done };
+  const strays = await findOldest(trx, reach, now, limit);
+  const lines = new Map(strays.map(({ row }) => [`${row.kind} ${row.user_key}`, row]));
+  return pickInTurn(trx, holder, [...lines.values()], wanted);
 }
 
-const isOf = (turn: TurnRow, row: JobRow | RunRow): boolean =>
-  turn.user_key === row.user_key && turn.kind === row.kind;
+/** The users whose rows a claim holds. */
+interface Holder {
+  /** False when somebody else holds them: whoever holds some doesn't wait for others. */
+  hold(userKey: string): Promise<boolean>;
+  /** False, without having waited, when it holds some already. */
+  waitFor(userKey: string): Promise<boolean>;
+}
 
-/** The first item of each turn, then the second, until there are enough. */
-async function pickInTurn(trx: Transaction<Tables>, turns: readonly TurnRow[], now: number, limit: number) {
-  const visited: TurnRow[] = [];
+function holdInTurn(users: UserLocks): Holder {
+  const held = new Set<string>();
+  return {
+    async hold(userKey) {
+      if (!held.has(userKey) && (await users.tryTake(userKey))) held.add(userKey);
+      return held.has(userKey);
+    },
+    async waitFor(userKey) {
+      if (held.size > 0) return false;
+      await users.take(userKey);
+      held.add(userKey);
+      return true;
+    },
+  };
+}
+
+type Line = Pick<TurnRow, "user_key" | "kind"> & Partial<TurnRow>;
+
+/**
+ * The first item of each line, then the second, until there are enough. What is read is read while it is held. Users
+ * of whom somebody else claims or changes something just now are left to them, unless there is nobody else.
+ */
+async function pickInTurn(
+  trx: Transaction<Tables>,
+  holder: Holder,
+  turns: readonly Line[],
+  { reach, now, limit }: Wanted,
+): Promise<Due> {
+  const visited: Line[] = [];
   const lines: DueItem[][] = [];
   // With few users each may fill the claim; with many, two of each do.
   const each = Math.min(limit, Math.ceil((2 * limit) / Math.min(turns.length, limit)));
+  const visit = async (turn: Line) => {
+    visited.push(turn);
+    const own = { ...reach, kinds: [turn.kind as Reach["kinds"][number]], userKey: turn.user_key };
+    const line = await findOldest(trx, own, now, each);
+    if (line.length > 0) lines.push(line);
+  };
   for (const turn of turns) {
     if (lines.length >= limit) break;
-    visited.push(turn);
-    const reach = { kinds: [turn.kind as Reach["kinds"][number]], userKey: turn.user_key };
-    const line = await findOldest(trx, reach, now, each);
-    if (line.length > 0) lines.push(line);
+    if (await holder.hold(turn.user_key)) await visit(turn);
   }
+  const [first] = turns;
+  if (first && visited.length === 0 && (await holder.waitFor(first.user_key))) await visit(first);
   const items: DueItem[] = [];
   for (let place = 0; place < each && items.length < limit; place++)
     for (const line of lines) {
       const item = line[place];
       if (item && items.length < limit) items.push(item);
     }
-  return { items: items.sort((a, b) => a.at - b.at), visited };
+  return {
+    items: items.sort((a, b) => a.at - b.at),
+    done: async () => {
+      for (const turn of visited)
+        await moveOn(trx, turn, { now, wasServed: items.some(({ row }) => isOf(turn, row)) });
+    },
+  };
 }
+
+const isOf = (turn: Line, row: JobRow | RunRow): boolean =>
+  turn.user_key === row.user_key && turn.kind === row.kind;
 
 /** Up to `limit` due items, oldest first; of the same moment, what a person asked for comes before the schedule. */
 async function findOldest(

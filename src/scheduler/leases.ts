@@ -1,4 +1,5 @@
-import type { Transaction } from "kysely";
+import type { Kysely, Transaction } from "kysely";
+import type { Database } from "../database/open.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
 import { endRun } from "../runs/end.ts";
 import { readRun } from "../runs/row.ts";
@@ -7,23 +8,31 @@ import type { Occurrences, Worker } from "./occurrences.ts";
 
 type Options<K extends keyof Occurrences> = Parameters<Occurrences[K]>[0];
 
-/** See Occurrences.heartbeat. */
+/**
+ * See Occurrences.heartbeat. A run that somebody is writing to keeps its lease until the next beat: to wait for one
+ * would be to let all the others' run out.
+ */
 export async function heartbeat(
-  trx: Transaction<Tables>,
+  db: Kysely<Tables>,
   { runIds, now, leaseMs, worker }: Options<"heartbeat"> & { worker: Worker },
 ): Promise<{ cancel: string[]; gone: string[] }> {
   if (runIds.length === 0) return { cancel: [], gone: [] };
-  const ours = await trx
-    .updateTable("runs")
-    .set({ lease_until: now + leaseMs })
+  const ours = db
+    .selectFrom("runs")
+    .select("run_id")
     .where("run_id", "in", runIds)
     .where("worker_id", "=", worker.workerId)
-    .where("status", "=", "running")
+    .where("status", "=", "running");
+  const extended = await db
+    .updateTable("runs")
+    .set({ lease_until: now + leaseMs })
+    .where("run_id", "in", ours.forUpdate().skipLocked())
     .returning(["run_id", "cancel_requested_at"])
     .execute();
-  const held = new Set(ours.map((row) => row.run_id));
+  const held = new Set(extended.map((row) => row.run_id));
+  if (held.size < runIds.length) for (const { run_id } of await ours.execute()) held.add(run_id);
   return {
-    cancel: ours.filter((row) => row.cancel_requested_at !== null).map((row) => row.run_id),
+    cancel: extended.filter((row) => row.cancel_requested_at !== null).map((row) => row.run_id),
     gone: runIds.filter((runId) => !held.has(runId)),
   };
 }
@@ -40,22 +49,47 @@ const LOST: Outcome = {
 };
 
 /** See Occurrences.reapLost. There are only as many leases as runs in progress, so all of them are looked at. */
-export async function reapLost(
-  trx: Transaction<Tables>,
-  { now, worker, isAlive }: Options<"reapLost">,
-): Promise<Run[]> {
-  const rows = await trx.selectFrom("runs").selectAll().where("lease_until", "is not", null).execute();
+export async function reapLost(db: Database, options: Options<"reapLost">): Promise<Run[]> {
+  const leased = await db.kysely
+    .selectFrom("runs")
+    .selectAll()
+    .where("lease_until", "is not", null)
+    .execute();
+  const silent = Map.groupBy(
+    leased.filter((row) => isLost(row, options)),
+    (row) => row.user_key,
+  );
   const lost: Run[] = [];
-  for (const row of rows) {
-    if (!isLost(row, now, worker, isAlive)) continue;
-    if (!(await endRun(trx, row.run_id, "running", LOST, now))) continue;
+  for (const [userKey, rows] of silent)
+    lost.push(...(await db.transact((trx) => bury(trx, rows, options), { of: userKey })));
+  return lost;
+}
+
+/** Looks again, with the rows held: a run may have had a beat, or its end, since. */
+async function bury(
+  trx: Transaction<Tables>,
+  silent: RunRow[],
+  options: Options<"reapLost">,
+): Promise<Run[]> {
+  const { now } = options;
+  const lost: Run[] = [];
+  for (const { run_id } of silent) {
+    const row = await trx
+      .selectFrom("runs")
+      .selectAll()
+      .where("run_id", "=", run_id)
+      .where("status", "=", "running")
+      .forUpdate()
+      .executeTakeFirst();
+    if (!row || !isLost(row, options)) continue;
+    await endRun(trx, run_id, "running", LOST, now);
     lost.push({ ...readRun(row, null), status: "lost", finishedAt: now, error: LOST.error });
   }
   return lost;
 }
 
 /** Our own pid under another worker id is a dead process whose pid was given to us. */
-function isLost(row: RunRow, now: number, worker: Worker, isAlive: (pid: number) => boolean): boolean {
+function isLost(row: RunRow, { now, worker, isAlive }: Options<"reapLost">): boolean {
   if (row.lease_until !== null && row.lease_until < now) return true;
   if (row.host !== worker.host || row.worker_id === worker.workerId || row.pid === null) return false;
   return row.pid === worker.pid || !isAlive(row.pid);

@@ -1,6 +1,7 @@
 import type { Transaction } from "kysely";
+import { later } from "../database/later.ts";
 import type { JobRow, RunRow, Tables } from "../database/schema.ts";
-import { addCounts, type Count, NO_COUNTS, readCounters } from "../jobs/counters.ts";
+import { addCounts, type Count, readCounters } from "../jobs/counters.ts";
 import type { Job } from "../jobs/job.ts";
 import { dropRest, type PlannedRun, planDue } from "../jobs/plan.ts";
 import { readJob } from "../jobs/row.ts";
@@ -43,15 +44,13 @@ export async function takeOccurrence(
   }
   const { job, due } = plan;
   const book = openLedgerOf(trx, job, options);
-  const counters = (await readCounters(trx, job.userKey, [job.jobId])).get(job.jobId) ?? NO_COUNTS;
   const isForgotten = ({ scheduledFor }: { scheduledFor: number }) =>
-    scheduledFor <= (counters.forgottenUntil ?? Number.NEGATIVE_INFINITY);
+    scheduledFor <= (row.forgotten_until ?? Number.NEGATIVE_INFINITY);
   if (due.missed && !isForgotten(due.missed)) {
     const { scheduledFor, count, reason } = due.missed;
     await book.refuse({ scheduledFor, coalesced: count - 1 }, "missed", reason, count);
   }
-  const { maxRuns } = job.policy;
-  let left = maxRuns === null ? null : Math.max(0, maxRuns - counters.scheduledRuns);
+  let left = await runsLeft(trx, job);
   let { next } = due;
   for (const planned of due.runs) {
     if (left === 0) break;
@@ -96,6 +95,12 @@ function planOf(row: JobRow, now: number) {
   }
 }
 
+async function runsLeft(trx: Transaction<Tables>, { jobId, userKey, policy }: Job): Promise<number | null> {
+  if (policy.maxRuns === null) return null;
+  const counters = await readCounters(trx, userKey, [jobId]);
+  return Math.max(0, policy.maxRuns - (counters.get(jobId)?.scheduledRuns ?? 0));
+}
+
 /** Writes the runs of one job's occurrences, and counts them. */
 function openLedgerOf(trx: Transaction<Tables>, job: Job, options: ClaimOptions) {
   const { now } = options;
@@ -137,13 +142,13 @@ function openLedgerOf(trx: Transaction<Tables>, job: Job, options: ClaimOptions)
       }
       const row = newRunRow(job, seedOf(planned), now);
       const run: RunRow = { ...row, ...startedColumns(options) };
-      if (await isTaken(trx, run)) return false;
+      if (!(await insert(run))) return false;
       const obstacle = await beyondLimit(trx, job.userKey, options);
       if (obstacle) {
+        await trx.deleteFrom("runs").where("run_id", "=", run.run_id).execute();
         await refuse(planned, "skipped", obstacle, 1);
         return false;
       }
-      await insert(run);
       standing.running++;
       await addCounts(trx, job, { runs_started: 1, scheduled_runs: 1, missed: planned.coalesced });
       started = readRun(run, null);
@@ -171,16 +176,6 @@ function openLedgerOf(trx: Transaction<Tables>, job: Job, options: ClaimOptions)
 
 const REPLACED = "A later occurrence took its place (overlap: cancel_other).";
 
-async function isTaken(trx: Transaction<Tables>, run: RunRow): Promise<boolean> {
-  const had = await trx
-    .selectFrom("runs")
-    .select("run_id")
-    .where("job_id", "=", run.job_id)
-    .where("occurrence", "=", run.occurrence)
-    .executeTakeFirst();
-  return had !== undefined;
-}
-
 type Times = Pick<JobRow, "next_run_at" | "status" | "status_reason">;
 
 const over = (_job: Job, reason: string): Times => ({
@@ -202,5 +197,5 @@ function timesAfter(job: Job, next: number | null): Times {
 }
 
 async function setTimes(trx: Transaction<Tables>, jobId: string, times: Times): Promise<void> {
-  await trx.updateTable("jobs").set(times).where("job_id", "=", jobId).execute();
+  await later(trx, trx.updateTable("jobs").set(times).where("job_id", "=", jobId));
 }

@@ -25,7 +25,7 @@ export interface Claimed {
 
 /**
  * The system's side of jobs and runs: what is due, who has it, how it ended. Only the scheduler holds it.
- * Every method is one transaction.
+ * Every method is one transaction, if it doesn't say otherwise.
  */
 export interface Occurrences {
   /** The earliest time at which something is due or was queued by hand; by index, whatever the number of jobs. */
@@ -61,13 +61,13 @@ export interface Occurrences {
   finish(runId: string, outcome: Outcome, now: number): Promise<boolean>;
   /**
    * Ends as `lost` the running runs whose lease is over or whose process (on this host) is dead; answers with them.
-   * A process that may have slept renews its own leases (`heartbeat`) first.
+   * A process that may have slept renews its own leases (`heartbeat`) first. A transaction for each owner.
    */
   reapLost(options: {
     now: number;
     worker: Worker;
     isAlive: (pid: number) => boolean;
   }): Promise<readonly Run[]>;
-  /** True when another process has written to the file since the last time this was asked. Cheap. */
+  /** True when another process may have written to the database since the last time this was asked. Cheap. */
   changedElsewhere(): boolean;
 }

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: what people write in their own files
 import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { z } from "zod";
@@ -25,6 +26,9 @@ export type UpstreamServer = StdioServer | HttpServer;
 /** What `--mcp-config` says: the other MCP servers, in the file's order. */
 export type UpstreamConfig = readonly UpstreamServer[];
 
+/** Looks a variable of the environment up; undefined when it is not set. */
+export type Variable = (name: string) => string | undefined;
+
 /** Part of `server__tool`, which a model's provider takes as a name: so no dots, and no `__` of its own. */
 const NAME = /^(?=.{1,32}$)[a-zA-Z0-9]+(?:[_-][a-zA-Z0-9]+)*$/;
 const HEADER = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
@@ -32,9 +36,6 @@ const HEADER = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const text = z
   .string()
   .max(10_000)
-  .refine((value) => !/\$\{[^}]*\}/.test(value), {
-    error: "variables are not expanded here; write the value itself and let nobody else read the file",
-  })
   .refine((value) => !value.includes("\0"), "it has a NUL in it");
 const stdio = z.strictObject({
   type: z.literal("stdio").optional(),
@@ -57,10 +58,10 @@ const file = z.strictObject({
 
 /**
  * Reads the file that `--mcp-config` names: the `mcpServers` of desktop clients, with `command`, `args`, `env` and
- * `cwd` (relative to the file), or `url` and `headers`. Rejects with CONFIG_INVALID that names the file and the
- * key, and no value: values may be secrets. `${VAR}` is refused, not expanded.
+ * `cwd` (relative to the file), or `url` and `headers`. `${NAME}` and `${NAME:-default}` in a text stand for a variable
+ * of the environment. Rejects with CONFIG_INVALID that names the file and the key, and no value: values may be secrets.
  */
-export async function readMcpConfig(path: string): Promise<UpstreamConfig> {
+export async function readMcpConfig(path: string, variable: Variable): Promise<UpstreamConfig> {
   const invalid = (problem: string, cause?: unknown) =>
     new NightshiftError("CONFIG_INVALID", `${basename(path)} (--mcp-config): ${problem}.`, {}, { cause });
   const content = await readFile(path, "utf8").catch((cause: NodeJS.ErrnoException) => {
@@ -79,12 +80,15 @@ export async function readMcpConfig(path: string): Promise<UpstreamConfig> {
     throw invalid(parsed.error.issues.map((issue) => explain(issue, at)).join("; "));
   };
   const { mcpServers } = check(file, json, []);
-  return Object.entries(mcpServers).map(([name, value]) => {
+  return Object.entries(mcpServers).map(([name, raw]) => {
     if (!NAME.test(name))
       throw invalid(
         `mcpServers.${JSON.stringify(name.slice(0, 60))}: a server's name is at most 32 letters and digits, with single - or _ between them`,
       );
     const at = ["mcpServers", name];
+    const value = expand(raw, variable, (problem, key) =>
+      invalid(`${[...at, ...key].join(".")}: ${problem}`),
+    );
     if (value.type === "sse")
       throw invalid(
         `${at.join(".")}.type: the old HTTP+SSE transport is not supported; give the server's streamable HTTP address`,
@@ -96,6 +100,31 @@ export async function readMcpConfig(path: string): Promise<UpstreamConfig> {
     const { command, args, env, cwd } = check(stdio, value, at);
     return { kind: "stdio", name, command, args, env, cwd: cwd && resolve(dirname(path), cwd) };
   });
+}
+
+const NAMED = /\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g;
+
+/** The same value with the variables in its texts replaced, once: what a variable holds is not looked into. */
+function expand<T>(
+  value: T,
+  variable: Variable,
+  problem: (message: string, key: readonly string[]) => Error,
+  key: readonly string[] = [],
+): T {
+  if (typeof value === "string") {
+    if (value.replaceAll(NAMED, "").includes("${"))
+      throw problem("a variable is written ${NAME}, or ${NAME:-default}", key);
+    return value.replaceAll(NAMED, (_written, name: string, fallback?: string) => {
+      const found = variable(name) ?? fallback;
+      if (found === undefined)
+        throw problem(`the environment has no ${name}; set it, or write a default`, key);
+      return found;
+    }) as T;
+  }
+  if (typeof value !== "object" || value === null) return value;
+  const inside = (part: unknown, name: string) => expand(part, variable, problem, [...key, name]);
+  if (Array.isArray(value)) return value.map((part, i) => inside(part, String(i))) as T;
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, inside(part, name)])) as T;
 }
 
 function explain(issue: z.core.$ZodIssue, at: readonly string[]): string {

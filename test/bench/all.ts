@@ -2,6 +2,7 @@
 const BENCHES: Record<string, () => Promise<unknown>> = {
   "cold-start": async () => (await import("./cold-start.ts")).benchColdStart(),
   recall: async () => (await import("./recall.ts")).benchRecall(),
+  "recall-postgres": async () => (await import("./recall-postgres.ts")).benchRecallPostgres(),
   ghosts: async () => (await import("./ghosts.ts")).benchGhosts(),
   "million-jobs": async () => (await import("./million-jobs.ts")).benchMillionJobs(),
   http: async () => (await import("./http.ts")).benchHttp(),

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { KeyvSqlite } from "@keyv/sqlite";
 import { openKeyvFacts } from "../../src/facts/keyv.ts";
 import type { FactBackend, FactStore } from "../../src/facts/store.ts";
+import { median } from "./yardstick.ts";
 
 /** One measured figure. `yardstick` says what it is to be compared with. */
 export interface BenchRow {
@@ -12,6 +13,9 @@ export interface BenchRow {
   readonly value: string;
   readonly yardstick: string;
 }
+
+/** Where the facts are: a file or a Postgres database. */
+export type At = { readonly file: string } | { readonly databaseUrl: string };
 
 interface Text {
   readonly text: string;
@@ -24,7 +28,7 @@ interface Conversation {
 }
 
 const DATA_FILE = new URL("../../../shared/data/locomo-dev.json", import.meta.url);
-const LIMITS = { maxFacts: 1_000_000, maxBytes: 2 ** 40, maxFactBytes: 100_000 };
+export const LIMITS = { maxFacts: 1_000_000, maxBytes: 2 ** 40, maxFactBytes: 100_000 };
 const PLAIN_BM25 = "plain porter BM25 OR, ten conversations: hit 64.8 %, recall 57.3 %";
 const USERS = 10_000;
 const FACTS_PER_USER = 100;
@@ -51,8 +55,8 @@ export async function benchRecall(): Promise<BenchRow[]> {
   const folder = await mkdtemp(join(tmpdir(), "nightshift-bench-recall-"));
   try {
     return [
-      ...(await qualityOf("facts", join(folder, "facts.sqlite"))),
-      ...(await qualityOf("turns", join(folder, "turns.sqlite"))),
+      ...(await qualityOf("facts", { file: join(folder, "facts.sqlite") })),
+      ...(await qualityOf("turns", { file: join(folder, "turns.sqlite") })),
       ...(await manyUsers(join(folder, "many.sqlite"))),
       ...(await oneUser(join(folder, "one.sqlite"))),
     ];
@@ -62,10 +66,10 @@ export async function benchRecall(): Promise<BenchRow[]> {
 }
 
 /** Through the real store: saved one after the other, recalled by question. */
-async function qualityOf(kind: "facts" | "turns", file: string): Promise<BenchRow[]> {
+export async function qualityOf(kind: "facts" | "turns", at: At): Promise<BenchRow[]> {
   if (!existsSync(DATA_FILE)) return [{ name: `quality, ${kind}`, value: "skipped: no data", yardstick: "" }];
   const conversations = JSON.parse(readFileSync(DATA_FILE, "utf8")) as Conversation[];
-  const backend = openKeyvFacts({ file, limits: LIMITS });
+  const backend = openKeyvFacts({ ...at, limits: LIMITS });
   let questions = 0;
   let hits = 0;
   let recall = 0;
@@ -95,7 +99,7 @@ async function qualityOf(kind: "facts" | "turns", file: string): Promise<BenchRo
 }
 
 async function manyUsers(file: string): Promise<BenchRow[]> {
-  await fill(file, USERS, FACTS_PER_USER);
+  await fillFile(file, USERS, FACTS_PER_USER);
   const backend = openKeyvFacts({ file, limits: LIMITS });
   await timeRecalls([backend.open(keyOf(0))]);
   const stores = Array.from({ length: SAMPLE }, (_, i) => backend.open(keyOf((i * 31 + 1) % USERS)));
@@ -112,7 +116,7 @@ async function manyUsers(file: string): Promise<BenchRow[]> {
 }
 
 async function oneUser(file: string): Promise<BenchRow[]> {
-  await fill(file, 1, FACTS_OF_ONE);
+  await fillFile(file, 1, FACTS_OF_ONE);
   const coldMs: number[] = [];
   let warmMs: number[] = [];
   for (let i = 0; i < 5; i++) {
@@ -138,7 +142,7 @@ async function oneUser(file: string): Promise<BenchRow[]> {
   ];
 }
 
-async function timeRecalls(stores: readonly FactStore[]): Promise<number[]> {
+export async function timeRecalls(stores: readonly FactStore[]): Promise<number[]> {
   const timesMs: number[] = [];
   for (const [i, store] of stores.entries()) {
     const startMs = performance.now();
@@ -158,12 +162,8 @@ async function timeSaves(backend: FactBackend): Promise<number[]> {
   return timesMs;
 }
 
-/** Rows as Keyv would write them, by bulk inserts; users take turns, so that each one's rows lie scattered. */
-async function fill(file: string, users: number, factsPerUser: number): Promise<void> {
-  const adapter = new KeyvSqlite({ uri: `sqlite://${file}` });
-  for (const pragma of ["journal_mode = OFF", "synchronous = OFF", "cache_size = -400000"]) {
-    await adapter.query(`PRAGMA ${pragma}`);
-  }
+/** Rows as Keyv would write them, in batches; users take turns, so that each one's rows lie scattered. */
+export function* rowsOf(users: number, factsPerUser: number): Generator<string> {
   const random = randomFrom(7);
   let rows: [string, string][] = [];
   for (let n = 0; n < users * factsPerUser; n++) {
@@ -174,15 +174,23 @@ async function fill(file: string, users: number, factsPerUser: number): Promise<
     const value = { factId, text, tags: [], createdAt: 1_750_000_000_000 + n, position };
     rows.push([`${keyOf(n % users)}:${factId}`, JSON.stringify({ value })]);
     if (rows.length < ROWS_PER_INSERT && n + 1 < users * factsPerUser) continue;
-    const insert = "INSERT INTO keyv SELECT value ->> 0, value ->> 1 FROM json_each(?)";
-    await adapter.query(insert, JSON.stringify(rows));
+    yield JSON.stringify(rows);
     rows = [];
   }
+}
+
+export async function fillFile(file: string, users: number, factsPerUser: number): Promise<void> {
+  const adapter = new KeyvSqlite({ uri: `sqlite://${file}` });
+  for (const pragma of ["journal_mode = OFF", "synchronous = OFF", "cache_size = -400000"]) {
+    await adapter.query(`PRAGMA ${pragma}`);
+  }
+  const insert = "INSERT INTO keyv SELECT value ->> 0, value ->> 1 FROM json_each(?)";
+  for (const rows of rowsOf(users, factsPerUser)) await adapter.query(insert, rows);
   await adapter.close();
 }
 
 /** Spread over the whole range, as digests are. */
-function keyOf(user: number): string {
+export function keyOf(user: number): string {
   return ((user * 2_654_435_761) % 2 ** 32).toString(16).padStart(8, "0").repeat(8);
 }
 
@@ -195,10 +203,6 @@ function randomFrom(seed: number): () => number {
     t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
   };
-}
-
-function median(numbers: readonly number[]): number {
-  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1] ?? Number.NaN;
 }
 
 if (import.meta.main) console.table(await benchRecall());

@@ -5,6 +5,8 @@ import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { BUILT_CLI, ensureBuilt } from "../built.ts";
 import { CLIENTS, eventually, ROOT, spawnStdio, tempDir } from "../harness.ts";
+import { connect, HTTP_CLIENTS } from "../http/clients.ts";
+import { serveChild } from "../http/harness.ts";
 import { start } from "../raw.ts";
 
 beforeAll(ensureBuilt, 120_000);
@@ -16,6 +18,14 @@ describe("the built package", () => {
     await client.call("save_fact", { fact: "Built and bundled." });
     const { structuredContent } = await client.call("recall_facts", { query: "bundle" });
     expect(structuredContent.facts).toMatchObject([{ fact: "Built and bundled." }]);
+  });
+
+  it.each(HTTP_CLIENTS)("serves over HTTP, %s", async (kind) => {
+    const server = await serveChild({ cli: BUILT_CLI, args: ["--sse"] });
+    const client = await connect(kind, server);
+    expect(await client.listTools()).toHaveLength(19);
+    expect((await client.call("whoami")).structuredContent).toMatchObject({ entity_type: "api" });
+    expect(await server.stop()).toBe(0);
   });
 
   it("runs the demo: a ghost in its bundled thread, a model over HTTP", async () => {

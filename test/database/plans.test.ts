@@ -42,8 +42,9 @@ describe("queries on a large jobs database", () => {
       return steps.map(({ detail }) => `${detail} <- ${sql.slice(0, 300)}`);
     });
   }
+  /** `own` is what a limited subselect has found. */
   const reads = (plans: readonly string[]) =>
-    plans.filter((plan) => /^SCAN (?!CONSTANT ROW)|USE TEMP B-TREE/.test(plan));
+    plans.filter((plan) => /^SCAN (?!CONSTANT ROW|own\b)|USE TEMP B-TREE/.test(plan));
 
   it.each([{ kinds: ALL_KINDS }, { kinds: ALL_KINDS, userKey: "a" }])(
     "find and claim what is due by index alone (%j)",

@@ -6,8 +6,9 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { SCHEMA_VERSION } from "../../src/database/migrations.ts";
-import { openDatabase } from "../../src/database/open.ts";
 import { openJobBook } from "../../src/jobs/book.ts";
+import { openPostgres } from "../postgres.ts";
+import { openPlace } from "./place.ts";
 import { newJob, START, temporaryFolder } from "./temporary.ts";
 
 const WORKER = join(import.meta.dirname, "worker.ts");
@@ -19,15 +20,15 @@ interface Worker {
   readonly answer: Promise<string[] | null>;
 }
 
-describe("several processes on one jobs database", () => {
+describe.each(["SQLite", "Postgres"])("several processes on one jobs database in %s", (kind) => {
   let folder: ReturnType<typeof temporaryFolder>;
-  let file: string;
+  let place: string;
   let log: string;
   let running: Set<ChildProcess>;
 
   /** Resolves when the process is ready to be told to go. */
   async function start(task: "open" | "claim" | "work"): Promise<Worker> {
-    const child = spawn(process.execPath, [WORKER, task, file, log], { stdio: ["pipe", "pipe", "inherit"] });
+    const child = spawn(process.execPath, [WORKER, task, place, log], { stdio: ["pipe", "pipe", "inherit"] });
     running.add(child);
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     const exited = once(child, "exit").then(() => running.delete(child));
@@ -41,7 +42,7 @@ describe("several processes on one jobs database", () => {
   }
 
   async function storeOneShots(count: number): Promise<string[]> {
-    const db = await openDatabase({ file, clock: () => START });
+    const db = await openPlace(place, () => START);
     const book = openJobBook(db, { userKey: "a", userId: "alice", clock: () => START });
     const ids: string[] = [];
     for (let i = 0; i < count; i++) {
@@ -53,15 +54,15 @@ describe("several processes on one jobs database", () => {
   }
 
   async function storedRuns() {
-    const db = await openDatabase({ file, clock: () => START });
+    const db = await openPlace(place, () => START);
     const rows = await db.kysely.selectFrom("runs").selectAll().execute();
     await db.close();
     return rows;
   }
 
-  beforeEach(() => {
+  beforeEach(async () => {
     folder = temporaryFolder();
-    file = join(folder.path, "jobs.sqlite");
+    place = kind === "SQLite" ? join(folder.path, "jobs.sqlite") : (await openPostgres()).url;
     log = join(folder.path, "side-effects");
     running = new Set();
   });
@@ -77,7 +78,7 @@ describe("several processes on one jobs database", () => {
     const workers = await Promise.all(Array.from({ length: 4 }, () => start("open")));
     for (const worker of workers) worker.go();
     for (const worker of workers) expect(await worker.answer).toEqual([]);
-    const db = await openDatabase({ file, clock: () => START });
+    const db = await openPlace(place, () => START);
     expect(await db.kysely.selectFrom("schema_version").selectAll().execute()).toHaveLength(SCHEMA_VERSION);
     await db.close();
   });

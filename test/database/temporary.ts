@@ -2,10 +2,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Database, openDatabase } from "../../src/database/open.ts";
+import { openPostgres as openPostgresDatabase } from "../../src/database/postgres.ts";
 import type { Job } from "../../src/jobs/job.ts";
 import { DEFAULT_LIMITS } from "../../src/jobs/job.ts";
 import type { NewJob } from "../../src/jobs/store.ts";
 import type { Worker } from "../../src/scheduler/occurrences.ts";
+import { openPostgres } from "../postgres.ts";
 
 /** 2026-02-20 09:00:00 UTC: a Friday. */
 export const START = Date.UTC(2026, 1, 20, 9);
@@ -46,6 +48,39 @@ export async function openSqliteBackend(): Promise<Backend> {
     },
   };
 }
+
+const prepare = async (url: string): Promise<void> => {
+  await (await openPostgresDatabase({ url, clock: () => START })).close();
+};
+
+export async function openPostgresBackend(): Promise<Backend> {
+  const { url } = await openPostgres(prepare);
+  let now = START;
+  const clock = () => now;
+  const opened: Database[] = [];
+  const open = async () => {
+    const db = await openPostgresDatabase({ url, clock });
+    opened.push(db);
+    return db;
+  };
+  return {
+    db: await open(),
+    clock,
+    pass: (ms) => {
+      now += ms;
+    },
+    reopen: open,
+    close: async () => {
+      for (const db of opened) await db.close();
+    },
+  };
+}
+
+/** Every kind of database: each contract suite runs on all of them. */
+export const BACKENDS: readonly (readonly [name: string, open: OpenBackend])[] = [
+  ["SQLite", openSqliteBackend],
+  ["Postgres", openPostgresBackend],
+];
 
 export function temporaryFolder(): { readonly path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), "nightshift-jobs-"));

@@ -1,16 +1,16 @@
-// A process of its own for the tests beside it: `node worker.ts <task> <file> [run log | migrations]`. Says "ready", waits for a
+// A process of its own for the tests beside it: `node worker.ts <task> <file or URL> [run log | migrations]`. Says "ready", waits for a
 // line on stdin so that several start together, and answers with one line of JSON.
 
 import { once } from "node:events";
 import { appendFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openDatabase } from "../../src/database/open.ts";
 import type { Outcome } from "../../src/runs/run.ts";
 import { createOccurrences } from "../../src/scheduler/ledger.ts";
 import type { Claimed } from "../../src/scheduler/occurrences.ts";
 import { migrateTo } from "./migrating.ts";
+import { openPlace } from "./place.ts";
 
-const [, , task, file = "", log = ""] = process.argv;
+const [, , task, place = "", log = ""] = process.argv;
 const NOW = Date.UTC(2026, 1, 21);
 const OUTCOME: Outcome = {
   status: "succeeded",
@@ -31,7 +31,7 @@ const isAlive = (pid: number): boolean => {
 };
 
 async function drain(finish: boolean): Promise<string[]> {
-  const db = await openDatabase({ file, clock: () => NOW });
+  const db = await openPlace(place, () => NOW);
   const occurrences = createOccurrences(db);
   const claimed: string[] = [];
   await occurrences.reapLost({ now: NOW, worker: self, isAlive });
@@ -52,11 +52,11 @@ async function drain(finish: boolean): Promise<string[]> {
   return claimed;
 }
 
-await import("kysely");
+await Promise.all([import("kysely"), import("pg")]);
 process.stdout.write("ready\n");
 await once(process.stdin, "data");
 process.stdin.destroy();
-if (task === "migrate") await migrateTo(file, JSON.parse(log), NOW);
-if (task === "open") await (await openDatabase({ file, clock: () => NOW })).close();
+if (task === "migrate") await migrateTo(place, JSON.parse(log), NOW);
+if (task === "open") await (await openPlace(place, () => NOW)).close();
 const answer = task === "open" || task === "migrate" ? [] : await drain(task === "work");
 process.stdout.write(`${JSON.stringify(answer)}\n`);

@@ -2,10 +2,10 @@
 import { openKeyvFacts } from "../../src/facts/keyv.ts";
 import { LIMITS } from "./limits.ts";
 
-const [file = "", userKey = "", name = "", count = "0", maxFacts = "1000", mode = "parallel"] =
+const [at = "", userKey = "", name = "", count = "0", maxFacts = "1000", mode = "parallel"] =
   process.argv.slice(2);
 const backend = openKeyvFacts({
-  file,
+  ...JSON.parse(at),
   limits: { ...LIMITS, maxFacts: Number(maxFacts) },
   patienceMs: 15_000,
 });

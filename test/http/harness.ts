@@ -74,6 +74,8 @@ export interface ChildOptions {
   readonly args?: readonly string[];
   readonly nodeArgs?: readonly string[];
   readonly env?: Record<string, string>;
+  /** The program; default the source. */
+  readonly cli?: string;
 }
 
 const environment = (env: Record<string, string> = {}) => ({ PATH: process.env.PATH ?? "", ...env });
@@ -82,7 +84,8 @@ const environment = (env: Record<string, string> = {}) => ({ PATH: process.env.P
 export async function serveChild(options: ChildOptions = {}): Promise<Child> {
   const data = options.data ?? (await tempDir());
   const args = ["serve", "--port", "0", "--data", data, "--user", "alice", ...(options.args ?? [])];
-  const child = spawn(process.execPath, [...(options.nodeArgs ?? []), join(ROOT, "src/cli.ts"), ...args], {
+  const program = options.cli ?? join(ROOT, "src/cli.ts");
+  const child = spawn(process.execPath, [...(options.nodeArgs ?? []), program, ...args], {
     env: environment({ NIGHTSHIFT_CALLS_PER_SECOND: "0", NIGHTSHIFT_SPARE_THREADS: "0", ...options.env }),
     stdio: ["ignore", "ignore", "pipe"],
   });

@@ -17,7 +17,13 @@ import { LEGACY, type Served, serve } from "./harness.ts";
  * failure and of the stream's events.
  */
 function seen({ status, headers, text }: Answer, ...asked: string[]): string {
-  const { date: _date, "content-length": _length, "transfer-encoding": _coding, ...rest } = headers;
+  const {
+    date: _date,
+    "content-length": _length,
+    "transfer-encoding": _coding,
+    "x-correlation-id": _id,
+    ...rest
+  } = headers;
   let words = text.replaceAll(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, "<uuid>");
   words = words.replaceAll(/^id: \S+-\d+$/gm, "id: <event>");
   for (const id of asked) words = words.replaceAll(id, "<asked>");

@@ -49,7 +49,8 @@ describe("a key", () => {
     const answers = [];
     for (const token of bad) {
       const { status, text, headers } = await send(agent, server.url, { headers: bearer(token), body: {} });
-      const { date: _date, ...rest } = headers;
+      const { date: _date, "x-correlation-id": id, ...rest } = headers;
+      expect(server.lines).toContainEqual(expect.objectContaining({ correlation_id: id, status: 401 }));
       answers.push(JSON.stringify({ status, text, rest }));
     }
     expect(new Set(answers).size).toBe(1);

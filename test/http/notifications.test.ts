@@ -90,7 +90,7 @@ describe.each(ERAS)("changes, %s era", (era) => {
   });
 });
 
-it.each(HTTP_CLIENTS.filter((kind) => kind !== "mcp-remote" && !kind.endsWith("2026 era")))(
+it.each(HTTP_CLIENTS.filter((kind) => kind !== "mcp-remote"))(
   "%s hears of a job that it subscribed to",
   async (kind) => {
     const server = await serve({ sse: true });
@@ -102,12 +102,14 @@ it.each(HTTP_CLIENTS.filter((kind) => kind !== "mcp-remote" && !kind.endsWith("2
     const method = "notifications/resources/updated";
     if (kind.startsWith("v2")) client.raw.setNotificationHandler(method, note);
     else client.raw.fallbackNotificationHandler = async (message: never) => note(message);
-    await client.raw.subscribeResource({ uri: `job://${job}` });
+    const uri = `job://${job}`;
+    if (kind.endsWith("2026 era")) await client.raw.listen({ resourceSubscriptions: [uri] });
+    else await client.raw.subscribeResource({ uri });
     await eventually(async () => {
       await alice.call("pause_job", { job_id: job });
       return heard.length > 0;
     });
-    expect(new Set(heard)).toEqual(new Set([`job://${job}`]));
+    expect(new Set(heard)).toEqual(new Set([uri]));
   },
 );
 

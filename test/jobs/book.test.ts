@@ -1,6 +1,8 @@
-import { openSqliteBackend } from "../database/temporary.ts";
+import { BACKENDS } from "../database/temporary.ts";
 import { jobStoreContract } from "./contract.ts";
 import { folderContract } from "./folder-contract.ts";
 
-jobStoreContract("sqlite", openSqliteBackend);
-folderContract("sqlite", openSqliteBackend);
+for (const [name, open] of BACKENDS) {
+  jobStoreContract(name, open);
+  folderContract(name, open);
+}

@@ -1,6 +1,8 @@
-import { openSqliteBackend } from "../database/temporary.ts";
+import { BACKENDS } from "../database/temporary.ts";
 import { askedContract } from "./asked-contract.ts";
 import { runStoreContract } from "./contract.ts";
 
-runStoreContract("sqlite", openSqliteBackend);
-askedContract("sqlite", openSqliteBackend);
+for (const [name, open] of BACKENDS) {
+  runStoreContract(name, open);
+  askedContract(name, open);
+}

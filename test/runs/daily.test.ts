@@ -1,4 +1,6 @@
-import { openSqliteBackend } from "../database/temporary.ts";
+import { BACKENDS } from "../database/temporary.ts";
 import { dailyContract } from "./daily-contract.ts";
 
-dailyContract("SQLite", openSqliteBackend);
+for (const [name, open] of BACKENDS) {
+  dailyContract(name, open);
+}

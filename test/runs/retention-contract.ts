@@ -38,11 +38,11 @@ export async function copyRun(db: Database, runId: string, count: number, at: nu
 }
 
 async function copyJob(db: Database, jobId: string, count: number, at: number): Promise<void> {
-  const { job_id: _, ...row } = await db.kysely
-    .selectFrom("jobs")
-    .selectAll()
-    .where("job_id", "=", jobId)
-    .executeTakeFirstOrThrow();
+  const {
+    job_id: _,
+    forgotten_until: __,
+    ...row
+  } = await db.kysely.selectFrom("jobs").selectAll().where("job_id", "=", jobId).executeTakeFirstOrThrow();
   await db.transact(async (trx) => {
     for (let i = 0; i < count; i++)
       await trx
@@ -210,9 +210,8 @@ export function retentionContract(name: string, open: OpenBackend): void {
       const jobId = await ranJob(3);
       backend.pass(-2.5 * 3_600_000);
       await forget({ keepRunsPerJob: 1 });
-      expect((await jobs.counters([jobId])).get(jobId)?.forgottenUntil ?? 0).toBeLessThanOrEqual(
-        backend.clock(),
-      );
+      const stored = await backend.db.kysely.selectFrom("jobs").select("forgotten_until").execute();
+      expect(stored).toEqual([{ forgotten_until: null }]);
       expect(await kept(jobId)).toHaveLength(3);
     });
 
@@ -232,7 +231,6 @@ export function retentionContract(name: string, open: OpenBackend): void {
       while ((await work()) > 0) await forget({ keepRunsPerJob: 1 });
       const counters = (await jobs.counters([jobId])).get(jobId);
       expect(counters).toMatchObject({ runsSucceeded: 32, scheduledRuns: 29 });
-      expect(counters?.forgottenUntil).toBeLessThanOrEqual(START + 30 * hour);
     });
 
     it("stops between two steps when it is told to", async () => {

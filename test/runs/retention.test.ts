@@ -1,10 +1,10 @@
 import { describe, it } from "vitest";
-import { openSqliteBackend } from "../database/temporary.ts";
+import { BACKENDS } from "../database/temporary.ts";
 import { eventually } from "../harness.ts";
 import { ask, endedRun, openProgram } from "../program.ts";
 import { retentionContract } from "./retention-contract.ts";
 
-retentionContract("sqlite", openSqliteBackend);
+for (const [name, open] of BACKENDS) retentionContract(name, open);
 
 describe("a running scheduler", () => {
   it("deletes what its settings no longer keep, and says so", async () => {

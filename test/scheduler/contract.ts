@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { openJobBook } from "../../src/jobs/book.ts";
 import type { JobBook, NewJob } from "../../src/jobs/store.ts";
 import { openRunBook } from "../../src/runs/book.ts";
@@ -238,7 +238,7 @@ export function occurrencesContract(name: string, open: OpenBackend): void {
       await jobs.create(newJob());
       expect(occurrences.changedElsewhere()).toBe(false);
       await book.create(newJob());
-      expect(occurrences.changedElsewhere()).toBe(true);
+      await vi.waitFor(() => expect(occurrences.changedElsewhere()).toBe(true), 10_000);
       expect(occurrences.changedElsewhere()).toBe(false);
     });
   });

@@ -1,12 +1,14 @@
-import { openSqliteBackend } from "../database/temporary.ts";
+import { BACKENDS } from "../database/temporary.ts";
 import { occurrencesContract } from "./contract.ts";
 import { failureContract } from "./failure-contract.ts";
 import { fairContract } from "./fair-contract.ts";
 import { leaseContract } from "./lease-contract.ts";
 import { policyContract } from "./policy-contract.ts";
 
-occurrencesContract("sqlite", openSqliteBackend);
-leaseContract("sqlite", openSqliteBackend);
-policyContract("sqlite", openSqliteBackend);
-fairContract("sqlite", openSqliteBackend);
-failureContract("sqlite", openSqliteBackend);
+for (const [name, open] of BACKENDS) {
+  occurrencesContract(name, open);
+  leaseContract(name, open);
+  policyContract(name, open);
+  fairContract(name, open);
+  failureContract(name, open);
+}

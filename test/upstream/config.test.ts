@@ -1,11 +1,12 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: what people write in their own files
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { readMcpConfig } from "../../src/upstream/config.ts";
 import { tempDir } from "../harness.ts";
 
-/** As other clients write it. */
-const VARIABLE = ["$", "{HOME}"].join("");
+const ENVIRONMENT: Record<string, string> = { TOKEN: "sk-4711", NESTED: "${TOKEN}", EMPTY: "" };
+const variable = (name: string) => ENVIRONMENT[name];
 
 const write = async (content: unknown): Promise<string> => {
   const file = join(await tempDir(), "servers.json");
@@ -13,7 +14,7 @@ const write = async (content: unknown): Promise<string> => {
   return file;
 };
 const problemOf = async (content: unknown): Promise<string> =>
-  readMcpConfig(await write(content)).then(
+  readMcpConfig(await write(content), variable).then(
     () => "none",
     (error: Error & { code?: string }) => `${error.code} ${error.message}`,
   );
@@ -29,7 +30,7 @@ describe("--mcp-config", () => {
         plain: { url: "http://127.0.0.1:9/mcp" },
       },
     });
-    expect(await readMcpConfig(file)).toEqual([
+    expect(await readMcpConfig(file, variable)).toEqual([
       {
         kind: "stdio",
         name: "files",
@@ -61,13 +62,21 @@ describe("--mcp-config", () => {
     expect(await problemOf({ servers: {} })).toContain("mcpServers: ");
     expect(await problemOf("{ secret")).toBe("CONFIG_INVALID servers.json (--mcp-config): it is not JSON.");
     expect(await problemOf({ mcpServers: { a__b: { command: "x" } } })).toContain('mcpServers."a__b"');
-    await expect(readMcpConfig("/nowhere/servers.json")).rejects.toThrow(/cannot be read \(ENOENT\)/);
+    await expect(readMcpConfig("/nowhere/servers.json", variable)).rejects.toThrow(
+      /cannot be read \(ENOENT\)/,
+    );
   });
 
-  it("refuses variables instead of passing them on as they are, and tells no value", async () => {
-    const said = await oneServer({ command: "x", env: { TOKEN: `sk-4711-${VARIABLE}` } });
-    expect(said).toContain("mcpServers.weather.env.TOKEN: variables are not expanded here");
+  it("puts in what the environment has, once, and says which variable it lacks, and no value", async () => {
+    const web = { url: "http://${HOST:-127.0.0.1}:9/mcp", headers: { Authorization: "Bearer ${TOKEN}" } };
+    const files = { command: "x", args: ["${NESTED}", "a${EMPTY}b$c{d}"], env: { K: "${A:-}" } };
+    expect(await readMcpConfig(await write({ mcpServers: { web, files } }), variable)).toMatchObject([
+      { url: "http://127.0.0.1:9/mcp", headers: { Authorization: "Bearer sk-4711" } },
+      { args: ["${TOKEN}", "ab$c{d}"], env: { K: "" } },
+    ]);
+    const said = await oneServer({ command: "x", env: { A: "${TOKEN}${NONE}" } });
+    expect(said).toContain("mcpServers.weather.env.A: the environment has no NONE");
     expect(said).not.toContain("4711");
-    expect(await oneServer({ url: "http://x", headers: { A: VARIABLE } })).toContain("weather.headers.A: ");
+    expect(await oneServer({ command: "x", args: ["${a.b}"] })).toContain("weather.args.0: a variable is");
   });
 });

@@ -1,23 +1,40 @@
 import type { ServerResponse } from "node:http";
 
-/** An HTTP refusal that an MCP client can read too. It says a code, a sentence and what to do, and nothing of us. */
+export interface RefusalOptions {
+  /** JSON-RPC's; default -32000. */
+  readonly code?: number;
+  readonly headers?: Record<string, string>;
+}
+
+const refusals = new WeakMap<ServerResponse, string>();
+
+/** The id that a refused caller was told, for the log; undefined for whoever was not refused. */
+export const refusalOf = (res: ServerResponse): string | undefined => refusals.get(res);
+
+/**
+ * An HTTP refusal that an MCP client can read too. It says a code, a sentence and what to do, and nothing of
+ * us; a header has the id by which the log knows it.
+ */
 export function refuse(
   res: ServerResponse,
   status: number,
   message: string,
-  options: { code?: number; headers?: Record<string, string> } = {},
+  options: RefusalOptions = {},
 ): void {
   if (res.headersSent) {
     res.destroy();
     return;
   }
   // No id is echoed: it is not known, or not to be trusted, before the body was read.
+  const correlationId = crypto.randomUUID();
+  refusals.set(res, correlationId);
   const error = { code: options.code ?? -32_000, message };
   const body = Buffer.from(JSON.stringify({ jsonrpc: "2.0", id: null, error }));
   res.writeHead(status, {
     ...options.headers,
     "content-type": "application/json; charset=utf-8",
     "content-length": body.length,
+    "x-correlation-id": correlationId,
   });
   res.end(body);
 }

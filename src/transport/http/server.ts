@@ -7,7 +7,7 @@ import type { Config } from "../../config.ts";
 import type { House } from "../../connection/connection.ts";
 import { NightshiftError } from "../../errors.ts";
 import { admit, type Exchange, type Gate } from "./admit.ts";
-import { refuse } from "./answers.ts";
+import { refusalOf, refuse } from "./answers.ts";
 import { createLimits, type Limits } from "./limits.ts";
 import { watchLive } from "./live.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
@@ -160,17 +160,21 @@ function otherRoutes(parts: Parts): Express {
 
 /** Serves what is let in. What goes wrong outside of a call is logged in full, and told to nobody. */
 function admitted(parts: Parts, serve: (exchange: Exchange) => Promise<void>): RequestListener {
+  const { log } = parts.house;
   return async (req, res) => {
+    let failure: { err: unknown } | undefined;
     try {
       const exchange = await admit(parts, req, res);
       if (exchange) await serve(exchange);
     } catch (error) {
       // Whoever went away is told nothing, and is nobody's failure.
       if (res.destroyed || req.readableAborted) return;
-      const correlationId = crypto.randomUUID();
-      parts.house.log.error({ err: error, correlation_id: correlationId }, "a request failed");
-      refuse(res, 500, `Something went wrong inside Nightshift (${correlationId}).`, { code: -32_603 });
+      failure = { err: error };
+      refuse(res, 500, "Something went wrong inside Nightshift; its log says what.", { code: -32_603 });
     }
+    const correlation_id = refusalOf(res);
+    if (failure) log.error({ ...failure, correlation_id }, "a request failed");
+    else if (correlation_id) log.debug({ correlation_id, status: res.statusCode }, "a request was refused");
   };
 }
 

@@ -1,0 +1,91 @@
+import type { Client, ClientConfig } from "pg";
+
+export interface ListenOptions {
+  /** What the connection is opened with. */
+  readonly config: ClientConfig;
+  readonly channels: readonly string[];
+  readonly hear: (channel: string, payload: string) => void;
+  /** Called when nothing can be heard any more. */
+  readonly onDeaf: () => void;
+  /** Called when it can again. */
+  readonly onBack: () => void;
+}
+
+export interface Listening {
+  /** Epoch-free ms (`performance.now`) since when nothing can be heard; null while it can. */
+  readonly deafSince: number | null;
+  close(): Promise<void>;
+}
+
+const FIRST_WAIT_MS = 50;
+const LONGEST_WAIT_MS = 2_000;
+/** A connection that a firewall has dropped looks open for ever; a question tells. */
+const ASK_MS = 10_000;
+
+/** Listens on a connection of its own, and connects again until it is closed. Rejects when it can't at first. */
+export async function listen({ config, channels, hear, onDeaf, onBack }: ListenOptions): Promise<Listening> {
+  const { Client } = (await import("pg")).default;
+  let client: Client | undefined;
+  let deafSince: number | null = performance.now();
+  let isClosed = false;
+  let retry: NodeJS.Timeout | undefined;
+
+  const connect = async (): Promise<void> => {
+    const opening = new Client(config);
+    // Once: a connection that breaks says so more than once.
+    let isOver = false;
+    const over = () => {
+      if (isOver) return;
+      isOver = true;
+      opening.end().catch(() => {});
+      if (client !== opening) return;
+      client = undefined;
+      deafSince = performance.now();
+      onDeaf();
+      reconnect(FIRST_WAIT_MS);
+    };
+    opening.on("error", over);
+    opening.on("end", over);
+    opening.on("notification", ({ channel, payload = "" }) => hear(channel, payload));
+    try {
+      await opening.connect();
+      await opening.query(channels.map((channel) => `listen "${channel}"`).join("; "));
+    } catch (error) {
+      over();
+      throw error;
+    }
+    if (isOver || isClosed) return over();
+    client = opening;
+    deafSince = null;
+  };
+  const reconnect = (waitMs: number): void => {
+    if (isClosed) return;
+    retry = setTimeout(() => {
+      connect().then(onBack, () => reconnect(Math.min(waitMs * 2, LONGEST_WAIT_MS)));
+    }, waitMs).unref();
+  };
+  const ask = setInterval(() => {
+    const asked = client;
+    asked?.query("select 1").catch((error: unknown) => asked.emit("error", error));
+  }, ASK_MS).unref();
+
+  try {
+    await connect();
+  } catch (error) {
+    clearInterval(ask);
+    throw error;
+  }
+  return {
+    get deafSince() {
+      return deafSince;
+    },
+    async close() {
+      isClosed = true;
+      clearTimeout(retry);
+      clearInterval(ask);
+      const last = client;
+      client = undefined;
+      await last?.end().catch(() => {});
+    },
+  };
+}

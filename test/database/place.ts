@@ -1,0 +1,8 @@
+import { type Database, openDatabase } from "../../src/database/open.ts";
+import { openPostgres } from "../../src/database/postgres.ts";
+
+/** The jobs database of a SQLite file's path or of a Postgres URL. */
+export const openPlace = (place: string, clock: () => number): Promise<Database> =>
+  place.startsWith("postgres:")
+    ? openPostgres({ url: place, clock, poolSize: 2 })
+    : openDatabase({ file: place, clock });

@@ -1,0 +1,49 @@
+import { Client } from "pg";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { isForLater } from "../../src/database/later.ts";
+import { openJobBook } from "../../src/jobs/book.ts";
+import type { Outcome } from "../../src/runs/run.ts";
+import { createOccurrences } from "../../src/scheduler/ledger.ts";
+import { ALL_KINDS, type Backend, newJob, openPostgresBackend, worker } from "./temporary.ts";
+
+const OUTCOME: Outcome = {
+  status: "succeeded",
+  output: "done",
+  error: null,
+  transcript: [{ step: 1, type: "note", text: "done" }],
+  usage: { input_tokens: 1, output_tokens: 1 },
+};
+
+describe("round trips to Postgres", () => {
+  let backend: Backend;
+  beforeEach(async () => {
+    backend = await openPostgresBackend();
+  });
+  afterEach(async () => {
+    vi.restoreAllMocks();
+    await backend.close();
+  });
+
+  it("are at most 12 for the claim and the end of one occurrence", async () => {
+    const { db, clock, pass } = backend;
+    await openJobBook(db, { userKey: "a", userId: "alice", clock }).create(newJob());
+    pass(60_000);
+    const occurrences = createOccurrences(db);
+    const spy = vi.spyOn(Client.prototype, "query");
+    const reach = { kinds: ALL_KINDS };
+    const options = {
+      now: clock(),
+      limit: 8,
+      reach,
+      worker: worker("w1"),
+      leaseMs: 1000,
+      maxRunsPerDay: 1_000,
+    };
+    const [claimed] = await occurrences.claimDue(options);
+    expect(await occurrences.finish(claimed?.run.runId ?? "", OUTCOME, clock())).toBe(true);
+    const statements = spy.mock.calls.map(([sql]) => String(sql));
+    const trips = statements.filter((sql) => !sql.startsWith("start") && !isForLater(sql));
+    expect(statements.length).toBeGreaterThan(trips.length);
+    expect(trips.length).toBeLessThanOrEqual(12);
+  });
+});

@@ -1,0 +1,52 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Events, OwnerEvent } from "../../src/events.ts";
+
+/** Two nodes of one installation; they may be one. */
+export interface EventNodes {
+  readonly here: Events;
+  readonly there: Events;
+  close(): Promise<void>;
+}
+
+const run = (i: number): OwnerEvent => ({ kind: "run", uri: `run://${i}` });
+
+export function eventsContract(name: string, open: () => Promise<EventNodes>): void {
+  describe(`events carried by ${name}`, () => {
+    let nodes: EventNodes;
+    const hearing = (events: Events, userKey: string) => {
+      const heard: OwnerEvent[] = [];
+      const end = events.subscribe(userKey, (event) => heard.push(event));
+      return { heard, end };
+    };
+
+    beforeEach(async () => {
+      nodes = await open();
+    });
+    afterEach(() => nodes.close());
+
+    it("reach every listener of their owner on every node, once and in order", async () => {
+      const all = [nodes.here, nodes.there, nodes.there].map((node) => hearing(node, "a"));
+      const events = Array.from({ length: 300 }, (_, i) => run(i));
+      for (const event of events) nodes.here.publish("a", event);
+      for (const { heard } of all) await vi.waitFor(() => expect(heard).toHaveLength(300), 10_000);
+      for (const { heard } of all) expect(heard).toEqual(events);
+    });
+
+    it("reach nobody else", async () => {
+      const [eve, elsewhere] = [hearing(nodes.here, "eve"), hearing(nodes.there, "eve")];
+      const bob = hearing(nodes.there, "bob");
+      nodes.here.publish("a", run(1));
+      nodes.here.publish("bob", run(2));
+      await vi.waitFor(() => expect(bob.heard).toEqual([run(2)]), 10_000);
+      expect([eve.heard, elsewhere.heard]).toEqual([[], []]);
+    });
+
+    it("reach no listener that has ended", async () => {
+      const [ended, other] = [hearing(nodes.there, "a"), hearing(nodes.there, "a")];
+      ended.end();
+      nodes.here.publish("a", run(1));
+      await vi.waitFor(() => expect(other.heard).toEqual([run(1)]), 10_000);
+      expect(ended.heard).toEqual([]);
+    });
+  });
+}

@@ -1,0 +1,73 @@
+import { CompiledQuery } from "kysely";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import type { Database } from "../../src/database/open.ts";
+import { shareEvents } from "../../src/database/shared-events.ts";
+import { createEvents } from "../../src/events.ts";
+import { openJobBook } from "../../src/jobs/book.ts";
+import { newJob, openPostgresBackend } from "../database/temporary.ts";
+import { type EventNodes, eventsContract } from "./contract.ts";
+
+const eventsOn = (db: Database) => {
+  const events = createEvents();
+  expect(db.wire).toBeDefined();
+  if (db.wire) shareEvents(events, db.wire, db);
+  return events;
+};
+
+async function onPostgres(): Promise<EventNodes> {
+  const { db, reopen, close } = await openPostgresBackend();
+  return { here: eventsOn(db), there: eventsOn(await reopen()), close };
+}
+
+eventsContract("one process", async () => {
+  const events = createEvents();
+  return { here: events, there: events, close: async () => {} };
+});
+eventsContract("Postgres", onPostgres);
+
+describe("events on Postgres", () => {
+  async function openNodes() {
+    const backend = await openPostgresBackend();
+    onTestFinished(() => backend.close());
+    const far = await backend.reopen();
+    const heard: string[] = [];
+    const there = eventsOn(far);
+    there.subscribe("a", ({ uri }) => heard.push(uri));
+    const book = openJobBook(backend.db, { userKey: "a", userId: "alice", clock: backend.clock });
+    return { backend, book, here: eventsOn(backend.db), heard };
+  }
+  const query = (db: Database, sql: string) => db.kysely.executeQuery(CompiledQuery.raw(sql));
+
+  it("that were missed while the connection was cut are told when it is back", async () => {
+    const { backend, book, here, heard } = await openNodes();
+    await query(
+      backend.db,
+      "select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen %' and datname = current_database()",
+    );
+    const { jobId } = await book.create(newJob());
+    await vi.waitFor(() => expect(heard).toContain(`job://${jobId}`), 10_000);
+    // And it is heard again.
+    await vi.waitFor(() => {
+      here.publish("a", { kind: "job", uri: "job://later" });
+      expect(heard).toContain("job://later");
+    }, 10_000);
+  });
+
+  it("are kept until they can be sent", async () => {
+    const { backend, here, heard } = await openNodes();
+    await query(
+      backend.db,
+      "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database() and query not like 'listen %'",
+    );
+    for (let i = 0; i < 20; i++) here.publish("a", { kind: "run", uri: `run://${i}` });
+    await vi.waitFor(() => expect(heard).toEqual(Array.from({ length: 20 }, (_, i) => `run://${i}`)), 10_000);
+  });
+
+  it("are not made up by what else is said on the channel", async () => {
+    const { backend, here, heard } = await openNodes();
+    for (const said of ["", "x", "x null", "x [1,2]", 'x ["a",null]', 'x ["a",{"uri":7}]', "x {"])
+      await query(backend.db, `notify nightshift_wire, '${said}'`);
+    here.publish("a", { kind: "job", uri: "job://real" });
+    await vi.waitFor(() => expect(heard).toEqual(["job://real"]), 10_000);
+  });
+});

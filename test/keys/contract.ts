@@ -1,0 +1,66 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { openKeyRing } from "../../src/keys/database.ts";
+import type { KeyRing } from "../../src/keys/key-ring.ts";
+import { type Backend, type OpenBackend, START } from "../database/temporary.ts";
+
+export function keyRingContract(name: string, open: OpenBackend): void {
+  describe(`API keys in ${name}`, () => {
+    let backend: Backend;
+    let here: KeyRing;
+    let there: KeyRing;
+    const make = (expiresAt: number | null = null) =>
+      here.create({ userId: "bob", scopes: ["facts:read"], expiresAt });
+
+    beforeEach(async () => {
+      backend = await open();
+      here = openKeyRing(backend.db, backend.clock);
+      there = openKeyRing(await backend.reopen(), backend.clock);
+    });
+    afterEach(() => backend.close());
+
+    it("are good on every node as soon as they are made", async () => {
+      expect(await there.isUsed()).toBe(false);
+      const { key, apiKey } = await make();
+      expect(apiKey).toMatchObject({
+        userId: "bob",
+        scopes: ["facts:read"],
+        createdAt: START,
+        revokedAt: null,
+      });
+      for (const ring of [here, there]) {
+        expect(await ring.verify(key)).toEqual(apiKey);
+        expect(await ring.isUsed()).toBe(true);
+        expect(await ring.list("bob")).toEqual([apiKey]);
+        expect(await ring.list("eve")).toEqual([]);
+      }
+    });
+
+    it("are good for whoever has the secret alone", async () => {
+      const { key, apiKey } = await make();
+      const wrong = `${key.slice(0, -1)}${key.endsWith("A") ? "B" : "A"}`;
+      expect(await there.verify(wrong)).toBeUndefined();
+      expect(await there.verify(apiKey.keyId)).toBeUndefined();
+      expect(await there.verify(key.replace(/_[0-9a-f]{16}_/, `_${"0".repeat(16)}_`))).toBeUndefined();
+    });
+
+    it("end at their time", async () => {
+      const { key } = await make(START + 1_000);
+      expect(await there.verify(key)).toBeDefined();
+      backend.pass(1_000);
+      expect(await there.verify(key)).toBeUndefined();
+    });
+
+    it("end on every node when they are revoked on one, once and for good", async () => {
+      const { key, apiKey } = await make();
+      expect(await there.verify(key)).toBeDefined();
+      expect(await here.revoke(apiKey.keyId)).toBe(true);
+      expect(await here.verify(key)).toBeUndefined();
+      await vi.waitFor(async () => expect(await there.isGood(apiKey.keyId)).toBe(false), 10_000);
+      expect(await there.verify(key)).toBeUndefined();
+      backend.pass(5_000);
+      expect(await there.revoke(apiKey.keyId)).toBe(true);
+      expect((await here.list("bob"))[0]?.revokedAt).toBe(START);
+      expect(await here.revoke("0".repeat(16))).toBe(false);
+    });
+  });
+}
