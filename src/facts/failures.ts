@@ -21,6 +21,7 @@ const SENTENCES: Readonly<Record<string, string>> = {
   SQLITE_BUSY: "The memory file is locked by another program; try again in a moment.",
   SQLITE_LOCKED: "The memory file is locked by another program; try again in a moment.",
   SQLITE_READONLY: "The memory file is read-only; give this process the right to write to the data folder.",
+  SQLITE_IOERR: "The memory file could not be read or written; check the disk of the data folder.",
   SQLITE_FULL: "The disk of the data folder is full; free some space and try again.",
   SQLITE_CANTOPEN:
     "The memory file could not be opened; check that the data folder exists and may be written to.",
