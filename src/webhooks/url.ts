@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { isPublicAddress } from "./address.ts";
 
-export const MAX_URL_CHARS = 2_000;
+const MAX_URL_CHARS = 2_000;
 
 export const PRIVATE_ADDRESS =
   "A webhook goes to a public address; private and loopback ones only where NIGHTSHIFT_WEBHOOK_ALLOW_PRIVATE is set.";

@@ -8,7 +8,6 @@ import {
   type PinnedFact,
   type Provision,
 } from "../../jobs/provision.ts";
-import { MAX_URL_CHARS } from "../../webhooks/url.ts";
 import { need, type SchedulerFace, type Services } from "../services.ts";
 
 /** What schedule_task and update_job take of a job's provision; null takes it away again. */
@@ -48,10 +47,9 @@ export const provisionArguments = {
     .describe("show each run what the last successful one came to; with after, that of the job before"),
   webhook_url: z
     .string()
-    .max(MAX_URL_CHARS)
     .nullable()
     .optional()
-    .describe("https URL to which each run's end is posted, signed; null for none"),
+    .describe("https URL to post each run's end to"),
 };
 
 const provisionArgumentsSchema = z.strictObject(provisionArguments);

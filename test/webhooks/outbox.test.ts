@@ -1,0 +1,4 @@
+import { openSqliteBackend } from "../database/temporary.ts";
+import { webhooksContract } from "./contract.ts";
+
+webhooksContract("sqlite", openSqliteBackend);
