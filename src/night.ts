@@ -103,7 +103,7 @@ async function openClock(parts: NightParts, reach: Reach, spare: number) {
   };
   const webhooks = createDispatcher({
     outbox: createOutbox(database),
-    reach: reach.userKey === undefined ? {} : { userKey: reach.userKey },
+    reach,
     way: wayOf(config.webhookAllowPrivate),
     log,
     now,

@@ -22,9 +22,10 @@ export interface Attempt {
   readonly secrets: readonly string[];
 }
 
-/** Whose deliveries are looked at: everybody's, or one user's. */
+/** Which deliveries are looked at: everybody's, one user's, or those of one run of theirs. */
 export interface OutboxReach {
   readonly userKey?: string;
+  readonly runId?: string;
 }
 
 /** Longer than any attempt takes. A process that dies in the middle of one holds it up so long. */
@@ -81,15 +82,14 @@ async function claim(
   for (const webhook of await users.orderBy("turn_at").limit(limit).execute()) {
     if (attempts.length >= limit) break;
     const places = Math.min(each - (busy.get(webhook.user_key) ?? 0), limit - attempts.length);
-    const due = await trx
+    let due = trx
       .selectFrom("deliveries")
       .selectAll()
       .where("user_key", "=", webhook.user_key)
-      .where("next_attempt_at", "<=", now)
-      .orderBy("next_attempt_at")
-      .limit(places)
-      .execute();
-    for (const row of due) attempts.push(await take(trx, row, webhook, now));
+      .where("next_attempt_at", "<=", now);
+    if (reach.runId !== undefined) due = due.where("run_id", "=", reach.runId);
+    for (const row of await due.orderBy("next_attempt_at").limit(places).execute())
+      attempts.push(await take(trx, row, webhook, now));
     await moveOn(trx, webhook.user_key, now);
   }
   return attempts;

@@ -198,6 +198,16 @@ describe("the dispatcher", () => {
     expect(new Set(ids).size).toBe(30);
   });
 
+  it("sends what belongs to one run where that is its reach, and leaves the rest", async () => {
+    const receiver = await startReceiver();
+    const { jobId } = await alice.addJob(receiver.url);
+    const [first, second] = [await alice.end(jobId), await alice.end(jobId)];
+    await dispatcher({ reach: { userKey: "a", runId: second } }).drain();
+    const runs = receiver.received.map(({ body }) => JSON.parse(body).data.run_id);
+    expect(runs).toEqual([second]);
+    expect(await alice.deliveries.ofRun(first)).toMatchObject([{ status: "pending", attempts: 0 }]);
+  });
+
   it("gives up what it is sending when it stops, and leaves it to the next", async () => {
     const receiver = await startReceiver();
     receiver.reply(() => {});

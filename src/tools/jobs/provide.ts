@@ -45,11 +45,7 @@ export const provisionArguments = {
     .boolean()
     .optional()
     .describe("show each run what the last successful one came to; with after, that of the job before"),
-  webhook_url: z
-    .string()
-    .nullable()
-    .optional()
-    .describe("https URL to post each run's end to"),
+  webhook_url: z.string().nullable().optional().describe("https URL to post each run's end to"),
 };
 
 const provisionArgumentsSchema = z.strictObject(provisionArguments);
