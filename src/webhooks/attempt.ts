@@ -2,7 +2,7 @@ import { version } from "../version.ts";
 import { isPublicAddress } from "./address.ts";
 import type { Message } from "./message.ts";
 import { type Answer, type PostOptions, post } from "./post.ts";
-import { resolvePublic, resolveSystem } from "./resolve.ts";
+import { askNameServers, askSystem } from "./resolve.ts";
 import { urlProblem } from "./url.ts";
 
 /** What came of an attempt, and so what is to be done. `status` is of the HTTP answer, `at` in epoch ms. */
@@ -28,8 +28,8 @@ export type Way = Pick<PostOptions, "resolve" | "isAllowed"> & {
 /** What the setting says; tests lead names elsewhere. */
 export const wayOf = (allowPrivate: boolean): Way =>
   allowPrivate
-    ? { allowPrivate, resolve: resolveSystem, isAllowed: () => true }
-    : { allowPrivate, resolve: resolvePublic, isAllowed: isPublicAddress };
+    ? { allowPrivate, resolve: askSystem, isAllowed: () => true }
+    : { allowPrivate, resolve: askNameServers(), isAllowed: isPublicAddress };
 
 /** Attempts of one delivery, the first counted: over a little more than a day. */
 export const MAX_ATTEMPTS = 8;

@@ -12,6 +12,8 @@ export interface DispatcherOptions {
   readonly maxAtOnce?: number;
   /** Of these, for one user; default 2. */
   readonly maxEach?: number;
+  /** How often to look whether another process has ended a run, in ms; default 5,000. */
+  readonly lookMs?: number;
   /** Told of each attempt whose outcome is written. */
   readonly onAttempt?: (attempt: Attempt) => void;
 }
@@ -29,13 +31,13 @@ export interface Dispatcher {
   stop(): Promise<void>;
 }
 
-/** Other processes end runs, too. */
 const LOOK_MS = 5_000;
 const MAX_AT_ONCE = 32;
 const MAX_EACH = 2;
 
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { outbox, reach = {}, log, now, maxAtOnce = MAX_AT_ONCE, maxEach = MAX_EACH } = options;
+  const { lookMs = LOOK_MS } = options;
   const atWork = new Map<Attempt, Promise<void>>();
   const stopped = new AbortController();
   let timer: NodeJS.Timeout | undefined;
@@ -78,7 +80,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     return claimed.length;
   };
   const takeTurn = async (): Promise<void> => {
-    let sleepMs = LOOK_MS;
+    let sleepMs = lookMs;
     try {
       do {
         isAskedAgain = false;
@@ -86,7 +88,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
         // With no free place the end of an attempt is what is waited for.
         const full = [...countByUser()].filter(([, count]) => count >= maxEach).map(([userKey]) => userKey);
         const at = atWork.size < maxAtOnce ? await outbox.nextAt(reach, full) : null;
-        sleepMs = at === null ? LOOK_MS : Math.min(Math.max(at - now(), 0), LOOK_MS);
+        sleepMs = at === null ? lookMs : Math.min(Math.max(at - now(), 0), lookMs);
       } while (isAskedAgain && isOpen);
     } catch (error) {
       log.error({ err: error }, "due webhooks could not be read; trying again");

@@ -1,14 +1,14 @@
-import type { LookupAddress } from "node:dns";
 import { type ClientRequest, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
+import type { Resolve } from "./resolve.ts";
 import { hostOf, PRIVATE_ADDRESS } from "./url.ts";
 
 export interface PostOptions {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
-  /** To where a name leads. Asked once, at the moment of connecting. */
-  readonly resolve: (host: string, signal: AbortSignal) => Promise<readonly LookupAddress[]>;
+  /** Asked once, at the moment of connecting. */
+  readonly resolve: Resolve;
   /** Whether an IP address may be connected to. */
   readonly isAllowed: (address: string) => boolean;
   /** From the look-up to the answer's status; default 10,000. */

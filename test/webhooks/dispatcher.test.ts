@@ -225,6 +225,16 @@ describe("the dispatcher", () => {
     expect(lines).toEqual([]);
   });
 
+  it("sees what another process has ended", async () => {
+    const receiver = await startReceiver();
+    dispatcher({ db: await backend.reopen(), lookMs: 20 }).start();
+    const { jobId } = await alice.addJob(receiver.url);
+    await alice.end(jobId);
+    await eventually(async () => receiver.received.length === 1);
+    await alice.end(jobId);
+    await eventually(async () => (await alice.webhooks.counts()).delivered === 2);
+  });
+
   it("sends what was written before it was there, and tells of it", async () => {
     const receiver = await startReceiver();
     const runId = await alice.end((await alice.addJob(receiver.url)).jobId);
