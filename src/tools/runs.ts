@@ -27,10 +27,6 @@ const fullRun = runBrief.extend({
   ghost_session_id: z.string(),
   prompt: z.string(),
   transcript: z.array(z.looseObject({ step: z.number(), type: z.enum(["model", "tool", "note"]) })),
-  deliveries: z
-    .array(z.looseObject({ status: z.string() }))
-    .optional()
-    .describe("to webhooks"),
 });
 
 const seconds = (fromMs: number | null, toMs: number | null): number | null =>
