@@ -72,7 +72,18 @@ const list = (value: unknown) => (typeof value === "string" ? value.split(",") :
 
 /** The flags of a command as settings. */
 export function settings({ data, jobs, ...values }: Values): Config {
-  const { databaseUrl, user, mcpConfig, webhookAllowPrivate, host, port, sse, publicUrl, oauthIssuer, oauthAudience } = values;
+  const {
+    databaseUrl,
+    user,
+    mcpConfig,
+    webhookAllowPrivate,
+    host,
+    port,
+    sse,
+    publicUrl,
+    oauthIssuer,
+    oauthAudience,
+  } = values;
   const lists = { tools: list(values.tools), allowedHosts: list(values.allowedHosts) };
   return readConfig({
     dataDir: data,

@@ -1,6 +1,7 @@
+import type { Transaction } from "kysely";
 import { newId } from "../database/ids.ts";
 import type { Database } from "../database/open.ts";
-import type { WebhookRow } from "../database/schema.ts";
+import type { Tables, WebhookRow } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
 import { attemptDelivery, MAX_ATTEMPTS, type Verdict, type Way } from "./attempt.ts";
 import type { DeliveryStatus } from "./delivery.ts";
@@ -35,8 +36,9 @@ export interface WebhookBook {
 export function openWebhookBook(db: Database, { userKey, clock, way }: WebhookBookOptions): WebhookBook {
   const find = () =>
     db.kysely.selectFrom("webhooks").selectAll().where("user_key", "=", userKey).executeTakeFirst();
+  const transact = <T>(work: (trx: Transaction<Tables>) => Promise<T>) => db.transact(work, { of: userKey });
   const write = (change: (row: WebhookRow) => Partial<WebhookRow>) =>
-    db.transact(async (trx) => {
+    transact(async (trx) => {
       const row = await ensureWebhook(trx, userKey);
       const changed = change(row);
       await trx.updateTable("webhooks").set(changed).where("user_key", "=", userKey).execute();
@@ -50,7 +52,7 @@ export function openWebhookBook(db: Database, { userKey, clock, way }: WebhookBo
       await write(() => ({ url }));
     },
     async remove() {
-      const { numUpdatedRows } = await db.transact((trx) =>
+      const { numUpdatedRows } = await transact((trx) =>
         trx
           .updateTable("webhooks")
           .set({ url: null })
@@ -60,7 +62,7 @@ export function openWebhookBook(db: Database, { userKey, clock, way }: WebhookBo
       );
       return numUpdatedRows > 0n;
     },
-    secret: async () => (await db.transact((trx) => ensureWebhook(trx, userKey))).secret,
+    secret: async () => (await transact((trx) => ensureWebhook(trx, userKey))).secret,
     rotateSecret: async () =>
       (
         await write(({ secret }) => ({

@@ -1,5 +1,5 @@
 import type { Transaction } from "kysely";
-import type { Database } from "../database/open.ts";
+import type { Database, UserLocks } from "../database/open.ts";
 import type { DeliveryRow, Tables, WebhookRow } from "../database/schema.ts";
 import type { Verdict } from "./attempt.ts";
 import type { Message } from "./message.ts";
@@ -65,13 +65,15 @@ export function createOutbox(db: Database): Outbox {
       const at = (await query.executeTakeFirst())?.at;
       return at === null || at === undefined ? null : Number(at);
     },
-    claim: (options) => db.transact((trx) => claim(trx, options)),
-    settle: (attempt, verdict, now) => db.transact((trx) => settle(trx, attempt, verdict, now)),
+    claim: (options) => db.transact((trx, users) => claim(trx, users, options), { of: null }),
+    settle: (attempt, verdict, now) =>
+      db.transact((trx) => settle(trx, attempt, verdict, now), { of: attempt.userKey }),
   };
 }
 
 async function claim(
   trx: Transaction<Tables>,
+  locks: UserLocks,
   { now, limit, each, busy, reach }: ClaimOptions,
 ): Promise<Attempt[]> {
   const full = [...busy].filter(([, count]) => count >= each).map(([userKey]) => userKey);
@@ -79,8 +81,13 @@ async function claim(
   if (reach.userKey !== undefined) users = users.where("user_key", "=", reach.userKey);
   if (full.length > 0) users = users.where("user_key", "not in", full);
   const attempts: Attempt[] = [];
+  let isHolding = false;
   for (const webhook of await users.orderBy("turn_at").limit(limit).execute()) {
     if (attempts.length >= limit) break;
+    // Whoever holds one user's rows does not wait for another's.
+    if (!isHolding) await locks.take(webhook.user_key);
+    else if (!(await locks.tryTake(webhook.user_key))) continue;
+    isHolding = true;
     const places = Math.min(each - (busy.get(webhook.user_key) ?? 0), limit - attempts.length);
     let due = trx
       .selectFrom("deliveries")

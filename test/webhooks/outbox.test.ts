@@ -1,4 +1,4 @@
-import { openSqliteBackend } from "../database/temporary.ts";
+import { BACKENDS } from "../database/temporary.ts";
 import { webhooksContract } from "./contract.ts";
 
-webhooksContract("sqlite", openSqliteBackend);
+for (const [name, open] of BACKENDS) webhooksContract(name, open);
