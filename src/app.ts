@@ -22,6 +22,9 @@ import { peopleTools } from "./tools/for-people.ts";
 import { loadToolModules } from "./tools/modules.ts";
 import { narrow, type SchedulerFace, type Services } from "./tools/services.ts";
 import type { UpstreamConfig } from "./upstream/config.ts";
+import type { WebhookBook } from "./webhooks/book.ts";
+import type { DeliveryReader } from "./webhooks/delivery.ts";
+import { urlProblem } from "./webhooks/url.ts";
 
 export interface AppOptions {
   readonly config: Config;
@@ -38,6 +41,8 @@ export interface App {
   readonly house: House;
   /** The API keys of this installation: for the HTTP transport and the operator's command line. */
   readonly keys: KeyRing;
+  /** The webhook of a user, with its secret: for the operator's command line alone. */
+  openWebhooks(user: string): WebhookBook;
   /** A context of the user without a protocol around it: for host programs and the command line. */
   openContext(caller: { user: string; entityType?: "human" | "api" }): OpenContext;
   /** Runs due jobs from now on, and keeps the jobs folder in step. `onlyUser`: that user's jobs alone. */
@@ -75,6 +80,10 @@ export async function createApp(options: AppOptions): Promise<App> {
   const scheduler: SchedulerFace = {
     ...ghosts,
     follow: steps.follow,
+    checkWebhook: (url) => {
+      const problem = urlProblem(url, { allowPrivate: config.webhookAllowPrivate });
+      if (problem) throw new NightshiftError("INVALID_ARGUMENTS", problem);
+    },
     wake: () =>
       void night?.then(
         (opened) => opened.wake(),
@@ -100,6 +109,9 @@ export async function createApp(options: AppOptions): Promise<App> {
       },
       get runControl() {
         return narrow(stores.runs(userKey), scopes, "jobs");
+      },
+      get deliveries() {
+        return narrow(stores.deliveries(userKey), scopes, "jobs");
       },
     };
   };
@@ -127,6 +139,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     config,
     house,
     keys: stores.keys,
+    openWebhooks: (user) => stores.webhooks(userKeyOf(localPrincipal(user))),
     openContext: ({ user, entityType = "human" }) =>
       openContext(house, { principal: localPrincipal(user), entityType, signal: ended.signal }),
     startScheduler: async ({ onlyUser } = {}) => {
@@ -204,6 +217,23 @@ function openStores(config: Config, now: () => number, events: JoinableEvents, r
       const { openKeyRing } = await import("./keys/database.ts");
       return openKeyRing(await database(), now);
     }),
+    deliveries: (userKey: string): DeliveryReader =>
+      lazily(async () => {
+        const { openDeliveries } = await import("./webhooks/deliveries.ts");
+        return openDeliveries(await database(), userKey);
+      }),
+    webhooks: (userKey: string): WebhookBook =>
+      lazily(async () => {
+        const [{ openWebhookBook }, { wayOf }] = await Promise.all([
+          import("./webhooks/book.ts"),
+          import("./webhooks/attempt.ts"),
+        ]);
+        return openWebhookBook(await database(), {
+          userKey,
+          clock: now,
+          way: wayOf(config.webhookAllowPrivate),
+        });
+      }),
     runs: (userKey: string): RunBook =>
       lazily(async () => {
         const { openRunBook } = await import("./runs/book.ts");

@@ -98,6 +98,11 @@ export const configSchema = z.strictObject({
     .default(5_000_000)
     .describe("model tokens of a user's ghosts in a day (UTC), 0 = no limit"),
   maxJobs: whole(1, 10_000_000).default(1_000).describe("jobs a user may keep active"),
+  webhookAllowPrivate: z
+    .stringbool()
+    .or(z.boolean())
+    .default(false)
+    .describe("webhooks may be private and loopback addresses, and plain http"),
 });
 
 export type Config = z.output<typeof configSchema>;
@@ -143,6 +148,7 @@ export const ENVIRONMENT: Readonly<Record<ConfigKey, string>> = {
   maxRunsPerDay: "NIGHTSHIFT_MAX_RUNS_PER_DAY",
   maxTokensPerDay: "NIGHTSHIFT_MAX_TOKENS_PER_DAY",
   maxJobs: "NIGHTSHIFT_MAX_JOBS",
+  webhookAllowPrivate: "NIGHTSHIFT_WEBHOOK_ALLOW_PRIVATE",
 };
 
 /** Settings that are lists: with commas between their items in the environment. */

@@ -9,7 +9,7 @@ let count = 0;
  * bits>`. Sorting serves as "newest first" and keeps neighbours in time neighbours in the index. Lower-case, because
  * ids travel in URIs.
  */
-export function newId(prefix: "job" | "run", nowMs: number): string {
+export function newId(prefix: "job" | "run" | "msg", nowMs: number): string {
   count = nowMs === lastMs ? (count + 1) & 0xfff : 0;
   lastMs = nowMs;
   const time = Math.max(0, nowMs).toString(16).padStart(12, "0");

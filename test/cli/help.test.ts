@@ -23,6 +23,12 @@ const COMMANDS = [
   "keys create",
   "keys list",
   "keys revoke",
+  "webhooks",
+  "webhooks set",
+  "webhooks show",
+  "webhooks remove",
+  "webhooks test",
+  "webhooks secret",
 ];
 const words = (line: string) => line.split(" ").filter(Boolean);
 
