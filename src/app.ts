@@ -5,7 +5,6 @@ import { type House, type OpenContext, openContext } from "./connection/connecti
 import { localPrincipal } from "./connection/identity.ts";
 import { type UserContext, userKeyOf } from "./context/user-context.ts";
 import type { Database } from "./database/open.ts";
-import { NightshiftError } from "./errors.ts";
 import { createEvents, createStepFeed, type JoinableEvents } from "./events.ts";
 import type { FactBackend, FactStore } from "./facts/store.ts";
 import { describeGhosts } from "./ghost/describe.ts";
@@ -58,7 +57,6 @@ export interface App {
 /** Builds the program. Opens nothing yet: stores, threads and the model's client come with their first use. */
 export async function createApp(options: AppOptions): Promise<App> {
   const { config, log, now = Date.now } = options;
-  refuseWhatIsNotThere(config);
   const releases = createReleases();
   const modules = await loadToolModules(config.tools);
   const upstreams = await readUpstreams(config);
@@ -158,15 +156,6 @@ export async function createApp(options: AppOptions): Promise<App> {
   };
 }
 
-/** A setting that would be ignored in silence is worse than none. */
-function refuseWhatIsNotThere({ databaseUrl }: Config): void {
-  if (!databaseUrl) return;
-  throw new NightshiftError(
-    "CONFIG_INVALID",
-    "This version of Nightshift does not have --database-url (Postgres) yet; leave it out.",
-  );
-}
-
 /** The other MCP servers, read and not connected: most processes have none, and load nothing for them. */
 async function readUpstreams({ mcpConfig }: Config): Promise<UpstreamConfig> {
   return mcpConfig ? (await import("./upstream/config.ts")).readMcpConfig(mcpConfig, variable) : [];
@@ -185,7 +174,7 @@ const CONNECTION_CAVEAT =
 function openStores(config: Config, now: () => number, events: JoinableEvents, releases: Releases) {
   const dataDir = resolve(config.dataDir);
   const factBackend = once(async (): Promise<FactBackend> => {
-    const { databaseUrl } = config;
+    const { databaseUrl, databasePool: poolSize, databaseTimeoutMs: statementTimeoutMs } = config;
     if (!databaseUrl) mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     const { openKeyvFacts } = await import("./facts/keyv.ts");
     const limits = {
@@ -193,7 +182,9 @@ function openStores(config: Config, now: () => number, events: JoinableEvents, r
       maxBytes: config.maxFactsBytes,
       maxFactBytes: config.maxFactBytes,
     };
-    const place = databaseUrl ? { databaseUrl } : { file: join(dataDir, "facts.sqlite") };
+    const place = databaseUrl
+      ? { databaseUrl, poolSize: Math.max(2, poolSize), statementTimeoutMs }
+      : { file: join(dataDir, "facts.sqlite") };
     const backend = openKeyvFacts({ ...place, limits, clock: now });
     releases.add(() => backend.close());
     return backend;

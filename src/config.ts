@@ -49,7 +49,7 @@ export const configSchema = z.strictObject({
     .describe("Postgres instead of SQLite files, as postgres://user:password@host:port/database"),
   databasePool: whole(1, 1_000)
     .default(10)
-    .describe("connections to Postgres at once, besides one that listens"),
+    .describe("connections to Postgres at once for jobs, and as many for facts; one more listens"),
   databaseTimeoutMs: whole(100, 3_600_000)
     .default(10_000)
     .describe("how long Postgres may take for a connection or a statement, in ms"),
