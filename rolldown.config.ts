@@ -13,6 +13,7 @@ const external = [
   "@modelcontextprotocol/express",
   "prom-client",
   "@modelcontextprotocol/sdk",
+  "standardwebhooks",
 ];
 const common = { platform: "node", external, treeshake: true } as const;
 

@@ -5,7 +5,6 @@ import { type House, type OpenContext, openContext } from "./connection/connecti
 import { localPrincipal } from "./connection/identity.ts";
 import { type UserContext, userKeyOf } from "./context/user-context.ts";
 import type { Database } from "./database/open.ts";
-import { NightshiftError } from "./errors.ts";
 import { createEvents, createStepFeed, type JoinableEvents } from "./events.ts";
 import type { FactBackend, FactStore } from "./facts/store.ts";
 import { describeGhosts } from "./ghost/describe.ts";
@@ -22,6 +21,9 @@ import { peopleTools } from "./tools/for-people.ts";
 import { loadToolModules } from "./tools/modules.ts";
 import { narrow, type SchedulerFace, type Services } from "./tools/services.ts";
 import type { UpstreamConfig } from "./upstream/config.ts";
+import type { WebhookBook } from "./webhooks/book.ts";
+import type { DeliveryReader } from "./webhooks/delivery.ts";
+import { urlProblem } from "./webhooks/url.ts";
 
 export interface AppOptions {
   readonly config: Config;
@@ -38,6 +40,8 @@ export interface App {
   readonly house: House;
   /** The API keys of this installation: for the HTTP transport and the operator's command line. */
   readonly keys: KeyRing;
+  /** The webhook of a user, with its secret: for the operator's command line alone. */
+  openWebhooks(user: string): WebhookBook;
   /** A context of the user without a protocol around it: for host programs and the command line. */
   openContext(caller: { user: string; entityType?: "human" | "api" }): OpenContext;
   /** Runs due jobs from now on, and keeps the jobs folder in step. `onlyUser`: that user's jobs alone. */
@@ -53,7 +57,6 @@ export interface App {
 /** Builds the program. Opens nothing yet: stores, threads and the model's client come with their first use. */
 export async function createApp(options: AppOptions): Promise<App> {
   const { config, log, now = Date.now } = options;
-  refuseWhatIsNotThere(config);
   const releases = createReleases();
   const modules = await loadToolModules(config.tools);
   const upstreams = await readUpstreams(config);
@@ -75,6 +78,10 @@ export async function createApp(options: AppOptions): Promise<App> {
   const scheduler: SchedulerFace = {
     ...ghosts,
     follow: steps.follow,
+    checkWebhook: (url) => {
+      const problem = urlProblem(url, { allowPrivate: config.webhookAllowPrivate });
+      if (problem) throw new NightshiftError("INVALID_ARGUMENTS", problem);
+    },
     wake: () =>
       void night?.then(
         (opened) => opened.wake(),
@@ -100,6 +107,9 @@ export async function createApp(options: AppOptions): Promise<App> {
       },
       get runControl() {
         return narrow(stores.runs(userKey), scopes, "jobs");
+      },
+      get deliveries() {
+        return narrow(stores.deliveries(userKey), scopes, "jobs");
       },
     };
   };
@@ -127,6 +137,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     config,
     house,
     keys: stores.keys,
+    openWebhooks: (user) => stores.webhooks(userKeyOf(localPrincipal(user))),
     openContext: ({ user, entityType = "human" }) =>
       openContext(house, { principal: localPrincipal(user), entityType, signal: ended.signal }),
     startScheduler: async ({ onlyUser } = {}) => {
@@ -143,15 +154,6 @@ export async function createApp(options: AppOptions): Promise<App> {
       await releases.releaseAll();
     }),
   };
-}
-
-/** A setting that would be ignored in silence is worse than none. */
-function refuseWhatIsNotThere({ databaseUrl }: Config): void {
-  if (!databaseUrl) return;
-  throw new NightshiftError(
-    "CONFIG_INVALID",
-    "This version of Nightshift does not have --database-url (Postgres) yet; leave it out.",
-  );
 }
 
 /** The other MCP servers, read and not connected: most processes have none, and load nothing for them. */
@@ -172,7 +174,7 @@ const CONNECTION_CAVEAT =
 function openStores(config: Config, now: () => number, events: JoinableEvents, releases: Releases) {
   const dataDir = resolve(config.dataDir);
   const factBackend = once(async (): Promise<FactBackend> => {
-    const { databaseUrl } = config;
+    const { databaseUrl, databasePool: poolSize, databaseTimeoutMs: statementTimeoutMs } = config;
     if (!databaseUrl) mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     const { openKeyvFacts } = await import("./facts/keyv.ts");
     const limits = {
@@ -180,7 +182,9 @@ function openStores(config: Config, now: () => number, events: JoinableEvents, r
       maxBytes: config.maxFactsBytes,
       maxFactBytes: config.maxFactBytes,
     };
-    const place = databaseUrl ? { databaseUrl } : { file: join(dataDir, "facts.sqlite") };
+    const place = databaseUrl
+      ? { databaseUrl, poolSize: Math.max(2, poolSize), statementTimeoutMs }
+      : { file: join(dataDir, "facts.sqlite") };
     const backend = openKeyvFacts({ ...place, limits, clock: now });
     releases.add(() => backend.close());
     return backend;
@@ -204,6 +208,23 @@ function openStores(config: Config, now: () => number, events: JoinableEvents, r
       const { openKeyRing } = await import("./keys/database.ts");
       return openKeyRing(await database(), now);
     }),
+    deliveries: (userKey: string): DeliveryReader =>
+      lazily(async () => {
+        const { openDeliveries } = await import("./webhooks/deliveries.ts");
+        return openDeliveries(await database(), userKey);
+      }),
+    webhooks: (userKey: string): WebhookBook =>
+      lazily(async () => {
+        const [{ openWebhookBook }, { wayOf }] = await Promise.all([
+          import("./webhooks/book.ts"),
+          import("./webhooks/attempt.ts"),
+        ]);
+        return openWebhookBook(await database(), {
+          userKey,
+          clock: now,
+          way: wayOf(config.webhookAllowPrivate),
+        });
+      }),
     runs: (userKey: string): RunBook =>
       lazily(async () => {
         const { openRunBook } = await import("./runs/book.ts");

@@ -49,7 +49,7 @@ export const configSchema = z.strictObject({
     .describe("Postgres instead of SQLite files, as postgres://user:password@host:port/database"),
   databasePool: whole(1, 1_000)
     .default(10)
-    .describe("connections to Postgres at once, besides one that listens"),
+    .describe("connections to Postgres at once for jobs, and as many for facts; one more listens"),
   databaseTimeoutMs: whole(100, 3_600_000)
     .default(10_000)
     .describe("how long Postgres may take for a connection or a statement, in ms"),
@@ -105,6 +105,11 @@ export const configSchema = z.strictObject({
   keepTranscriptsDays: whole(0, 36_500)
     .default(30)
     .describe("days that an ended run's transcript is kept, 0 = as long as the run"),
+  webhookAllowPrivate: z
+    .stringbool()
+    .or(z.boolean())
+    .default(false)
+    .describe("webhooks may be private and loopback addresses, and plain http"),
 });
 
 export type Config = z.output<typeof configSchema>;
@@ -153,6 +158,7 @@ export const ENVIRONMENT: Readonly<Record<ConfigKey, string>> = {
   keepRunsDays: "NIGHTSHIFT_KEEP_RUNS_DAYS",
   keepRunsPerJob: "NIGHTSHIFT_KEEP_RUNS_PER_JOB",
   keepTranscriptsDays: "NIGHTSHIFT_KEEP_TRANSCRIPTS_DAYS",
+  webhookAllowPrivate: "NIGHTSHIFT_WEBHOOK_ALLOW_PRIVATE",
 };
 
 /** Settings that are lists: with commas between their items in the environment. */

@@ -19,6 +19,9 @@ import { createOccurrences } from "./scheduler/ledger.ts";
 import type { Reach, Worker } from "./scheduler/occurrences.ts";
 import type { UpstreamConfig } from "./upstream/config.ts";
 import { openUpstreams } from "./upstream/open.ts";
+import { wayOf } from "./webhooks/attempt.ts";
+import { createDispatcher } from "./webhooks/dispatcher.ts";
+import { createOutbox } from "./webhooks/outbox.ts";
 
 export interface NightParts {
   readonly config: Config;
@@ -47,9 +50,10 @@ export async function openNight(
 ): Promise<Night> {
   const { config, log, now, folderBook, onlyUserKey } = parts;
   const reach: Reach = { kinds: reachableKinds(config), ...(onlyUserKey && { userKey: onlyUserKey }) };
-  const { clock, threads } = await openClock(parts, reach, config.spareThreads);
+  const { clock, threads, webhooks } = await openClock(parts, reach, config.spareThreads);
   await clock.start();
   const retention = startRetention(await parts.database(), { keep: config, log, now });
+  webhooks.start();
   const folder =
     config.jobsDir && (await watchJobs(config.jobsDir, folderBook, { log, now, wake: clock.wake }));
   return {
@@ -59,14 +63,18 @@ export async function openNight(
       await retention.stop();
       await clock.stop({ graceMs: 5_000 });
       await threads.close();
+      await webhooks.stop();
     },
   };
 }
 
-/** Runs one queued run, and none besides; resolves when it has ended, here or in a process that was quicker. */
+/**
+ * Runs one queued run, and none besides; resolves when it has ended, here or in a process that was quicker, and the
+ * user's webhooks were tried.
+ */
 export async function runOne(parts: NightParts, userKey: string, runId: string): Promise<void> {
   const reach: Reach = { kinds: reachableKinds(parts.config), userKey, runId };
-  const { clock, threads } = await openClock(parts, reach, 0);
+  const { clock, threads, webhooks } = await openClock(parts, reach, 0);
   try {
     await clock.start();
     const runs = parts.openRuns(userKey);
@@ -74,9 +82,11 @@ export async function runOne(parts: NightParts, userKey: string, runId: string):
       await clock.idle();
       await new Promise((go) => setTimeout(go, 50));
     }
+    await webhooks.drain();
   } finally {
     await clock.stop({ graceMs: 5_000 });
     await threads.close();
+    await webhooks.stop();
   }
 }
 
@@ -94,6 +104,14 @@ async function openClock(parts: NightParts, reach: Reach, spare: number) {
     events.publish(userKey, { kind: "run", uri: `run://${runId}` });
     events.publish(userKey, { kind: "job", uri: `job://${jobId}` });
   };
+  const webhooks = createDispatcher({
+    outbox: createOutbox(database),
+    reach,
+    way: wayOf(config.webhookAllowPrivate),
+    log,
+    now,
+    onAttempt: ({ userKey, runId, jobId }) => announce(userKey, runId, jobId),
+  });
   const deps: GhostDeps = {
     threads,
     occurrences,
@@ -116,7 +134,10 @@ async function openClock(parts: NightParts, reach: Reach, spare: number) {
     listeners: [
       {
         onStep: ({ run }, step) => parts.steps.publish(run.runId, step),
-        onEnd: ({ run }) => announce(run.userKey, run.runId, run.jobId),
+        onEnd: ({ run }) => {
+          announce(run.userKey, run.runId, run.jobId);
+          webhooks.wake();
+        },
       },
     ],
   };
@@ -137,9 +158,10 @@ async function openClock(parts: NightParts, reach: Reach, spare: number) {
     onSkipped: (run) => announce(run.userKey, run.runId, run.jobId),
     onLost: (runs) => {
       for (const run of runs) announce(run.userKey, run.runId, run.jobId);
+      webhooks.wake();
     },
   });
-  return { clock, threads };
+  return { clock, threads, webhooks };
 }
 
 async function watchJobs(

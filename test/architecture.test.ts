@@ -53,8 +53,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   config: ["log"],
   facts: ["backup"],
   database: ["backup", "lazily"],
-  jobs: ["database", "runs"],
-  runs: ["database", "jobs"],
+  jobs: ["database", "runs", "webhooks"],
+  runs: ["database", "jobs", "webhooks"],
+  webhooks: ["database", "jobs", "runs"],
   model: [],
   keys: ["context", "database", "events", "lazily"],
   upstream: ["context", "lazily", "tools"],
@@ -80,8 +81,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "keys",
     "upstream",
     "transport",
+    "webhooks",
   ],
-  night: ["database", "ghost", "jobs", "model", "runs", "scheduler", "upstream"],
+  night: ["database", "ghost", "jobs", "model", "runs", "scheduler", "upstream", "webhooks"],
   index: ["app", "config", "connection", "context", "jobs", "log", "tools"],
   cli: [
     "app",
@@ -106,7 +108,7 @@ const EVERYBODYS = ["errors", "version"];
 
 /** What stands for one technology: behind a contract, so that only the composition roots name it. */
 const ADAPTERS =
-  /^src\/(?:facts\/(?:keyv|sqlite|postgres|check)|database\/(?:open|postgres|check|pg-check)|jobs\/book|runs\/book|keys\/database|model\/provider|scheduler\/(?:bree|ledger|pg-boss))\.ts$/;
+  /^src\/(?:facts\/(?:keyv|sqlite|postgres|check)|database\/(?:open|postgres|check|pg-check)|jobs\/book|runs\/book|keys\/database|webhooks\/(?:book|deliveries|outbox)|model\/provider|scheduler\/(?:bree|ledger|pg-boss))\.ts$/;
 
 describe("imports", () => {
   it("are found at all", () => {
@@ -158,6 +160,7 @@ describe("imports", () => {
       ai: ["model"],
       yaml: ["jobs"],
       commander: ["cli"],
+      standardwebhooks: ["webhooks"],
     };
     const wrong = RUNTIME.filter(({ from, to }) => homes[to] && !homes[to]?.includes(roomOf(from)));
     expect(wrong.map(show)).toEqual([]);

@@ -13,6 +13,7 @@ export interface ProgramOptions extends Partial<ConfigInput> {
   readonly script?: Script;
   /** Default false. */
   readonly scheduler?: boolean;
+  readonly now?: () => number;
 }
 
 export interface Program {
@@ -26,7 +27,7 @@ export interface Program {
 
 /** The whole program in this process, on real files and a real model server; closed with the test. */
 export async function openProgram(options: ProgramOptions = {}): Promise<Program> {
-  const { script, scheduler = false, ...given } = options;
+  const { script, scheduler = false, now, ...given } = options;
   const dataDir = given.dataDir ?? (await tempDir());
   const scripted = script && (await startScriptedModel({ script }));
   if (scripted) onTestFinished(() => scripted.close());
@@ -34,7 +35,7 @@ export async function openProgram(options: ProgramOptions = {}): Promise<Program
   const config = readConfig({ dataDir, user: "alice", spareThreads: 0, ...model, ...given }, {});
   const lines: Record<string, unknown>[] = [];
   const log = pino({ level: "debug", base: null }, { write: (line) => lines.push(JSON.parse(line)) });
-  const app = await createApp({ config, log });
+  const app = await createApp({ config, log, ...(now && { now }) });
   onTestFinished(() => app.close());
   if (scheduler) await app.startScheduler();
   return { app, dataDir, lines, open: (user = "alice") => app.openContext({ user }), close: app.close };

@@ -71,6 +71,7 @@ function printJob(job: ShownJob): void {
   print(`  ghost     ${job.ghost_session_id}`);
   print(`  tools     ${job.allowed_tools.join(", ")}`);
   print(`  limits    ${job.max_iterations} iterations, ${job.max_tokens} tokens, ${job.timeout_seconds} s`);
+  if (job.webhook_url) print(`  webhook   ${plain(job.webhook_url)}`);
   if (job.waiting_because) print(`  ${paint("yellow", "waiting")}   ${job.waiting_because}`);
 }
 

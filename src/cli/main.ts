@@ -59,6 +59,7 @@ function program(done: (code: number) => void): Command {
   root.addCommand(jobsCommand(run));
   root.addCommand(runsCommand(run));
   root.addCommand(keysCommand(run));
+  root.addCommand(webhooksCommand(run));
   root.addCommand(
     command(
       "doctor",
@@ -195,6 +196,49 @@ function keysCommand(run: Runner): Command {
       ),
   );
   return keys;
+}
+
+function webhooksCommand(run: Runner): Command {
+  const webhooks = command(
+    "webhooks",
+    "Have the ends of a user's runs told to a URL",
+    [],
+    ["webhooks set https://example.com/hook --user alice"],
+  );
+  const options = [...READER, OPTIONS.webhookAllowPrivate];
+  const example = [
+    "webhooks set https://example.com/hook",
+    "webhooks set https://example.com/hook --user bob",
+  ];
+  webhooks.addCommand(
+    command("set", "Tell this URL of all the user's runs", options, example)
+      .argument("<url>")
+      .action(
+        run(async (values, [url = ""]) =>
+          (await import("./webhooks.ts")).setWebhook(settings(values), url, values),
+        ),
+      ),
+  );
+  for (const [name, description] of [
+    ["show", "Show the user's webhook, and what became of its deliveries"],
+    ["remove", "Tell nobody any more; a job's own webhook stays"],
+    ["test", "Send a message to the webhook, once, and say what came of it"],
+  ] as const)
+    webhooks.addCommand(
+      command(name, description, options, [`webhooks ${name} --user alice`]).action(
+        run(async (values) => (await import("./webhooks.ts")).useWebhook(settings(values), name, values)),
+      ),
+    );
+  const rotate = new Option("--rotate", "make a new one; the old one signs too for a day");
+  webhooks.addCommand(
+    command(
+      "secret",
+      "Print the secret that a user's webhooks are signed with",
+      [...READER, rotate],
+      ["webhooks secret --user alice", "webhooks secret --rotate"],
+    ).action(run(async (values) => (await import("./webhooks.ts")).showSecret(settings(values), values))),
+  );
+  return webhooks;
 }
 
 /** Runs one command line; resolves to the exit code. What goes wrong is one sentence on stderr. */

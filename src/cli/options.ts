@@ -1,6 +1,10 @@
 import { Option } from "commander";
 import { type Config, ENVIRONMENT, readConfig } from "../config.ts";
 
+/** Its twin is left to the configuration: Commander takes any value for a yes, `false` too. */
+const flag = (name: string, description: string, twin: string) =>
+  new Option(name, `${description} (env: ${twin})`);
+
 /** What the commands share; each flag has an environment twin (`--help` names it). */
 export const OPTIONS = {
   data: new Option("--data <dir>", "where facts, jobs and runs are kept (default ~/.nightshift)").env(
@@ -21,7 +25,7 @@ export const OPTIONS = {
   ).env(ENVIRONMENT.mcpConfig),
   host: new Option("--host <address>", "address to listen on (default 127.0.0.1)").env(ENVIRONMENT.host),
   port: new Option("--port <port>", "port to listen on (default 3333, 0 = any)").env(ENVIRONMENT.port),
-  sse: new Option("--sse", "serve the old HTTP+SSE pair too").env(ENVIRONMENT.sse),
+  sse: flag("--sse", "serve the old HTTP+SSE pair too", ENVIRONMENT.sse),
   allowedHosts: new Option(
     "--allowed-hosts <name...>",
     "names under which the server is reached, besides localhost",
@@ -33,6 +37,11 @@ export const OPTIONS = {
   oauthAudience: new Option("--oauth-audience <name>", "the audience that tokens must be for").env(
     ENVIRONMENT.oauthAudience,
   ),
+  webhookAllowPrivate: flag(
+    "--webhook-allow-private",
+    "webhooks may be private and loopback addresses, and plain http",
+    ENVIRONMENT.webhookAllowPrivate,
+  ),
   json: new Option("--json", "print JSON"),
 };
 
@@ -43,6 +52,7 @@ export const SERVER = [
   OPTIONS.jobs,
   OPTIONS.tools,
   OPTIONS.mcpConfig,
+  OPTIONS.webhookAllowPrivate,
 ];
 export const HTTP = [
   OPTIONS.host,
@@ -62,7 +72,18 @@ const list = (value: unknown) => (typeof value === "string" ? value.split(",") :
 
 /** The flags of a command as settings. */
 export function settings({ data, jobs, ...values }: Values): Config {
-  const { databaseUrl, user, mcpConfig, host, port, sse, publicUrl, oauthIssuer, oauthAudience } = values;
+  const {
+    databaseUrl,
+    user,
+    mcpConfig,
+    webhookAllowPrivate,
+    host,
+    port,
+    sse,
+    publicUrl,
+    oauthIssuer,
+    oauthAudience,
+  } = values;
   const lists = { tools: list(values.tools), allowedHosts: list(values.allowedHosts) };
   return readConfig({
     dataDir: data,
@@ -70,6 +91,7 @@ export function settings({ data, jobs, ...values }: Values): Config {
     databaseUrl,
     user,
     mcpConfig,
+    webhookAllowPrivate,
     host,
     port,
     sse,

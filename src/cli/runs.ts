@@ -1,9 +1,9 @@
 import type { Config } from "../config.ts";
-import type { showRun as show, showRunSummary } from "../tools/runs.ts";
+import type { showRunSummary, showToldRun } from "../tools/runs.ts";
 import { ask, asUser } from "./as-user.ts";
 import { oneLine, paint, plain, print, printJson, table } from "./output.ts";
 
-export type ShownRun = ReturnType<typeof show>;
+export type ShownRun = Awaited<ReturnType<typeof showToldRun>>;
 type Summary = ReturnType<typeof showRunSummary>;
 
 export async function listRuns(
@@ -62,6 +62,10 @@ export function printRun(run: ShownRun): void {
     );
   }
   print(`  used    ${run.usage.input_tokens} tokens in, ${run.usage.output_tokens} out`);
+  for (const { status, attempts, host, last_error, next_attempt_at } of run.deliveries ?? [])
+    print(
+      `  webhook ${status}${host ? ` ${plain(host)}` : ""}, ${attempts} attempt${attempts === 1 ? "" : "s"}${last_error ? `: ${last_error}` : ""}${next_attempt_at ? ` Next ${next_attempt_at}.` : ""}`,
+    );
   const end = run.failure
     ? paint("red", `${run.failure.message} [${run.failure.code}]`)
     : plain(run.output ?? "");

@@ -3,7 +3,7 @@ import type { Scope } from "../context/scopes.ts";
 import { NightshiftError } from "../errors.ts";
 import { showFact } from "../tools/facts.ts";
 import { showJob } from "../tools/jobs/show.ts";
-import { showRun } from "../tools/runs.ts";
+import { showToldRun } from "../tools/runs.ts";
 import type { Services } from "../tools/services.ts";
 
 export const RESOURCE_TEMPLATES = Object.freeze([
@@ -84,7 +84,7 @@ export async function readResource(uri: string, services: Services, scopes: read
 
 async function readOwn(kind: string, id: string, services: Services): Promise<unknown> {
   if (kind === "job" && services.jobs) return showJob(await services.jobs.get(id), services);
-  if (kind === "run" && services.runs) return showRun(await services.runs.get(id));
+  if (kind === "run" && services.runs) return showToldRun(await services.runs.get(id), services);
   if (kind === "fact" && services.facts) return showFact(await services.facts.get(id));
   throw new NightshiftError("JOB_NOT_FOUND", "This context has none.");
 }

@@ -119,6 +119,35 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       user_key text not null,
       tokens bigint not null
     )`,
+    "alter table jobs add column webhook_url text",
+    `create table webhooks (
+      user_key text not null primary key,
+      url text,
+      secret text not null,
+      old_secret text,
+      old_until bigint,
+      turn_at bigint
+    )`,
+    "create index webhooks_turns on webhooks (turn_at) where turn_at is not null",
+    `create table deliveries (
+      delivery_id text not null primary key,
+      run_id text not null references runs (run_id) on delete cascade,
+      job_id text not null,
+      user_key text not null,
+      target text not null,
+      status text not null,
+      attempts integer not null,
+      next_attempt_at bigint,
+      host text,
+      last_status integer,
+      last_error text,
+      created_at bigint not null,
+      ended_at bigint,
+      check ((status = 'pending') = (next_attempt_at is not null))
+    )`,
+    "create index deliveries_of_run on deliveries (run_id)",
+    "create index deliveries_of_user on deliveries (user_key, status, delivery_id)",
+    "create index deliveries_due on deliveries (user_key, next_attempt_at) where next_attempt_at is not null",
   ],
 ];
 

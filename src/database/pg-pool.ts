@@ -97,7 +97,7 @@ function guard(client: PoolClient, afterWrites: string): PostgresPoolClient {
     sent = send(sql, parameters).catch((error: unknown) => {
       failure ??= { error };
     });
-    hasWritten ||= isForLater(sql);
+    hasWritten ||= isForLater(sql) && !sql.startsWith("select");
     return { command: "", rowCount: 0, rows: [] };
   };
   const query = async (sql: string, parameters: readonly unknown[]) => {

@@ -26,6 +26,8 @@ export interface PostgresOptions {
 
 /** Times a transaction is done again that Postgres took back because of another one. */
 const MAX_TRIES = 8;
+/** A connection that was cut while nobody used it says so at once; one that can't be made takes long to. */
+const CUT_PATIENCE_MS = 5_000;
 /** Somebody may have written and not been heard: said so this often, for whoever relies on `dataVersion`. */
 const SLOW_LOOK_MS = 30_000;
 const DEAF_LOOK_MS = 1_000;
@@ -116,8 +118,8 @@ const key = (name: string): string => `hashtextextended(${name}, 0)`;
 
 /**
  * READ COMMITTED, and a lock for each user, held until the transaction ends. One that is not of a single user holds
- * off all others. No circle of waiting is possible: whoever waits for a lock holds none that others wait for, and
- * whoever takes several takes the further ones only if they are free.
+ * off all others. No circle of waiting is possible: everybody's lock comes first, then a user's, and whoever takes
+ * further users takes them only if they are free.
  */
 function transactions(
   kysely: Database["kysely"],
@@ -164,8 +166,9 @@ function transactions(
   };
 }
 
-/** Tries again what was taken back, and what lost its connection before there was anything to commit. */
+/** Tries again what was taken back, and what soon lost its connection before there was anything to commit. */
 async function again<T>(attempt: (worked: () => void) => Promise<T>): Promise<T> {
+  const startedAt = performance.now();
   for (let tries = 1; ; tries++) {
     let isCommitting = false;
     try {
@@ -174,7 +177,8 @@ async function again<T>(attempt: (worked: () => void) => Promise<T>): Promise<T>
       });
     } catch (error) {
       const cause = (error as Error | null)?.cause;
-      const isHarmless = isTakenBack(cause) || (!isCommitting && isBroken(cause));
+      const isCut = !isCommitting && isBroken(cause) && performance.now() - startedAt < CUT_PATIENCE_MS;
+      const isHarmless = isTakenBack(cause) || isCut;
       if (tries === MAX_TRIES || !isHarmless) throw error;
     }
     await sleep(Math.random() * 10 * tries);

@@ -1,6 +1,7 @@
 import type { ColumnType } from "kysely";
 import type { JobStatus } from "../jobs/job.ts";
 import type { Run, RunStatus } from "../runs/run.ts";
+import type { DeliveryStatus } from "../webhooks/delivery.ts";
 
 /** An API key: its secret is stored as a hash. Times are epoch ms; scopes are separated by spaces. */
 export interface KeyRow {
@@ -35,6 +36,8 @@ export interface JobRow {
   detail: string;
   /** Runs of occurrences up to here may have been deleted: none of these is run any more. See runs/retention.ts. */
   forgotten_until: number | null;
+  /** Where the ends of its runs are told, besides the user's own webhook. */
+  webhook_url: string | null;
 }
 
 export interface RunRow {
@@ -115,6 +118,41 @@ export interface JobUsageRow {
   tokens: number;
 }
 
+/** Of a user who has a webhook, or had one, or whose job has one. Times are epoch ms. */
+export interface WebhookRow {
+  user_key: string;
+  /** Where the ends of all the user's runs are told. */
+  url: string | null;
+  secret: string;
+  /** The secret before the last rotation: signs too, until `old_until`. */
+  old_secret: string | null;
+  old_until: number | null;
+  /** When the user's deliveries are to be looked at: never later than the earliest of them is due. */
+  turn_at: number | null;
+}
+
+/** The end of a run on its way to a webhook. Times are epoch ms. */
+export interface DeliveryRow {
+  /** The message id that the receiver sees, the same on every attempt. */
+  delivery_id: string;
+  run_id: string;
+  job_id: string;
+  user_key: string;
+  /** Whose webhook; the URL is looked up when it is sent. */
+  target: "user" | "job";
+  status: DeliveryStatus;
+  /** Begun ones count. While one is at work the number is its claim: see webhooks/outbox.ts. */
+  attempts: number;
+  /** Set exactly while `pending`; while an attempt is at work, the end of its lease. */
+  next_attempt_at: number | null;
+  /** Of the last attempt: the URL's path may be a secret. */
+  host: string | null;
+  last_status: number | null;
+  last_error: string | null;
+  created_at: number;
+  ended_at: number | null;
+}
+
 export interface Tables {
   jobs: Omit<JobRow, "forgotten_until"> & {
     forgotten_until: ColumnType<number | null, undefined, number>;
@@ -126,5 +164,7 @@ export interface Tables {
   job_counters: CountersRow;
   turns: TurnRow;
   job_usage: JobUsageRow;
+  webhooks: WebhookRow;
+  deliveries: DeliveryRow;
   schema_version: { version: number; applied_at: number };
 }

@@ -60,6 +60,8 @@ export interface JobFields {
   readonly silent_token?: string;
   /** Shows each run the output of the last one that succeeded. */
   readonly previous_output?: boolean;
+  /** Where the ends of its runs are told, signed; https only, unless private addresses are allowed. */
+  readonly webhook_url?: string;
 }
 
 export interface JobSpec extends JobFields {

@@ -22,6 +22,8 @@ export interface Provision {
   readonly silentToken: string | null;
   /** Whether a run is shown the output of the last one that succeeded. */
   readonly previousOutput: boolean;
+  /** Where the ends of its runs are told, besides the user's own webhook. */
+  readonly webhookUrl: string | null;
 }
 
 export const NO_PROVISION: Provision = Object.freeze({
@@ -30,6 +32,7 @@ export const NO_PROVISION: Provision = Object.freeze({
   check: null,
   silentToken: null,
   previousOutput: false,
+  webhookUrl: null,
 });
 
 export const MAX_PINNED_FACTS = 20;
@@ -49,4 +52,5 @@ export const provisionSchema: z.ZodType<Provision> = z.object({
     .default(null),
   silentToken: z.string().nullable().default(null),
   previousOutput: z.boolean().default(false),
+  webhookUrl: z.string().nullable().default(null),
 });

@@ -93,6 +93,7 @@ export function toJobRow(job: Job, digest: string | null): Omit<JobRow, "forgott
     after_job: schedule.kind === "after" ? schedule.jobId : null,
     file: origin.kind === "folder" ? origin.file : null,
     digest,
+    webhook_url: provision.webhookUrl,
     created_at: job.createdAt,
     updated_at: job.updatedAt,
     detail: JSON.stringify({ action, schedule, timezone, limits, policy, tools, provision, origin }),

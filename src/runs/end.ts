@@ -1,6 +1,7 @@
 import type { Transaction } from "kysely";
 import { later } from "../database/later.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
+import { queueDeliveries } from "../webhooks/queue.ts";
 import { readDetail } from "./row.ts";
 import { type EndStatus, NEXT_STATUSES, type Outcome, type RunStatus } from "./run.ts";
 import { settle } from "./settle.ts";
@@ -40,7 +41,7 @@ export function endedColumns(row: Pick<RunRow, "detail">, outcome: Outcome, now:
  * The one function that ends a stored run. False, and nothing written, when the run is in none of the states from
  * which NEXT_STATUSES leads to that end, or not in `from`: so an end is written once, whoever comes second (nobody
  * else writes to its user's runs meanwhile).
- * What follows from the end is part of it: see `settle`.
+ * What follows from the end is part of it: see `settle` and `queueDeliveries`.
  */
 export async function endRun(
   trx: Transaction<Tables>,
@@ -69,5 +70,6 @@ export async function endRun(
     await later(trx, trx.insertInto("transcripts").values({ run_id: runId, steps }));
   }
   await settle(trx, row, outcome, now, options);
+  await queueDeliveries(trx, row, outcome, now);
   return true;
 }

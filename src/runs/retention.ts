@@ -158,7 +158,10 @@ async function dropUpTo(
   return reached(rows, BATCH)?.run_id;
 }
 
-/** Deletes ended runs, with all that hangs on them, but for the one that its job shows as its last. */
+/**
+ * Deletes ended runs, with all that hangs on them, but for the one that its job shows as its last, and those whose end
+ * a webhook is still to be told.
+ */
 async function drop({ db, now, forgotten }: Sweep, rows: readonly Ended[]): Promise<void> {
   if (rows.length === 0) return;
   forgotten.runs += await db.transact(
@@ -181,11 +184,22 @@ async function dropRows(trx: Transaction<Tables>, rows: readonly Ended[], now: n
     .where("jobs.job_id", "in", [...new Set(rows.map(({ job_id }) => job_id))])
     .execute();
   const jobs = new Map(stored.map((job) => [job.job_id, job]));
+  const untold = await trx
+    .selectFrom("deliveries")
+    .select("run_id")
+    .where("status", "=", "pending")
+    .where(
+      "run_id",
+      "in",
+      rows.map(({ run_id }) => run_id),
+    )
+    .execute();
+  const isUntold = new Set(untold.map(({ run_id }) => run_id));
   const doomed = rows.filter(({ run_id, job_id, occurrence }) => {
     const job = jobs.get(job_id);
     // Dated ahead, by a clock that was set back since; or run out of turn, while the job was catching up: both stay.
     const isPast = occurrence === null || (occurrence <= now && occurrence < (job?.next_run_at ?? Infinity));
-    return isPast && job?.last_run_id !== run_id;
+    return isPast && job?.last_run_id !== run_id && !isUntold.has(run_id);
   });
   const until = new Map<string, number>();
   for (const { job_id, occurrence } of doomed)

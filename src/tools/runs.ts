@@ -2,6 +2,7 @@ import { z } from "zod";
 import { ghostSessionId } from "../jobs/job.ts";
 import { toIso } from "../jobs/time.ts";
 import { RUN_STATUSES, type Run, TRIGGERS } from "../runs/run.ts";
+import type { Delivery } from "../webhooks/delivery.ts";
 import type { ToolDefinition } from "./define.ts";
 import { answer } from "./result.ts";
 import { need, type Services } from "./services.ts";
@@ -59,6 +60,22 @@ export const showRun = (run: Run) => ({
   prompt: run.prompt,
   transcript: run.transcript.map((step) => ({ ...step })),
 });
+
+const showDelivery = (delivery: Delivery) => ({
+  delivery_id: delivery.deliveryId,
+  status: delivery.status,
+  attempts: delivery.attempts,
+  ...(delivery.host !== null && { host: delivery.host }),
+  ...(delivery.lastStatus !== null && { last_status: delivery.lastStatus }),
+  ...(delivery.lastError !== null && { last_error: delivery.lastError }),
+  ...(delivery.nextAttemptAt !== null && { next_attempt_at: toIso(delivery.nextAttemptAt) }),
+});
+
+/** A run, and what became of telling webhooks of it: nothing of that for a ghost, which is handed no deliveries. */
+export async function showToldRun(run: Run, { deliveries }: Services) {
+  const told = (await deliveries?.ofRun(run.runId)) ?? [];
+  return { ...showRun(run), ...(told.length > 0 && { deliveries: told.map(showDelivery) }) };
+}
 
 export function tellRun(run: ReturnType<typeof showRun>): string {
   const steps = run.transcript.map((step) => {
@@ -122,7 +139,7 @@ const getRun: ToolDefinition<Services> = {
   annotations: { readOnlyHint: true, openWorldHint: false },
   create: (_context, services) => ({
     run: async (args: { run_id: string }) => {
-      const run = showRun(await need(services.runs, "runs").get(args.run_id));
+      const run = await showToldRun(await need(services.runs, "runs").get(args.run_id), services);
       return answer(run, tellRun(run));
     },
   }),

@@ -5,6 +5,7 @@ import type { Action, Job } from "../jobs/job.ts";
 import type { JobBook } from "../jobs/store.ts";
 import type { TranscriptStep } from "../runs/run.ts";
 import type { RunBook } from "../runs/store.ts";
+import type { DeliveryReader } from "../webhooks/delivery.ts";
 
 /** What is read of runs; a ghost's is bound to its own job. */
 export type RunReader = Pick<RunBook, "get" | "list">;
@@ -28,6 +29,8 @@ export interface SchedulerFace {
   toolsOf(job: Pick<Job, "tools" | "action">): readonly string[];
   /** Tells of each step of a run that happens in this process; returns what ends it. For a run of the caller's own. */
   follow(runId: string, listener: (step: TranscriptStep) => void): () => void;
+  /** Throws INVALID_ARGUMENTS, with what to do, for a URL to which this host sends nothing. */
+  checkWebhook(url: string): void;
   /** Says that something is due sooner than the clock knew. */
   wake(): void;
 }
@@ -41,6 +44,8 @@ export interface Services {
   readonly jobs?: JobBook;
   readonly runs?: RunReader;
   readonly runControl?: Pick<RunBook, "enqueue" | "backfill" | "cancel">;
+  /** What became of telling a webhook of a run. */
+  readonly deliveries?: DeliveryReader;
   readonly scheduler?: SchedulerFace;
   readonly now: () => number;
 }
@@ -49,7 +54,7 @@ export interface Services {
 const GRANTS = {
   "facts:read": ["recall", "list", "get"],
   "facts:write": ["save", "forget"],
-  "jobs:read": ["list", "get", "counts", "counters", "tokensSpent"],
+  "jobs:read": ["list", "get", "counts", "counters", "tokensSpent", "ofRun"],
   "jobs:write": ["create", "update", "get", "counters", "enqueue", "backfill", "cancel"],
 } as const satisfies Record<Scope, readonly string[]>;
 

@@ -5,6 +5,8 @@ const BENCHES: Record<string, () => Promise<unknown>> = {
   "recall-postgres": async () => (await import("./recall-postgres.ts")).benchRecallPostgres(),
   ghosts: async () => (await import("./ghosts.ts")).benchGhosts(),
   "million-jobs": async () => (await import("./million-jobs.ts")).benchMillionJobs(),
+  drain: async () => (await import("./drain.ts")).benchDrain(),
+  "every-second": async () => (await import("./every-second.ts")).benchEverySecond(),
   http: async () => (await import("./http.ts")).benchHttp(),
   crowd: async () => (await import("./crowd.ts")).benchCrowd(),
 };

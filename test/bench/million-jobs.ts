@@ -9,9 +9,9 @@ import { createOccurrences } from "../../src/scheduler/ledger.ts";
 import { ALL_KINDS, newJob, START, temporaryFolder, worker } from "../database/temporary.ts";
 
 const SMALL = 1_000;
-const LARGE = 1_000_000;
+export const LARGE = 1_000_000;
 /** Due within one second, in either file: enough for every round of every process. */
-const DUE = 1_000;
+export const DUE = 1_000;
 const CLAIM = 16;
 const ROUNDS = 15;
 const PROCESSES = 4;
@@ -38,9 +38,10 @@ export async function benchMillionJobs(): Promise<MillionJobsResult> {
   try {
     const small = join(folder.path, "small.sqlite");
     const large = join(folder.path, "large.sqlite");
-    await store(small, SMALL);
+    const users = { due: 1_000, all: 1_000 };
+    await storeJobs(small, { count: SMALL, dueAt: START, users });
     const before = performance.now();
-    await store(large, LARGE);
+    await storeJobs(large, { count: LARGE, dueAt: START, users });
     const storeLargeSeconds = (performance.now() - before) / 1000;
     // Each in a process of its own, so that none sees what another has left in memory; in turn, and the best of
     // several, so that a busy moment of the machine doesn't fall on one file alone.
@@ -79,24 +80,32 @@ async function measureApart(file: string): Promise<Measured> {
   return JSON.parse(stdout) as Measured;
 }
 
-/** `count` jobs of a thousand users: DUE of them within the first second, the others over the year that follows. */
-async function store(file: string, count: number): Promise<void> {
-  await (await openDatabase({ file, clock: () => START })).close();
+interface Stored {
+  readonly count: number;
+  /** The first DUE of them are due from here on, a millisecond apart, and the others over a year from the day after. */
+  readonly dueAt: number;
+  /** How many users the due ones have, and all of them together. */
+  readonly users: { readonly due: number; readonly all: number };
+}
+
+/** Many jobs in one file, without the tools that would take minutes for it. */
+export async function storeJobs(file: string, { count, dueAt, users }: Stored): Promise<void> {
+  await (await openDatabase({ file, clock: () => dueAt })).close();
   const raw = new DatabaseSync(file);
   raw.exec("pragma synchronous = off; pragma cache_size = -400000; begin");
-  const sample = toJobRow(bornJob(newJob(), { userKey: "", userId: "" }, START), null);
+  const sample = toJobRow(bornJob(newJob(), { userKey: "", userId: "" }, dueAt), null);
   const columns = Object.keys(sample);
   const insert = raw.prepare(
     `insert into jobs (${columns.join()}) values (${columns.map((column) => `:${column}`).join()})`,
   );
   for (let i = 0; i < count; i++) {
-    const userKey = (i % 1000).toString(16).padStart(64, "0");
+    const user = i % (i < DUE ? users.due : users.all);
     insert.run({
       ...sample,
       job_id: `job_${i.toString(16).padStart(35, "0")}`,
-      user_key: userKey,
-      user_id: `user ${i % 1000}`,
-      next_run_at: i < DUE ? START + i : START + 86_400_000 + ((i * 7_919) % 31_536_000) * 1000,
+      user_key: user.toString(16).padStart(64, "0"),
+      user_id: `user ${user}`,
+      next_run_at: i < DUE ? dueAt + i : dueAt + 86_400_000 + ((i * 7_919) % 31_536_000) * 1000,
     });
   }
   raw.exec("insert into turns select user_key, kind, min(next_run_at), 0 from jobs group by user_key, kind");

@@ -70,9 +70,13 @@ export async function startBare(): Promise<Started> {
 }
 
 /** The built product, with authentication and isolation on and no pace limit, and a key for each of so many users. */
-export async function startBuilt(users = 1): Promise<Started> {
+export async function startBuilt(
+  users = 1,
+  prepare: (dataDir: string) => Promise<void> = async () => {},
+): Promise<Started> {
   const port = await freePort();
   const data = await mkdtemp(join(tmpdir(), "nightshift-bench-"));
+  await prepare(data);
   const tokens = await createKeys(data, users);
   const env = {
     NIGHTSHIFT_CALLS_PER_SECOND: "0",

@@ -8,6 +8,7 @@ import { CLIENTS, eventually, ROOT, spawnStdio, tempDir } from "../harness.ts";
 import { connect, HTTP_CLIENTS } from "../http/clients.ts";
 import { serveChild } from "../http/harness.ts";
 import { start } from "../raw.ts";
+import { startReceiver } from "../webhooks/receiver.ts";
 
 beforeAll(ensureBuilt, 120_000);
 
@@ -35,8 +36,9 @@ describe("the built package", () => {
     expect(JSON.parse(child.stdout())).toMatchObject({ ok: true, run: { status: "succeeded" } });
   }, 40_000);
 
-  it("runs code jobs of a folder, and tools of a user's own, in JSON Schema too", async () => {
+  it("runs code jobs of a folder, tells a webhook, and has tools of a user's own, in JSON Schema too", async () => {
     const dir = await tempDir();
+    const receiver = await startReceiver();
     await writeFile(
       join(dir, "tools.mjs"),
       `export default { name: "shout", description: "Shouts.", annotations: { readOnlyHint: true },
@@ -45,9 +47,10 @@ describe("the built package", () => {
     );
     await writeFile(
       join(dir, "job.mjs"),
-      'export default { every: "1h", run: async (ghost) => (await ghost.callTool("shout", { text: "done" })).content[0].text };',
+      `export default { every: "1h", webhook_url: "${receiver.url}",
+         run: async (ghost) => (await ghost.callTool("shout", { text: "done" })).content[0].text };`,
     );
-    const args = ["--tools", join(dir, "tools.mjs"), "--jobs", dir];
+    const args = ["--tools", join(dir, "tools.mjs"), "--jobs", dir, "--webhook-allow-private"];
     const client = await spawnStdio("v2 client, 2026 era", { data: dir, cli: BUILT_CLI, args });
     expect((await client.call("shout", { text: "hey" })).content[0]?.text).toBe("HEY");
     const job = await eventually(async () => (await client.call("list_jobs")).structuredContent.jobs[0]);
@@ -58,6 +61,13 @@ describe("the built package", () => {
       return structuredContent.finished_at && structuredContent;
     });
     expect(run).toMatchObject({ status: "succeeded", output: "DONE" });
+    await eventually(async () => receiver.received.length > 0);
+    const [told] = receiver.received;
+    expect(JSON.parse(told?.body ?? "")).toMatchObject({
+      type: "run.succeeded",
+      data: { run_id, output: "DONE" },
+    });
+    expect(told?.headers["webhook-signature"]).toMatch(/^v1,/);
   }, 40_000);
 
   it("says on an old Node what it needs, in a line", async () => {

@@ -213,6 +213,26 @@ describe("the jobs database in Postgres", () => {
     expect(tries).toBe(3);
   });
 
+  it("tells the other nodes of what was written, and not of a look", async () => {
+    const { url } = await openPostgres();
+    const [one, two] = [await openOne({ url }), await openOne({ url })];
+    const heard: string[] = [];
+    two.wire?.listen({ hear: (message) => heard.push(message), onGap: () => {} });
+    const before = two.dataVersion();
+    const reach = { kinds: ALL_KINDS };
+    const occurrences = createOccurrences(one);
+    expect(
+      await occurrences.claimDue({ now: START, limit: 1, reach, worker: worker("w"), leaseMs: 1_000 }),
+    ).toEqual([]);
+    await one.transact((trx) => trx.selectFrom("jobs").select("job_id").execute(), { of: "a" });
+    // What is sent after it arrives after it.
+    one.wire?.send("looked");
+    await eventually(async () => heard.includes("looked"));
+    expect(two.dataVersion()).toBe(before);
+    await book(one).create(newJob());
+    await eventually(async () => two.dataVersion() !== before);
+  });
+
   it("takes everything back when a write fails that nobody has waited for", async () => {
     const { url } = await openPostgres();
     const db = await openOne({ url, poolSize: 1 });

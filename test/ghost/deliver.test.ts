@@ -66,7 +66,7 @@ describe("previous_output", () => {
 describe("a job file", () => {
   it("says the same in its front matter", async () => {
     const dir = await tempDir();
-    const fields = `max_tokens_per_job: 5000\ncheck: _mail.js\nsilent_token: QUIET\nprevious_output: true`;
+    const fields = `max_tokens_per_job: 5000\ncheck: _mail.js\nsilent_token: QUIET\nprevious_output: true\nwebhook_url: https://example.com/hook`;
     await writeFile(join(dir, "a.md"), `---\ncron: 0 9 * * *\n${fields}\n---\nDo it.`);
     await writeFile(join(dir, "b.md"), "---\ncron: 0 9 * * *\ncheck: { name: mail__count }\n---\nDo it.");
     await writeFile(join(dir, "c.md"), "---\ncron: 0 9 * * *\ncheck: whoami\n---\nDo it.");
@@ -80,6 +80,7 @@ describe("a job file", () => {
         check: { kind: "code", file: "_mail.js" },
         silentToken: "QUIET",
         previousOutput: true,
+        webhookUrl: "https://example.com/hook",
       },
       tool("mail__count"),
       tool("whoami"),

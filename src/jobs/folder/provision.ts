@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { urlProblem } from "../../webhooks/url.ts";
 import { type Check, NO_PROVISION, type Provision } from "../provision.ts";
 
 /** What a job file may say of its provision: the words of schedule_task. Facts are pinned by tools only. */
@@ -15,6 +16,14 @@ export const provisionFields = {
     .optional(),
   silent_token: z.string().trim().min(1).max(100).optional(),
   previous_output: z.boolean().optional(),
+  // Whether it may be a private address is known to the process that sends: a file may be checked anywhere.
+  webhook_url: z
+    .string()
+    .superRefine((url, check) => {
+      const message = url === "" ? undefined : urlProblem(url, { allowPrivate: true });
+      if (message) check.addIssue({ code: "custom", message });
+    })
+    .optional(),
 };
 
 const fieldsSchema = z.strictObject(provisionFields);
@@ -28,6 +37,7 @@ export function readProvision(fields: Fields): Provision {
     check: readCheck(fields.check),
     silentToken: fields.silent_token ?? null,
     previousOutput: fields.previous_output ?? false,
+    webhookUrl: fields.webhook_url || null,
   };
 }
 

@@ -45,6 +45,7 @@ export const provisionArguments = {
     .boolean()
     .optional()
     .describe("show each run what the last successful one came to; with after, that of the job before"),
+  webhook_url: z.string().nullable().optional().describe("https URL to post each run's end to"),
 };
 
 const provisionArgumentsSchema = z.strictObject(provisionArguments);
@@ -64,13 +65,16 @@ interface Given extends Partial<ProvisionArguments> {
 
 /**
  * Copies the facts that are named out of the caller's own memory, and asks other servers for the tools of theirs that
- * are named. Rejects with FACT_NOT_FOUND, FACT_TOO_LARGE, TOOL_NOT_FOUND, or TOOL_DENIED for a caller without memory.
+ * are named. Rejects with FACT_NOT_FOUND, FACT_TOO_LARGE, TOOL_NOT_FOUND, INVALID_ARGUMENTS for a webhook that cannot
+ * be, or TOOL_DENIED for a caller without memory.
  */
 export async function prepare(args: Given, services: Services): Promise<Prepared> {
-  const { pinned_facts } = args;
+  const { pinned_facts, webhook_url } = args;
+  const scheduler = need(services.scheduler, "schedules");
+  if (webhook_url) scheduler.checkWebhook(webhook_url);
   return {
     ...(pinned_facts && { pinnedFacts: await copyFacts(pinned_facts, services) }),
-    warnings: await checkUpstreams(args, need(services.scheduler, "schedules")),
+    warnings: await checkUpstreams(args, scheduler),
   };
 }
 
@@ -96,7 +100,7 @@ async function copyFacts(factIds: readonly string[], services: Services): Promis
 
 /** `before` with what was given changed. */
 export function provisionOf(
-  { max_tokens_per_job, check, silent_token, previous_output }: ProvisionArguments,
+  { max_tokens_per_job, check, silent_token, previous_output, webhook_url }: ProvisionArguments,
   { pinnedFacts }: Prepared,
   before: Provision = NO_PROVISION,
 ): Provision {
@@ -110,6 +114,7 @@ export function provisionOf(
         : check && { kind: "tool", tool: check.name, arguments: check.arguments },
     silentToken: silent_token === undefined ? before.silentToken : silent_token,
     previousOutput: previous_output ?? before.previousOutput,
+    webhookUrl: webhook_url === undefined ? before.webhookUrl : webhook_url || null,
   };
 }
 
@@ -119,6 +124,7 @@ export const provisionShape = {
   check: z.record(z.string(), z.unknown()).optional(),
   silent_token: z.string().optional(),
   previous_output: z.boolean(),
+  webhook_url: z.string().optional(),
 };
 
 /** What there is of it: most jobs have nothing. */
@@ -127,6 +133,7 @@ export const showProvision = (provision: Provision) => ({
   previous_output: provision.previousOutput,
   ...(provision.silentToken !== null && { silent_token: provision.silentToken }),
   ...(provision.check && { check: showCheck(provision.check) }),
+  ...(provision.webhookUrl !== null && { webhook_url: provision.webhookUrl }),
   ...(provision.pinnedFacts.length > 0 && {
     pinned_facts: provision.pinnedFacts.map(({ factId, text }) => ({ fact_id: factId, fact: text })),
   }),

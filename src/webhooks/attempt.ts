@@ -1,0 +1,122 @@
+import { version } from "../version.ts";
+import { isPublicAddress } from "./address.ts";
+import type { Message } from "./message.ts";
+import { type Answer, type PostOptions, post } from "./post.ts";
+import { askNameServers, askSystem } from "./resolve.ts";
+import { urlProblem } from "./url.ts";
+
+/** What came of an attempt, and so what is to be done. `status` is of the HTTP answer, `at` in epoch ms. */
+export type Verdict =
+  | ({ readonly kind: "delivered"; readonly error: null } & Said)
+  | ({ readonly kind: "again"; readonly at: number; readonly error: string } & Said)
+  | ({ readonly kind: "failed"; readonly error: string } & Said)
+  /** It was stopped before it was over. */
+  | { readonly kind: "unmade" };
+
+interface Said {
+  /** Host and port of the URL; null when there was none. */
+  readonly host: string | null;
+  readonly status: number | null;
+}
+
+/** How connections are made. */
+export type Way = Pick<PostOptions, "resolve" | "isAllowed"> & {
+  readonly allowPrivate: boolean;
+  readonly timeoutMs?: number;
+};
+
+/** What the setting says; tests lead names elsewhere. */
+export const wayOf = (allowPrivate: boolean): Way =>
+  allowPrivate
+    ? { allowPrivate, resolve: askSystem, isAllowed: () => true }
+    : { allowPrivate, resolve: askNameServers(), isAllowed: isPublicAddress };
+
+/** Attempts of one delivery, the first counted: over a little more than a day. */
+export const MAX_ATTEMPTS = 8;
+const FIRST_PAUSE_MS = 5_000;
+/** What a receiver may ask us to wait, at most. */
+export const MAX_RETRY_AFTER_MS = 6 * 3_600_000;
+
+/** Answers that may be another at another time. */
+const PASSING = new Set([408, 425, 429]);
+
+export interface Sending {
+  readonly deliveryId: string;
+  /** From 1. */
+  readonly attempt: number;
+  readonly url: string | null;
+  readonly message: Message;
+  readonly secrets: readonly string[];
+}
+
+/** Makes one attempt, and says what is to come of it. Never rejects for what a receiver does. */
+export async function attemptDelivery(
+  { deliveryId, attempt, url, message, secrets }: Sending,
+  way: Way,
+  { now, signal }: { now: () => number; signal: AbortSignal },
+): Promise<Verdict> {
+  if (url === null)
+    return { kind: "failed", host: null, status: null, error: "The webhook was removed before it was told." };
+  const host = URL.parse(url)?.host ?? null;
+  const problem = urlProblem(url, way);
+  if (problem) return { kind: "failed", host, status: null, error: problem };
+  const body = JSON.stringify(message);
+  const headers = await headersFor(deliveryId, body, secrets, now());
+  const answer = await post(new URL(url), { headers, body, signal, ...way });
+  return judge(answer, { host, attempt, now: now() });
+}
+
+/** The headers of https://www.standardwebhooks.com, with a signature for each secret. */
+async function headersFor(id: string, body: string, secrets: readonly string[], now: number) {
+  const { Webhook } = await import("standardwebhooks");
+  const at = new Date(now);
+  return {
+    "content-type": "application/json",
+    "user-agent": `Nightshift/${version}`,
+    "webhook-id": id,
+    "webhook-timestamp": String(Math.floor(now / 1000)),
+    "webhook-signature": secrets.map((secret) => new Webhook(secret).sign(id, at, body)).join(" "),
+  };
+}
+
+interface Circumstances {
+  readonly host: string | null;
+  readonly attempt: number;
+  readonly now: number;
+  /** From 0 to 1. */
+  readonly chance?: number;
+}
+
+/** What an answer means for a delivery. */
+export function judge(
+  answer: Answer,
+  { host, attempt, now, chance = Math.random() }: Circumstances,
+): Verdict {
+  if (answer.kind === "stopped") return { kind: "unmade" };
+  const status = answer.kind === "answered" ? answer.status : null;
+  if (status !== null && status >= 200 && status < 300)
+    return { kind: "delivered", host, status, error: null };
+  const error = answer.kind === "answered" ? explain(answer.status) : answer.error;
+  const isPassing =
+    answer.kind === "unreachable" || (status !== null && (status >= 500 || PASSING.has(status)));
+  if (!isPassing || attempt >= MAX_ATTEMPTS) return { kind: "failed", host, status, error };
+  const asked = answer.kind === "answered" ? readRetryAfter(answer.retryAfter, now) : 0;
+  const pauseMs = Math.max(backoffMs(attempt, chance), Math.min(asked, MAX_RETRY_AFTER_MS));
+  return { kind: "again", at: now + pauseMs, host, status, error };
+}
+
+/** 5 s, 25 s, 2 min, 10 min, 52 min, 4 h, 22 h; a quarter more or less, so that what failed together parts. */
+const backoffMs = (attempt: number, chance: number): number =>
+  Math.round(FIRST_PAUSE_MS * 5 ** (attempt - 1) * (0.75 + chance / 2));
+
+/** Seconds or an HTTP date; 0 for anything else. */
+function readRetryAfter(text: string | undefined, now: number): number {
+  if (text === undefined) return 0;
+  const askedMs = /^\d{1,9}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now;
+  return Number.isFinite(askedMs) ? Math.max(0, askedMs) : 0;
+}
+
+const explain = (status: number): string =>
+  status >= 300 && status < 400
+    ? `It answered ${status}; redirects are not followed: name the URL that it leads to.`
+    : `It answered ${status}.`;

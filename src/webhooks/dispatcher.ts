@@ -1,0 +1,141 @@
+import type { Log } from "../log.ts";
+import { attemptDelivery, type Verdict, type Way } from "./attempt.ts";
+import type { Attempt, Outbox, OutboxReach } from "./outbox.ts";
+
+export interface DispatcherOptions {
+  readonly outbox: Outbox;
+  readonly reach?: OutboxReach;
+  readonly way: Way;
+  readonly log: Log;
+  readonly now: () => number;
+  /** Attempts at work at once; default 32. */
+  readonly maxAtOnce?: number;
+  /** Of these, for one user; default 2. */
+  readonly maxEach?: number;
+  /** How often to look whether another process has ended a run, in ms; default 5,000. */
+  readonly lookMs?: number;
+  /** Told of each attempt whose outcome is written. */
+  readonly onAttempt?: (attempt: Attempt) => void;
+}
+
+/** Sends what is due to webhooks, and again what did not arrive. */
+export interface Dispatcher {
+  start(): void;
+  /** Says that something may be due sooner than was known. */
+  wake(): void;
+  /** Claims what is due, as far as there are places, and begins to send it. Resolves to how many were begun. */
+  tick(): Promise<number>;
+  /** Sends what is due until nothing is: without `start`. */
+  drain(): Promise<void>;
+  /** Claims nothing more, gives up what is being sent, and resolves when that is written. */
+  stop(): Promise<void>;
+}
+
+const LOOK_MS = 5_000;
+const MAX_AT_ONCE = 32;
+const MAX_EACH = 2;
+
+export function createDispatcher(options: DispatcherOptions): Dispatcher {
+  const { outbox, reach = {}, log, now, maxAtOnce = MAX_AT_ONCE, maxEach = MAX_EACH } = options;
+  const { lookMs = LOOK_MS } = options;
+  const atWork = new Map<Attempt, Promise<void>>();
+  const stopped = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  let turning: Promise<void> | undefined;
+  let isAskedAgain = false;
+  let isOpen = false;
+
+  const send = async (attempt: Attempt): Promise<void> => {
+    try {
+      const verdict = await attemptDelivery(attempt, options.way, { now, signal: stopped.signal });
+      if (!(await outbox.settle(attempt, verdict, now()))) return;
+      if (verdict.kind === "failed") tellFailure(attempt, verdict, log);
+      options.onAttempt?.(attempt);
+    } catch (error) {
+      // The claim ends by itself, and it is tried again.
+      log.error(
+        { err: error, delivery_id: attempt.deliveryId },
+        "what came of a webhook could not be written",
+      );
+    } finally {
+      atWork.delete(attempt);
+    }
+  };
+  const countByUser = () => {
+    const busy = new Map<string, number>();
+    for (const { userKey } of atWork.keys()) busy.set(userKey, (busy.get(userKey) ?? 0) + 1);
+    return busy;
+  };
+  const tick = async (): Promise<number> => {
+    const limit = maxAtOnce - atWork.size;
+    if (limit <= 0 || stopped.signal.aborted) return 0;
+    const claimed = await outbox.claim({ now: now(), limit, each: maxEach, busy: countByUser(), reach });
+    for (const attempt of claimed)
+      atWork.set(
+        attempt,
+        send(attempt).then(() => {
+          if (isOpen) turn();
+        }),
+      );
+    return claimed.length;
+  };
+  const takeTurn = async (): Promise<void> => {
+    let sleepMs = lookMs;
+    try {
+      do {
+        isAskedAgain = false;
+        while ((await tick()) > 0);
+        // With no free place the end of an attempt is what is waited for.
+        const full = [...countByUser()].filter(([, count]) => count >= maxEach).map(([userKey]) => userKey);
+        const at = atWork.size < maxAtOnce ? await outbox.nextAt(reach, full) : null;
+        sleepMs = at === null ? lookMs : Math.min(Math.max(at - now(), 0), lookMs);
+      } while (isAskedAgain && isOpen);
+    } catch (error) {
+      log.error({ err: error }, "due webhooks could not be read; trying again");
+    }
+    if (isOpen) timer = setTimeout(turn, sleepMs);
+  };
+  /** One turn at a time: claim, send, and set the timer for what is next. */
+  function turn(): void {
+    isAskedAgain = true;
+    if (!isOpen || turning) return;
+    clearTimeout(timer);
+    turning = takeTurn().finally(() => {
+      turning = undefined;
+      if (isAskedAgain) turn();
+    });
+  }
+  const allSent = async () => {
+    while (atWork.size > 0) await Promise.all(atWork.values());
+  };
+
+  return {
+    start() {
+      isOpen = true;
+      turn();
+    },
+    wake: turn,
+    tick,
+    async drain() {
+      while ((await tick()) > 0) await allSent();
+    },
+    async stop() {
+      isOpen = false;
+      clearTimeout(timer);
+      stopped.abort();
+      await turning;
+      clearTimeout(timer);
+      await allSent();
+    },
+  };
+}
+
+/** Without the URL: its path may be a secret. */
+function tellFailure(
+  { deliveryId, runId, jobId, attempt }: Attempt,
+  { host, status, error }: Extract<Verdict, { kind: "failed" }>,
+  log: Log,
+): void {
+  const said = { delivery_id: deliveryId, run_id: runId, job_id: jobId, host, attempts: attempt };
+  log.warn({ ...said, last_status: status, last_error: error }, "a webhook was not told, and will not be");
+}

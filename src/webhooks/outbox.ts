@@ -1,0 +1,168 @@
+import type { Transaction } from "kysely";
+import type { Database, UserLocks } from "../database/open.ts";
+import type { DeliveryRow, Tables, WebhookRow } from "../database/schema.ts";
+import type { Verdict } from "./attempt.ts";
+import type { Message } from "./message.ts";
+import { readMessage } from "./message.ts";
+import { turnAt } from "./queue.ts";
+import { secretsAt } from "./secret.ts";
+
+/** One attempt that is now somebody's to make. */
+export interface Attempt {
+  readonly deliveryId: string;
+  readonly userKey: string;
+  readonly runId: string;
+  readonly jobId: string;
+  /** Which attempt it is, from 1. It is also the claim: what is written under another number counts no more. */
+  readonly attempt: number;
+  /** Where to; null when there is no such webhook any more. */
+  readonly url: string | null;
+  readonly message: Message;
+  /** The newest first. */
+  readonly secrets: readonly string[];
+}
+
+/** Which deliveries are looked at: everybody's, one user's, or those of one run of theirs. */
+export interface OutboxReach {
+  readonly userKey?: string;
+  readonly runId?: string;
+}
+
+/** Longer than any attempt takes. A process that dies in the middle of one holds it up so long. */
+const LEASE_MS = 60_000;
+
+/** The sender's side of the deliveries: everybody's, so it is never handed to a connection. */
+export interface Outbox {
+  /** Epoch ms of the next look, at those who are not in `full`; null when nothing is on its way. May be too early. */
+  nextAt(reach: OutboxReach, full: readonly string[]): Promise<number | null>;
+  /**
+   * Claims due attempts, at most `limit` in all and `each` for a user, less what `busy` says is at work for them. Those
+   * users come first who were served longest ago, so that nobody's dead endpoint holds up others. Of two processes
+   * one gets an attempt.
+   */
+  claim(options: ClaimOptions): Promise<readonly Attempt[]>;
+  /** Writes what came of an attempt; false, and nothing written, when the claim is no longer good. */
+  settle(attempt: Attempt, verdict: Verdict, now: number): Promise<boolean>;
+}
+
+interface ClaimOptions {
+  readonly now: number;
+  readonly limit: number;
+  readonly each: number;
+  readonly busy: ReadonlyMap<string, number>;
+  readonly reach: OutboxReach;
+}
+
+export function createOutbox(db: Database): Outbox {
+  return {
+    async nextAt({ userKey }, full) {
+      let query = db.kysely
+        .selectFrom("webhooks")
+        .select((eb) => eb.fn.min("turn_at").as("at"))
+        .where("turn_at", "is not", null);
+      if (userKey !== undefined) query = query.where("user_key", "=", userKey);
+      if (full.length > 0) query = query.where("user_key", "not in", full);
+      const at = (await query.executeTakeFirst())?.at;
+      return at === null || at === undefined ? null : Number(at);
+    },
+    claim: (options) => db.transact((trx, users) => claim(trx, users, options), { of: null }),
+    settle: (attempt, verdict, now) =>
+      db.transact((trx) => settle(trx, attempt, verdict, now), { of: attempt.userKey }),
+  };
+}
+
+async function claim(
+  trx: Transaction<Tables>,
+  locks: UserLocks,
+  { now, limit, each, busy, reach }: ClaimOptions,
+): Promise<Attempt[]> {
+  const full = [...busy].filter(([, count]) => count >= each).map(([userKey]) => userKey);
+  let users = trx.selectFrom("webhooks").selectAll().where("turn_at", "<=", now);
+  if (reach.userKey !== undefined) users = users.where("user_key", "=", reach.userKey);
+  if (full.length > 0) users = users.where("user_key", "not in", full);
+  const attempts: Attempt[] = [];
+  let isHolding = false;
+  for (const webhook of await users.orderBy("turn_at").limit(limit).execute()) {
+    if (attempts.length >= limit) break;
+    // Whoever holds one user's rows does not wait for another's.
+    if (!isHolding) await locks.take(webhook.user_key);
+    else if (!(await locks.tryTake(webhook.user_key))) continue;
+    isHolding = true;
+    const places = Math.min(each - (busy.get(webhook.user_key) ?? 0), limit - attempts.length);
+    let due = trx
+      .selectFrom("deliveries")
+      .selectAll()
+      .where("user_key", "=", webhook.user_key)
+      .where("next_attempt_at", "<=", now);
+    if (reach.runId !== undefined) due = due.where("run_id", "=", reach.runId);
+    for (const row of await due.orderBy("next_attempt_at").limit(places).execute())
+      attempts.push(await take(trx, row, webhook, now));
+    await moveOn(trx, webhook.user_key, now);
+  }
+  return attempts;
+}
+
+async function take(
+  trx: Transaction<Tables>,
+  row: DeliveryRow,
+  webhook: WebhookRow,
+  now: number,
+): Promise<Attempt> {
+  const attempt = row.attempts + 1;
+  await trx
+    .updateTable("deliveries")
+    .set({ attempts: attempt, next_attempt_at: now + LEASE_MS })
+    .where("delivery_id", "=", row.delivery_id)
+    .execute();
+  const { message, jobUrl } = await readMessage(trx, row);
+  return {
+    deliveryId: row.delivery_id,
+    userKey: row.user_key,
+    runId: row.run_id,
+    jobId: row.job_id,
+    attempt,
+    url: row.target === "job" ? jobUrl : webhook.url,
+    message,
+    secrets: secretsAt(webhook, now),
+  };
+}
+
+/** A user who was visited is next when something of theirs is due, and behind the others if it is due already. */
+async function moveOn(trx: Transaction<Tables>, userKey: string, now: number): Promise<void> {
+  const row = await trx
+    .selectFrom("deliveries")
+    .select((eb) => eb.fn.min("next_attempt_at").as("at"))
+    .where("user_key", "=", userKey)
+    .where("next_attempt_at", "is not", null)
+    .executeTakeFirst();
+  const at = row?.at === null || row?.at === undefined ? null : Math.max(Number(row.at), now);
+  await trx.updateTable("webhooks").set({ turn_at: at }).where("user_key", "=", userKey).execute();
+}
+
+async function settle(
+  trx: Transaction<Tables>,
+  { deliveryId, userKey, attempt }: Attempt,
+  verdict: Verdict,
+  now: number,
+): Promise<boolean> {
+  const { numUpdatedRows } = await trx
+    .updateTable("deliveries")
+    .set(columnsOf(verdict, attempt, now))
+    .where("delivery_id", "=", deliveryId)
+    .where("status", "=", "pending")
+    .where("attempts", "=", attempt)
+    .executeTakeFirst();
+  if (numUpdatedRows !== 1n) return false;
+  if (verdict.kind === "again") await turnAt(trx, userKey, verdict.at);
+  if (verdict.kind === "unmade") await turnAt(trx, userKey, now);
+  return true;
+}
+
+function columnsOf(verdict: Verdict, attempt: number, now: number): Partial<DeliveryRow> {
+  // It was not made, so it does not count.
+  if (verdict.kind === "unmade") return { attempts: attempt - 1, next_attempt_at: now };
+  const { host, status: last_status, error: last_error } = verdict;
+  const said = { host, last_status, last_error };
+  if (verdict.kind === "again") return { ...said, next_attempt_at: verdict.at };
+  return { ...said, status: verdict.kind, next_attempt_at: null, ended_at: now };
+}

@@ -1,0 +1,63 @@
+import { openJobBook } from "../../src/jobs/book.ts";
+import { NO_PROVISION } from "../../src/jobs/provision.ts";
+import { openRunBook } from "../../src/runs/book.ts";
+import type { Outcome } from "../../src/runs/run.ts";
+import { createOccurrences } from "../../src/scheduler/ledger.ts";
+import { wayOf } from "../../src/webhooks/attempt.ts";
+import { openWebhookBook } from "../../src/webhooks/book.ts";
+import { openDeliveries } from "../../src/webhooks/deliveries.ts";
+import { ALL_KINDS, type Backend, newJob, worker } from "../database/temporary.ts";
+
+/** One user of a jobs database whose runs can be made to end. */
+export function userOf({ db, clock }: Pick<Backend, "db" | "clock">, userKey: string) {
+  const jobs = openJobBook(db, { userKey, userId: userKey, clock, maxJobs: 10_000 });
+  const runs = openRunBook(db, { userKey, clock, maxQueued: 10_000 });
+  const occurrences = createOccurrences(db);
+  const addJob = (webhookUrl: string | null = null) =>
+    jobs.create(
+      newJob({
+        name: "Report",
+        nextRunAt: clock() + 1e11,
+        provision: { ...NO_PROVISION, webhookUrl },
+      }),
+    );
+  /** Starts a run of the job and leaves it running. */
+  const begin = async (jobId: string, workerId = "w1"): Promise<string> => {
+    const { runId } = await runs.enqueue(jobId);
+    await occurrences.claimDue({
+      now: clock(),
+      limit: 100,
+      reach: { kinds: ALL_KINDS, userKey, runId },
+      worker: worker(workerId),
+      leaseMs: 30_000,
+    });
+    return runId;
+  };
+  const finish = (runId: string, outcome: Partial<Outcome> = {}) =>
+    occurrences.finish(runId, { ...SUCCESS, ...outcome }, clock());
+  return {
+    userKey,
+    jobs,
+    runs,
+    occurrences,
+    webhooks: openWebhookBook(db, { userKey, clock, way: wayOf(true) }),
+    deliveries: openDeliveries(db, userKey),
+    addJob,
+    begin,
+    finish,
+    /** Has a run of the job end; its id. */
+    async end(jobId: string, outcome: Partial<Outcome> = {}): Promise<string> {
+      const runId = await begin(jobId);
+      await finish(runId, outcome);
+      return runId;
+    },
+  };
+}
+
+const SUCCESS: Outcome = {
+  status: "succeeded",
+  output: "All is well.",
+  error: null,
+  transcript: [],
+  usage: { input_tokens: 1, output_tokens: 1 },
+};

@@ -1,0 +1,4 @@
+import { BACKENDS } from "../database/temporary.ts";
+import { webhooksContract } from "./contract.ts";
+
+for (const [name, open] of BACKENDS) webhooksContract(name, open);
