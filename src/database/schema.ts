@@ -1,5 +1,6 @@
+import type { ItemKind } from "../inbox/item.ts";
 import type { JobStatus } from "../jobs/job.ts";
-import type { Run, RunStatus } from "../runs/run.ts";
+import type { EndStatus, Run, RunStatus } from "../runs/run.ts";
 import type { DeliveryStatus } from "../webhooks/delivery.ts";
 
 /** An API key: its secret is stored as a hash. Times are epoch ms; scopes are separated by spaces. */
@@ -150,6 +151,21 @@ export interface DeliveryRow {
   ended_at: number | null;
 }
 
+/** What a run came to, for its owner to read: what it said is read from the run. Times are epoch ms. */
+export interface InboxRow {
+  item_id: string;
+  user_key: string;
+  kind: ItemKind;
+  /** Null when the run is no longer kept. */
+  run_id: string | null;
+  job_id: string;
+  status: EndStatus;
+  /** A sentence about the job, beside what the run says. */
+  note: string | null;
+  created_at: number;
+  read_at: number | null;
+}
+
 export interface Tables {
   jobs: JobRow;
   runs: RunRow;
@@ -161,5 +177,6 @@ export interface Tables {
   job_usage: JobUsageRow;
   webhooks: WebhookRow;
   deliveries: DeliveryRow;
+  inbox: InboxRow;
   schema_version: { version: number; applied_at: number };
 }
