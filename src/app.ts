@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { announceInbox, announceJobs, announceRuns } from "./announce.ts";
 import { type Config, variable } from "./config.ts";
 import { type House, type OpenContext, openContext } from "./connection/connection.ts";
 import { localPrincipal } from "./connection/identity.ts";
@@ -8,13 +9,13 @@ import type { Database } from "./database/open.ts";
 import { createEvents, createStepFeed, type JoinableEvents } from "./events.ts";
 import type { FactBackend, FactStore } from "./facts/store.ts";
 import { describeGhosts } from "./ghost/describe.ts";
+import type { Inbox } from "./inbox/item.ts";
 import type { JobBook } from "./jobs/store.ts";
 import type { KeyRing } from "./keys/key-ring.ts";
 import { lazily, once } from "./lazily.ts";
 import type { Log } from "./log.ts";
 import type { Night, NightParts } from "./night.ts";
 import { createReleases, type Releases } from "./releases.ts";
-import type { Run } from "./runs/run.ts";
 import type { RunBook } from "./runs/store.ts";
 import { createCatalog } from "./tools/catalog.ts";
 import { peopleTools } from "./tools/for-people.ts";
@@ -104,6 +105,9 @@ export async function createApp(options: AppOptions): Promise<App> {
       },
       get runs() {
         return narrow(stores.runs(userKey), scopes, "jobs");
+      },
+      get inbox() {
+        return narrow(stores.inbox(userKey), scopes, "jobs");
       },
       get runControl() {
         return narrow(stores.runs(userKey), scopes, "jobs");
@@ -202,7 +206,12 @@ function openStores(config: Config, now: () => number, events: JoinableEvents, r
       lazily(async () => {
         const { openJobBook } = await import("./jobs/book.ts");
         const book = openJobBook(await database(), { userKey, userId, clock: now, maxJobs: config.maxJobs });
-        return announce(book, (jobId) => events.publish(userKey, { kind: "job", uri: `job://${jobId}` }));
+        return announceJobs(book, userKey, events);
+      }),
+    inbox: (userKey: string): Inbox =>
+      lazily(async () => {
+        const { openInbox } = await import("./inbox/book.ts");
+        return announceInbox(openInbox(await database(), { userKey, clock: now }), userKey, events);
       }),
     keys: lazily<KeyRing>(async () => {
       const { openKeyRing } = await import("./keys/database.ts");
@@ -229,10 +238,7 @@ function openStores(config: Config, now: () => number, events: JoinableEvents, r
       lazily(async () => {
         const { openRunBook } = await import("./runs/book.ts");
         const book = openRunBook(await database(), { userKey, clock: now });
-        return announceRuns(book, ({ runId, jobId }) => {
-          events.publish(userKey, { kind: "run", uri: `run://${runId}` });
-          events.publish(userKey, { kind: "job", uri: `job://${jobId}` });
-        });
+        return announceRuns(book, userKey, events);
       }),
   };
 }
@@ -247,40 +253,4 @@ async function openJobsDatabase(config: Config, clock: () => number): Promise<Da
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const { openDatabase } = await import("./database/open.ts");
   return openDatabase({ file: join(dataDir, "jobs.sqlite"), clock });
-}
-
-/** The same book, whose changes are told to the owner's other live connections. */
-function announce(book: JobBook, tell: (jobId: string) => void): JobBook {
-  return {
-    ...book,
-    create: async (job) => {
-      const created = await book.create(job);
-      tell(created.jobId);
-      return created;
-    },
-    update: async (jobId, change) => {
-      const updated = await book.update(jobId, change);
-      tell(jobId);
-      return updated;
-    },
-  };
-}
-
-/** The same book; what people do to runs is told, too. What ghosts do is told by the night. */
-function announceRuns(book: RunBook, tell: (run: Run) => void): RunBook {
-  const told = async (work: Promise<Run>): Promise<Run> => {
-    const run = await work;
-    tell(run);
-    return run;
-  };
-  return {
-    ...book,
-    enqueue: (jobId, options) => told(book.enqueue(jobId, options)),
-    cancel: (runId) => told(book.cancel(runId)),
-    backfill: async (jobId, span) => {
-      const filled = await book.backfill(jobId, span);
-      filled.runs.forEach(tell);
-      return filled;
-    },
-  };
 }

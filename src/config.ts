@@ -110,6 +110,8 @@ export const configSchema = z.strictObject({
     .or(z.boolean())
     .default(false)
     .describe("webhooks may be private and loopback addresses, and plain http"),
+  inboxDays: whole(1, 36_500).default(30).describe("days that results stay in a user's inbox"),
+  inboxItems: whole(1, 10_000).default(1_000).describe("results that a user's inbox holds"),
 });
 
 export type Config = z.output<typeof configSchema>;
@@ -159,6 +161,8 @@ export const ENVIRONMENT: Readonly<Record<ConfigKey, string>> = {
   keepRunsPerJob: "NIGHTSHIFT_KEEP_RUNS_PER_JOB",
   keepTranscriptsDays: "NIGHTSHIFT_KEEP_TRANSCRIPTS_DAYS",
   webhookAllowPrivate: "NIGHTSHIFT_WEBHOOK_ALLOW_PRIVATE",
+  inboxDays: "NIGHTSHIFT_INBOX_DAYS",
+  inboxItems: "NIGHTSHIFT_INBOX_ITEMS",
 };
 
 /** Settings that are lists: with commas between their items in the environment. */

@@ -4,6 +4,7 @@ import type { Config } from "./config.ts";
 import type { Database } from "./database/open.ts";
 import type { Events, StepFeed } from "./events.ts";
 import { type GhostDeps, runGhost } from "./ghost/run.ts";
+import { INBOX_URI } from "./inbox/item.ts";
 import type { Action } from "./jobs/job.ts";
 import type { JobBook } from "./jobs/store.ts";
 import type { Log } from "./log.ts";
@@ -98,7 +99,17 @@ function reachableKinds({ model, jobsDir }: Config): Action["kind"][] {
 async function openClock(parts: NightParts, reach: Reach, spare: number) {
   const { config, log, now, events, openRuns, upstreams } = parts;
   const database = await parts.database();
-  const occurrences = createOccurrences(database);
+  const occurrences = createOccurrences(database, {
+    retention: { days: config.inboxDays, items: config.inboxItems },
+    onDelivered: ({ userKey, ...ended }) => {
+      try {
+        events.publish(userKey, { kind: "inbox", uri: INBOX_URI, ended });
+      } catch (error) {
+        // The end is written: whoever cannot hear of it must not make it look as if it were not.
+        log.error({ err: error, run_id: ended.runId }, "the end of a run could not be told");
+      }
+    },
+  });
   const threads = openThreads({ spare, memoryMb: config.ghostMemoryMb, log });
   const announce = (userKey: string, runId: string, jobId: string) => {
     events.publish(userKey, { kind: "run", uri: `run://${runId}` });

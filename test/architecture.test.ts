@@ -54,17 +54,20 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   facts: ["backup"],
   database: ["backup", "lazily"],
   jobs: ["database", "runs", "webhooks"],
-  runs: ["database", "jobs", "webhooks"],
+  runs: ["database", "inbox", "jobs", "webhooks"],
   webhooks: ["database", "jobs", "runs"],
+  inbox: ["database", "runs"],
   model: [],
   keys: ["context", "database", "events", "lazily"],
   upstream: ["context", "lazily", "tools"],
-  tools: ["context", "jobs", "lazily", "runs"],
+  tools: ["context", "inbox", "jobs", "lazily", "runs"],
   scheduler: ["database", "jobs", "runs"],
   ghost: ["context", "jobs", "lazily", "runs", "tools"],
-  connection: ["context", "jobs", "lazily", "runs", "tools"],
+  connection: ["context", "inbox", "jobs", "lazily", "runs", "tools"],
   transport: ["connection", "context", "events", "lazily", "keys", "tools"],
+  announce: ["inbox"],
   app: [
+    "announce",
     "config",
     "connection",
     "context",
@@ -72,6 +75,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "facts",
     "database",
     "ghost",
+    "inbox",
     "jobs",
     "lazily",
     "night",
@@ -83,7 +87,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "transport",
     "webhooks",
   ],
-  night: ["database", "ghost", "jobs", "model", "runs", "scheduler", "upstream", "webhooks"],
+  night: ["database", "ghost", "inbox", "jobs", "model", "runs", "scheduler", "upstream", "webhooks"],
   index: ["app", "config", "connection", "context", "jobs", "log", "tools"],
   cli: [
     "app",
@@ -108,7 +112,7 @@ const EVERYBODYS = ["errors", "version"];
 
 /** What stands for one technology: behind a contract, so that only the composition roots name it. */
 const ADAPTERS =
-  /^src\/(?:facts\/(?:keyv|sqlite|postgres|check)|database\/(?:open|postgres|check|pg-check)|jobs\/book|runs\/book|keys\/database|webhooks\/(?:book|deliveries|outbox)|model\/provider|scheduler\/(?:bree|ledger|pg-boss))\.ts$/;
+  /^src\/(?:facts\/(?:keyv|sqlite|postgres|check)|database\/(?:open|postgres|check|pg-check)|(?:jobs|runs|inbox)\/book|keys\/database|webhooks\/(?:book|deliveries|outbox)|model\/provider|scheduler\/(?:bree|ledger|pg-boss))\.ts$/;
 
 describe("imports", () => {
   it("are found at all", () => {

@@ -93,16 +93,26 @@ async function tell(client: Client, progress: Progress): Promise<ShownRun> {
   expect(said("recall_facts")?.result === RECALL_SKIPPED, "recall_facts should have been skipped");
   expect(said("save_fact")?.result === SAVE_SKIPPED, "save_fact should have been skipped");
   expect(said("current_time")?.is_error !== true, "current_time should have answered");
-  const audit = client
-    .stderr()
-    .split("\n")
-    .find((line) => line.includes(`"job_id":"${job.job_id}"`) && line.includes('"is_automated":true'));
+  const audit = await waitForAudit(client, job.job_id);
   expect(audit !== undefined, "the audit line should be in the server's log");
   progress.step("its audit line is in the log", shorten(audit));
   const memoryAfter = (await client.call("list_facts")).text;
   expect(memoryAfter === memoryBefore, "the user's memory should be what it was");
   progress.step("the user's memory is byte for byte what it was");
   return run;
+}
+
+/** It is written when the run's row is safe on the disk, which a reader may see before. */
+async function waitForAudit(client: Client, jobId: string): Promise<string | undefined> {
+  const deadline = Date.now() + 5_000;
+  for (;;) {
+    const lines = client.stderr().split("\n");
+    const audit = lines.find(
+      (line) => line.includes(`"job_id":"${jobId}"`) && line.includes('"is_automated":true'),
+    );
+    if (audit || Date.now() > deadline) return audit;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }
 
 async function waitForRun(client: Client, progress: Progress, jobId: string): Promise<ShownRun> {

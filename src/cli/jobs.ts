@@ -82,6 +82,8 @@ export async function runJob(config: Config, id: string, { json }: Values): Prom
     if (!json) process.stderr.write(`${run_id} …\n`);
     await app.runOne(context.context.userKey, run_id);
     const run = await ask<ShownRun>(context, "get_run", { run_id });
+    // Who waited for it has it here.
+    await app.house.servicesFor(context.context).inbox?.markRunRead(run_id);
     if (json) printJson(run);
     else printRun(run);
     return run.status === "succeeded" ? 0 : 1;

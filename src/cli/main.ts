@@ -58,6 +58,7 @@ function program(done: (code: number) => void): Command {
   );
   root.addCommand(jobsCommand(run));
   root.addCommand(runsCommand(run));
+  root.addCommand(inboxCommand(run));
   root.addCommand(keysCommand(run));
   root.addCommand(webhooksCommand(run));
   root.addCommand(
@@ -158,6 +159,25 @@ function runsCommand(run: Runner): Command {
       ),
   );
   return runs;
+}
+
+function inboxCommand(run: Runner): Command {
+  const inbox = command("inbox", "Read what your jobs came to", [], ["inbox list", "inbox read --json"]);
+  const all = new Option("--all", "what was read, too");
+  const job = new Option("--job <job_id>", "only results of this job");
+  for (const [name, description] of [
+    ["list", "Show what is unread, and leave it so"],
+    ["read", "Show what is unread, and mark it as read"],
+  ] as const)
+    inbox.addCommand(
+      command(
+        name,
+        description,
+        [...READER, all, job],
+        [`inbox ${name}`, `inbox ${name} --all --json`],
+      ).action(run(async (values) => (await import("./inbox.ts")).showInbox(settings(values), name, values))),
+    );
+  return inbox;
 }
 
 function keysCommand(run: Runner): Command {

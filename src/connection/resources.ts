@@ -1,7 +1,9 @@
 import { ProtocolError, ProtocolErrorCode, ResourceNotFoundError } from "@modelcontextprotocol/server";
 import type { Scope } from "../context/scopes.ts";
 import { NightshiftError } from "../errors.ts";
+import { INBOX_URI } from "../inbox/item.ts";
 import { showFact } from "../tools/facts.ts";
+import { showUnread } from "../tools/inbox.ts";
 import { showJob } from "../tools/jobs/show.ts";
 import { showToldRun } from "../tools/runs.ts";
 import type { Services } from "../tools/services.ts";
@@ -34,6 +36,7 @@ const URI = /^(job|run|fact):\/\/([A-Za-z0-9_-]{1,100})\/?$/;
 
 /** The scope that reading one of our resources needs; undefined for what is not ours. */
 export function resourceScope(uri: string): Scope | undefined {
+  if (uri === INBOX_URI) return "jobs:read";
   const [, kind] = URI.exec(uri) ?? [];
   if (!kind) return undefined;
   return kind === "fact" ? "facts:read" : "jobs:read";
@@ -45,14 +48,23 @@ export function mayRead(uri: string, scopes: readonly Scope[]): boolean {
   return scope === undefined || scopes.includes(scope);
 }
 
-export const isOurs = (uri: string): boolean => /^(?:job|run|fact):/.test(uri);
+export const isOurs = (uri: string): boolean => /^(?:job|run|fact|inbox):/.test(uri);
 
-/** The newest of the owner's jobs and runs; the rest are reached through list_jobs, list_runs and the templates. */
+const INBOX = Object.freeze({
+  uri: INBOX_URI,
+  name: "inbox",
+  title: "Unread results",
+  mimeType: "application/json",
+  description: "What your scheduled jobs came to and you have not read; reading it here leaves it unread",
+});
+
+/** The inbox, and the newest of the owner's jobs and runs; the rest are reached through list_jobs, list_runs and the templates. */
 export async function listResources(services: Services, scopes: readonly Scope[]) {
   if (!scopes.includes("jobs:read")) return [];
   const { jobs } = (await services.jobs?.list({ limit: 50 })) ?? { jobs: [] };
   const { runs } = (await services.runs?.list({ limit: 50 })) ?? { runs: [] };
   return [
+    INBOX,
     ...jobs.map((job) => ({
       uri: `job://${job.jobId}`,
       name: job.name ?? job.jobId,
@@ -70,8 +82,8 @@ export async function listResources(services: Services, scopes: readonly Scope[]
 
 /** Reads one of the owner's own. Absent and somebody else's get the same answer. */
 export async function readResource(uri: string, services: Services, scopes: readonly Scope[]) {
-  const [, kind, id] = URI.exec(uri) ?? [];
-  if (!kind || !id || !mayRead(uri, scopes)) throw new ResourceNotFoundError(uri);
+  const [, kind, id] = uri === INBOX_URI ? [uri, "inbox", ""] : (URI.exec(uri) ?? []);
+  if (!kind || id === undefined || !mayRead(uri, scopes)) throw new ResourceNotFoundError(uri);
   try {
     const value = await readOwn(kind, id, services);
     return { contents: [{ uri, mimeType: "application/json", text: JSON.stringify(value, null, 2) }] };
@@ -86,5 +98,6 @@ async function readOwn(kind: string, id: string, services: Services): Promise<un
   if (kind === "job" && services.jobs) return showJob(await services.jobs.get(id), services);
   if (kind === "run" && services.runs) return showToldRun(await services.runs.get(id), services);
   if (kind === "fact" && services.facts) return showFact(await services.facts.get(id));
+  if (kind === "inbox" && services.inbox) return showUnread(services.inbox, { limit: 50 });
   throw new NightshiftError("JOB_NOT_FOUND", "This context has none.");
 }

@@ -9,12 +9,12 @@ let count = 0;
  * bits>`. Sorting serves as "newest first" and keeps neighbours in time neighbours in the index. Lower-case, because
  * ids travel in URIs.
  */
-export function newId(prefix: "job" | "run" | "msg", nowMs: number): string {
+export function newId(prefix: "job" | "run" | "msg" | "item", nowMs: number): string {
   count = nowMs === lastMs ? (count + 1) & 0xfff : 0;
   lastMs = nowMs;
-  return `${idBound(prefix, nowMs)}${count.toString(16).padStart(3, "0")}${randomBytes(RANDOM_BYTES).toString("hex")}`;
+  return `${idsBefore(prefix, nowMs)}${count.toString(16).padStart(3, "0")}${randomBytes(RANDOM_BYTES).toString("hex")}`;
 }
 
-/** Sorts before every id that is made at `ms` or later, and after all that were made earlier. */
-export const idBound = (prefix: "job" | "msg" | "run", ms: number): string =>
+/** Sorts after every id made before `ms`, and before every later one. */
+export const idsBefore = (prefix: string, ms: number): string =>
   `${prefix}_${Math.max(0, ms).toString(16).padStart(12, "0")}`;

@@ -148,6 +148,20 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     "create index deliveries_of_run on deliveries (run_id)",
     "create index deliveries_of_user on deliveries (user_key, status, delivery_id)",
     "create index deliveries_due on deliveries (user_key, next_attempt_at) where next_attempt_at is not null",
+    `create table inbox (
+      item_id text not null primary key,
+      user_key text not null,
+      kind text not null,
+      run_id text references runs (run_id) on delete set null,
+      job_id text not null,
+      status text not null,
+      note text,
+      created_at bigint not null,
+      read_at bigint
+    )`,
+    "create index inbox_of_user on inbox (user_key, item_id)",
+    "create index inbox_unread on inbox (user_key, item_id) where read_at is null",
+    "create unique index inbox_of_run on inbox (run_id) where run_id is not null",
   ],
 ];
 

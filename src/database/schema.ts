@@ -1,6 +1,7 @@
 import type { ColumnType } from "kysely";
+import type { ItemKind } from "../inbox/item.ts";
 import type { JobStatus } from "../jobs/job.ts";
-import type { Run, RunStatus } from "../runs/run.ts";
+import type { EndStatus, Run, RunStatus } from "../runs/run.ts";
 import type { DeliveryStatus } from "../webhooks/delivery.ts";
 
 /** An API key: its secret is stored as a hash. Times are epoch ms; scopes are separated by spaces. */
@@ -153,6 +154,21 @@ export interface DeliveryRow {
   ended_at: number | null;
 }
 
+/** What a run came to, for its owner to read: what it said is read from the run. Times are epoch ms. */
+export interface InboxRow {
+  item_id: string;
+  user_key: string;
+  kind: ItemKind;
+  /** Null when the run is no longer kept. */
+  run_id: string | null;
+  job_id: string;
+  status: EndStatus;
+  /** A sentence about the job, beside what the run says. */
+  note: string | null;
+  created_at: number;
+  read_at: number | null;
+}
+
 export interface Tables {
   jobs: Omit<JobRow, "forgotten_until"> & {
     forgotten_until: ColumnType<number | null, undefined, number>;
@@ -166,5 +182,6 @@ export interface Tables {
   job_usage: JobUsageRow;
   webhooks: WebhookRow;
   deliveries: DeliveryRow;
+  inbox: InboxRow;
   schema_version: { version: number; applied_at: number };
 }

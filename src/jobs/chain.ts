@@ -64,8 +64,6 @@ export async function queueFollowers(trx: Transaction<Tables>, runId: string, no
   }
 }
 
-const REPLACED = "The job before it succeeded again, and a new run took its place (overlap: cancel_other).";
-
 /** A run of `job` as its policy has it: within its span, up to its max_runs, and beside or behind what is at work. */
 async function follow(trx: Transaction<Tables>, job: Job, now: number): Promise<void> {
   const { startsAt, endsAt, maxRuns, overlap } = job.policy;
@@ -73,7 +71,7 @@ async function follow(trx: Transaction<Tables>, job: Job, now: number): Promise<
   const had = (await readCounters(trx, job.userKey, [job.jobId])).get(job.jobId)?.scheduledRuns ?? 0;
   const left = maxRuns === null ? Infinity : maxRuns - had;
   if (left > 0) {
-    const run = await placeRun(trx, job, { trigger: "after", overlap, replaced: REPLACED }, now);
+    const run = await placeRun(trx, job, { trigger: "after", overlap }, now);
     if (run.status === "skipped") return;
     await addCounts(trx, job, { scheduled_runs: 1 });
   }

@@ -32,6 +32,15 @@ function withUsualCase(name: string): string {
 
 const zones = (): readonly string[] => ["UTC", ...Intl.supportedValuesOf("timeZone")];
 
+/** The zones that `typed` may become: those that begin with it, then those with a city that does. */
+export function zonesLike(typed: string): readonly string[] {
+  const start = typed.trim().replaceAll(/\s+/g, "_").toLowerCase();
+  const all = zones();
+  const begun = all.filter((zone) => zone.toLowerCase().startsWith(start));
+  const cities = all.filter((zone) => zone.toLowerCase().includes(`/${start}`));
+  return [...new Set([...begun, ...cities])];
+}
+
 /** Zones that contain the letters of `name`, or its last part: "Berlin", "Europe/Munich/Berlin", "new york". */
 function suggest(name: string): readonly string[] {
   const city = name.split("/").at(-1)?.trim().replaceAll(/\s+/g, "_").toLowerCase() ?? "";

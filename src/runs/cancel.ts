@@ -2,6 +2,9 @@ import type { Transaction } from "kysely";
 import type { RunRow, Tables } from "../database/schema.ts";
 import { readDetail } from "./row.ts";
 
+/** What a run says that made way for another. */
+export const REPLACED = "A newer run of this job took its place (overlap: cancel_other).";
+
 /** Tells the runs of a job that are at work to stop, and why. The first request stands. */
 export async function requestCancel(
   trx: Transaction<Tables>,

@@ -1,9 +1,11 @@
 import type { Transaction } from "kysely";
 import { later } from "../database/later.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
+import { deliver } from "../inbox/deliver.ts";
+import { DEFAULT_RETENTION, type Retention } from "../inbox/item.ts";
 import { queueDeliveries } from "../webhooks/queue.ts";
 import { readDetail } from "./row.ts";
-import { type EndStatus, NEXT_STATUSES, type Outcome, type RunStatus } from "./run.ts";
+import { type EndStatus, NEXT_STATUSES, type Outcome, type Run, type RunStatus } from "./run.ts";
 import { settle } from "./settle.ts";
 
 /** Only the parts that a run can have that never started: nothing was said and nothing was spent. */
@@ -37,11 +39,35 @@ export function endedColumns(row: Pick<RunRow, "detail">, outcome: Outcome, now:
   };
 }
 
+/** A run whose end its owner was told of: where it is told while they are there. */
+export interface Delivered extends Pick<Run, "userKey" | "runId" | "jobId"> {
+  readonly status: EndStatus;
+  /** The thread that scheduled its job. */
+  readonly threadId: string | null;
+}
+
+export interface EndOptions {
+  /** Whether the run that waits behind this one may start; default true. */
+  readonly releases?: boolean;
+  /** How long what it came to stays in its owner's inbox. */
+  readonly retention?: Retention;
+  /** Called when it was put into the inbox, within the transaction. */
+  readonly onDelivered?: (delivered: Delivered) => void;
+}
+
+const deliveredOf = (row: RunRow, { status }: Outcome): Delivered => ({
+  userKey: row.user_key,
+  runId: row.run_id,
+  jobId: row.job_id,
+  status,
+  threadId: readDetail(row.detail).threadId,
+});
+
 /**
  * The one function that ends a stored run. False, and nothing written, when the run is in none of the states from
  * which NEXT_STATUSES leads to that end, or not in `from`: so an end is written once, whoever comes second (nobody
  * else writes to its user's runs meanwhile).
- * What follows from the end is part of it: see `settle` and `queueDeliveries`.
+ * What follows from the end is part of it: see `settle`, `deliver` and `queueDeliveries`.
  */
 export async function endRun(
   trx: Transaction<Tables>,
@@ -49,7 +75,7 @@ export async function endRun(
   from: "queued" | "running",
   outcome: Outcome,
   now: number,
-  options: { releases?: boolean } = {},
+  { releases, retention = DEFAULT_RETENTION, onDelivered }: EndOptions = {},
 ): Promise<boolean> {
   const next: readonly RunStatus[] = NEXT_STATUSES[from];
   if (!next.includes(outcome.status)) return false;
@@ -69,7 +95,9 @@ export async function endRun(
     const steps = JSON.stringify(outcome.transcript);
     await later(trx, trx.insertInto("transcripts").values({ run_id: runId, steps }));
   }
-  await settle(trx, row, outcome, now, options);
+  const { isRetried, notice } = await settle(trx, row, outcome, now, releases);
+  if (!isRetried && (await deliver(trx, row, outcome, { notice, retention, now })))
+    onDelivered?.(deliveredOf(row, outcome));
   await queueDeliveries(trx, row, outcome, now);
   return true;
 }

@@ -6,7 +6,7 @@ import type { Job } from "../jobs/job.ts";
 import type { Overlap } from "../jobs/policy.ts";
 import { readJob } from "../jobs/row.ts";
 import { nextTimes } from "../jobs/times.ts";
-import { requestCancel } from "./cancel.ts";
+import { REPLACED, requestCancel } from "./cancel.ts";
 import { emptyOutcome, endedColumns } from "./end.ts";
 import { isExclusive, placeOf, standingOf } from "./place.ts";
 import { newRunRow, readRun } from "./row.ts";
@@ -24,8 +24,6 @@ export interface Asked {
 /** Occurrences of one backfill. */
 export const MAX_BACKFILL = 100;
 
-const REPLACED = "A run that was asked for took its place (overlap: cancel_other).";
-
 /** See RunBook.enqueue. */
 export async function enqueue(
   trx: Transaction<Tables>,
@@ -35,21 +33,19 @@ export async function enqueue(
   const { overlap } = asked;
   const job = await findJob(trx, asked);
   await checkQueue(trx, asked, 1);
-  return placeRun(trx, job, { trigger: "manual", overlap, replaced: REPLACED }, now);
+  return placeRun(trx, job, { trigger: "manual", overlap }, now);
 }
 
 interface Placing {
   readonly trigger: "manual" | "after";
   readonly overlap: Overlap;
-  /** What a run whose place it takes says of that. */
-  readonly replaced: string;
 }
 
 /** Queues a run for now, where `overlap` puts it beside those that the job has; it may be born skipped. */
 export async function placeRun(
   trx: Transaction<Tables>,
   job: Job,
-  { trigger, overlap, replaced }: Placing,
+  { trigger, overlap }: Placing,
   now: number,
 ): Promise<Run> {
   const standing = await standingOf(trx, job.jobId);
@@ -62,8 +58,8 @@ export async function placeRun(
     return insert(trx, ended);
   }
   if (place.kind === "replace") {
-    await requestCancel(trx, job.jobId, replaced, now);
-    await skipQueuedRuns(trx, job.jobId, now, replaced);
+    await requestCancel(trx, job.jobId, REPLACED, now);
+    await skipQueuedRuns(trx, job.jobId, now, REPLACED);
   }
   const isHeld = place.kind === "hold" || (place.kind === "replace" && standing.running > 0);
   return insert(trx, newRunRow(job, { ...seed, isHeld }, now));

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { Transaction } from "kysely";
-import { idBound } from "../database/ids.ts";
+import { idsBefore } from "../database/ids.ts";
 import type { Database } from "../database/open.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
 
@@ -79,7 +79,7 @@ async function dropTranscripts(sweep: Sweep, days: number, after = ""): Promise<
     .select("transcripts.run_id")
     .where("transcripts.run_id", ">", after)
     // An id tells when its run was made, and so that it has not ended before.
-    .where("transcripts.run_id", "<", idBound("run", before))
+    .where("transcripts.run_id", "<", idsBefore("run", before))
     .where("runs.finished_at", "<", before)
     .orderBy("transcripts.run_id")
     .limit(BATCH)

@@ -8,6 +8,8 @@ import type { Run, TranscriptStep } from "./run.ts";
 /** The part of a run that no query looks into. */
 const runDetail = z.object({
   parentSessionId: z.string().nullable(),
+  /** The thread that scheduled its job: where its end is told. */
+  threadId: z.string().nullable().default(null),
   statusReason: z.string().nullable(),
   /** It waits while another run of its job is at work. */
   exclusive: z.boolean().default(false),
@@ -18,6 +20,7 @@ type RunDetail = z.output<typeof runDetail>;
 
 const UNREADABLE: RunDetail = {
   parentSessionId: null,
+  threadId: null,
   statusReason: "Its record is damaged.",
   exclusive: false,
   error: null,
@@ -85,6 +88,7 @@ export function newRunRow(job: Job, seed: RunSeed, now: number): RunRow {
   const { origin } = job;
   const detail: RunDetail = {
     parentSessionId: origin.kind === "tool" ? origin.parentSessionId : null,
+    threadId: origin.kind === "tool" ? origin.threadId : null,
     statusReason: null,
     exclusive,
     error: null,

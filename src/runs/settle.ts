@@ -1,14 +1,22 @@
 import { createHash } from "node:crypto";
 import type { Transaction } from "kysely";
 import type { RunRow, Tables } from "../database/schema.ts";
+import type { Notice } from "../inbox/deliver.ts";
 import { addCounts } from "../jobs/counters.ts";
 import type { Job } from "../jobs/job.ts";
-import type { Policy, RetryOn } from "../jobs/policy.ts";
+import { type Policy, type RetryOn, WARN_AFTER_FAILURES } from "../jobs/policy.ts";
 import { readJob } from "../jobs/row.ts";
 import { newRunRow, readDetail } from "./row.ts";
 import type { Outcome } from "./run.ts";
 import { lineUp } from "./turns.ts";
 import { releaseNext, skipQueuedRuns } from "./waiting.ts";
+
+/** What came of the end of a run for its job. */
+export interface Settled {
+  /** Another attempt was queued: this end is not the last word. */
+  readonly isRetried: boolean;
+  readonly notice: Notice | null;
+}
 
 /** What follows from the end of a run: its job's counters, a retry, a pause, and the run that waits behind it. */
 export async function settle(
@@ -16,20 +24,22 @@ export async function settle(
   run: RunRow,
   outcome: Outcome,
   now: number,
-  { releases = true }: { releases?: boolean } = {},
-): Promise<void> {
+  releases = true,
+): Promise<Settled> {
   const owner = { jobId: run.job_id, userKey: run.user_key };
+  let isRetried = false;
+  let notice: Notice | null = null;
   if (run.status === "queued") {
     await addCounts(trx, owner, { skipped: outcome.status === "skipped" ? 1 : 0 });
   } else {
     const denied_calls = outcome.transcript.filter(({ denied }) => denied).length;
     const last = { last_run_id: run.run_id };
     if (FAILURES.includes(outcome.status)) {
-      const isRetried = await retry(trx, run, outcome, now);
+      isRetried = await retry(trx, run, outcome, now);
       // That a process died is not the job's doing, and says nothing about its next run.
       const consecutive_failures = isRetried || outcome.status === "lost" ? 0 : 1;
       await addCounts(trx, owner, { runs_failed: 1, denied_calls, consecutive_failures }, last);
-      if (!isRetried) await pauseAfterFailures(trx, run, outcome, now);
+      if (consecutive_failures > 0) notice = await weighFailures(trx, run, outcome, now);
     } else if (outcome.status === "succeeded") {
       await addCounts(trx, owner, { runs_succeeded: 1, denied_calls }, { ...last, consecutive_failures: 0 });
     } else {
@@ -39,6 +49,7 @@ export async function settle(
     }
   }
   if (releases) await releaseNext(trx, run.job_id, now);
+  return { isRetried, notice };
 }
 
 const FAILURES: readonly Outcome["status"][] = ["failed", "timed_out", "lost"];
@@ -89,25 +100,43 @@ async function retry(trx: Transaction<Tables>, run: RunRow, outcome: Outcome, no
   return true;
 }
 
-async function pauseAfterFailures(trx: Transaction<Tables>, run: RunRow, outcome: Outcome, now: number) {
+/** What the owner is told of a job that fails again and again. At its limit it is paused. */
+async function weighFailures(
+  trx: Transaction<Tables>,
+  run: RunRow,
+  outcome: Outcome,
+  now: number,
+): Promise<Notice | null> {
   const job = await findJob(trx, run.job_id);
-  const limit = job?.policy.pauseAfterFailures ?? 0;
-  if (job?.status !== "active" || limit === 0) return;
+  if (!job) return null;
+  const limit = job.status === "active" ? job.policy.pauseAfterFailures : 0;
   const counted = await trx
     .selectFrom("job_counters")
     .select("consecutive_failures")
     .where("job_id", "=", run.job_id)
     .executeTakeFirst();
   const failures = Number(counted?.consecutive_failures ?? 0);
-  if (failures < limit) return;
+  if (limit > 0 && failures >= limit) return pause(trx, run, { failures, outcome }, now);
+  if (failures !== WARN_AFTER_FAILURES) return null;
+  const then = limit > 0 ? ` It is paused after ${limit} (pause_after_failures).` : "";
+  return { kind: "warning", note: `The last ${failures} runs of this job failed.${then}` };
+}
+
+async function pause(
+  trx: Transaction<Tables>,
+  run: RunRow,
+  { failures, outcome }: { failures: number; outcome: Outcome },
+  now: number,
+): Promise<Notice> {
   const said = (outcome.error?.message ?? outcome.status).slice(0, 500);
-  const reason = `Paused after ${failures} failure${failures === 1 ? "" : "s"} in a row (pause_after_failures). The last: ${said} resume_job lets it go on.`;
+  const note = `Paused after ${failures} failure${failures === 1 ? "" : "s"} in a row (pause_after_failures). The last: ${said} resume_job lets it go on.`;
   await trx
     .updateTable("jobs")
-    .set({ status: "paused", status_reason: reason, next_run_at: null, updated_at: now })
+    .set({ status: "paused", status_reason: note, next_run_at: null, updated_at: now })
     .where("job_id", "=", run.job_id)
     .execute();
   await skipQueuedRuns(trx, run.job_id, now);
+  return { kind: "paused", note };
 }
 
 /** Null for a job that can't be read: its run has ended all the same. */

@@ -1,8 +1,7 @@
 import type { Kysely, Transaction } from "kysely";
-import type { Database } from "../database/open.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
-import { endRun } from "../runs/end.ts";
-import { readRun } from "../runs/row.ts";
+import { type EndOptions, endRun } from "../runs/end.ts";
+import { readDetail, readRun } from "../runs/row.ts";
 import type { Outcome, Run } from "../runs/run.ts";
 import type { Occurrences, Worker } from "./occurrences.ts";
 
@@ -15,7 +14,7 @@ type Options<K extends keyof Occurrences> = Parameters<Occurrences[K]>[0];
 export async function heartbeat(
   db: Kysely<Tables>,
   { runIds, now, leaseMs, worker }: Options<"heartbeat"> & { worker: Worker },
-): Promise<{ cancel: string[]; gone: string[] }> {
+): ReturnType<Occurrences["heartbeat"]> {
   if (runIds.length === 0) return { cancel: [], gone: [] };
   const ours = db
     .selectFrom("runs")
@@ -27,12 +26,14 @@ export async function heartbeat(
     .updateTable("runs")
     .set({ lease_until: now + leaseMs })
     .where("run_id", "in", ours.forUpdate().skipLocked())
-    .returning(["run_id", "cancel_requested_at"])
+    .returning(["run_id", "cancel_requested_at", "detail"])
     .execute();
   const held = new Set(extended.map((row) => row.run_id));
   if (held.size < runIds.length) for (const { run_id } of await ours.execute()) held.add(run_id);
   return {
-    cancel: extended.filter((row) => row.cancel_requested_at !== null).map((row) => row.run_id),
+    cancel: extended
+      .filter((row) => row.cancel_requested_at !== null)
+      .map((row) => ({ runId: row.run_id, reason: readDetail(row.detail).statusReason })),
     gone: runIds.filter((runId) => !held.has(runId)),
   };
 }
@@ -48,20 +49,26 @@ const LOST: Outcome = {
   usage: { input_tokens: 0, output_tokens: 0 },
 };
 
+/** Ends runs of one user in one transaction; `ends` is for `endRun`. */
+export type Ending = <T>(
+  userKey: string,
+  work: (trx: Transaction<Tables>, ends: EndOptions) => Promise<T>,
+) => Promise<T>;
+
 /** See Occurrences.reapLost. There are only as many leases as runs in progress, so all of them are looked at. */
-export async function reapLost(db: Database, options: Options<"reapLost">): Promise<Run[]> {
-  const leased = await db.kysely
-    .selectFrom("runs")
-    .selectAll()
-    .where("lease_until", "is not", null)
-    .execute();
+export async function reapLost(
+  db: Kysely<Tables>,
+  options: Options<"reapLost">,
+  ending: Ending,
+): Promise<Run[]> {
+  const leased = await db.selectFrom("runs").selectAll().where("lease_until", "is not", null).execute();
   const silent = Map.groupBy(
     leased.filter((row) => isLost(row, options)),
     (row) => row.user_key,
   );
   const lost: Run[] = [];
   for (const [userKey, rows] of silent)
-    lost.push(...(await db.transact((trx) => bury(trx, rows, options), { of: userKey })));
+    lost.push(...(await ending(userKey, (trx, ends) => bury(trx, rows, options, ends))));
   return lost;
 }
 
@@ -70,6 +77,7 @@ async function bury(
   trx: Transaction<Tables>,
   silent: RunRow[],
   options: Options<"reapLost">,
+  ends: EndOptions,
 ): Promise<Run[]> {
   const { now } = options;
   const lost: Run[] = [];
@@ -82,7 +90,7 @@ async function bury(
       .forUpdate()
       .executeTakeFirst();
     if (!row || !isLost(row, options)) continue;
-    await endRun(trx, run_id, "running", LOST, now);
+    await endRun(trx, run_id, "running", LOST, now, ends);
     lost.push({ ...readRun(row, null), status: "lost", finishedAt: now, error: LOST.error });
   }
   return lost;

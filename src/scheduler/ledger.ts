@@ -2,18 +2,33 @@ import type { Transaction } from "kysely";
 import type { Database } from "../database/open.ts";
 import type { Tables } from "../database/schema.ts";
 import { queueFollowers } from "../jobs/chain.ts";
-import { endRun } from "../runs/end.ts";
+import { type Delivered, type EndOptions, endRun } from "../runs/end.ts";
 import type { Run } from "../runs/run.ts";
 import { claimDue } from "./claim.ts";
 import { nextDueAt } from "./due.ts";
-import { heartbeat, reapLost } from "./leases.ts";
+import { type Ending, heartbeat, reapLost } from "./leases.ts";
 import type { Occurrences } from "./occurrences.ts";
 
+/** `onDelivered` is told of each end that was put into an inbox, after the commit. */
+export type LedgerOptions = Pick<EndOptions, "retention" | "onDelivered">;
+
 /** The scheduler's side of the jobs database: everybody's jobs and runs, so it is never handed to a connection. */
-export function createOccurrences(db: Database): Occurrences {
+export function createOccurrences(db: Database, { onDelivered, ...kept }: LedgerOptions = {}): Occurrences {
   let seenVersion = db.dataVersion();
   /** Of the runs that were claimed here. */
   const jobsAtWork = new Map<string, JobOfRun>();
+  const ending: Ending = async (userKey, work) => {
+    let told: Delivered[] = [];
+    const result = await db.transact(
+      (trx) => {
+        told = [];
+        return work(trx, { ...kept, onDelivered: (one) => told.push(one) });
+      },
+      { of: userKey },
+    );
+    if (onDelivered) told.forEach(onDelivered);
+    return result;
+  };
   return {
     nextDueAt: (reach) => nextDueAt(db.kysely, reach),
     claimDue: async ({ onSkipped, onCancelling, ...options }) => {
@@ -30,20 +45,17 @@ export function createOccurrences(db: Database): Occurrences {
     finish: async (runId, outcome, now) => {
       const job = jobsAtWork.get(runId) ?? (await findJobOf(db, runId));
       if (!job) return false;
-      const isWritten = await db.transact(
-        async (trx) => {
-          const behind = await whatWaitsBehind(trx, job);
-          const releases = behind.has("held");
-          if (!(await endRun(trx, runId, "running", outcome, now, { releases }))) return false;
-          if (behind.has("follower") && outcome.status === "succeeded") await queueFollowers(trx, runId, now);
-          return true;
-        },
-        { of: job.userKey },
-      );
+      const isWritten = await ending(job.userKey, async (trx, ends) => {
+        const behind = await whatWaitsBehind(trx, job);
+        const releases = behind.has("held");
+        if (!(await endRun(trx, runId, "running", outcome, now, { ...ends, releases }))) return false;
+        if (behind.has("follower") && outcome.status === "succeeded") await queueFollowers(trx, runId, now);
+        return true;
+      });
       jobsAtWork.delete(runId);
       return isWritten;
     },
-    reapLost: (options) => reapLost(db, options),
+    reapLost: (options) => reapLost(db.kysely, options, ending),
     changedElsewhere: () => {
       const version = db.dataVersion();
       const changed = version !== seenVersion;

@@ -6,7 +6,7 @@ import type { Job } from "../jobs/job.ts";
 import { dropRest, type PlannedRun, planDue } from "../jobs/plan.ts";
 import { readJob } from "../jobs/row.ts";
 import { startOf } from "../jobs/times.ts";
-import { requestCancel } from "../runs/cancel.ts";
+import { REPLACED, requestCancel } from "../runs/cancel.ts";
 import { emptyOutcome, endedColumns } from "../runs/end.ts";
 import { isExclusive, placeOf, type Standing } from "../runs/place.ts";
 import { newRunRow, type RunSeed, readRun } from "../runs/row.ts";
@@ -173,8 +173,6 @@ function openLedgerOf(trx: Transaction<Tables>, job: Job, options: ClaimOptions)
     }),
   };
 }
-
-const REPLACED = "A later occurrence took its place (overlap: cancel_other).";
 
 type Times = Pick<JobRow, "next_run_at" | "status" | "status_reason">;
 

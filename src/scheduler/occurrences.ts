@@ -52,9 +52,12 @@ export interface Occurrences {
     /** Called after the commit when runs at work were told to stop (overlap `cancel_other`): `heartbeat` says which. */
     onCancelling?: () => void;
   }): Promise<readonly Claimed[]>;
-  /** Extends the leases of `runIds`; answers with those whose owner wants them cancelled, and those no longer ours. */
+  /**
+   * Extends the leases of `runIds`; answers with those that are to stop, and why unless
+   * their owner just wants it, and with those no longer ours.
+   */
   heartbeat(options: { runIds: readonly string[]; now: number; leaseMs: number; worker: Worker }): Promise<{
-    cancel: readonly string[];
+    cancel: readonly { readonly runId: string; readonly reason: string | null }[];
     gone: readonly string[];
   }>;
   /** Writes how a run ended, once: false when it had ended (or was taken for lost) already. */

@@ -24,7 +24,7 @@ export function createPulse(options: ClockOptions, slots: Slots): Pulse {
     if (runIds.length === 0) return;
     try {
       const { cancel, gone } = await occurrences.heartbeat({ runIds, now: now(), leaseMs, worker });
-      for (const runId of cancel) slots.end(runId, cancelled());
+      for (const { runId, reason } of cancel) slots.end(runId, cancelled(reason));
       for (const runId of gone) slots.end(runId, taken());
     } catch (error) {
       log.error({ err: error }, "the leases of running ghosts could not be extended");
@@ -64,6 +64,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-const cancelled = () => new NightshiftError("CANCELLED", "Cancelled by its owner.");
+const cancelled = (reason: string | null) =>
+  new NightshiftError("CANCELLED", reason ?? "Cancelled by its owner.");
 const taken = () =>
   new NightshiftError("CANCELLED", "This run was silent for so long that another process took it for lost.");

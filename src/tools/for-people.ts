@@ -1,6 +1,7 @@
 import { currentTime } from "./current-time.ts";
 import type { ToolDefinition } from "./define.ts";
 import { factTools } from "./facts.ts";
+import { inbox } from "./inbox.ts";
 import { jobTools } from "./jobs/manage.ts";
 import { previewSchedule } from "./jobs/preview.ts";
 import { scheduleTask } from "./jobs/schedule-task.ts";
@@ -17,4 +18,5 @@ export const peopleTools: readonly ToolDefinition<Services>[] = [
   previewSchedule,
   ...jobTools,
   ...runTools,
+  inbox,
 ];

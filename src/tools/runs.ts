@@ -11,13 +11,14 @@ import { need, type Services } from "./services.ts";
 const runBrief = z.looseObject({
   run_id: z.string(),
   job_id: z.string(),
-  status: z.enum(RUN_STATUSES),
+  status: z.string(),
   scheduled_for: z.string(),
   output: z.string().nullable(),
 });
 
 /** What get_run answers with: shown in full, described in short, too. */
 const fullRun = runBrief.extend({
+  status: z.enum(RUN_STATUSES),
   trigger: z.enum(TRIGGERS),
   status_reason: z.string().nullable().describe("why it was skipped or cancelled"),
   missed_before: z.number().describe("missed times that it stands for"),
@@ -151,7 +152,7 @@ const cancelRun: ToolDefinition<Services> = {
   title: "Cancel a run",
   description: "Stops a run that is queued or at work. Its job and the job's later runs stay as they are.",
   inputSchema: z.strictObject({ run_id: z.string().min(1).max(100) }),
-  outputSchema: z.object({ run_id: z.string(), status: z.enum(RUN_STATUSES) }),
+  outputSchema: z.object({ run_id: z.string(), status: z.string() }),
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
   create: (_context, services) => ({
     run: async (args: { run_id: string }) => {

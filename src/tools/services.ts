@@ -1,6 +1,7 @@
 import type { Scope } from "../context/scopes.ts";
 import { NightshiftError } from "../errors.ts";
 import type { FactStore } from "../facts/store.ts";
+import type { Inbox } from "../inbox/item.ts";
 import type { Action, Job } from "../jobs/job.ts";
 import type { JobBook } from "../jobs/store.ts";
 import type { TranscriptStep } from "../runs/run.ts";
@@ -46,6 +47,8 @@ export interface Services {
   readonly runControl?: Pick<RunBook, "enqueue" | "backfill" | "cancel">;
   /** What became of telling a webhook of a run. */
   readonly deliveries?: DeliveryReader;
+  /** What the runs of the owner's jobs came to. No ghost has it. */
+  readonly inbox?: Inbox;
   readonly scheduler?: SchedulerFace;
   readonly now: () => number;
 }
@@ -54,8 +57,18 @@ export interface Services {
 const GRANTS = {
   "facts:read": ["recall", "list", "get"],
   "facts:write": ["save", "forget"],
-  "jobs:read": ["list", "get", "counts", "counters", "tokensSpent", "ofRun"],
-  "jobs:write": ["create", "update", "get", "counters", "enqueue", "backfill", "cancel"],
+  "jobs:read": ["list", "get", "counts", "counters", "tokensSpent", "ofRun", "unread"],
+  "jobs:write": [
+    "create",
+    "update",
+    "get",
+    "counters",
+    "enqueue",
+    "backfill",
+    "cancel",
+    "markRead",
+    "markRunRead",
+  ],
 } as const satisfies Record<Scope, readonly string[]>;
 
 /** The same store with the methods that `scopes` grant for what is in it (`room`); the others refuse. */

@@ -15,7 +15,7 @@ beforeAll(ensureBuilt, 120_000);
 describe("the built package", () => {
   it.each(CLIENTS)("serves over stdio, %s", async (kind) => {
     const client = await spawnStdio(kind, { data: await tempDir(), cli: BUILT_CLI });
-    expect(await client.listTools()).toHaveLength(19);
+    expect(await client.listTools()).toHaveLength(20);
     await client.call("save_fact", { fact: "Built and bundled." });
     const { structuredContent } = await client.call("recall_facts", { query: "bundle" });
     expect(structuredContent.facts).toMatchObject([{ fact: "Built and bundled." }]);

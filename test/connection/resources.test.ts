@@ -14,6 +14,9 @@ async function scripted(delayMs: number) {
 const schedule = async (client: AnyClient, args: Record<string, unknown> = DAILY): Promise<string> =>
   (await client.call("schedule_task", args)).structuredContent.job_id;
 
+const listed = async (client: AnyClient): Promise<string[]> =>
+  (await client.raw.listResources()).resources.map(({ uri }: { uri: string }) => uri);
+
 /** How the client says that something is absent: its words, without the URI. */
 async function refusal(client: AnyClient, uri: string): Promise<unknown> {
   const error = await client.raw.readResource({ uri }).catch((thrown: unknown) => thrown);
@@ -45,12 +48,11 @@ async function follow(kind: ClientKind, client: AnyClient, uris: readonly string
 describe.each(CLIENTS)("resources, %s", (kind) => {
   it("are the user's own jobs, runs and facts, read as the tools show them", async () => {
     const client = await spawnStdio(kind, { data: await tempDir() });
-    expect((await client.raw.listResources()).resources).toEqual([]);
+    expect(await listed(client)).toEqual(["inbox://"]);
     const jobId = await schedule(client);
     const { run_id } = (await client.call("run_job", { job_id: jobId })).structuredContent;
     const { fact_id } = (await client.call("save_fact", { fact: "Tea." })).structuredContent;
-    const { resources } = await client.raw.listResources();
-    expect(resources.map(({ uri }: { uri: string }) => uri)).toEqual([`job://${jobId}`, `run://${run_id}`]);
+    expect(await listed(client)).toEqual(["inbox://", `job://${jobId}`, `run://${run_id}`]);
     const read = async (uri: string) => {
       const { contents } = await client.raw.readResource({ uri });
       expect(contents).toMatchObject([{ uri, mimeType: "application/json" }]);
@@ -78,7 +80,7 @@ describe.each(CLIENTS)("resources, %s", (kind) => {
       const none = uri.replace(/[0-9a-z]{6}$/i, "zzzzzz");
       expect(await refusal(bob, uri), uri).toEqual(await refusal(bob, none));
     }
-    expect((await bob.raw.listResources()).resources).toEqual([]);
+    expect(await listed(bob)).toEqual(["inbox://"]);
     for (const odd of ["job://", "job://../x", `job://${jobId}%00`, "fact://%", "file:///etc/passwd"])
       expect(JSON.stringify(await refusal(bob, odd)), odd).toMatch(/not found/i);
   });

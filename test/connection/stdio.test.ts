@@ -25,6 +25,7 @@ describe.each(CLIENTS)("stdio, %s", (kind) => {
       "list_runs",
       "get_run",
       "cancel_run",
+      "inbox",
     ]);
     for (const tool of tools) {
       expect(tool.title, tool.name).toBeTruthy();

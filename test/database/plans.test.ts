@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Database, openDatabase } from "../../src/database/open.ts";
+import { openInbox } from "../../src/inbox/book.ts";
 import { openJobBook } from "../../src/jobs/book.ts";
 import { openRunBook } from "../../src/runs/book.ts";
 import { forgetOldRuns } from "../../src/runs/retention.ts";
@@ -93,6 +94,29 @@ describe("queries on a large jobs database", () => {
       const count = { keepRunsPerJob: 240, keepTranscriptsDays: 0, keepRunsDays: 0 };
       expect(await forgetOldRuns(db, count, now)).toMatchObject({ runs: 210 });
       expect(await forgetOldRuns(db, age, now)).toMatchObject({ runs: 240 });
+    });
+    expect(reads(plans)).toEqual([]);
+  });
+
+  it("end a run, put it into an inbox and read that by index alone", async () => {
+    const clock = () => now;
+    const { jobId } = await openJobBook(db, { userKey: "a", userId: "alice", clock }).create(newJob());
+    await openRunBook(db, { userKey: "a", clock }).enqueue(jobId);
+    const occurrences = createOccurrences(db, { retention: { days: 1, items: 1 } });
+    const options = { now, limit: 1, reach: { kinds: ALL_KINDS }, worker: worker("w1"), leaseMs: 1000 };
+    const runId = (await occurrences.claimDue(options))[0]?.run.runId ?? "none";
+    const usage = { input_tokens: 0, output_tokens: 0 };
+    const outcome = { status: "failed", output: null, error: null, transcript: [], usage } as const;
+    const inbox = openInbox(db, { userKey: "a", clock });
+    const plans = await plansOf(async () => {
+      expect(await occurrences.finish(runId, outcome, now)).toBe(true);
+      const { items } = await inbox.list({ unreadOnly: true });
+      expect(items).toHaveLength(1);
+      await inbox.list({ jobId });
+      await inbox.unread();
+      await inbox.markRead([items[0]?.itemId ?? ""]);
+      await inbox.markRunRead(runId);
+      await db.kysely.deleteFrom("runs").where("run_id", "=", "run_none").execute();
     });
     expect(reads(plans)).toEqual([]);
   });

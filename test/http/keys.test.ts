@@ -110,6 +110,7 @@ describe.each(ERAS)("scopes, %s era", (era) => {
       "get_job",
       "list_runs",
       "get_run",
+      "inbox",
     ]);
     const refused = [
       ["tools/call", { name: "recall_facts", arguments: { query: "tea" } }, "facts:read"],

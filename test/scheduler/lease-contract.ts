@@ -111,7 +111,10 @@ export function leaseContract(name: string, open: OpenBackend): void {
       const ended = await started();
       await runs.cancel(wanted);
       await occurrences.finish(ended, OUTCOME, START);
-      expect(await beat([wanted, foreign, ended])).toEqual({ cancel: [wanted], gone: [foreign, ended] });
+      expect(await beat([wanted, foreign, ended])).toEqual({
+        cancel: [{ runId: wanted, reason: null }],
+        gone: [foreign, ended],
+      });
       expect(await beat([])).toEqual({ cancel: [], gone: [] });
     });
   });

@@ -121,11 +121,12 @@ export function policyContract(name: string, open: OpenBackend): void {
       }
       expect(cancelling).toBe(2);
       const beat = { runIds: [runId], now: backend.clock(), leaseMs: 1000, worker: worker("w1") };
-      expect((await occurrences.heartbeat(beat)).cancel).toEqual([runId]);
+      const reason = expect.stringMatching(/newer run of this job took its place/);
+      expect((await occurrences.heartbeat(beat)).cancel).toEqual([{ runId, reason }]);
       await finish(first, { ...OK, status: "cancelled" });
       expect(await runs.get(runId)).toMatchObject({
         status: "cancelled",
-        statusReason: expect.stringMatching(/later occurrence took its place/),
+        statusReason: expect.stringMatching(/newer run of this job took its place/),
       });
       expect(minutes(await claim())).toEqual([3]);
       expect(await statuses()).toEqual(["cancelled", "running", "skipped"]);

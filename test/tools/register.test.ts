@@ -27,6 +27,7 @@ export function register(server, context) {
   server.registerResource("stolen", "job://stolen", {}, async (uri) => ({ contents: [{ uri: uri.href, text: "stolen" }] }));
   server.registerResource("page", new ResourceTemplate("notes://{day}", { list: undefined }), {},
     async (uri, { day }) => ({ contents: [{ uri: uri.href, text: "page " + day }] }));
+  server.registerPrompt("catch_me_up", { description: "Pretends." }, () => ({ messages: [] }));
   server.registerPrompt("greet", { description: "Greets.", argsSchema: z.object({ who: completable(z.string(), (text) => ["anna", "otto"].filter((n) => n.startsWith(text))) }) },
     ({ who }) => ({ messages: [{ role: "user", content: { type: "text", text: "Greet " + who } }] }));
 }`;
@@ -54,7 +55,7 @@ describe.each(CLIENTS)("a module's register(server, context), %s", (kind) => {
     expect((await client.call("save_fact", { fact: "Both work." })).structuredContent.status).toBe("saved");
 
     const { resources } = await client.raw.listResources();
-    expect(resources.map(({ uri }: { uri: string }) => uri)).toEqual(["notes://today"]);
+    expect(resources.map(({ uri }: { uri: string }) => uri)).toEqual(["inbox://", "notes://today"]);
     const templates = (await client.raw.listResourceTemplates()).resourceTemplates;
     expect(templates.map(({ uriTemplate }: { uriTemplate: string }) => uriTemplate)).toEqual([
       "job://{job_id}",
@@ -66,7 +67,11 @@ describe.each(CLIENTS)("a module's register(server, context), %s", (kind) => {
     expect(await read("notes://today")).toBe("notes of alice");
     expect(await read("notes://friday")).toBe("page friday");
     const { prompts } = await client.raw.listPrompts();
-    expect(prompts).toMatchObject([{ name: "greet" }]);
+    expect(prompts.map(({ name }: { name: string }) => name)).toEqual([
+      "catch_me_up",
+      "plan_schedule",
+      "greet",
+    ]);
     const { messages } = await client.raw.getPrompt({ name: "greet", arguments: { who: "anna" } });
     expect(messages[0].content.text).toBe("Greet anna");
     const { completion } = await client.raw.complete({
@@ -74,6 +79,11 @@ describe.each(CLIENTS)("a module's register(server, context), %s", (kind) => {
       argument: { name: "who", value: "o" },
     });
     expect(completion.values).toEqual(["otto"]);
+    const zone = await client.raw.complete({
+      ref: { type: "ref/prompt", name: "plan_schedule" },
+      argument: { name: "timezone", value: "europe/ber" },
+    });
+    expect(zone.completion.values).toEqual(["Europe/Berlin"]);
   });
 
   it("cannot take the place of what is ours: ours is listed once and called, and the log says so", async () => {
@@ -83,6 +93,7 @@ describe.each(CLIENTS)("a module's register(server, context), %s", (kind) => {
     expect(names.filter((name) => name === "whoami")).toHaveLength(1);
     expect((await client.call("whoami")).structuredContent).toMatchObject({ user_id: "alice" });
     await expect(client.raw.readResource({ uri: "job://stolen" })).rejects.toThrow(/not found/i);
+    expect((await client.raw.getPrompt({ name: "catch_me_up" })).messages).not.toEqual([]);
     await client.listTools();
     const warned = await eventually(async () => client.stderr().match(/the name of a built-in one/g));
     expect(warned).toHaveLength(1);

@@ -173,7 +173,8 @@ describe("a job that is due while it runs", () => {
     const first = await endedRun(context, job_id);
     expect(first).toMatchObject({
       status: "cancelled",
-      status_reason: expect.stringMatching(/cancel_other/),
+      status_reason: "A newer run of this job took its place (overlap: cancel_other).",
+      failure: { message: "A newer run of this job took its place (overlap: cancel_other)." },
     });
     expect(first.execution_time_seconds).toBeLessThan(5);
     const statuses = async () =>

@@ -95,6 +95,11 @@ describe("every built-in tool", () => {
     await drive("get_job", { job_id });
     expect(await drive("run_job", { job_id, wait: true })).toMatchObject({ status: "succeeded" });
     await drive("list_runs", { job_id, limit: 1 });
+    const { items, unread } = await drive("inbox", { limit: 1 });
+    expect(items).toMatchObject([
+      { kind: "result", job_id, status: "succeeded", output: "Done.", read: false },
+    ]);
+    expect(unread).toBe(0);
     await drive("cancel_job", { job_id });
 
     const { job_id: other } = await ask(context, "schedule_task", { tool: { name: "whoami" }, ...LATER });

@@ -41,6 +41,8 @@ export const runJob: ToolDefinition<Services> = {
       const run = await need(services.runControl, "runs").enqueue(args.job_id, overlap);
       if (args.wait) {
         const ended = showRun(await untilEnded(run, services, call));
+        // Who waited for it has it here.
+        await services.inbox?.markRunRead(run.runId);
         return answer(ended, tellRun(ended));
       }
       services.scheduler?.wake();

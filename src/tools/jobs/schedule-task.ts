@@ -56,7 +56,7 @@ export const scheduleTask: ToolDefinition<Services> = {
       const notes = [...(scheduler.caveat ? [scheduler.caveat] : []), ...prepared.warnings];
       const text = [
         `Scheduled as ${job.jobId}. It runs ${shown.after ? `whenever a run of ${shown.after} succeeded` : `at ${shown.next_runs.join(", then ")} (${timezone})`}.`,
-        `It runs as ${shown.ghost_session_id}, which has no access to this user's memory. Read what came of it with list_runs and get_run.`,
+        `It runs as ${shown.ghost_session_id}, which has no access to this user's memory. What it comes to is in the inbox; list_runs and get_run have every run.`,
         ...notes,
       ].join("\n");
       return answer({ ...shown, ...(notes.length > 0 && { note: notes.join("\n") }) }, text);

@@ -1,5 +1,6 @@
 import type { ServerResponse } from "node:http";
 import type { House } from "../../connection/connection.ts";
+import { promptScope } from "../../connection/prompts.ts";
 import { resourceScope } from "../../connection/resources.ts";
 import type { Scope } from "../../context/scopes.ts";
 import { refuse } from "./answers.ts";
@@ -39,6 +40,7 @@ export function missingScope(house: House, proof: Proof, body: unknown): Scope |
   const { name, uri } = params ?? {};
   if (method === "tools/call" && typeof name === "string")
     needed = house.catalog.definitions.get(name)?.scope;
+  if (method === "prompts/get") needed = promptScope(name);
   if ((method === "resources/read" || method === "resources/subscribe") && typeof uri === "string")
     needed = resourceScope(uri);
   return needed && !proof.scopes.includes(needed) ? needed : undefined;

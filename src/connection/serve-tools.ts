@@ -1,0 +1,69 @@
+import { setImmediate } from "node:timers/promises";
+import {
+  type McpServer,
+  ProtocolError,
+  ProtocolErrorCode,
+  type ServerContext,
+} from "@modelcontextprotocol/server";
+import type { ServerParts, SetHandler, Theirs } from "./handlers.ts";
+
+export function setToolHandlers(
+  set: SetHandler,
+  server: McpServer,
+  { toolkit, log }: ServerParts,
+  theirs: Theirs,
+): void {
+  const told = new Set<string>();
+  set("tools/list", async (request, context) => {
+    const more = (await theirs.get("tools/list")?.(request, context)) as
+      | { tools: { name: string }[] }
+      | undefined;
+    // Ours win: a module's tool with the name of one of ours is neither shown nor called.
+    const others = (more?.tools ?? []).filter(({ name }) => {
+      const isTaken = toolkit.has(name);
+      if (isTaken && !told.has(name))
+        log.warn({ tool: name }, "a module registers a tool with the name of a built-in one: it is left out");
+      told.add(name);
+      return !isTaken;
+    });
+    return { tools: others.length > 0 ? [...toolkit.list(), ...others] : toolkit.list() };
+  });
+  set("tools/call", async (request, context) => {
+    const { name, arguments: args } = request.params as { name: string; arguments?: unknown };
+    if (!toolkit.has(name)) {
+      const handOn = theirs.get("tools/call");
+      if (handOn) return handOn(request, context);
+      const names = toolkit.list().map((tool) => tool.name);
+      throw new ProtocolError(
+        ProtocolErrorCode.InvalidParams,
+        `Tool ${String(name).slice(0, 100)} not found. Tools: ${names.join(", ")}`,
+      );
+    }
+    const progress = progressOf(context);
+    const result = await toolkit.call(name, args, { signal: context.mcpReq.signal, progress: progress.tell });
+    await progress.sent();
+    return server.server.projectCallToolResult(result as never, toolkit.outputSchema(name));
+  });
+}
+
+/** Progress goes to the caller that asked for it, under its own token, and to nobody else. */
+function progressOf(context: ServerContext) {
+  const progressToken = context.mcpReq._meta?.progressToken;
+  let last: Promise<unknown> | undefined;
+  return {
+    tell(progress: number, total?: number, message?: string) {
+      if (progressToken === undefined) return;
+      const params = { progressToken, progress, ...(total && { total }), ...(message && { message }) };
+      last = context.mcpReq.notify({ method: "notifications/progress", params }).catch(() => {});
+    },
+    /**
+     * Resolves when all of it is on its way, a turn ahead of the result: clients stop listening with the result, and
+     * hear it first when both arrive in one piece.
+     */
+    async sent() {
+      if (!last) return;
+      await last;
+      await setImmediate();
+    },
+  };
+}

@@ -1,0 +1,60 @@
+import type { EndStatus } from "../runs/run.ts";
+
+/** `warning`: its job fails again and again. `paused`: so often that it was paused. */
+export const ITEM_KINDS = ["result", "warning", "paused"] as const;
+export type ItemKind = (typeof ITEM_KINDS)[number];
+
+/** The one resource of a user's inbox. */
+export const INBOX_URI = "inbox://";
+
+/** What a run of a user's job came to. Times are epoch ms. */
+export interface InboxItem {
+  readonly itemId: string;
+  readonly kind: ItemKind;
+  readonly jobId: string;
+  readonly jobName: string | null;
+  /** Null when the run is no longer kept: what it said went with it. */
+  readonly runId: string | null;
+  readonly status: EndStatus;
+  /** A sentence about the job, beside what the run says. */
+  readonly note: string | null;
+  /** The start of what the run said, at most MAX_ITEM_CHARS. */
+  readonly output: string | null;
+  /** Why the run did not succeed, as long at most. */
+  readonly failure: string | null;
+  readonly createdAt: number;
+  readonly readAt: number | null;
+}
+
+/** Characters of one item's output: a page of items is read at once, and get_run has the rest. */
+export const MAX_ITEM_CHARS = 2_000;
+
+export interface InboxPage {
+  readonly items: readonly InboxItem[];
+  readonly nextCursor?: string;
+}
+
+/** One user's inbox; no method takes a user. */
+export interface Inbox {
+  /** Newest first. An unknown `jobId` is an empty list. Rejects with CURSOR_INVALID. */
+  list(options?: {
+    unreadOnly?: boolean;
+    jobId?: string;
+    limit?: number;
+    cursor?: string;
+  }): Promise<InboxPage>;
+  /** How many items are unread. */
+  unread(): Promise<number>;
+  /** Resolves to how many of them were unread. What is absent or somebody else's is passed over. */
+  markRead(itemIds: readonly string[]): Promise<number>;
+  /** The same for the result of one run. A warning or a pause stays unread: it is about more than the run. */
+  markRunRead(runId: string): Promise<number>;
+}
+
+/** How long items are kept, and how many of one user. */
+export interface Retention {
+  readonly days: number;
+  readonly items: number;
+}
+
+export const DEFAULT_RETENTION: Retention = Object.freeze({ days: 30, items: 1_000 });

@@ -1,0 +1,8 @@
+import { openPostgresBackend, openSqliteBackend } from "../database/temporary.ts";
+import { inboxContract } from "./contract.ts";
+import { keepingContract } from "./keeping-contract.ts";
+
+inboxContract("sqlite", openSqliteBackend);
+inboxContract("Postgres", openPostgresBackend);
+keepingContract("sqlite", openSqliteBackend);
+keepingContract("Postgres", openPostgresBackend);

@@ -1,0 +1,51 @@
+import { openInbox } from "../../src/inbox/book.ts";
+import { openJobBook } from "../../src/jobs/book.ts";
+import { DEFAULT_POLICY, type Policy } from "../../src/jobs/policy.ts";
+import { openRunBook } from "../../src/runs/book.ts";
+import type { Delivered } from "../../src/runs/end.ts";
+import type { EndStatus, Outcome } from "../../src/runs/run.ts";
+import { createOccurrences } from "../../src/scheduler/ledger.ts";
+import { ALL_KINDS, type Backend, newJob, START, worker } from "../database/temporary.ts";
+
+export const DAY = 86_400_000;
+const RETENTION = { days: 30, items: 5 };
+
+export const end = (status: EndStatus, change: Partial<Outcome> = {}): Outcome => ({
+  status,
+  output: status === "succeeded" ? "It rained." : null,
+  error: status === "succeeded" ? null : { code: "TOOL_FAILED", message: "The printer is on fire." },
+  transcript: [],
+  usage: { input_tokens: 0, output_tokens: 0 },
+  ...change,
+});
+
+export const say = (output: string) => end("succeeded", { output });
+
+/** Alice's jobs, runs and inbox, and a scheduler whose inboxes hold five items. */
+export function openDesk({ db, clock }: Backend) {
+  const jobs = openJobBook(db, { userKey: "a", userId: "alice", clock });
+  const runs = openRunBook(db, { userKey: "a", clock });
+  const inbox = openInbox(db, { userKey: "a", clock });
+  const told: Delivered[] = [];
+  const occurrences = createOccurrences(db, { retention: RETENTION, onDelivered: (one) => told.push(one) });
+  /** Runs by hand alone: nothing is due within a year. */
+  const add = (policy: Partial<Policy> = {}, name: string | null = null) =>
+    jobs.create(newJob({ name, nextRunAt: START + 365 * DAY, policy: { ...DEFAULT_POLICY, ...policy } }));
+  const claim = async () => {
+    const options = { now: clock(), limit: 1, reach: { kinds: ALL_KINDS }, worker: worker("w1") };
+    const [claimed] = await occurrences.claimDue({ ...options, leaseMs: 3_600_000 });
+    if (!claimed) throw new Error("there is nothing to claim");
+    return claimed.run.runId;
+  };
+  /** A run of the job, by hand and to its end. */
+  const runOnce = async (jobId: string, outcome: Outcome) => {
+    await runs.enqueue(jobId);
+    const runId = await claim();
+    if (!(await occurrences.finish(runId, outcome, clock()))) throw new Error("it had ended");
+    return runId;
+  };
+  const texts = async (options = {}) => (await inbox.list(options)).items.map(({ output }) => output);
+  return { jobs, runs, inbox, occurrences, told, add, claim, runOnce, texts };
+}
+
+export type Desk = ReturnType<typeof openDesk>;

@@ -1,0 +1,165 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { openInbox } from "../../src/inbox/book.ts";
+import { MAX_ITEM_CHARS } from "../../src/inbox/item.ts";
+import { openJobBook } from "../../src/jobs/book.ts";
+import { openRunBook } from "../../src/runs/book.ts";
+import { createOccurrences } from "../../src/scheduler/ledger.ts";
+import { type Backend, newJob, type OpenBackend, START } from "../database/temporary.ts";
+import { DAY, type Desk, end, openDesk, say } from "./desk.ts";
+
+const MINUTE = 60_000;
+
+/** How every inbox is read, and how long it keeps what is in it. */
+export function keepingContract(name: string, open: OpenBackend): void {
+  describe(`items kept in ${name}`, () => {
+    let desk: Desk;
+    let backend: Backend;
+
+    beforeEach(async () => {
+      backend = await open();
+      desk = openDesk(backend);
+    });
+    afterEach(() => backend.close());
+
+    it("is read a page at a time, newest first, while it is marked as read", async () => {
+      const { inbox, add, runOnce, texts } = desk;
+      const { jobId } = await add();
+      for (const word of ["one", "two", "three", "four", "five"]) {
+        await runOnce(jobId, say(word));
+        backend.pass(1);
+      }
+      const seen: (string | null)[] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await inbox.list({ unreadOnly: true, limit: 2, ...(cursor && { cursor }) });
+        seen.push(...page.items.map(({ output }) => output));
+        expect(await inbox.markRead(page.items.map(({ itemId }) => itemId))).toBe(page.items.length);
+        cursor = page.nextCursor;
+      } while (cursor);
+      expect(seen).toEqual(["five", "four", "three", "two", "one"]);
+      expect(await inbox.unread()).toBe(0);
+      expect(await texts({ unreadOnly: true })).toEqual([]);
+      expect(await texts()).toEqual(seen);
+      const { nextCursor = "" } = await inbox.list({ limit: 1 });
+      for (const other of [{ unreadOnly: true }, { jobId }])
+        await expect(inbox.list({ ...other, cursor: nextCursor })).rejects.toMatchObject({
+          code: "CURSOR_INVALID",
+        });
+    });
+
+    it("remembers when an item was first read", async () => {
+      const { inbox, add, runOnce } = desk;
+      const runId = await runOnce((await add()).jobId, end("succeeded"));
+      backend.pass(MINUTE);
+      expect(await inbox.markRunRead(runId)).toBe(1);
+      backend.pass(MINUTE);
+      expect(await inbox.markRunRead(runId)).toBe(0);
+      const { items } = await inbox.list();
+      expect(items[0]?.readAt).toBe(START + MINUTE);
+      expect(await inbox.markRead([])).toBe(0);
+    });
+
+    it("leaves a warning unread when only its run was read", async () => {
+      const { inbox, add, runOnce } = desk;
+      const { jobId } = await add();
+      await runOnce(jobId, end("failed"));
+      const runId = await runOnce(jobId, end("failed"));
+      expect(await inbox.markRunRead(runId)).toBe(0);
+      expect(await inbox.unread()).toBe(2);
+    });
+
+    it("shows the start of a long output", async () => {
+      const { add, runOnce, texts } = desk;
+      await runOnce((await add()).jobId, say("x".repeat(200_000)));
+      await runOnce((await add()).jobId, say("y".repeat(MAX_ITEM_CHARS)));
+      const [short, long] = await texts();
+      expect(short).toBe("y".repeat(MAX_ITEM_CHARS));
+      expect(long?.slice(0, MAX_ITEM_CHARS)).toBe("x".repeat(MAX_ITEM_CHARS));
+      expect(long?.slice(MAX_ITEM_CHARS)).toMatch(/^… \[cut; get_run has all of it\]$/);
+    });
+
+    it("keeps an item whose run is deleted, without its words", async () => {
+      const { inbox, add, runOnce } = desk;
+      const { jobId } = await add({}, "Weather");
+      const runId = await runOnce(jobId, end("succeeded"));
+      await backend.db.kysely.deleteFrom("runs").where("run_id", "=", runId).execute();
+      expect((await inbox.list()).items).toMatchObject([
+        { jobId, jobName: "Weather", runId: null, status: "succeeded", output: null, failure: null },
+      ]);
+    });
+
+    it("drops what is too old when something new comes, a little at a time", async () => {
+      const { runs, add, claim, texts } = desk;
+      const { jobId } = await add();
+      const other = createOccurrences(backend.db, { retention: { days: 3650, items: 1_000 } });
+      for (let i = 0; i < 15; i++) {
+        await runs.enqueue(jobId);
+        await other.finish(await claim(), say(`old ${i}`), backend.clock());
+        backend.pass(1);
+      }
+      backend.pass(30 * DAY - 5);
+      const kept = createOccurrences(backend.db, { retention: { days: 30, items: 1_000 } });
+      await runs.enqueue(jobId);
+      await kept.finish(await claim(), say("new"), backend.clock());
+      expect(await texts({ limit: 100 })).toEqual(["new", "old 14", "old 13", "old 12", "old 11", "old 10"]);
+    });
+
+    it("holds so many: the oldest that was read goes first, then the oldest", async () => {
+      const { inbox, add, runOnce, texts } = desk;
+      const { jobId } = await add();
+      const one = async (word: string) => {
+        await runOnce(jobId, say(word));
+        backend.pass(1);
+      };
+      for (const word of ["1", "2", "3", "4", "5"]) await one(word);
+      const { items } = await inbox.list();
+      await inbox.markRead(
+        items.filter(({ output }) => output === "3" || output === "4").map(({ itemId }) => itemId),
+      );
+      await one("6");
+      expect(await texts()).toEqual(["6", "5", "4", "2", "1"]);
+      await one("7");
+      expect(await texts()).toEqual(["7", "6", "5", "2", "1"]);
+      await one("8");
+      expect(await texts()).toEqual(["8", "7", "6", "5", "2"]);
+    });
+
+    it("is not touched by what another user gets", async () => {
+      const { occurrences, add, claim, runOnce, texts } = desk;
+      await runOnce((await add()).jobId, say("mine"));
+      const bobs = openJobBook(backend.db, { userKey: "b", userId: "bob", clock: backend.clock });
+      const { jobId } = await bobs.create(newJob());
+      const bob = openRunBook(backend.db, { userKey: "b", clock: backend.clock });
+      for (let i = 0; i < 7; i++) {
+        await bob.enqueue(jobId);
+        await occurrences.finish(await claim(), say(String(i)), backend.clock());
+        backend.pass(1);
+      }
+      expect(await texts()).toEqual(["mine"]);
+      expect((await openInbox(backend.db, { userKey: "b", clock: backend.clock }).list()).items).toHaveLength(
+        5,
+      );
+    });
+
+    it("gets an item and the run its end together: neither without the other", async () => {
+      const { jobs, runs, inbox, occurrences, told, add, claim } = desk;
+      const { jobId } = await add();
+      await runs.enqueue(jobId);
+      const runId = await claim();
+      // In its way: one run has one item.
+      const before = { item_id: "item_0", user_key: "a", kind: "result", status: "failed" } as const;
+      const times = { created_at: START, read_at: null, note: null };
+      await backend.db.kysely
+        .insertInto("inbox")
+        .values({ ...before, ...times, run_id: runId, job_id: jobId })
+        .execute();
+      await expect(occurrences.finish(runId, end("failed"), START)).rejects.toThrow();
+      expect(await runs.get(runId)).toMatchObject({ status: "running", finishedAt: null });
+      expect((await jobs.counters([jobId])).get(jobId)?.runsFailed).toBe(0);
+      expect(told).toEqual([]);
+      await backend.db.kysely.deleteFrom("inbox").execute();
+      expect(await occurrences.finish(runId, end("failed"), START)).toBe(true);
+      expect((await inbox.list()).items).toMatchObject([{ runId }]);
+    });
+  });
+}
