@@ -6,6 +6,7 @@ import { type House, type OpenContext, openContext } from "./connection/connecti
 import { localPrincipal } from "./connection/identity.ts";
 import { type UserContext, userKeyOf } from "./context/user-context.ts";
 import type { Database } from "./database/open.ts";
+import { NightshiftError } from "./errors.ts";
 import { createEvents, createStepFeed, type JoinableEvents } from "./events.ts";
 import type { FactBackend, FactStore } from "./facts/store.ts";
 import { describeGhosts } from "./ghost/describe.ts";

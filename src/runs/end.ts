@@ -81,9 +81,12 @@ export async function endRun(
   if (!next.includes(outcome.status)) return false;
   const row = await trx
     .selectFrom("runs")
-    .selectAll()
-    .where("run_id", "=", runId)
-    .where("status", "=", from)
+    .innerJoin("jobs", "jobs.job_id", "runs.job_id")
+    .leftJoin("webhooks", "webhooks.user_key", "runs.user_key")
+    .selectAll("runs")
+    .select(["jobs.webhook_url as job_webhook", "webhooks.url as user_webhook"])
+    .where("runs.run_id", "=", runId)
+    .where("runs.status", "=", from)
     .executeTakeFirst();
   if (!row) return false;
   const ended = trx
@@ -96,8 +99,9 @@ export async function endRun(
     await later(trx, trx.insertInto("transcripts").values({ run_id: runId, steps }));
   }
   const { isRetried, notice } = await settle(trx, row, outcome, now, releases);
-  if (!isRetried && (await deliver(trx, row, outcome, { notice, retention, now })))
-    onDelivered?.(deliveredOf(row, outcome));
+  // Told once, of the last attempt.
+  if (isRetried) return true;
+  if (await deliver(trx, row, outcome, { notice, retention, now })) onDelivered?.(deliveredOf(row, outcome));
   await queueDeliveries(trx, row, outcome, now);
   return true;
 }

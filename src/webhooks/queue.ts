@@ -4,27 +4,27 @@ import type { DeliveryRow, RunRow, Tables } from "../database/schema.ts";
 import type { Outcome } from "../runs/run.ts";
 import { ensureWebhook } from "./secret.ts";
 
+/** The row of a run as it was before its end, with the webhooks that may hear of it. */
+export interface RunWithWebhooks extends RunRow {
+  readonly job_webhook: string | null;
+  readonly user_webhook: string | null;
+}
+
 /**
  * Has the end of a run told to the webhooks of its job and its user, in the transaction that writes the end: no crash
- * parts the two. `run` is the row as it was before. Of a run that never started, was skipped, or said in its job's own
- * word for it that there is nothing to tell, nobody is told.
+ * parts the two. Of a run that never started, was skipped, or said in its job's own word for it that there is nothing to
+ * tell, nobody is told.
  */
 export async function queueDeliveries(
   trx: Transaction<Tables>,
-  run: RunRow,
+  run: RunWithWebhooks,
   { status, silent = false }: Pick<Outcome, "status" | "silent">,
   now: number,
 ): Promise<void> {
   if (run.status !== "running" || status === "skipped" || silent) return;
-  const found = await trx
-    .selectFrom("jobs")
-    .leftJoin("webhooks", "webhooks.user_key", "jobs.user_key")
-    .select(["jobs.webhook_url", "webhooks.url"])
-    .where("jobs.job_id", "=", run.job_id)
-    .executeTakeFirst();
   const targets: DeliveryRow["target"][] = [];
-  if (found?.webhook_url) targets.push("job");
-  if (found?.url && found.url !== found.webhook_url) targets.push("user");
+  if (run.job_webhook) targets.push("job");
+  if (run.user_webhook && run.user_webhook !== run.job_webhook) targets.push("user");
   if (targets.length === 0) return;
   await trx
     .insertInto("deliveries")

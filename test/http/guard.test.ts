@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import { tempDir } from "../harness.ts";
 import { bearer, ERAS, INITIALIZE, modernRequest, openAgent, openCaller, send } from "./caller.ts";
-import { cli, serve, serveChild } from "./harness.ts";
+import { cli, LEGACY, MODERN, serve, serveChild } from "./harness.ts";
 
 const ROUTES = [
   ["GET", "/mcp"],
@@ -164,6 +164,18 @@ describe("errors", () => {
         expect([-32_602, -32_603]).toContain(messages.at(-1).error.code);
         expect(text).not.toContain("zzz");
       }
+    }
+    expect(server.lines.filter(({ level }) => Number(level) >= 50)).toEqual([]);
+  });
+
+  it("are the caller's where there is no body, whatever the headers say", async () => {
+    const server = await serve();
+    const headers = { ...bearer(await server.key("bob")), "content-type": "application/json" };
+    for (const version of [MODERN, LEGACY, "2099-01-01", "odd"]) {
+      const { status } = await send(openAgent(), server.url, {
+        headers: { ...headers, "mcp-protocol-version": version, "mcp-method": "tools/list" },
+      });
+      expect([400, 404, 406], version).toContain(status);
     }
     expect(server.lines.filter(({ level }) => Number(level) >= 50)).toEqual([]);
   });

@@ -44,7 +44,7 @@ export function createModern(house: House): Modern {
           house.log.debug({ reason: error.message }, "a request was answered with an error"),
       });
       try {
-        const request = toWebRequest(req, signal, hasModules);
+        const request = toWebRequest(req, signal, hasModules || body === undefined);
         const response = await handler.fetch(request, { parsedBody: body });
         // A stream of changes lives on without tools.
         if ((body as { method?: unknown } | undefined)?.method === "subscriptions/listen") await dispose();

@@ -110,7 +110,7 @@ export function createSessions(parts: {
       session.lastUsedAt = now();
     });
     session.atWork.hold(exchange);
-    const request = toWebRequest(req, session.signal, hasModules);
+    const request = toWebRequest(req, session.signal, hasModules || body === undefined);
     await sendResponse(await session.transport.handleRequest(request, { parsedBody: body }), res);
   };
 

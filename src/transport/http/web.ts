@@ -8,8 +8,9 @@ import type { McpServer } from "@modelcontextprotocol/server";
 const JSON_HEADERS = { "content-type": "application/json" };
 
 /**
- * The request for the SDK's transports, without its body, which was read and parsed already. `whole`: for modules,
- * whose handlers may ask for any of it; the SDK itself reads the method and single headers.
+ * The request for the SDK's transports, without its body, which was read already. `whole`: for modules, whose handlers
+ * may ask for any of it, and where there was no JSON, which the SDK looks for itself; else it reads the method and
+ * single headers.
  */
 export function toWebRequest(req: IncomingMessage, signal: AbortSignal, whole: boolean): Request {
   const { method = "", headers } = req;
