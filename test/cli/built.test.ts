@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { peopleTools } from "../../src/tools/for-people.ts";
 import { BUILT_CLI, ensureBuilt } from "../built.ts";
 import { CLIENTS, eventually, ROOT, spawnStdio, tempDir } from "../harness.ts";
 import { connect, HTTP_CLIENTS } from "../http/clients.ts";
@@ -15,7 +16,7 @@ beforeAll(ensureBuilt, 120_000);
 describe("the built package", () => {
   it.each(CLIENTS)("serves over stdio, %s", async (kind) => {
     const client = await spawnStdio(kind, { data: await tempDir(), cli: BUILT_CLI });
-    expect(await client.listTools()).toHaveLength(20);
+    expect(await client.listTools()).toHaveLength(peopleTools.length);
     await client.call("save_fact", { fact: "Built and bundled." });
     const { structuredContent } = await client.call("recall_facts", { query: "bundle" });
     expect(structuredContent.facts).toMatchObject([{ fact: "Built and bundled." }]);
@@ -24,7 +25,7 @@ describe("the built package", () => {
   it.each(HTTP_CLIENTS)("serves over HTTP, %s", async (kind) => {
     const server = await serveChild({ cli: BUILT_CLI, args: ["--sse"] });
     const client = await connect(kind, server);
-    expect(await client.listTools()).toHaveLength(19);
+    expect(await client.listTools()).toHaveLength(peopleTools.length);
     expect((await client.call("whoami")).structuredContent).toMatchObject({ entity_type: "api" });
     expect(await server.stop()).toBe(0);
   });
