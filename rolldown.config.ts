@@ -6,6 +6,7 @@ const external = [
   "@keyv/sqlite",
   "@keyv/postgres",
   "pg",
+  "pg-boss",
   "sqlite3",
   "bree",
   "snowball-stemmers",

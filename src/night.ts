@@ -16,8 +16,8 @@ import { isEnded } from "./runs/run.ts";
 import type { RunBook } from "./runs/store.ts";
 import { openThreads } from "./scheduler/bree.ts";
 import { type Clock, createClock } from "./scheduler/clock.ts";
-import { createOccurrences } from "./scheduler/ledger.ts";
-import type { Reach, Worker } from "./scheduler/occurrences.ts";
+import { createOccurrences, type LedgerOptions } from "./scheduler/ledger.ts";
+import type { Occurrences, Reach, Worker } from "./scheduler/occurrences.ts";
 import type { UpstreamConfig } from "./upstream/config.ts";
 import { openUpstreams } from "./upstream/open.ts";
 import { wayOf } from "./webhooks/attempt.ts";
@@ -51,7 +51,7 @@ export async function openNight(
 ): Promise<Night> {
   const { config, log, now, folderBook, onlyUserKey } = parts;
   const reach: Reach = { kinds: reachableKinds(config), ...(onlyUserKey && { userKey: onlyUserKey }) };
-  const { clock, threads, webhooks } = await openClock(parts, reach, config.spareThreads);
+  const { clock, threads, webhooks, closeOccurrences } = await openClock(parts, reach, config.spareThreads);
   await clock.start();
   const retention = startRetention(await parts.database(), { keep: config, log, now });
   webhooks.start();
@@ -65,6 +65,7 @@ export async function openNight(
       await clock.stop({ graceMs: 5_000 });
       await threads.close();
       await webhooks.stop();
+      await closeOccurrences();
     },
   };
 }
@@ -99,7 +100,7 @@ function reachableKinds({ model, jobsDir }: Config): Action["kind"][] {
 async function openClock(parts: NightParts, reach: Reach, spare: number) {
   const { config, log, now, events, openRuns, upstreams } = parts;
   const database = await parts.database();
-  const occurrences = createOccurrences(database, {
+  const { occurrences, closeOccurrences } = await openOccurrences(database, reach, parts, {
     retention: { days: config.inboxDays, items: config.inboxItems },
     onDelivered: ({ userKey, ...ended }) => {
       try {
@@ -172,7 +173,21 @@ async function openClock(parts: NightParts, reach: Reach, spare: number) {
       webhooks.wake();
     },
   });
-  return { clock, threads, webhooks };
+  return { clock, threads, webhooks, closeOccurrences };
+}
+
+/** One database for several nodes: pg-boss hands out what is due. One user's own process finds it in the ledger. */
+async function openOccurrences(
+  database: Database,
+  { userKey, runId }: Reach,
+  { config, log }: NightParts,
+  options: LedgerOptions,
+): Promise<{ occurrences: Occurrences; closeOccurrences: () => Promise<void> }> {
+  if (!config.databaseUrl || userKey !== undefined || runId !== undefined)
+    return { occurrences: createOccurrences(database, options), closeOccurrences: async () => {} };
+  const { openPgBoss } = await import("./scheduler/pg-boss.ts");
+  const occurrences = await openPgBoss(database, { ...options, log });
+  return { occurrences, closeOccurrences: occurrences.close };
 }
 
 async function watchJobs(

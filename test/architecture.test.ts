@@ -159,6 +159,7 @@ describe("imports", () => {
       "node:sqlite": ["database"],
       kysely: ["database"],
       pg: ["database", "facts"],
+      "pg-boss": ["scheduler"],
       bree: ["scheduler"],
       pino: ["log"],
       ai: ["model"],

@@ -162,6 +162,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     "create index inbox_of_user on inbox (user_key, item_id)",
     "create index inbox_unread on inbox (user_key, item_id) where read_at is null",
     "create unique index inbox_of_run on inbox (run_id) where run_id is not null",
+    "alter table runs add column ticket text",
   ],
 ];
 

@@ -21,6 +21,8 @@ export interface Database {
   ): Promise<T>;
   /** A number that changes soon after another process has committed. Costs microseconds. */
   dataVersion(): number;
+  /** Calls `listener` when another process has committed; absent where nobody says so. Returns what ends it. */
+  onWrite?(listener: () => void): () => void;
   /** Rejects with DATA_UNAVAILABLE while the database cannot be read. */
   ping(): Promise<void>;
   /** To the other processes that have it open; absent where they don't hear of each other. */
@@ -54,7 +56,7 @@ export interface TransactOptions {
 
 /** Keeps other transactions off a user's rows until this one ends. Where there is one writer they are its own. */
 export interface UserLocks {
-  /** Waits for it. Only by a transaction that has none yet: else two may wait for each other. */
+  /** Waits for it. Only by a transaction that has none yet, or none of a later key: else two may wait for each other. */
   take(userKey: string): Promise<void>;
   /** False when another transaction has it. */
   tryTake(userKey: string): Promise<boolean>;

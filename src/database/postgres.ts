@@ -51,6 +51,11 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     await kysely.executeQuery(raw(sql, [channels.wire, messages]));
   });
   let version = 0;
+  const listeners = new Set<() => void>();
+  const changed = () => {
+    version++;
+    for (const listener of listeners) listener();
+  };
   let deafAt = 0;
   const openedAt = performance.now();
   try {
@@ -64,14 +69,14 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
       channels: Object.values(channels),
       hear: (channel, message) => {
         if (channel === channels.wire) wire.hear(message);
-        else if (message !== self) version++;
+        else if (message !== self) changed();
       },
       onDeaf: () => {
         version++;
         deafAt = clock();
       },
       onBack: () => {
-        version++;
+        changed();
         wire.onGap(deafAt);
       },
     }).catch((error: unknown) => {
@@ -85,6 +90,10 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
         const deafMs = listening.deafSince === null ? 0 : now - listening.deafSince;
         if (deafMs > DEAF_LOOK_MS) version++;
         return version + Math.floor((now - openedAt) / SLOW_LOOK_MS);
+      },
+      onWrite: (listener) => {
+        listeners.add(listener);
+        return () => void listeners.delete(listener);
       },
       ping: async () => {
         await kysely.executeQuery(raw("select 1"));
@@ -119,7 +128,7 @@ const key = (name: string): string => `hashtextextended(${name}, 0)`;
 /**
  * READ COMMITTED, and a lock for each user, held until the transaction ends. One that is not of a single user holds
  * off all others. No circle of waiting is possible: everybody's lock comes first, then a user's, and whoever takes
- * further users takes them only if they are free.
+ * further users takes them only if they are free, or all of them in the order of their keys.
  */
 function transactions(
   kysely: Database["kysely"],

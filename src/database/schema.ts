@@ -60,6 +60,8 @@ export interface RunRow {
   worker_id: string | null;
   host: string | null;
   pid: number | null;
+  /** What the queue knew it by when it was started; null where no queue hands out the work. */
+  ticket: string | null;
   attempt: number;
   coalesced: number;
   created_at: number;

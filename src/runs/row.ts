@@ -109,6 +109,7 @@ export function newRunRow(job: Job, seed: RunSeed, now: number): RunRow {
     worker_id: null,
     host: null,
     pid: null,
+    ticket: null,
     attempt,
     coalesced,
     created_at: now,

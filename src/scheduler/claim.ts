@@ -10,7 +10,7 @@ import { type Standing, standingOf } from "../runs/place.ts";
 import { readDetail, readRun } from "../runs/row.ts";
 import type { Run } from "../runs/run.ts";
 import { lineUp } from "../runs/turns.ts";
-import { type DueItem, findDue } from "./due.ts";
+import { type DueItem, type FindDue, findDue } from "./due.ts";
 import { takeOccurrence, UNREADABLE } from "./occurrence.ts";
 import type { Claimed, Reach, Worker } from "./occurrences.ts";
 
@@ -22,6 +22,8 @@ export interface ClaimOptions {
   readonly leaseMs: number;
   /** Runs of one user in a day; what is beyond is recorded as skipped. Default 0, no limit. */
   readonly maxRunsPerDay?: number;
+  /** What the queue knows the item by that is being taken. */
+  readonly ticket?: string;
 }
 
 export interface Claims {
@@ -30,6 +32,10 @@ export interface Claims {
   readonly refused: readonly Run[];
   /** True when runs at work were told to stop. */
   readonly isCancelling: boolean;
+  /** Of the claimed runs, by id: what the queue knows them by. */
+  readonly tickets: ReadonlyMap<string, string>;
+  /** See Due. */
+  readonly again: boolean;
 }
 
 /** See Occurrences.claimDue. Everything it decides on is read in the transaction that writes it. */
@@ -37,28 +43,37 @@ export async function claimDue(
   trx: Transaction<Tables>,
   users: UserLocks,
   options: ClaimOptions,
+  find: FindDue = findDue,
 ): Promise<Claims> {
-  const { items, done } = await findDue(trx, users, options);
+  const { items, done, again = false } = await find(trx, users, options);
   const claimed: Claimed[] = [];
   const refused: Run[] = [];
   let isCancelling = false;
   const jobsOfRuns = await findJobs(trx, items);
   const standings = new Map<string, Standing>();
+  const tickets = new Map<string, string>();
   for (const item of items) {
+    const { ticket } = item;
+    // Where the database says that its time has come, a clock of ours that is behind doesn't say otherwise.
+    const own = { ...options, now: Math.max(options.now, item.at), ...(ticket && { ticket }) };
+    const start = (one: Claimed | null) => {
+      if (!one) return;
+      claimed.push(one);
+      if (ticket) tickets.set(one.run.runId, ticket);
+    };
     const standing = standings.get(item.row.job_id) ?? (await standingOf(trx, item.row.job_id));
     standings.set(item.row.job_id, standing);
     if (item.kind === "run") {
-      const started = await takeQueued(trx, jobsOfRuns.get(item.row.job_id), item.row, standing, options);
-      if (started) claimed.push(started);
+      start(await takeQueued(trx, jobsOfRuns.get(item.row.job_id), item.row, standing, own));
       continue;
     }
-    const taken = await takeOccurrence(trx, item.row, standing, options);
-    if (taken.claimed) claimed.push(taken.claimed);
+    const taken = await takeOccurrence(trx, item.row, standing, own);
+    start(taken.claimed);
     refused.push(...taken.refused);
     isCancelling ||= taken.isCancelling;
   }
-  await done();
-  return { claimed, refused, isCancelling };
+  await done(new Set(tickets.values()));
+  return { claimed, refused, isCancelling, tickets, again };
 }
 
 /** Starts a run that was queued, as its job is now. */
@@ -112,7 +127,7 @@ export async function beyondLimit(
   return (await countRun(trx, userKey, now, maxRunsPerDay)) ? undefined : RUNS_USED_UP;
 }
 
-export const startedColumns = ({ now, leaseMs, worker }: ClaimOptions) => ({
+export const startedColumns = ({ now, leaseMs, worker, ticket }: ClaimOptions) => ({
   status: "running" as const,
   due_at: null,
   held_for: null,
@@ -121,6 +136,7 @@ export const startedColumns = ({ now, leaseMs, worker }: ClaimOptions) => ({
   worker_id: worker.workerId,
   host: worker.host,
   pid: worker.pid,
+  ticket: ticket ?? null,
 });
 
 function readable(row: JobRow): Job | null {

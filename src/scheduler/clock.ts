@@ -53,6 +53,8 @@ export interface Clock {
 const CLAIM_BATCH = 8;
 const WARM_AHEAD_MS = 5_000;
 const LOOK_ELSEWHERE_MS = 500;
+/** Where other processes are heard: at once, but not more often than this, however much they write. */
+const LISTEN_EVERY_MS = 150;
 /** After a failure, and when something is due that nobody here could claim. */
 const RETRY_MS = 250;
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -63,6 +65,9 @@ export function createClock(options: ClockOptions): Clock {
   const pulse = createPulse(options, slots);
   let timer: NodeJS.Timeout | undefined;
   let look: NodeJS.Timeout | undefined;
+  let hearing: NodeJS.Timeout | undefined;
+  let heardAt = -Infinity;
+  let endListening = () => {};
   let dueAt: number | null = null;
   let turning: Promise<void> | undefined;
   let isAskedAgain = false;
@@ -142,10 +147,22 @@ export function createClock(options: ClockOptions): Clock {
     if (isLate || occurrences.changedElsewhere()) wake();
   };
 
+  const hear = () => {
+    hearing ??= setTimeout(
+      () => {
+        hearing = undefined;
+        heardAt = performance.now();
+        if (occurrences.changedElsewhere()) wake();
+      },
+      Math.max(0, heardAt + LISTEN_EVERY_MS - performance.now()),
+    ).unref();
+  };
+
   return {
     async start() {
       await pulse.start();
       isOpen = true;
+      endListening = occurrences.onWrite?.(hear) ?? endListening;
       look = setInterval(lookElsewhere, LOOK_ELSEWHERE_MS).unref();
       turn();
     },
@@ -159,6 +176,8 @@ export function createClock(options: ClockOptions): Clock {
       isOpen = false;
       clearTimeout(timer);
       clearInterval(look);
+      endListening();
+      clearTimeout(hearing);
       await turning;
       for (const runId of slots.running) slots.end(runId, stopping());
       await Promise.race([slots.idle(), wait(graceMs, undefined, { ref: false })]);

@@ -5,9 +5,13 @@ import { findTurns, moveOn } from "../runs/turns.ts";
 import type { Reach } from "./occurrences.ts";
 
 /** Something whose time has come: an occurrence of a job, or a run that was queued. */
-export type DueItem =
+export type DueItem = (
   | { readonly kind: "job"; readonly at: number; readonly row: JobRow }
-  | { readonly kind: "run"; readonly at: number; readonly row: RunRow };
+  | { readonly kind: "run"; readonly at: number; readonly row: RunRow }
+) & {
+  /** What the queue knows it by that handed it out, where one did. */
+  readonly ticket?: string;
+};
 
 /**
  * The earliest due time within reach. One seek in an index for each action kind and table, in one statement;
@@ -47,8 +51,14 @@ export async function nextDueAt(
 /** Due items, and what is to be done when they have been dealt with. */
 export interface Due {
   readonly items: readonly DueItem[];
-  readonly done: () => Promise<void>;
+  /** `started`: the tickets of those of which a run was started. */
+  readonly done: (started: ReadonlySet<string>) => Promise<void>;
+  /** True when there may be more, and what was found needed no run. */
+  readonly again?: boolean;
 }
+
+/** Where a claim gets its items from, held until its transaction ends. */
+export type FindDue = (trx: Transaction<Tables>, users: UserLocks, wanted: Wanted) => Promise<Due>;
 
 /** What a claim is to find. */
 export interface Wanted {
@@ -79,7 +89,7 @@ export async function findDue(trx: Transaction<Tables>, users: UserLocks, wanted
     if (turns.length === 0) break;
     const { items, done } = await pickInTurn(trx, holder, turns, wanted);
     if (items.length > 0) return { items, done };
-    await done();
+    await done(new Set());
   }
   // Never needed where every due time was lined up; a file that was written to by hand is still served.
   const strays = await findOldest(trx, reach, now, limit);

@@ -1,11 +1,12 @@
 import type { Kysely, Transaction } from "kysely";
+import type { UserLocks } from "../database/open.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
 import { type EndOptions, endRun } from "../runs/end.ts";
 import { readDetail, readRun } from "../runs/row.ts";
 import type { Outcome, Run } from "../runs/run.ts";
 import type { Occurrences, Worker } from "./occurrences.ts";
 
-type Options<K extends keyof Occurrences> = Parameters<Occurrences[K]>[0];
+type Options<K extends "heartbeat" | "reapLost"> = Parameters<Occurrences[K]>[0];
 
 /**
  * See Occurrences.heartbeat. A run that somebody is writing to keeps its lease until the next beat: to wait for one
@@ -49,10 +50,10 @@ const LOST: Outcome = {
   usage: { input_tokens: 0, output_tokens: 0 },
 };
 
-/** Ends runs of one user in one transaction; `ends` is for `endRun`. */
+/** Ends runs in one transaction, of one user or (`null`) of whom it takes; `ends` is for `endRun`. */
 export type Ending = <T>(
-  userKey: string,
-  work: (trx: Transaction<Tables>, ends: EndOptions) => Promise<T>,
+  userKey: string | null,
+  work: (trx: Transaction<Tables>, ends: EndOptions, users: UserLocks) => Promise<T>,
 ) => Promise<T>;
 
 /** See Occurrences.reapLost. There are only as many leases as runs in progress, so all of them are looked at. */
@@ -90,10 +91,19 @@ async function bury(
       .forUpdate()
       .executeTakeFirst();
     if (!row || !isLost(row, options)) continue;
-    await endRun(trx, run_id, "running", LOST, now, ends);
-    lost.push({ ...readRun(row, null), status: "lost", finishedAt: now, error: LOST.error });
+    lost.push(await endAsLost(trx, row, now, ends));
   }
   return lost;
+}
+
+export async function endAsLost(
+  trx: Transaction<Tables>,
+  row: RunRow,
+  now: number,
+  ends: EndOptions,
+): Promise<Run> {
+  await endRun(trx, row.run_id, "running", LOST, now, ends);
+  return { ...readRun(row, null), status: "lost", finishedAt: now, error: LOST.error };
 }
 
 /** Our own pid under another worker id is a dead process whose pid was given to us. */

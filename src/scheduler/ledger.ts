@@ -4,44 +4,55 @@ import type { Tables } from "../database/schema.ts";
 import { queueFollowers } from "../jobs/chain.ts";
 import { type Delivered, type EndOptions, endRun } from "../runs/end.ts";
 import type { Run } from "../runs/run.ts";
-import { claimDue } from "./claim.ts";
-import { nextDueAt } from "./due.ts";
+import { type ClaimOptions, claimDue } from "./claim.ts";
+import { type FindDue, nextDueAt } from "./due.ts";
 import { type Ending, heartbeat, reapLost } from "./leases.ts";
 import type { Occurrences } from "./occurrences.ts";
 
-/** `onDelivered` is told of each end that was put into an inbox, after the commit. */
-export type LedgerOptions = Pick<EndOptions, "retention" | "onDelivered">;
+/** Hands out what is due in the ledger's place. What was run stays the ledger's to know. */
+export interface Queue {
+  /** Asked before the claim's transaction, for what finds in it. Null: the ledger finds it itself. */
+  find(options: ClaimOptions): Promise<FindDue | null>;
+  /** The runs are still at work. */
+  touch(tickets: readonly string[]): Promise<void>;
+  /** The run has ended. */
+  close(trx: Transaction<Tables>, ticket: string): Promise<void>;
+}
+
+export interface LedgerOptions extends Pick<EndOptions, "retention" | "onDelivered"> {
+  readonly queue?: Queue;
+}
+
+/** Claims in one call, when what was found needed no run any more. */
+const ROUNDS = 16;
 
 /** The scheduler's side of the jobs database: everybody's jobs and runs, so it is never handed to a connection. */
-export function createOccurrences(db: Database, { onDelivered, ...kept }: LedgerOptions = {}): Occurrences {
+export function createOccurrences(db: Database, options: LedgerOptions = {}): Occurrences {
+  const { queue } = options;
+  const ending = createEnding(db, options);
   let seenVersion = db.dataVersion();
   /** Of the runs that were claimed here. */
   const jobsAtWork = new Map<string, JobOfRun>();
-  const ending: Ending = async (userKey, work) => {
-    let told: Delivered[] = [];
-    const result = await db.transact(
-      (trx) => {
-        told = [];
-        return work(trx, { ...kept, onDelivered: (one) => told.push(one) });
-      },
-      { of: userKey },
-    );
-    if (onDelivered) told.forEach(onDelivered);
-    return result;
-  };
   return {
     nextDueAt: (reach) => nextDueAt(db.kysely, reach),
     claimDue: async ({ onSkipped, onCancelling, ...options }) => {
-      const { claimed, refused, isCancelling } = await db.transact(
-        (trx, users) => claimDue(trx, users, options),
-        { of: null },
-      );
-      for (const { run } of claimed) jobsAtWork.set(run.runId, run);
-      if (onSkipped) refused.forEach(onSkipped);
-      if (isCancelling) onCancelling?.();
-      return claimed;
+      for (let round = 1; ; round++) {
+        const find = (await queue?.find(options)) ?? undefined;
+        const { claimed, refused, isCancelling, tickets, again } = await db.transact(
+          (trx, users) => claimDue(trx, users, options, find),
+          { of: null },
+        );
+        for (const { run } of claimed) jobsAtWork.set(run.runId, { ...run, ticket: tickets.get(run.runId) });
+        if (onSkipped) refused.forEach(onSkipped);
+        if (isCancelling) onCancelling?.();
+        if (!again || round === ROUNDS) return claimed;
+      }
     },
-    heartbeat: (options) => heartbeat(db.kysely, options),
+    heartbeat: async (options) => {
+      const tickets = options.runIds.flatMap((runId) => jobsAtWork.get(runId)?.ticket ?? []);
+      if (tickets.length > 0) await queue?.touch(tickets);
+      return heartbeat(db.kysely, options);
+    },
     finish: async (runId, outcome, now) => {
       const job = jobsAtWork.get(runId) ?? (await findJobOf(db, runId));
       if (!job) return false;
@@ -49,6 +60,7 @@ export function createOccurrences(db: Database, { onDelivered, ...kept }: Ledger
         const behind = await whatWaitsBehind(trx, job);
         const releases = behind.has("held");
         if (!(await endRun(trx, runId, "running", outcome, now, { ...ends, releases }))) return false;
+        if (job.ticket) await queue?.close(trx, job.ticket);
         if (behind.has("follower") && outcome.status === "succeeded") await queueFollowers(trx, runId, now);
         return true;
       });
@@ -56,6 +68,7 @@ export function createOccurrences(db: Database, { onDelivered, ...kept }: Ledger
       return isWritten;
     },
     reapLost: (options) => reapLost(db.kysely, options, ending),
+    ...(db.onWrite && { onWrite: db.onWrite }),
     changedElsewhere: () => {
       const version = db.dataVersion();
       const changed = version !== seenVersion;
@@ -65,7 +78,26 @@ export function createOccurrences(db: Database, { onDelivered, ...kept }: Ledger
   };
 }
 
-type JobOfRun = Pick<Run, "jobId" | "userKey">;
+/** `onDelivered` is told of each end that was put into an inbox, after the commit. */
+export function createEnding(
+  db: Database,
+  { retention, onDelivered }: Pick<EndOptions, "retention" | "onDelivered">,
+): Ending {
+  return async (userKey, work) => {
+    let told: Delivered[] = [];
+    const result = await db.transact(
+      (trx, users) => {
+        told = [];
+        return work(trx, { ...(retention && { retention }), onDelivered: (one) => told.push(one) }, users);
+      },
+      { of: userKey },
+    );
+    if (onDelivered) told.forEach(onDelivered);
+    return result;
+  };
+}
+
+type JobOfRun = Pick<Run, "jobId" | "userKey"> & { readonly ticket?: string | undefined };
 
 async function findJobOf(db: Database, runId: string): Promise<JobOfRun | undefined> {
   const row = await db.kysely

@@ -73,4 +73,6 @@ export interface Occurrences {
   }): Promise<readonly Run[]>;
   /** True when another process may have written to the database since the last time this was asked. Cheap. */
   changedElsewhere(): boolean;
+  /** Calls `listener` when another process has written; absent where nobody says so. Returns what ends it. */
+  onWrite?(listener: () => void): () => void;
 }

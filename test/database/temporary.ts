@@ -1,13 +1,16 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pino } from "pino";
 import { type Database, openDatabase } from "../../src/database/open.ts";
 import { openPostgres as openPostgresDatabase } from "../../src/database/postgres.ts";
 import type { Job } from "../../src/jobs/job.ts";
 import { DEFAULT_LIMITS } from "../../src/jobs/job.ts";
 import type { NewJob } from "../../src/jobs/store.ts";
-import type { Worker } from "../../src/scheduler/occurrences.ts";
-import { openPostgres } from "../postgres.ts";
+import { createOccurrences } from "../../src/scheduler/ledger.ts";
+import type { Occurrences, Worker } from "../../src/scheduler/occurrences.ts";
+import { openPgBoss, type PgBossOccurrences } from "../../src/scheduler/pg-boss.ts";
+import { openPostgres, type Prepare } from "../postgres.ts";
 
 /** 2026-02-20 09:00:00 UTC: a Friday. */
 export const START = Date.UTC(2026, 1, 20, 9);
@@ -20,6 +23,8 @@ export interface Backend {
   pass(ms: number): void;
   /** Another connection to the same data, as another process has it. */
   reopen(): Promise<Database>;
+  /** What hands out its occurrences. Closed with it. */
+  openOccurrences(db: Database): Promise<Occurrences>;
   close(): Promise<void>;
 }
 export type OpenBackend = () => Promise<Backend>;
@@ -42,6 +47,7 @@ export async function openSqliteBackend(): Promise<Backend> {
       now += ms;
     },
     reopen: open,
+    openOccurrences: async (db) => createOccurrences(db),
     close: async () => {
       for (const db of opened) await db.close();
       folder.remove();
@@ -53,7 +59,9 @@ const prepare = async (url: string): Promise<void> => {
   await (await openPostgresDatabase({ url, clock: () => START })).close();
 };
 
-export async function openPostgresBackend(): Promise<Backend> {
+export const openPostgresBackend = (): Promise<Backend> => openPostgresWith(prepare);
+
+async function openPostgresWith(prepare: Prepare): Promise<Backend> {
   const { url } = await openPostgres(prepare);
   let now = START;
   const clock = () => now;
@@ -70,8 +78,39 @@ export async function openPostgresBackend(): Promise<Backend> {
       now += ms;
     },
     reopen: open,
+    openOccurrences: async (db) => createOccurrences(db),
     close: async () => {
       for (const db of opened) await db.close();
+    },
+  };
+}
+
+const prepareBoss = async (url: string): Promise<void> => {
+  const db = await openPostgresDatabase({ url, clock: () => START });
+  await (await openBoss(db)).close();
+  await db.close();
+};
+
+/**
+ * On the test's clock, which is behind the database's: all that pg-boss was sent is ripe for it, so it is sent nothing
+ * ahead of its time.
+ */
+const openBoss = (db: Database) => openPgBoss(db, { log: pino({ level: "silent" }), aheadMs: 0, slackMs: 0 });
+
+/** A Postgres whose occurrences are handed out by pg-boss. */
+export async function openBossBackend(): Promise<Backend> {
+  const backend = await openPostgresWith(prepareBoss);
+  const opened: PgBossOccurrences[] = [];
+  return {
+    ...backend,
+    openOccurrences: async (db) => {
+      const occurrences = await openBoss(db);
+      opened.push(occurrences);
+      return occurrences;
+    },
+    close: async () => {
+      for (const occurrences of opened) await occurrences.close();
+      await backend.close();
     },
   };
 }

@@ -4,7 +4,6 @@ import type { JobBook, NewJob } from "../../src/jobs/store.ts";
 import { openRunBook } from "../../src/runs/book.ts";
 import type { Outcome, Run } from "../../src/runs/run.ts";
 import type { RunBook } from "../../src/runs/store.ts";
-import { createOccurrences } from "../../src/scheduler/ledger.ts";
 import type { Occurrences, Reach } from "../../src/scheduler/occurrences.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
 
@@ -43,7 +42,7 @@ export function occurrencesContract(name: string, open: OpenBackend): void {
       const { db, clock } = backend;
       jobs = openJobBook(db, { userKey: "a", userId: "alice", clock });
       runs = openRunBook(db, { userKey: "a", clock });
-      occurrences = createOccurrences(db);
+      occurrences = await backend.openOccurrences(db);
       skipped = [];
     });
     afterEach(() => backend.close());
@@ -212,7 +211,7 @@ export function occurrencesContract(name: string, open: OpenBackend): void {
     });
 
     it("claims each occurrence once when two connections claim at the same time", async () => {
-      const other = createOccurrences(await backend.reopen());
+      const other = await backend.openOccurrences(await backend.reopen());
       for (let i = 0; i < 40; i++) await once(START + i);
       backend.pass(100);
       const claims = await Promise.all(

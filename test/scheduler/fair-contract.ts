@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openJobBook } from "../../src/jobs/book.ts";
 import { openRunBook } from "../../src/runs/book.ts";
-import { createOccurrences } from "../../src/scheduler/ledger.ts";
 import type { Occurrences } from "../../src/scheduler/occurrences.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
 
@@ -28,7 +27,7 @@ export function fairContract(name: string, open: OpenBackend): void {
 
     beforeEach(async () => {
       backend = await open();
-      occurrences = createOccurrences(backend.db);
+      occurrences = await backend.openOccurrences(backend.db);
     });
     afterEach(() => backend.close());
 

@@ -3,7 +3,6 @@ import { openJobBook } from "../../src/jobs/book.ts";
 import { openRunBook } from "../../src/runs/book.ts";
 import { NEXT_STATUSES, type Outcome } from "../../src/runs/run.ts";
 import type { RunBook } from "../../src/runs/store.ts";
-import { createOccurrences } from "../../src/scheduler/ledger.ts";
 import type { Occurrences } from "../../src/scheduler/occurrences.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
 
@@ -46,7 +45,7 @@ export function leaseContract(name: string, open: OpenBackend): void {
     beforeEach(async () => {
       backend = await open();
       runs = openRunBook(backend.db, { userKey: "a", clock: backend.clock });
-      occurrences = createOccurrences(backend.db);
+      occurrences = await backend.openOccurrences(backend.db);
     });
     afterEach(() => backend.close());
 

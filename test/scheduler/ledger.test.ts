@@ -1,11 +1,11 @@
-import { BACKENDS } from "../database/temporary.ts";
+import { BACKENDS, openBossBackend } from "../database/temporary.ts";
 import { occurrencesContract } from "./contract.ts";
 import { failureContract } from "./failure-contract.ts";
 import { fairContract } from "./fair-contract.ts";
 import { leaseContract } from "./lease-contract.ts";
 import { policyContract } from "./policy-contract.ts";
 
-for (const [name, open] of BACKENDS) {
+for (const [name, open] of [...BACKENDS, ["pg-boss", openBossBackend] as const]) {
   occurrencesContract(name, open);
   leaseContract(name, open);
   policyContract(name, open);

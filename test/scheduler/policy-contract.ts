@@ -6,7 +6,6 @@ import { startOf } from "../../src/jobs/times.ts";
 import { openRunBook } from "../../src/runs/book.ts";
 import type { Outcome, Run } from "../../src/runs/run.ts";
 import type { RunBook } from "../../src/runs/store.ts";
-import { createOccurrences } from "../../src/scheduler/ledger.ts";
 import type { Claimed, Occurrences } from "../../src/scheduler/occurrences.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
 
@@ -63,7 +62,7 @@ export function policyContract(name: string, open: OpenBackend): void {
       const { db, clock } = backend;
       jobs = openJobBook(db, { userKey: "a", userId: "alice", clock });
       runs = openRunBook(db, { userKey: "a", clock });
-      occurrences = createOccurrences(db);
+      occurrences = await backend.openOccurrences(db);
       refused = [];
       cancelling = 0;
     });

@@ -1,0 +1,281 @@
+import type { Transaction } from "kysely";
+import type { JobWithMetadata, PgBoss } from "pg-boss";
+import type { Database, UserLocks } from "../database/open.ts";
+import type { RunRow, Tables } from "../database/schema.ts";
+import { runSql, runSqlLater } from "../database/sql.ts";
+import type { Log } from "../log.ts";
+import type { ClaimOptions } from "./claim.ts";
+import type { DueItem, FindDue } from "./due.ts";
+import { endAsLost } from "./leases.ts";
+import { createEnding, createOccurrences, type LedgerOptions, type Queue } from "./ledger.ts";
+import type { Occurrences } from "./occurrences.ts";
+import { keyOf, openUpcoming, SEND_BATCH, type Sent } from "./upcoming.ts";
+
+/*
+ * Occurrences by pg-boss, for several nodes with one Postgres. Each occurrence is a job there that starts at its time,
+ * once for a scheduled job and a time. A node that takes one holds it, with a heartbeat, until its run has ended; of a
+ * node that fell silent pg-boss makes a dead letter, by the database's clock, and whoever reads it ends the run as lost.
+ * What has run stays with the ledger: a job of pg-boss whose time was changed since, or that was run already, is
+ * recognised by the job's row when it is picked up, and completed without a run. So a pause or a new time takes effect
+ * on every node with the commit that writes it.
+ *
+ * pg-boss's `work` polls every half second at the soonest and holds jobs that a node has no slot for: the clock wakes
+ * at the due time and fetches as many as it has slots. Its groups only limit how many of one user are at work: whose
+ * turn it is goes into the priority.
+ */
+
+export interface PgBossOptions extends Omit<LedgerOptions, "queue"> {
+  readonly log: Log;
+  /** How long before their time occurrences are sent, in ms; default a minute. */
+  readonly aheadMs?: number;
+  /** How much later than pg-boss the leases of the ledger tell of a dead node, whose clocks may differ, in ms; default a minute. */
+  readonly slackMs?: number;
+}
+
+export interface PgBossOccurrences extends Occurrences {
+  close(): Promise<void>;
+}
+
+const KINDS = ["tool", "prompt", "code"] as const;
+const DEAD = "dead";
+const HOUR_S = 3_600;
+const QUEUE = {
+  // An occurrence waits once; one that is at work doesn't keep its job from being given the same time again.
+  policy: "short",
+  // Retries are runs of their own.
+  retryLimit: 0,
+  deadLetter: DEAD,
+  // A run's own limits end it; this is for one that beats and never ends.
+  expireInSeconds: 24 * HOUR_S,
+  // What nobody could run is not forgotten: there may be no node yet that is able to.
+  retentionSeconds: 50 * 365 * 24 * HOUR_S,
+  deleteAfterSeconds: HOUR_S,
+  warningQueueSize: 1_000_000,
+} as const;
+/** How often one of the nodes looks for silent ones. */
+const MONITOR_S = 5;
+/** The shortest that pg-boss has. */
+const MIN_HEARTBEAT_S = 10;
+/** Opens pg-boss in a schema of its own, made when absent, over the connections of `db`. */
+export async function openPgBoss(db: Database, options: PgBossOptions): Promise<PgBossOccurrences> {
+  const { log, aheadMs = 60_000, slackMs = 60_000 } = options;
+  const { PgBoss } = await import("pg-boss");
+  const [here] = await runSql<{ schema: string }>(db.kysely, "select current_schema() as schema");
+  const schema = here?.schema ?? "nightshift";
+  const boss = new PgBoss({
+    db: alone(db),
+    schema: `${schema}_boss`,
+    schedule: false,
+    superviseIntervalSeconds: MONITOR_S,
+    monitorIntervalSeconds: MONITOR_S,
+    maintenanceIntervalSeconds: HOUR_S,
+  });
+  boss.on("error", (error) => log.warn({ err: error }, "pg-boss could not do its upkeep; it tries again"));
+  boss.on("warning", ({ message }) => log.warn({ reason: message }, "pg-boss has a warning"));
+  await boss.start();
+  const upcoming = openUpcoming(schema, `${schema}_boss.job`);
+  try {
+    await upcoming.install(db.kysely);
+    await createQueues(boss);
+  } catch (error) {
+    await boss.stop({ graceful: false });
+    throw error;
+  }
+
+  /** Answers with the kinds that something was sent of. */
+  const send = async ({ now, leaseMs }: ClaimOptions): Promise<ReadonlySet<string>> => {
+    const kinds = new Set<string>();
+    const heartbeatSeconds = Math.max(MIN_HEARTBEAT_S, Math.ceil(leaseMs / 1000));
+    const sendBatch = () =>
+      db.transact(
+        async (trx) => {
+          const sent = await upcoming.take(trx, now + aheadMs);
+          for (const [kind, ofKind] of Map.groupBy(sent, (one) => one.kind)) {
+            await boss.insert(kind, ofKind.map(toBossJob(heartbeatSeconds)), { db: unawaited(trx) });
+            kinds.add(kind);
+          }
+          return sent.length;
+        },
+        { of: null },
+      );
+    while ((await sendBatch()) === SEND_BATCH);
+    return kinds;
+  };
+
+  const complete = async (trx: Transaction<Tables>, tickets: readonly string[]) => {
+    for (const [name, ids] of byQueue(tickets)) await boss.complete(name, ids, null, { db: unawaited(trx) });
+  };
+  const findIn =
+    (kinds: readonly string[]): FindDue =>
+    async (trx, users, { limit }) => {
+      const fetched = await fetchSome(trx, kinds, limit);
+      const items = await hold(trx, users, fetched);
+      return {
+        items: items.sort((a, b) => a.at - b.at),
+        again: fetched.length > 0 && items.length === 0,
+        done: (started) =>
+          complete(
+            trx,
+            fetched.map(ticketOf).filter((ticket) => !started.has(ticket)),
+          ),
+      };
+    };
+  const fetchSome = async (trx: Transaction<Tables>, kinds: readonly string[], limit: number) => {
+    const fetched: Fetched[] = [];
+    for (const kind of kinds) {
+      if (fetched.length >= limit) break;
+      fetched.push(
+        ...(await boss.fetch<Sent>(kind, { batchSize: limit - fetched.length, db: awaited(trx) })),
+      );
+    }
+    return fetched;
+  };
+
+  let turn = 0;
+  const queue: Queue = {
+    find: async (claim) => {
+      const { reach, now, limit } = claim;
+      // pg-boss can't be asked for one user's, or for one run: the ledger finds those, and its own are completed later.
+      if (reach.userKey !== undefined || reach.runId !== undefined || limit < 1) return null;
+      const { waits, ready } = await upcoming.look(db.kysely, reach.kinds, now + aheadMs);
+      const sent = waits ? await send(claim) : new Set();
+      // What waited and was not there to be sent any more was sent by another node meanwhile.
+      const isSentElsewhere = waits && sent.size === 0;
+      const kinds = reach.kinds.filter((kind) => isSentElsewhere || sent.has(kind) || ready.includes(kind));
+      // No kind goes first for ever.
+      const first = turn++ % (kinds.length || 1);
+      return findIn([...kinds.slice(first), ...kinds.slice(0, first)]);
+    },
+    touch: async (tickets) => {
+      for (const [name, ids] of byQueue(tickets)) await boss.touch(name, ids);
+    },
+    close: (trx, ticket) => complete(trx, [ticket]),
+  };
+  const ledger = createOccurrences(db, { ...options, queue });
+  const ending = createEnding(db, options);
+
+  const buryNext = (now: number) =>
+    ending(null, async (trx, ends, users) => {
+      const [dead] = await boss.fetch<Sent>(DEAD, { includeMetadata: true, db: awaited(trx) });
+      if (!dead) return null;
+      const row = await findHeld(trx, users, dead);
+      const lost = row && (await endAsLost(trx, row, now, ends));
+      await boss.complete(DEAD, dead.id, null, { db: unawaited(trx) });
+      return { lost };
+    });
+
+  return {
+    ...ledger,
+    async reapLost(reap) {
+      const lost = [...(await ledger.reapLost({ ...reap, now: reap.now - slackMs }))];
+      for (let next = await buryNext(reap.now); next; next = await buryNext(reap.now))
+        if (next.lost) lost.push(next.lost);
+      await db.transact((trx) => upcoming.mend(trx, reap.now), { of: null });
+      return lost;
+    },
+    close: () => boss.stop({ graceful: false }),
+  };
+}
+
+type Fetched = Awaited<ReturnType<typeof PgBoss.prototype.fetch<Sent>>>[number];
+
+/** What a run remembers of the job that it was fetched as. */
+const ticketOf = ({ name, id }: Pick<Fetched, "name" | "id">): string => `${name}/${id}`;
+
+const byQueue = (tickets: readonly string[]): ReadonlyMap<string, string[]> => {
+  const queues = new Map<string, string[]>();
+  for (const ticket of tickets) {
+    const [name = "", id = ""] = ticket.split("/");
+    queues.set(name, [...(queues.get(name) ?? []), id]);
+  }
+  return queues;
+};
+
+/** pg-boss's own statements, some of which are whole transactions: one that fails leaves none of it open. */
+const alone = (db: Database) => ({
+  executeSql: (sql: string, values?: unknown[]) =>
+    db.kysely.connection().execute(async (connection) => {
+      try {
+        return { rows: await runSql(connection, sql, values) };
+      } catch (error) {
+        await runSql(connection, "rollback").catch(() => {});
+        throw error;
+      }
+    }),
+});
+
+/** Statements of pg-boss in a transaction of ours. */
+const awaited = (trx: Transaction<Tables>) => ({
+  executeSql: async (sql: string, values?: unknown[]) => ({ rows: await runSql(trx, sql, values) }),
+});
+
+/** Those whose answer nobody needs. */
+const unawaited = (trx: Transaction<Tables>) => ({
+  async executeSql(sql: string, values: unknown[] = []) {
+    await runSqlLater(trx, sql, values);
+    return { rows: [{ count: "0", ids: [] }] };
+  },
+});
+
+async function createQueues(boss: PgBoss): Promise<void> {
+  const made = new Set((await boss.getQueues()).map(({ name }) => name));
+  if (!made.has(DEAD))
+    await boss.createQueue(DEAD, { retryLimit: 100, expireInSeconds: 60, deleteAfterSeconds: HOUR_S });
+  for (const kind of KINDS) if (!made.has(kind)) await boss.createQueue(kind, QUEUE);
+}
+
+const toBossJob = (heartbeatSeconds: number) => (sent: Sent) => ({
+  data: sent,
+  startAfter: new Date(sent.dueAt),
+  singletonKey: keyOf(sent),
+  priority: -sent.rank,
+  group: { id: sent.userKey },
+  heartbeatSeconds,
+});
+
+/** The rows of what was fetched and still waits as it was sent; its users are held from here on. */
+async function hold(
+  trx: Transaction<Tables>,
+  users: UserLocks,
+  fetched: readonly Fetched[],
+): Promise<DueItem[]> {
+  if (fetched.length === 0) return [];
+  for (const userKey of [...new Set(fetched.map(({ data }) => data.userKey))].sort())
+    await users.take(userKey);
+  const jobIds = fetched.filter(({ data }) => data.item === data.jobId).map(({ data }) => data.jobId);
+  const runIds = fetched.filter(({ data }) => data.item !== data.jobId).map(({ data }) => data.item);
+  const jobs =
+    jobIds.length > 0 ? await trx.selectFrom("jobs").selectAll().where("job_id", "in", jobIds).execute() : [];
+  const runs =
+    runIds.length > 0 ? await trx.selectFrom("runs").selectAll().where("run_id", "in", runIds).execute() : [];
+  const jobsById = new Map(jobs.map((row) => [row.job_id, row]));
+  const runsById = new Map(runs.map((row) => [row.run_id, row]));
+  return fetched.flatMap((one): DueItem[] => {
+    const { item, userKey, dueAt: at } = one.data;
+    const ticket = ticketOf(one);
+    const job = jobsById.get(item);
+    const run = runsById.get(item);
+    const waits = (row: { user_key: string; kind: string }, dueAt: number | null) =>
+      row.user_key === userKey && row.kind === one.name && dueAt === at;
+    if (job && waits(job, job.next_run_at)) return [{ kind: "job", at, row: job, ticket }];
+    if (run && waits(run, run.due_at)) return [{ kind: "run", at, row: run, ticket }];
+    return [];
+  });
+}
+
+/** The run that somebody fell silent with; undefined when it has had its end. */
+async function findHeld(
+  trx: Transaction<Tables>,
+  users: UserLocks,
+  { data, sourceName, sourceId }: JobWithMetadata<Sent>,
+): Promise<RunRow | undefined> {
+  await users.take(data.userKey);
+  return trx
+    .selectFrom("runs")
+    .selectAll()
+    .where("job_id", "=", data.jobId)
+    .where("status", "=", "running")
+    .where("finished_at", "is", null)
+    .where("ticket", "=", `${sourceName}/${sourceId}`)
+    .executeTakeFirst();
+}

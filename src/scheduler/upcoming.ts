@@ -1,0 +1,158 @@
+import type { Kysely, Transaction } from "kysely";
+import type { Tables } from "../database/schema.ts";
+import { runSql, runSqlLater } from "../database/sql.ts";
+
+/*
+ * What is on its way to the queue: a row for each job and each queued run that has a time, kept by the database
+ * itself. So whoever sets a time (a tool, the command line, a claim, a retry, an import) puts it here in the same
+ * transaction and needs to know of no queue; and what is a year ahead costs a queue nothing, which reads past all that
+ * it holds to find what is due.
+ */
+
+/** What the queue is told of an occurrence. `item` is the job's id, or that of a run that was queued. */
+export interface Sent {
+  readonly item: string;
+  readonly jobId: string;
+  readonly userKey: string;
+  readonly kind: string;
+  /** Epoch ms. */
+  readonly dueAt: number;
+  /** Its place among the users' turns: lower comes first. */
+  readonly rank: number;
+}
+
+/** Sent in one transaction. */
+export const SEND_BATCH = 1_000;
+/** What should long have been sent and is nowhere is sent again after this. */
+const FORGOTTEN_MS = 60_000;
+
+export type Upcoming = ReturnType<typeof openUpcoming>;
+
+/** `jobs` is the queue's own table. */
+export function openUpcoming(schema: string, jobs: string) {
+  /** One sender at a time: each gives its places behind those of the one before. */
+  const lock = `select pg_advisory_xact_lock(hashtextextended('${schema} upcoming', 0))`;
+  return {
+    /** Makes the tables and triggers where they are missing. Of several processes one does, and the others wait. */
+    async install(db: Kysely<Tables>): Promise<void> {
+      const [found] = await runSql<{ is: boolean }>(
+        db,
+        `select to_regclass('${schema}.upcoming_ranks') is not null as is`,
+      );
+      if (found?.is) return;
+      await db.transaction().execute(async (trx) => {
+        await runSql(trx, lock);
+        await runSql(trx, tables(schema));
+      });
+    },
+    /** Whether something is to be sent that is due by `dueBy`, and of which kinds the queue has something ready. */
+    async look(db: Kysely<Tables>, kinds: readonly string[], dueBy: number) {
+      const [row] = await runSql<{ waits: boolean; ready: string[] }>(
+        db,
+        `select exists (select from ${schema}.upcoming where due_at <= $1) as waits,
+          array(select kind from unnest($2::text[]) kind where exists (
+            select from ${jobs} where name = kind and state < 'active' and not blocked and start_after <= now()
+          )) as ready`,
+        [dueBy, kinds],
+      );
+      return row ?? { waits: false, ready: [] };
+    },
+    /**
+     * Takes what is due by `dueBy`, up to a batch, the earliest first. Each user's are numbered from where the queue
+     * is now, or from behind their last: so they are served in turn, however much one of them has due.
+     */
+    async take(trx: Transaction<Tables>, dueBy: number): Promise<Sent[]> {
+      await runSqlLater(trx, lock, []);
+      return runSql<Sent>(
+        trx,
+        `with gone as (
+          delete from ${schema}.upcoming where item in (
+            select item from ${schema}.upcoming where due_at <= $1
+            order by due_at limit ${SEND_BATCH} for update skip locked
+          ) returning *
+        ), front as (
+          select kind, coalesce(
+            (select -priority from ${jobs} where name = kinds.kind and state < 'active' and not blocked
+              and start_after <= now() order by priority desc, created_on limit 1),
+            (select max(rank) from ${schema}.upcoming_ranks ranks where ranks.kind = kinds.kind),
+            0) as rank
+          from (select distinct kind from gone) kinds
+        ), placed as (
+          select gone.*, greatest(front.rank, coalesce(ranks.rank + 1, 0)) - 1
+            + row_number() over (partition by kind, user_key order by gone.due_at, gone.item) as rank
+          from gone join front using (kind) left join ${schema}.upcoming_ranks ranks using (kind, user_key)
+        ), kept as (
+          insert into ${schema}.upcoming_ranks select kind, user_key, max(rank) from placed group by kind, user_key
+          on conflict (kind, user_key) do update set rank = excluded.rank
+        )
+        select item, job_id as "jobId", user_key as "userKey", kind, due_at as "dueAt", rank
+        from placed order by due_at, item`,
+        [dueBy],
+      );
+    },
+    /** Forgets the users' places while nobody waits, and sends again what a queue has lost (one that was emptied). */
+    async mend(trx: Transaction<Tables>, now: number): Promise<void> {
+      await runSqlLater(trx, lock, []);
+      const idle = `not exists (select from ${jobs} where state < 'active')`;
+      await runSqlLater(trx, `delete from ${schema}.upcoming_ranks where ${idle}`, []);
+      const lost = (table: string, item: string, at: string) =>
+        `select ${item}, job_id, user_key, kind, ${at} from ${schema}.${table}
+          where ${at} <= $1 and not exists (
+            select from ${jobs} q where q.name = ${table}.kind and q.state = 'created' and q.policy = 'short'
+              and coalesce(q.singleton_key, '') = ${table}.${item} || '@' || ${table}.${at}
+          )`;
+      await runSqlLater(
+        trx,
+        `insert into ${schema}.upcoming (item, job_id, user_key, kind, due_at)
+          ${lost("jobs", "job_id", "next_run_at")} union all ${lost("runs", "run_id", "due_at")}
+          limit ${SEND_BATCH} on conflict do nothing`,
+        [now - FORGOTTEN_MS],
+      );
+    },
+  };
+}
+
+/** The key under which the queue takes an occurrence once. */
+export const keyOf = ({ item, dueAt }: Pick<Sent, "item" | "dueAt">): string => `${item}@${dueAt}`;
+
+const tables = (schema: string): string => `
+  create table if not exists ${schema}.upcoming (
+    item text not null primary key,
+    job_id text not null,
+    user_key text not null,
+    kind text not null,
+    due_at bigint not null
+  );
+  create index if not exists upcoming_due on ${schema}.upcoming (due_at);
+  create table if not exists ${schema}.upcoming_ranks (
+    kind text not null,
+    user_key text not null,
+    rank bigint not null,
+    primary key (kind, user_key)
+  );
+  create index if not exists upcoming_ranks_last on ${schema}.upcoming_ranks (kind, rank);
+  ${trigger(schema, "jobs", "job_id", "next_run_at")}
+  ${trigger(schema, "runs", "run_id", "due_at")}
+`;
+
+const trigger = (schema: string, table: string, item: string, at: string): string => `
+  create or replace function ${schema}.${table}_upcoming() returns trigger language plpgsql as $$
+  begin
+    if new.${at} is null then
+      delete from ${schema}.upcoming where item = new.${item};
+    else
+      insert into ${schema}.upcoming (item, job_id, user_key, kind, due_at)
+      values (new.${item}, new.job_id, new.user_key, new.kind, new.${at})
+      on conflict (item) do update set kind = excluded.kind, due_at = excluded.due_at;
+    end if;
+    return null;
+  end $$;
+  create or replace trigger ${table}_upcoming_new after insert on ${schema}.${table}
+    for each row when (new.${at} is not null) execute function ${schema}.${table}_upcoming();
+  create or replace trigger ${table}_upcoming_changed after update of ${at}, kind on ${schema}.${table}
+    for each row when (old.${at} is distinct from new.${at} or old.kind is distinct from new.kind)
+    execute function ${schema}.${table}_upcoming();
+  insert into ${schema}.upcoming (item, job_id, user_key, kind, due_at)
+    select ${item}, job_id, user_key, kind, ${at} from ${schema}.${table} where ${at} is not null
+    on conflict do nothing;
+`;
