@@ -65,6 +65,7 @@ export async function openPgBoss(db: Database, options: PgBossOptions): Promise<
   const boss = new PgBoss({
     db: alone(db),
     schema: `${schema}_boss`,
+    createSchema: false,
     schedule: false,
     superviseIntervalSeconds: MONITOR_S,
     monitorIntervalSeconds: MONITOR_S,
@@ -72,10 +73,10 @@ export async function openPgBoss(db: Database, options: PgBossOptions): Promise<
   });
   boss.on("error", (error) => log.warn({ err: error }, "pg-boss could not do its upkeep; it tries again"));
   boss.on("warning", ({ message }) => log.warn({ reason: message }, "pg-boss has a warning"));
-  await boss.start();
   const upcoming = openUpcoming(schema, `${schema}_boss.job`);
+  await upcoming.install(db.kysely, `${schema}_boss`);
   try {
-    await upcoming.install(db.kysely);
+    await boss.start();
     await createQueues(boss);
   } catch (error) {
     await boss.stop({ graceful: false });

@@ -33,16 +33,21 @@ export function openUpcoming(schema: string, jobs: string) {
   /** One sender at a time: each gives its places behind those of the one before. */
   const lock = `select pg_advisory_xact_lock(hashtextextended('${schema} upcoming', 0))`;
   return {
-    /** Makes the tables and triggers where they are missing. Of several processes one does, and the others wait. */
-    async install(db: Kysely<Tables>): Promise<void> {
+    /** Makes the tables, the triggers and the queue's schema where they are missing. Of several processes one does, and the others wait. */
+    async install(db: Kysely<Tables>, queueSchema: string): Promise<void> {
       const [found] = await runSql<{ is: boolean }>(
         db,
-        `select to_regclass('${schema}.upcoming_ranks') is not null as is`,
+        `select to_regclass('${schema}.upcoming_ranks') is not null
+          and to_regnamespace('${queueSchema}') is not null as is`,
       );
       if (found?.is) return;
       await db.transaction().execute(async (trx) => {
         await runSql(trx, lock);
         await runSql(trx, tables(schema));
+        await runSql(
+          trx,
+          `do $$ begin if to_regnamespace('${queueSchema}') is null then create schema ${queueSchema}; end if; end $$`,
+        );
       });
     },
     /** Whether something is to be sent that is due by `dueBy`, and of which kinds the queue has something ready. */

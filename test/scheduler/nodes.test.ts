@@ -1,0 +1,216 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { pino } from "pino";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { openPostgres as openDatabase } from "../../src/database/postgres.ts";
+import { runSql } from "../../src/database/sql.ts";
+import { openJobBook } from "../../src/jobs/book.ts";
+import type { JobChange } from "../../src/jobs/store.ts";
+import { openRunBook } from "../../src/runs/book.ts";
+import { emptyOutcome } from "../../src/runs/end.ts";
+import { type ClockOptions, createClock } from "../../src/scheduler/clock.ts";
+import type { Claimed } from "../../src/scheduler/occurrences.ts";
+import { openPgBoss, type PgBossOptions } from "../../src/scheduler/pg-boss.ts";
+import { newJob } from "../database/temporary.ts";
+import { startPostgres } from "../postgres/start.ts";
+import { openPostgres } from "../postgres.ts";
+
+const LEASE_MS = 10_000;
+const DONE = emptyOutcome("succeeded", null);
+const PATIENCE = { timeout: 45_000, interval: 100 };
+let nodes = 0;
+
+/** A node on real time: its own connections, its own pg-boss. Gone with the test. */
+async function openNode(url: string, options: Partial<PgBossOptions> = {}) {
+  const db = await openDatabase({ url, clock: Date.now, timeoutMs: 5_000 });
+  const log = pino({ level: "silent" });
+  const occurrences = await openPgBoss(db, { log, ...options });
+  onTestFinished(async () => {
+    await occurrences.close();
+    await db.close();
+  });
+  const worker = { workerId: `node ${nodes++}`, host: "night", pid: process.pid };
+  const claim = (limit = 8, now = Date.now()): Promise<readonly Claimed[]> =>
+    occurrences.claimDue({ now, limit, reach: { kinds: ["tool", "code"] }, worker, leaseMs: LEASE_MS });
+  return {
+    db,
+    occurrences,
+    worker,
+    claim,
+    jobs: (userKey: string) =>
+      openJobBook(db, { userKey, userId: userKey, clock: Date.now, maxJobs: 10_000 }),
+    runs: (userKey: string) => openRunBook(db, { userKey, clock: Date.now }),
+    once: (userKey: string, at: number, change: JobChange = {}) =>
+      openJobBook(db, { userKey, userId: userKey, clock: Date.now, maxJobs: 10_000 }).create(
+        newJob({ schedule: { kind: "at", at }, nextRunAt: at, ...(change as object) }),
+      ),
+    finish: (runId: string) => occurrences.finish(runId, DONE, Date.now()),
+    /** A clock at work that ends every run at once; answers with the ids of the jobs it ran. */
+    async run(change: Partial<ClockOptions> = {}) {
+      const ran: string[] = [];
+      const clock = createClock({
+        occurrences,
+        worker,
+        reach: { kinds: ["tool"] },
+        leaseMs: LEASE_MS,
+        maxGhosts: 16,
+        log,
+        run: async ({ run }) => {
+          ran.push(run.jobId);
+          await vi.waitFor(() => occurrences.finish(run.runId, DONE, Date.now()), PATIENCE);
+        },
+        ...change,
+      });
+      await clock.start();
+      onTestFinished(() => clock.stop());
+      return { clock, ran };
+    },
+  };
+}
+
+const waitUntil = (at: number) => sleep(Math.max(0, at - Date.now()) + 20);
+
+describe("nodes with one Postgres", () => {
+  it("run a thousand occurrences, none twice and none lost", async () => {
+    const { url } = await openPostgres();
+    const three = await Promise.all([openNode(url), openNode(url), openNode(url)]);
+    const due = Date.now();
+    const users = ["a", "b", "c", "d", "e"];
+    for (let i = 0; i < 1_000; i++) await three[i % 3]?.once(users[i % 5] ?? "a", due + (i % 100));
+    const running = await Promise.all(three.map((node) => node.run()));
+    const ran = () => running.flatMap((one) => one.ran);
+    await vi.waitFor(() => expect(ran().length).toBeGreaterThanOrEqual(1_000), PATIENCE);
+    await Promise.all(running.map(({ clock }) => clock.idle()));
+    expect(ran()).toHaveLength(1_000);
+    expect(new Set(ran()).size).toBe(1_000);
+    for (const one of running) expect(one.ran.length).toBeGreaterThan(0);
+    const db = three[0].db.kysely;
+    const rows = await db.selectFrom("runs").select(["job_id", "status"]).execute();
+    expect(rows.filter(({ status }) => status === "succeeded")).toHaveLength(1_000);
+    expect(new Set(rows.map(({ job_id }) => job_id)).size).toBe(1_000);
+  }, 90_000);
+
+  it("hand pg-boss one job for each occurrence, for its time, ahead of it", async () => {
+    const { url } = await openPostgres();
+    const [here, there] = [await openNode(url), await openNode(url)];
+    const at = Date.now() + 30_000;
+    const { jobId } = await here.once("a", at);
+    const far = await here.once("a", at + 3_600_000);
+    expect(await Promise.all([here.claim(), there.claim()])).toEqual([[], []]);
+    const sent = await runSql<{ key: string; at: Date; user: string; beat: number }>(
+      here.db.kysely,
+      `select singleton_key as key, start_after as at, group_id as "user", heartbeat_seconds as beat
+        from nightshift_boss.job where name = 'tool'`,
+    );
+    expect(sent).toEqual([{ key: `${jobId}@${at}`, at: new Date(at), user: "a", beat: LEASE_MS / 1000 }]);
+    expect(JSON.stringify(sent)).not.toContain(far.jobId);
+  });
+
+  it("heed what is done on another: pause, cancel, a new time, and a run asked for", async () => {
+    const { url } = await openPostgres();
+    const [here, there] = [await openNode(url), await openNode(url)];
+    const at = Date.now() + 3_000;
+    const [paused, cancelled, moved, kept] = await Promise.all(
+      ["a", "b", "c", "d"].map((user) => here.once(user, at)),
+    );
+    const later = Date.now() + 3_600_000;
+    const asked = await here.once("e", later);
+    // There they are sent ahead of their time, and only then changed here.
+    expect(await there.claim()).toEqual([]);
+    await here.jobs("a").update(paused?.jobId ?? "", () => ({ status: "paused" }));
+    await here.jobs("b").update(cancelled?.jobId ?? "", () => ({ status: "cancelled" }));
+    const change = { schedule: { kind: "at", at: later }, nextRunAt: later } as const;
+    await here.jobs("c").update(moved?.jobId ?? "", () => change);
+    await waitUntil(at);
+    expect((await there.claim()).map(({ run }) => run.jobId)).toEqual([kept?.jobId]);
+    expect(await there.claim()).toEqual([]);
+    const { runId } = await here.runs("e").enqueue(asked.jobId);
+    expect((await there.claim()).map(({ run }) => run.runId)).toEqual([runId]);
+    // Running there, it is told to stop with the next beat.
+    await here.runs("e").cancel(runId);
+    const beat = { runIds: [runId], now: Date.now(), leaseMs: LEASE_MS, worker: there.worker };
+    expect(await there.occurrences.heartbeat(beat)).toEqual({ cancel: [{ runId, reason: null }], gone: [] });
+  });
+
+  it("leave what they can't run for one that can, and find it in the ledger for one user's own process", async () => {
+    const { url } = await openPostgres();
+    const node = await openNode(url);
+    const now = Date.now();
+    await node.once("a", now, { action: { kind: "prompt", prompt: "p" } });
+    expect(await node.claim()).toEqual([]);
+    const own = { ...node, now, limit: 8, leaseMs: LEASE_MS };
+    expect(await node.occurrences.claimDue({ ...own, reach: { kinds: ["prompt"], userKey: "b" } })).toEqual(
+      [],
+    );
+    const mine = await node.occurrences.claimDue({ ...own, reach: { kinds: ["prompt"], userKey: "a" } });
+    expect(mine).toHaveLength(1);
+    // What pg-boss still has of it is recognised.
+    expect(await node.occurrences.claimDue({ ...own, reach: { kinds: ["prompt"] } })).toEqual([]);
+    const states = await runSql(
+      node.db.kysely,
+      "select state from nightshift_boss.job where name = 'prompt'",
+    );
+    expect(states).toEqual([{ state: "completed" }]);
+  });
+
+  it("find a lost run by pg-boss's dead letter when a node is killed", async () => {
+    const { url } = await openPostgres();
+    // A year late: it is not the ledger's leases that tell.
+    const node = await openNode(url, { slackMs: 31_536_000_000 });
+    const { jobId } = await node.once("a", Date.now());
+    const holder = spawn(process.execPath, [join(import.meta.dirname, "holder.ts"), url], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const exited = once(holder, "exit");
+    onTestFinished(() => void holder.kill("SIGKILL"));
+    const [said] = await once(holder.stdout, "data");
+    const runId = String(said).trim();
+    const reap = () =>
+      node.occurrences.reapLost({ now: Date.now(), worker: node.worker, isAlive: () => true });
+    expect(await node.runs("a").get(runId)).toMatchObject({ jobId, status: "running" });
+    expect(await reap()).toEqual([]);
+    holder.kill("SIGKILL");
+    await exited;
+    await vi.waitFor(async () => expect(await reap()).toMatchObject([{ runId, status: "lost" }]), PATIENCE);
+    expect(await node.runs("a").get(runId)).toMatchObject({
+      status: "lost",
+      error: { code: "GHOST_CRASHED" },
+    });
+    expect(await reap()).toEqual([]);
+  }, 60_000);
+
+  it("go on when Postgres is restarted under load", async () => {
+    const server = await startPostgres();
+    onTestFinished(() => server.close());
+    const [one, two] = [await openNode(server.url), await openNode(server.url)];
+    for (let i = 0; i < 200; i++) await one.once(["a", "b", "c"][i % 3] ?? "a", Date.now() + (i % 20) * 100);
+    const running = [await one.run(), await two.run()];
+    const ran = () => running.flatMap((node) => node.ran);
+    await vi.waitFor(() => expect(ran().length).toBeGreaterThan(20), PATIENCE);
+    await server.stop();
+    await sleep(500);
+    await server.start();
+    const statuses = () => one.db.kysely.selectFrom("runs").select(["job_id", "status"]).execute();
+    await vi.waitFor(async () => {
+      const rows = await statuses();
+      expect(rows.filter(({ status }) => status === "succeeded")).toHaveLength(200);
+      expect(new Set(rows.map(({ job_id }) => job_id)).size).toBe(200);
+    }, PATIENCE);
+  }, 90_000);
+
+  it("send again what pg-boss has lost", async () => {
+    const { url } = await openPostgres();
+    const node = await openNode(url);
+    const at = Date.now() + 2_000;
+    const { jobId } = await node.once("a", at);
+    expect(await node.claim()).toEqual([]);
+    await runSql(node.db.kysely, "delete from nightshift_boss.job");
+    const later = Date.now() + 120_000;
+    expect(await node.claim(8, later)).toEqual([]);
+    await node.occurrences.reapLost({ now: later, worker: node.worker, isAlive: () => true });
+    await waitUntil(at);
+    expect((await node.claim(8, later)).map(({ run }) => run.jobId)).toEqual([jobId]);
+  });
+});
