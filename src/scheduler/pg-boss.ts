@@ -67,6 +67,7 @@ export async function openPgBoss(db: Database, options: PgBossOptions): Promise<
     schema: `${schema}_boss`,
     createSchema: false,
     schedule: false,
+    flowIntervalSeconds: HOUR_S,
     superviseIntervalSeconds: MONITOR_S,
     monitorIntervalSeconds: MONITOR_S,
     maintenanceIntervalSeconds: HOUR_S,
