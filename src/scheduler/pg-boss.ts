@@ -172,7 +172,7 @@ export async function openPgBoss(db: Database, options: PgBossOptions): Promise<
       const lost = [...(await ledger.reapLost({ ...reap, now: reap.now - slackMs }))];
       for (let next = await buryNext(reap.now); next; next = await buryNext(reap.now))
         if (next.lost) lost.push(next.lost);
-      await db.transact((trx) => upcoming.mend(trx, reap.now), { of: null });
+      await db.transact((trx) => upcoming.mend(trx, KINDS, reap.now), { of: null });
       return lost;
     },
     close: () => boss.stop({ graceful: false }),

@@ -96,13 +96,13 @@ export function openUpcoming(schema: string, jobs: string) {
       );
     },
     /** Forgets the users' places while nobody waits, and sends again what a queue has lost (one that was emptied). */
-    async mend(trx: Transaction<Tables>, now: number): Promise<void> {
+    async mend(trx: Transaction<Tables>, kinds: readonly string[], now: number): Promise<void> {
       await runSqlLater(trx, lock, []);
-      const idle = `not exists (select from ${jobs} where state < 'active')`;
+      const idle = `not exists (select from ${jobs} where state < 'active' and not blocked)`;
       await runSqlLater(trx, `delete from ${schema}.upcoming_ranks where ${idle}`, []);
       const lost = (table: string, item: string, at: string) =>
         `select ${item}, job_id, user_key, kind, ${at} from ${schema}.${table}
-          where ${at} <= $1 and not exists (
+          where kind = any($2::text[]) and ${at} <= $1 and not exists (
             select from ${jobs} q where q.name = ${table}.kind and q.state = 'created' and q.policy = 'short'
               and coalesce(q.singleton_key, '') = ${table}.${item} || '@' || ${table}.${at}
           )`;
@@ -111,7 +111,7 @@ export function openUpcoming(schema: string, jobs: string) {
         `insert into ${schema}.upcoming (item, job_id, user_key, kind, due_at)
           ${lost("jobs", "job_id", "next_run_at")} union all ${lost("runs", "run_id", "due_at")}
           limit ${SEND_BATCH} on conflict do nothing`,
-        [now - FORGOTTEN_MS],
+        [now - FORGOTTEN_MS, kinds],
       );
     },
   };

@@ -5,6 +5,7 @@ const BENCHES: Record<string, () => Promise<unknown>> = {
   "recall-postgres": async () => (await import("./recall-postgres.ts")).benchRecallPostgres(),
   ghosts: async () => (await import("./ghosts.ts")).benchGhosts(),
   "million-jobs": async () => (await import("./million-jobs.ts")).benchMillionJobs(),
+  nodes: async () => (await import("./nodes.ts")).benchNodes(),
   drain: async () => (await import("./drain.ts")).benchDrain(),
   "every-second": async () => (await import("./every-second.ts")).benchEverySecond(),
   http: async () => (await import("./http.ts")).benchHttp(),

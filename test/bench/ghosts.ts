@@ -38,7 +38,7 @@ const USER = { userId: "bench", userKey: "b".repeat(64) };
 const WHOAMI: Action = { kind: "tool", tool: "whoami", arguments: {} };
 
 /** The ghost's thread as it is built for users: one file. */
-async function bundleThread(dir: string): Promise<string> {
+export async function bundleThread(dir: string): Promise<string> {
   const input = new URL("../../src/ghost/thread.ts", import.meta.url).pathname;
   const bundle = await rolldown({ input, platform: "node", external: ["@modelcontextprotocol/server"] });
   const file = join(dir, "ghost-thread.js");

@@ -200,6 +200,17 @@ describe("nodes with one Postgres", () => {
     }, PATIENCE);
   }, 90_000);
 
+  it("start what is due by the database's clock, whatever a node's own says", async () => {
+    const { url } = await openPostgres();
+    const [ahead, behind] = [await openNode(url), await openNode(url)];
+    const at = Date.now() + 2_000;
+    const { jobId } = await ahead.once("a", at);
+    expect(await ahead.claim(8, at + 30_000)).toEqual([]);
+    await waitUntil(at);
+    expect((await behind.claim(8, at - 30_000)).map(({ run }) => run.jobId)).toEqual([jobId]);
+    expect(await ahead.claim(8, at + 30_000)).toEqual([]);
+  });
+
   it("send again what pg-boss has lost", async () => {
     const { url } = await openPostgres();
     const node = await openNode(url);

@@ -1,0 +1,74 @@
+// A node of its own for the bench beside it: `node node.ts <URL> <thread file> <ghosts at once>`. Runs what is due as
+// the product does, tells its figures as a line of JSON for each line on stdin, and ends with stdin.
+
+import { hostname } from "node:os";
+import { createInterface } from "node:readline";
+import { Client } from "pg";
+import { pino } from "pino";
+import { isForLater } from "../../src/database/later.ts";
+import { openPostgres } from "../../src/database/postgres.ts";
+import { type GhostDeps, runGhost } from "../../src/ghost/run.ts";
+import { openModel } from "../../src/model/provider.ts";
+import { openRunBook } from "../../src/runs/book.ts";
+import { openThreads } from "../../src/scheduler/bree.ts";
+import { createClock } from "../../src/scheduler/clock.ts";
+import { openPgBoss } from "../../src/scheduler/pg-boss.ts";
+
+export interface NodeFigures {
+  /** From the due time to the moment the run is in this process's hands. */
+  readonly lateMs: readonly number[];
+  readonly cpuMs: number;
+  /** Statements that were waited for, whatever for. */
+  readonly trips: number;
+}
+
+let trips = 0;
+const query = Client.prototype.query as unknown as (
+  this: Client,
+  sql: unknown,
+  ...rest: unknown[]
+) => unknown;
+Client.prototype.query = function (this: Client, sql: unknown, ...rest: unknown[]) {
+  if (typeof sql !== "string" || (!sql.startsWith("start") && !isForLater(sql))) trips++;
+  return query.call(this, sql, ...rest);
+} as unknown as typeof Client.prototype.query;
+
+const [, , url = "", threadFile = "", ghosts = "16"] = process.argv;
+const log = pino({ level: "warn" }, pino.destination(2));
+const db = await openPostgres({ url, clock: Date.now });
+const occurrences = await openPgBoss(db, { log });
+const threads = openThreads({ spare: 2, memoryMb: 128, log, threadFile });
+const lateMs: number[] = [];
+const deps: GhostDeps = {
+  threads,
+  occurrences,
+  model: openModel({ model: undefined, modelBaseUrl: undefined, modelApiKey: undefined }),
+  openRuns: (userKey) => openRunBook(db, { userKey, clock: Date.now }),
+  log: pino({ level: "silent" }),
+  now: Date.now,
+  toolModules: [],
+};
+const clock = createClock({
+  occurrences,
+  worker: { workerId: `bench ${process.pid}`, host: hostname(), pid: process.pid },
+  reach: { kinds: ["tool"] },
+  leaseMs: 30_000,
+  maxGhosts: Number(ghosts),
+  log,
+  run: (claimed, signal) => {
+    lateMs.push(Date.now() - claimed.run.scheduledFor);
+    return runGhost(claimed, deps, signal);
+  },
+  warm: threads.warm,
+});
+await clock.start();
+process.stdout.write("ready\n");
+for await (const _ of createInterface({ input: process.stdin })) {
+  const { user, system } = process.cpuUsage();
+  const figures: NodeFigures = { lateMs, cpuMs: (user + system) / 1_000, trips };
+  process.stdout.write(`${JSON.stringify(figures)}\n`);
+}
+await clock.stop();
+await threads.close();
+await occurrences.close();
+await db.close();
