@@ -56,12 +56,13 @@ export type Ending = <T>(
   work: (trx: Transaction<Tables>, ends: EndOptions, users: UserLocks) => Promise<T>,
 ) => Promise<T>;
 
+type Reaping = Options<"reapLost"> & {
+  /** How long after its end a lease is still believed; default 0. */
+  readonly slackMs?: number;
+};
+
 /** See Occurrences.reapLost. There are only as many leases as runs in progress, so all of them are looked at. */
-export async function reapLost(
-  db: Kysely<Tables>,
-  options: Options<"reapLost">,
-  ending: Ending,
-): Promise<Run[]> {
+export async function reapLost(db: Kysely<Tables>, options: Reaping, ending: Ending): Promise<Run[]> {
   const leased = await db.selectFrom("runs").selectAll().where("lease_until", "is not", null).execute();
   const silent = Map.groupBy(
     leased.filter((row) => isLost(row, options)),
@@ -77,7 +78,7 @@ export async function reapLost(
 async function bury(
   trx: Transaction<Tables>,
   silent: RunRow[],
-  options: Options<"reapLost">,
+  options: Reaping,
   ends: EndOptions,
 ): Promise<Run[]> {
   const { now } = options;
@@ -107,8 +108,8 @@ export async function endAsLost(
 }
 
 /** Our own pid under another worker id is a dead process whose pid was given to us. */
-function isLost(row: RunRow, { now, worker, isAlive }: Options<"reapLost">): boolean {
-  if (row.lease_until !== null && row.lease_until < now) return true;
+function isLost(row: RunRow, { now, worker, isAlive, slackMs = 0 }: Reaping): boolean {
+  if (row.lease_until !== null && row.lease_until + slackMs < now) return true;
   if (row.host !== worker.host || row.worker_id === worker.workerId || row.pid === null) return false;
   return row.pid === worker.pid || !isAlive(row.pid);
 }

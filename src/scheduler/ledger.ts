@@ -15,6 +15,8 @@ export interface Queue {
   find(options: ClaimOptions): Promise<FindDue | null>;
   /** The runs are still at work. */
   touch(tickets: readonly string[]): Promise<void>;
+  /** It tells of silent holders itself; leases do so this much later, by clocks that may differ. */
+  readonly slackMs: number;
   /** The run has ended. */
   close(trx: Transaction<Tables>, ticket: string): Promise<void>;
 }
@@ -67,7 +69,8 @@ export function createOccurrences(db: Database, options: LedgerOptions = {}): Oc
       jobsAtWork.delete(runId);
       return isWritten;
     },
-    reapLost: (options) => reapLost(db.kysely, options, ending),
+    reapLost: (options) =>
+      reapLost(db.kysely, { ...options, ...(queue && { slackMs: queue.slackMs }) }, ending),
     ...(db.onWrite && { onWrite: db.onWrite }),
     changedElsewhere: () => {
       const version = db.dataVersion();

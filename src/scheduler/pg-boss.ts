@@ -56,6 +56,7 @@ const QUEUE = {
 const MONITOR_S = 5;
 /** The shortest that pg-boss has. */
 const MIN_HEARTBEAT_S = 10;
+
 /** Opens pg-boss in a schema of its own, made when absent, over the connections of `db`. */
 export async function openPgBoss(db: Database, options: PgBossOptions): Promise<PgBossOccurrences> {
   const { log, aheadMs = 60_000, slackMs = 60_000 } = options;
@@ -135,6 +136,7 @@ export async function openPgBoss(db: Database, options: PgBossOptions): Promise<
 
   let turn = 0;
   const queue: Queue = {
+    slackMs,
     find: async (claim) => {
       const { reach, now, limit } = claim;
       // pg-boss can't be asked for one user's, or for one run: the ledger finds those, and its own are completed later.
@@ -169,7 +171,7 @@ export async function openPgBoss(db: Database, options: PgBossOptions): Promise<
   return {
     ...ledger,
     async reapLost(reap) {
-      const lost = [...(await ledger.reapLost({ ...reap, now: reap.now - slackMs }))];
+      const lost = [...(await ledger.reapLost(reap))];
       for (let next = await buryNext(reap.now); next; next = await buryNext(reap.now))
         if (next.lost) lost.push(next.lost);
       await db.transact((trx) => upcoming.mend(trx, KINDS, reap.now), { of: null });
