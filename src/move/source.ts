@@ -41,6 +41,7 @@ export async function openSource(folder: string): Promise<Source> {
         "DATA_UNAVAILABLE",
         "There is no jobs.sqlite and no facts.sqlite in this folder; name the data folder with --from.",
       );
+    if (!held.every(({ tables }) => tables.every(isPlain))) throw notOurs();
     const homes = new Map<string, HeldFile>();
     const tables = held.flatMap((file) => {
       for (const { name } of file.tables) homes.set(name, file);
@@ -64,6 +65,16 @@ export async function openSource(folder: string): Promise<Source> {
     throw error;
   }
 }
+
+/** Names become SQL on the other side. */
+const isPlain = ({ name, columns }: Table): boolean =>
+  [name, ...columns].every((word) => /^[a-z][a-z0-9_]*$/.test(word));
+
+const notOurs = (): NightshiftError =>
+  new NightshiftError(
+    "DATA_UNAVAILABLE",
+    "The files of this folder hold tables that are not Nightshift's; name another with --from.",
+  );
 
 const wrongVersion = (found: number): NightshiftError =>
   new NightshiftError(

@@ -128,6 +128,16 @@ describe("nightshift move", () => {
     expect((await move(dataDir, url)).code).toBe(0);
   });
 
+  it("takes no tables whose names are no names", async () => {
+    const [dataDir, { url }] = await Promise.all([tempDir(), openPostgres()]);
+    const raw = new DatabaseSync(join(dataDir, "jobs.sqlite"));
+    raw.exec(`create table "a""; drop schema public; --" (b text)`);
+    raw.close();
+    const { code, stderr } = await move(dataDir, url);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/not Nightshift's/);
+  });
+
   it.each([
     ["a folder without data", async () => [await tempDir(), (await openPostgres()).url], /no jobs\.sqlite/],
     [
