@@ -8,7 +8,7 @@ import { openPostgres } from "../postgres.ts";
 import { cli, start } from "../raw.ts";
 import { connect, fill, fingerprint, makeFolder, rowsIn } from "./folder.ts";
 
-const ROWS = 25_000;
+const ROWS = 15_000;
 const commandLine = (from: string, to: string) => ["move", "--from", from, "--to", to, "--json"];
 
 describe("a move", () => {
