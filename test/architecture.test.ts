@@ -87,6 +87,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "transport",
     "webhooks",
   ],
+  move: ["database"],
   night: ["database", "ghost", "inbox", "jobs", "model", "runs", "scheduler", "upstream", "webhooks"],
   index: ["app", "config", "connection", "context", "jobs", "log", "tools"],
   cli: [
@@ -101,6 +102,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "lazily",
     "log",
     "model",
+    "move",
     "runs",
     "scheduler",
     "tools",
@@ -112,7 +114,7 @@ const EVERYBODYS = ["errors", "version"];
 
 /** What stands for one technology: behind a contract, so that only the composition roots name it. */
 const ADAPTERS =
-  /^src\/(?:facts\/(?:keyv|sqlite|postgres|check)|database\/(?:open|postgres|check|pg-check)|(?:jobs|runs|inbox)\/book|keys\/database|webhooks\/(?:book|deliveries|outbox)|model\/provider|scheduler\/(?:bree|ledger|pg-boss))\.ts$/;
+  /^src\/(?:facts\/(?:keyv|sqlite|postgres|check)|database\/(?:open|postgres|check|pg-check|pg-rows)|(?:jobs|runs|inbox)\/book|keys\/database|webhooks\/(?:book|deliveries|outbox)|model\/provider|scheduler\/(?:bree|ledger|pg-boss))\.ts$/;
 
 describe("imports", () => {
   it("are found at all", () => {

@@ -1,21 +1,10 @@
 import { Command, CommanderError, Option } from "commander";
 import { NightshiftError } from "../errors.ts";
 import { version } from "../version.ts";
+import { command, type Runner } from "./command.ts";
 import { HTTP, OPTIONS, READER, SERVER, settings, type Values } from "./options.ts";
 import { paint } from "./output.ts";
-
-function command(
-  name: string,
-  description: string,
-  options: readonly Option[],
-  examples: readonly string[],
-): Command {
-  const made = new Command(name).description(description);
-  for (const option of options) made.addOption(option);
-  if (examples.length > 0)
-    made.addHelpText("after", `\nExamples:\n${examples.map((line) => `  $ nightshift ${line}`).join("\n")}`);
-  return made;
-}
+import { migrateCommand, moveCommand } from "./postgres-commands.ts";
 
 function program(done: (code: number) => void): Command {
   const run =
@@ -61,6 +50,8 @@ function program(done: (code: number) => void): Command {
   root.addCommand(inboxCommand(run));
   root.addCommand(keysCommand(run));
   root.addCommand(webhooksCommand(run));
+  root.addCommand(moveCommand(run));
+  root.addCommand(migrateCommand(run));
   root.addCommand(
     command(
       "doctor",
@@ -80,10 +71,6 @@ function program(done: (code: number) => void): Command {
   );
   return root;
 }
-
-type Runner = (
-  work: (values: Values, args: string[]) => Promise<number>,
-) => (...given: unknown[]) => Promise<void>;
 
 function jobsCommand(run: Runner): Command {
   const jobs = command("jobs", "Look at scheduled jobs and change them", [], ["jobs list", "jobs run job_…"]);

@@ -2,12 +2,16 @@ import { CompiledQuery, type Kysely, type Transaction } from "kysely";
 import { NightshiftError } from "../errors.ts";
 import type { Tables } from "./schema.ts";
 
+export type Migrations = readonly (readonly string[])[];
+
 /**
  * Each entry brings the file from its index to the next version. Never edit one that was released: add another.
+ * Only ever add: columns that may be null or have a default, tables, indexes. Nodes of the version before then go on
+ * beside new ones, and what nobody uses any more is taken away a version later.
  * Plain SQL that SQLite and Postgres both read. Partial indexes say `is not null` because SQLite can match that
  * to a query whose values are bound.
  */
-const MIGRATIONS: readonly (readonly string[])[] = [
+export const MIGRATIONS: Migrations = [
   [
     `create table jobs (
       job_id text not null primary key,
@@ -163,14 +167,28 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     "create index inbox_unread on inbox (user_key, item_id) where read_at is null",
     "create unique index inbox_of_run on inbox (run_id) where run_id is not null",
     "alter table runs add column ticket text",
+    `create table moves (
+      source text not null primary key,
+      began_at bigint not null,
+      finished_at bigint,
+      sums text
+    )`,
   ],
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
 
+/**
+ * The oldest version of the tables whose program may work with these. Raise it with an entry that takes something
+ * away or gives it another meaning: older nodes must then be stopped before the first new one starts.
+ */
+const COMPATIBLE_FROM = 1;
+
 export interface MigrateOptions {
   /** Default: this Nightshift's own. */
-  readonly migrations?: readonly (readonly string[])[];
+  readonly migrations?: Migrations;
+  /** See COMPATIBLE_FROM. */
+  readonly compatibleFrom?: number;
   /** Keeps a copy of the file as it is, of that version. Called before the first step, and not for an empty file. */
   readonly backUp?: (version: number) => Promise<void>;
   /** Keeps other processes from migrating until the transaction ends, where beginning one does not. */
@@ -179,42 +197,52 @@ export interface MigrateOptions {
 
 /**
  * Brings the database to the last version in one transaction: all of it or nothing, and a second process that starts
- * at the same time waits and finds it done. Rejects with DATA_UNAVAILABLE when a newer Nightshift wrote the file.
+ * at the same time waits and finds it done. Leaves a newer one as it is. Rejects with DATA_UNAVAILABLE when a newer
+ * Nightshift wrote it that an older one may not work beside.
  */
 export async function migrate(
   db: Kysely<Tables>,
   now: number,
-  { migrations = MIGRATIONS, backUp, lock }: MigrateOptions = {},
+  { migrations = MIGRATIONS, compatibleFrom = COMPATIBLE_FROM, backUp, lock }: MigrateOptions = {},
 ): Promise<void> {
   const known = migrations.length;
+  const isThere = ({ version, compatible_from }: Found) =>
+    version === known || (version > known && compatible_from <= known);
   // The usual start: one read, no lock.
-  if ((await readVersion(db).catch(() => 0)) === known) return;
+  if (isThere(await readVersion(db).catch(() => NOTHING))) return;
   await db.transaction().execute(async (trx) => {
     await lock?.(trx);
     const run = (sql: string) => trx.executeQuery(CompiledQuery.raw(sql));
     await run(
-      "create table if not exists schema_version (version integer not null primary key, applied_at bigint not null)",
+      `create table if not exists schema_version (
+        version integer not null primary key, compatible_from integer not null, applied_at bigint not null)`,
     );
     const found = await readVersion(trx);
-    if (found > known) throw newerFile(found, known);
+    if (isThere(found)) return;
+    if (found.version > known) throw newerFile(found.version, known);
     // With the lock in hand: what is copied is what the steps begin with, and nobody comes between.
-    if (found > 0 && found < known) await backUp?.(found);
-    for (let version = found; version < known; version++) {
+    if (found.version > 0) await backUp?.(found.version);
+    for (let version = found.version; version < known; version++) {
       for (const sql of migrations[version] ?? []) await run(sql);
       await trx
         .insertInto("schema_version")
-        .values({ version: version + 1, applied_at: now })
+        .values({ version: version + 1, compatible_from: compatibleFrom, applied_at: now })
         .execute();
     }
   });
 }
 
-async function readVersion(db: Kysely<Tables>): Promise<number> {
+type Found = Pick<Tables["schema_version"], "version" | "compatible_from">;
+const NOTHING: Found = { version: 0, compatible_from: 0 };
+
+async function readVersion(db: Kysely<Tables>): Promise<Found> {
   const row = await db
     .selectFrom("schema_version")
-    .select((eb) => eb.fn.max("version").as("version"))
+    .select(["version", "compatible_from"])
+    .orderBy("version", "desc")
+    .limit(1)
     .executeTakeFirst();
-  return Number(row?.version ?? 0);
+  return row ?? NOTHING;
 }
 
 const newerFile = (found: number, known: number): NightshiftError =>

@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CompiledQuery, Transaction } from "kysely";
+import { NightshiftError } from "../errors.ts";
 import { once } from "../lazily.ts";
 import { later } from "./later.ts";
+import type { Migrations } from "./migrations.ts";
 import type { Database, TransactOptions, UserLocks } from "./open.ts";
 import { isBroken, isTakenBack, toPostgresError } from "./pg-failures.ts";
 import { listen } from "./pg-listen.ts";
@@ -22,6 +24,8 @@ export interface PostgresOptions {
   readonly poolSize?: number;
   /** How long to wait for a connection, and for each statement, in ms, before DATA_UNAVAILABLE; default 10,000. */
   readonly timeoutMs?: number;
+  /** Default: this Nightshift's own. */
+  readonly migrations?: Migrations;
 }
 
 /** Times a transaction is done again that Postgres took back because of another one. */
@@ -60,10 +64,12 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
   const openedAt = performance.now();
   try {
     await migrate(kysely, clock(), {
+      ...(options.migrations && { migrations: options.migrations }),
       lock: async (trx) => {
         for (const sql of migrationLock(schema)) await trx.executeQuery(raw(sql));
       },
     });
+    await refuseHalfMoved(kysely);
     const listening = await listen({
       config: connectionConfig(connection),
       channels: Object.values(channels),
@@ -109,6 +115,16 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     await kysely.destroy();
     throw error;
   }
+}
+
+/** Half of a folder would be taken for the whole of it. */
+async function refuseHalfMoved(kysely: Database["kysely"]): Promise<void> {
+  const half = await kysely.selectFrom("moves").select("source").where("finished_at", "is", null).execute();
+  if (half.length === 0) return;
+  throw new NightshiftError(
+    "DATA_UNAVAILABLE",
+    "A move into this Postgres is not finished: run the same `nightshift move` again, which goes on where it ended.",
+  );
 }
 
 /** Taken by the first statement of a migration, so that nodes that start together make the tables once. */

@@ -171,6 +171,17 @@ export interface InboxRow {
   read_at: number | null;
 }
 
+/** A data folder that was moved into this database. Times are epoch ms. */
+export interface MoveRow {
+  /** See move/source.ts. */
+  source: string;
+  began_at: number;
+  /** While it is null only `move` goes on with this database. */
+  finished_at: number | null;
+  /** JSON of what each table came to. */
+  sums: string | null;
+}
+
 export interface Tables {
   jobs: Omit<JobRow, "forgotten_until"> & {
     forgotten_until: ColumnType<number | null, undefined, number>;
@@ -185,5 +196,6 @@ export interface Tables {
   webhooks: WebhookRow;
   deliveries: DeliveryRow;
   inbox: InboxRow;
-  schema_version: { version: number; applied_at: number };
+  moves: MoveRow;
+  schema_version: { version: number; compatible_from: number; applied_at: number };
 }

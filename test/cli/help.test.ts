@@ -8,6 +8,8 @@ const COMMANDS = [
   "serve",
   "demo",
   "doctor",
+  "move",
+  "migrate",
   "jobs",
   "jobs list",
   "jobs show",

@@ -61,7 +61,9 @@ describe("the jobs database", () => {
   it("refuses a file that a newer Nightshift wrote, and leaves it as it is", async () => {
     await (await open()).close();
     const raw = new DatabaseSync(file);
-    raw.exec(`insert into schema_version values (${SCHEMA_VERSION + 1}, 0); pragma wal_checkpoint(truncate)`);
+    raw.exec(
+      `insert into schema_version values (${SCHEMA_VERSION + 1}, ${SCHEMA_VERSION + 1}, 0); pragma wal_checkpoint(truncate)`,
+    );
     raw.close();
     const before = readFileSync(file);
     await expect(open()).rejects.toMatchObject({
@@ -121,7 +123,10 @@ describe("the jobs database", () => {
   it("takes back everything a failed transaction wrote, and goes on", async () => {
     const db = await open();
     const failing = db.transact(async (trx) => {
-      await trx.insertInto("schema_version").values({ version: 1000, applied_at: 0 }).execute();
+      await trx
+        .insertInto("schema_version")
+        .values({ version: 1000, compatible_from: 1000, applied_at: 0 })
+        .execute();
       throw new Error("half-way");
     });
     await expect(failing).rejects.toThrow("half-way");

@@ -1,9 +1,11 @@
+import type { Transaction } from "kysely";
 import { Client } from "pg";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { later } from "../../src/database/later.ts";
 import { SCHEMA_VERSION } from "../../src/database/migrations.ts";
 import type { Database } from "../../src/database/open.ts";
 import { openPostgres as open, type PostgresOptions } from "../../src/database/postgres.ts";
+import type { Tables } from "../../src/database/schema.ts";
 import { openJobBook } from "../../src/jobs/book.ts";
 import { openRunBook } from "../../src/runs/book.ts";
 import { createOccurrences } from "../../src/scheduler/ledger.ts";
@@ -76,7 +78,7 @@ describe("the jobs database in Postgres", () => {
     const { url } = await openPostgres();
     await (await openOne({ url })).close();
     const client = await raw(url);
-    await client.query("insert into nightshift.schema_version values ($1, 0)", [SCHEMA_VERSION + 1]);
+    await client.query("insert into nightshift.schema_version values ($1, $1, 0)", [SCHEMA_VERSION + 1]);
     await expect(open({ url, clock })).rejects.toMatchObject({
       code: "DATA_UNAVAILABLE",
       message: expect.stringContaining("newer Nightshift"),
@@ -236,22 +238,24 @@ describe("the jobs database in Postgres", () => {
   it("takes everything back when a write fails that nobody has waited for", async () => {
     const { url } = await openPostgres();
     const db = await openOne({ url, poolSize: 1 });
-    const write = (version: number) =>
-      db.transact((trx) =>
-        later(trx, trx.insertInto("schema_version").values({ version, applied_at: START })),
+    const write = (trx: Transaction<Tables>, version: number) =>
+      later(
+        trx,
+        trx.insertInto("schema_version").values({ version, compatible_from: version, applied_at: START }),
       );
+    const writeOne = (version: number) => db.transact((trx) => write(trx, version));
     const versions = async () =>
       (await db.kysely.selectFrom("schema_version").select("version").execute()).map((row) => row.version);
-    await write(1_000);
-    await expect(write(1_000)).rejects.toThrow(/duplicate key/);
+    await writeOne(1_000);
+    await expect(writeOne(1_000)).rejects.toThrow(/duplicate key/);
     const both = db.transact(async (trx) => {
-      await later(trx, trx.insertInto("schema_version").values({ version: 1_001, applied_at: START }));
-      await later(trx, trx.insertInto("schema_version").values({ version: 1_000, applied_at: START }));
+      await write(trx, 1_001);
+      await write(trx, 1_000);
       await trx.selectFrom("schema_version").selectAll().execute();
     });
     // The first failure is what is told, not that the transaction was over for what came next.
     await expect(both).rejects.toThrow(/duplicate key/);
-    await write(1_002);
+    await writeOne(1_002);
     expect((await versions()).filter((version) => version > 999)).toEqual([1_000, 1_002]);
   });
 
