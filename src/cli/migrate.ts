@@ -1,5 +1,6 @@
 import type { Config } from "../config.ts";
 import { NightshiftError } from "../errors.ts";
+import { createLog } from "../log.ts";
 import { print, printJson } from "./output.ts";
 
 const PATIENCE_MS = 10_000;
@@ -16,12 +17,18 @@ export function requirePostgres({ databaseUrl }: Config, flag: string): string {
 /** Brings all tables of a Postgres up to date, and makes those that are not there. */
 export async function makeTables(config: Config): Promise<void> {
   const url = requirePostgres(config, "--database-url");
-  const [{ openPostgres }, { openFactsPostgres }] = await Promise.all([
+  const [{ openPostgres }, { openFactsPostgres }, { openPgBoss }] = await Promise.all([
     import("../database/postgres.ts"),
     import("../facts/postgres.ts"),
+    import("../scheduler/pg-boss.ts"),
   ]);
   const jobs = await openPostgres({ url, clock: Date.now, timeoutMs: config.databaseTimeoutMs });
-  await jobs.close();
+  try {
+    const occurrences = await openPgBoss(jobs, { log: createLog(config.logLevel) });
+    await occurrences.close();
+  } finally {
+    await jobs.close();
+  }
   const facts = await openFactsPostgres({ databaseUrl: url }, PATIENCE_MS);
   await facts.close();
 }

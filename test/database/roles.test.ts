@@ -2,13 +2,14 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Client } from "pg";
+import { pino } from "pino";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { openPostgres as openJobs } from "../../src/database/postgres.ts";
 import { openKeyvFacts } from "../../src/facts/keyv.ts";
 import { openJobBook } from "../../src/jobs/book.ts";
 import { openKeyRing } from "../../src/keys/database.ts";
 import { openRunBook } from "../../src/runs/book.ts";
-import { createOccurrences } from "../../src/scheduler/ledger.ts";
+import { openPgBoss } from "../../src/scheduler/pg-boss.ts";
 import { LIMITS } from "../facts/limits.ts";
 import { ROOT } from "../harness.ts";
 import { openPostgres } from "../postgres.ts";
@@ -98,7 +99,8 @@ async function workAs(url: string): Promise<void> {
   const { jobId } = await openJobBook(db, owner).create(
     newJob({ nextRunAt: START, schedule: { kind: "at", at: START } }),
   );
-  const occurrences = createOccurrences(db);
+  const occurrences = await openPgBoss(db, { log: pino({ level: "silent" }) });
+  onTestFinished(() => occurrences.close());
   const [claimed] = await occurrences.claimDue({
     now: START,
     limit: 1,

@@ -73,7 +73,8 @@ describe("nightshift move", () => {
       await client.query("select tablename as name from pg_tables where schemaname = 'nightshift'")
     ).rows;
     const left = there.map(({ name }) => name).filter((name) => !moved.includes(name) && !STAYS.has(name));
-    expect(left).toEqual(["fact_version"]);
+    // The queue of what is due is filled by the database itself, from the jobs and runs that arrive.
+    expect(left.toSorted()).toEqual(["fact_version", "upcoming", "upcoming_ranks"]);
     const names = ["jobs.sqlite", "facts.sqlite"].flatMap((file) => tablesIn(join(dataDir, file)));
     expect(moved).toEqual(names.filter((name) => !STAYS.has(name)));
   });
