@@ -2,14 +2,14 @@ import type { Transaction } from "kysely";
 import type { JobWithMetadata, PgBoss } from "pg-boss";
 import type { Database, UserLocks } from "../database/open.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
-import { runSql, runSqlLater } from "../database/sql.ts";
 import type { Log } from "../log.ts";
+import { awaited, DEAD, KINDS, startBoss, unawaited } from "./boss.ts";
 import type { ClaimOptions } from "./claim.ts";
 import type { DueItem, FindDue } from "./due.ts";
 import { endAsLost } from "./leases.ts";
 import { createEnding, createOccurrences, type LedgerOptions, type Queue } from "./ledger.ts";
 import type { Occurrences } from "./occurrences.ts";
-import { keyOf, openUpcoming, SEND_BATCH, type Sent } from "./upcoming.ts";
+import { keyOf, SEND_BATCH, type Sent } from "./upcoming.ts";
 
 /*
  * Occurrences by pg-boss, for several nodes with one Postgres. Each occurrence is a job there that starts at its time,
@@ -36,54 +36,13 @@ export interface PgBossOccurrences extends Occurrences {
   close(): Promise<void>;
 }
 
-const KINDS = ["tool", "prompt", "code"] as const;
-const DEAD = "dead";
-const HOUR_S = 3_600;
-const QUEUE = {
-  // An occurrence waits once; one that is at work doesn't keep its job from being given the same time again.
-  policy: "short",
-  // Retries are runs of their own.
-  retryLimit: 0,
-  deadLetter: DEAD,
-  // A run's own limits end it; this is for one that beats and never ends.
-  expireInSeconds: 24 * HOUR_S,
-  // What nobody could run is not forgotten: there may be no node yet that is able to.
-  retentionSeconds: 50 * 365 * 24 * HOUR_S,
-  deleteAfterSeconds: HOUR_S,
-  warningQueueSize: 1_000_000,
-} as const;
-/** How often one of the nodes looks for silent ones. */
-const MONITOR_S = 5;
 /** The shortest that pg-boss has. */
 const MIN_HEARTBEAT_S = 10;
 
 /** Opens pg-boss in a schema of its own, made when absent, over the connections of `db`. */
 export async function openPgBoss(db: Database, options: PgBossOptions): Promise<PgBossOccurrences> {
-  const { log, aheadMs = 60_000, slackMs = 60_000 } = options;
-  const { PgBoss } = await import("pg-boss");
-  const [here] = await runSql<{ schema: string }>(db.kysely, "select current_schema() as schema");
-  const schema = here?.schema ?? "nightshift";
-  const boss = new PgBoss({
-    db: alone(db),
-    schema: `${schema}_boss`,
-    createSchema: false,
-    schedule: false,
-    flowIntervalSeconds: HOUR_S,
-    superviseIntervalSeconds: MONITOR_S,
-    monitorIntervalSeconds: MONITOR_S,
-    maintenanceIntervalSeconds: HOUR_S,
-  });
-  boss.on("error", (error) => log.warn({ err: error }, "pg-boss could not do its upkeep; it tries again"));
-  boss.on("warning", ({ message }) => log.warn({ reason: message }, "pg-boss has a warning"));
-  const upcoming = openUpcoming(schema, `${schema}_boss.job`);
-  await upcoming.install(db.kysely, `${schema}_boss`);
-  try {
-    await boss.start();
-    await createQueues(boss);
-  } catch (error) {
-    await boss.stop({ graceful: false });
-    throw error;
-  }
+  const { aheadMs = 60_000, slackMs = 60_000 } = options;
+  const { boss, upcoming } = await startBoss(db, options.log);
 
   /** Answers with the kinds that something was sent of. */
   const send = async ({ now, leaseMs }: ClaimOptions): Promise<ReadonlySet<string>> => {
@@ -194,39 +153,6 @@ const byQueue = (tickets: readonly string[]): ReadonlyMap<string, string[]> => {
   }
   return queues;
 };
-
-/** pg-boss's own statements, some of which are whole transactions: one that fails leaves none of it open. */
-const alone = (db: Database) => ({
-  executeSql: (sql: string, values?: unknown[]) =>
-    db.kysely.connection().execute(async (connection) => {
-      try {
-        return { rows: await runSql(connection, sql, values) };
-      } catch (error) {
-        await runSql(connection, "rollback").catch(() => {});
-        throw error;
-      }
-    }),
-});
-
-/** Statements of pg-boss in a transaction of ours. */
-const awaited = (trx: Transaction<Tables>) => ({
-  executeSql: async (sql: string, values?: unknown[]) => ({ rows: await runSql(trx, sql, values) }),
-});
-
-/** Those whose answer nobody needs. */
-const unawaited = (trx: Transaction<Tables>) => ({
-  async executeSql(sql: string, values: unknown[] = []) {
-    await runSqlLater(trx, sql, values);
-    return { rows: [{ count: "0", ids: [] }] };
-  },
-});
-
-async function createQueues(boss: PgBoss): Promise<void> {
-  const made = new Set((await boss.getQueues()).map(({ name }) => name));
-  if (!made.has(DEAD))
-    await boss.createQueue(DEAD, { retryLimit: 100, expireInSeconds: 60, deleteAfterSeconds: HOUR_S });
-  for (const kind of KINDS) if (!made.has(kind)) await boss.createQueue(kind, QUEUE);
-}
 
 const toBossJob = (heartbeatSeconds: number) => (sent: Sent) => ({
   data: sent,
