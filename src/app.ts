@@ -6,7 +6,6 @@ import { type House, type OpenContext, openContext } from "./connection/connecti
 import { localPrincipal } from "./connection/identity.ts";
 import { type UserContext, userKeyOf } from "./context/user-context.ts";
 import type { Database } from "./database/open.ts";
-import { NightshiftError } from "./errors.ts";
 import { createEvents, createStepFeed, type JoinableEvents } from "./events.ts";
 import type { FactBackend, FactStore } from "./facts/store.ts";
 import { describeGhosts } from "./ghost/describe.ts";
@@ -179,7 +178,7 @@ const CONNECTION_CAVEAT =
 function openStores(config: Config, now: () => number, events: JoinableEvents, releases: Releases) {
   const dataDir = resolve(config.dataDir);
   const factBackend = once(async (): Promise<FactBackend> => {
-    const { databaseUrl, databasePool: poolSize, databaseTimeoutMs: statementTimeoutMs } = config;
+    const { databaseUrl, databasePool: poolSize, databaseTimeoutMs: timeoutMs } = config;
     if (!databaseUrl) mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     const { openKeyvFacts } = await import("./facts/keyv.ts");
     const limits = {
@@ -188,7 +187,7 @@ function openStores(config: Config, now: () => number, events: JoinableEvents, r
       maxFactBytes: config.maxFactBytes,
     };
     const place = databaseUrl
-      ? { databaseUrl, poolSize: Math.max(2, poolSize), statementTimeoutMs }
+      ? { databaseUrl, poolSize: Math.max(2, poolSize), statementTimeoutMs: timeoutMs, patienceMs: timeoutMs }
       : { file: join(dataDir, "facts.sqlite") };
     const backend = openKeyvFacts({ ...place, limits, clock: now });
     releases.add(() => backend.close());

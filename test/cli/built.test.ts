@@ -8,7 +8,8 @@ import { BUILT_CLI, ensureBuilt } from "../built.ts";
 import { CLIENTS, eventually, ROOT, spawnStdio, tempDir } from "../harness.ts";
 import { connect, HTTP_CLIENTS } from "../http/clients.ts";
 import { serveChild } from "../http/harness.ts";
-import { start } from "../raw.ts";
+import { openPostgres } from "../postgres.ts";
+import { start, startServer } from "../raw.ts";
 import { startReceiver } from "../webhooks/receiver.ts";
 
 beforeAll(ensureBuilt, 120_000);
@@ -28,6 +29,17 @@ describe("the built package", () => {
     expect(await client.listTools()).toHaveLength(peopleTools.length);
     expect((await client.call("whoami")).structuredContent).toMatchObject({ entity_type: "api" });
     expect(await server.stop()).toBe(0);
+  });
+
+  it("keeps its data in Postgres", async () => {
+    const { url } = await openPostgres();
+    const args = ["--database-url", url];
+    const server = await startServer([...args, "--user", "alice"], { cli: BUILT_CLI });
+    await server.call("save_fact", { fact: "Built and bundled." });
+    const { job_id } = await server.call("schedule_task", { tool: { name: "whoami" }, every_seconds: 3_600 });
+    expect((await server.call("run_job", { job_id, wait: true })).status).toBe("succeeded");
+    server.end();
+    expect((await server.exited).code).toBe(0);
   });
 
   it("runs the demo: a ghost in its bundled thread, a model over HTTP", async () => {
