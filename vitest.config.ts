@@ -1,8 +1,21 @@
 import { defineConfig } from "vitest/config";
 
+/** What shows most of the whole program, and so runs on Postgres too. The stores' contracts run on both by themselves. */
+const ON_BOTH = [
+  "test/api.test.ts",
+  "test/ghost/{after,budgets,prompt}.test.ts",
+  "test/http/{isolation,limits,notifications}.test.ts",
+  "test/tools/schedules.test.ts",
+];
+
+const project = (database: "SQLite" | "Postgres", include: string[]) => ({
+  extends: true as const,
+  test: { name: database, include, provide: { database } },
+});
+
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
+    projects: [project("SQLite", ["test/**/*.test.ts"]), project("Postgres", ON_BOTH)],
     pool: "forks",
     globalSetup: ["test/postgres/global.ts"],
     setupFiles: ["test/setup.ts"],

@@ -6,6 +6,7 @@ import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport as StdioV1 } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { onTestFinished } from "vitest";
+import { databaseEnvironment } from "./database-of.ts";
 
 export const ROOT = new URL("..", import.meta.url).pathname;
 
@@ -80,7 +81,8 @@ export async function spawnStdio(kind: ClientKind, options: SpawnOptions): Promi
     options.user ?? "alice",
     ...(options.args ?? []),
   ];
-  const env = { PATH: process.env.PATH ?? "", NIGHTSHIFT_LOG_LEVEL: "info", ...options.env };
+  const database = await databaseEnvironment(args);
+  const env = { PATH: process.env.PATH ?? "", NIGHTSHIFT_LOG_LEVEL: "info", ...database, ...options.env };
   const params = { command: process.execPath, args, env, stderr: "pipe" as const };
   const transport = kind.startsWith("v1") ? new StdioV1(params) : new StdioClientTransport(params);
   let stderr = "";

@@ -6,6 +6,7 @@ import { type App, createApp } from "../src/app.ts";
 import { type ConfigInput, readConfig } from "../src/config.ts";
 import type { OpenContext } from "../src/connection/connection.ts";
 import { type Script, startScriptedModel } from "../src/model/scripted.ts";
+import { databaseUrlOf } from "./database-of.ts";
 import { eventually, tempDir } from "./harness.ts";
 
 export interface ProgramOptions extends Partial<ConfigInput> {
@@ -25,14 +26,15 @@ export interface Program {
   close(): Promise<void>;
 }
 
-/** The whole program in this process, on real files and a real model server; closed with the test. */
+/** The whole program in this process, on a real database and a real model server; closed with the test. */
 export async function openProgram(options: ProgramOptions = {}): Promise<Program> {
   const { script, scheduler = false, now, ...given } = options;
   const dataDir = given.dataDir ?? (await tempDir());
   const scripted = script && (await startScriptedModel({ script }));
   if (scripted) onTestFinished(() => scripted.close());
   const model = scripted && { model: "openai-compatible:scripted", modelBaseUrl: scripted.baseUrl };
-  const config = readConfig({ dataDir, user: "alice", spareThreads: 0, ...model, ...given }, {});
+  const databaseUrl = await databaseUrlOf(dataDir);
+  const config = readConfig({ dataDir, databaseUrl, user: "alice", spareThreads: 0, ...model, ...given }, {});
   const lines: Record<string, unknown>[] = [];
   const log = pino({ level: "debug", base: null }, { write: (line) => lines.push(JSON.parse(line)) });
   const app = await createApp({ config, log, ...(now && { now }) });

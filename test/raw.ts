@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
+import { databaseEnvironment } from "./database-of.ts";
 import { ROOT } from "./harness.ts";
 
 export interface Exit {
@@ -65,7 +66,8 @@ export function start(args: readonly string[], options: StartOptions = {}): Chil
 
 /** Runs the command line from source to its end. */
 export async function cli(args: readonly string[], options: StartOptions = {}) {
-  const child = start([join(ROOT, "src/cli.ts"), ...args], options);
+  const env = { ...(await databaseEnvironment(args)), ...options.env };
+  const child = start([join(ROOT, "src/cli.ts"), ...args], { ...options, env });
   child.end();
   const { code } = await child.exited;
   return { code, stdout: child.stdout(), stderr: child.stderr() };
@@ -84,10 +86,9 @@ export async function startServer(
   args: readonly string[],
   options: StartOptions & { cli?: string; before?: readonly string[] } = {},
 ): Promise<RawServer> {
-  const child = start(
-    [...(options.before ?? []), options.cli ?? join(ROOT, "src/cli.ts"), "stdio", ...args],
-    options,
-  );
+  const env = { ...(await databaseEnvironment(args)), ...options.env };
+  const program = [...(options.before ?? []), options.cli ?? join(ROOT, "src/cli.ts")];
+  const child = start([...program, "stdio", ...args], { ...options, env });
   // biome-ignore lint/suspicious/noExplicitAny: whatever came over the wire
   const waiting = new Map<number, { resolve: (answer: any) => void; reject: (error: Error) => void }>();
   let read = 0;

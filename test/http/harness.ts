@@ -6,6 +6,7 @@ import type { App } from "../../src/app.ts";
 import { SCOPES, type Scope } from "../../src/context/scopes.ts";
 import { createAuthenticator } from "../../src/transport/http/proof.ts";
 import { type HttpServer, serveHttp } from "../../src/transport/http/server.ts";
+import { databaseEnvironment } from "../database-of.ts";
 import { eventually, ROOT, tempDir } from "../harness.ts";
 import { openProgram, type ProgramOptions } from "../program.ts";
 
@@ -86,7 +87,12 @@ export async function serveChild(options: ChildOptions = {}): Promise<Child> {
   const args = ["serve", "--port", "0", "--data", data, "--user", "alice", ...(options.args ?? [])];
   const program = options.cli ?? join(ROOT, "src/cli.ts");
   const child = spawn(process.execPath, [...(options.nodeArgs ?? []), program, ...args], {
-    env: environment({ NIGHTSHIFT_CALLS_PER_SECOND: "0", NIGHTSHIFT_SPARE_THREADS: "0", ...options.env }),
+    env: environment({
+      NIGHTSHIFT_CALLS_PER_SECOND: "0",
+      NIGHTSHIFT_SPARE_THREADS: "0",
+      ...(await databaseEnvironment(args)),
+      ...options.env,
+    }),
     stdio: ["ignore", "ignore", "pipe"],
   });
   const exited = new Promise<number | null>((resolve) => child.once("exit", resolve));
@@ -121,7 +127,8 @@ export async function cli(
   env: Record<string, string> = {},
 ): Promise<{ code: number; stdout: string; stderr: string }> {
   const command = [join(ROOT, "src/cli.ts"), ...args];
-  const options = { env: environment(env), timeout: 30_000 };
+  const all = environment({ ...(await databaseEnvironment(args)), ...env });
+  const options = { env: all, timeout: 30_000 };
   try {
     const { stdout, stderr } = await promisify(execFile)(process.execPath, command, options);
     return { code: 0, stdout, stderr };
