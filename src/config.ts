@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { homedir, userInfo } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
@@ -53,6 +54,11 @@ export const configSchema = z.strictObject({
   databaseTimeoutMs: whole(100, 3_600_000)
     .default(10_000)
     .describe("how long Postgres may take for a connection or a statement, in ms"),
+  node: z
+    .string()
+    .regex(/^[A-Za-z0-9-]{1,63}$/, "use up to 63 letters, digits and hyphens")
+    .default(() => randomBytes(4).toString("hex"))
+    .describe("this process among those that share a database; session ids begin with it"),
   model: z
     .string()
     .regex(MODEL, "use anthropic:<id>, openai:<id> or openai-compatible:<id>")
@@ -135,6 +141,7 @@ export const ENVIRONMENT: Readonly<Record<ConfigKey, string>> = {
   databaseUrl: "NIGHTSHIFT_DATABASE_URL",
   databasePool: "NIGHTSHIFT_DATABASE_POOL",
   databaseTimeoutMs: "NIGHTSHIFT_DATABASE_TIMEOUT_MS",
+  node: "NIGHTSHIFT_NODE",
   model: "NIGHTSHIFT_MODEL",
   modelBaseUrl: "NIGHTSHIFT_MODEL_BASE_URL",
   modelApiKey: "NIGHTSHIFT_MODEL_API_KEY",

@@ -33,7 +33,7 @@ export interface Served {
 /** Serves HTTP on real parts until the test is finished. */
 export async function serve(options: ServeOptions = {}): Promise<Served> {
   const { open = false, ...given } = options;
-  const { app, dataDir, lines } = await openProgram({ port: 0, callsPerSecond: 0, ...given });
+  const { app, dataDir, lines } = await openProgram({ port: 0, callsPerSecond: 0, node: "north", ...given });
   const { oauthIssuer: issuer, oauthAudience: audience } = app.config;
   const { openTokenVerifier } = await import("../../src/transport/http/oauth.ts");
   const tokens =

@@ -43,6 +43,15 @@ export function refuse(
 export const noSuchSession = (res: ServerResponse): void =>
   refuse(res, 404, "Session not found; open a new one with initialize.", { code: -32_001 });
 
+/** The node is the one that the caller's own id names: this says nothing about the session, nor whether there is one. */
+export const sessionElsewhere = (res: ServerResponse, node: string): void =>
+  refuse(
+    res,
+    404,
+    `This session's id is of node ${node}, and this is another node. Route requests by the node that their session names, or open a new session with initialize.`,
+    { code: -32_001 },
+  );
+
 export function askToWait(res: ServerResponse, seconds: number): void {
   refuse(res, 429, `Too many calls; try again in ${seconds} s.`, {
     headers: { "Retry-After": String(seconds) },

@@ -48,9 +48,11 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   const { house, config, authenticator, now } = options;
   const limits = createLimits(config);
   const live = watchLive(authenticator);
-  const sessions = createSessions({ house, limits, live, idleMs: config.sessionIdleSeconds * 1000, now });
+  const { node } = config;
+  const idleMs = config.sessionIdleSeconds * 1000;
+  const sessions = createSessions({ house, limits, live, node, idleMs, now });
   const modern = createModern(house);
-  const sse = config.sse ? (await import("./sse.ts")).createSsePair(house, limits) : undefined;
+  const sse = config.sse ? (await import("./sse.ts")).createSsePair(house, limits, node) : undefined;
   const metrics = await createMetrics({
     sessions: { help: "2025-era sessions", read: () => sessions.size },
     contexts: { help: "Open contexts", read: () => house.open.size },

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { isInitializeRequest, WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/server";
 import { type House, openConnection } from "../../connection/connection.ts";
 import type { Exchange } from "./admit.ts";
-import { noSuchSession, refuse } from "./answers.ts";
+import { noSuchSession, refuse, sessionElsewhere } from "./answers.ts";
 import { type AtWork, trackCalls } from "./at-work.ts";
 import { createEventStore } from "./events.ts";
 import type { Limits } from "./limits.ts";
@@ -25,13 +25,18 @@ interface Session {
   lastUsedAt: number;
 }
 
-/** The sessions of 2025-era clients. An id is an address, not a proof: each belongs to whoever opened it. */
+/**
+ * The sessions of 2025-era clients, which live on the node that opened them: `<node>.<uuid>`. An id is an address, not a
+ * proof: each belongs to whoever opened it.
+ */
 export interface Sessions {
   serve(exchange: Exchange): Promise<void>;
   readonly size: number;
   close(): Promise<void>;
 }
 
+/** Of the answers that open something which lives on this node alone. */
+export const NODE_HEADER = "nightshift-node";
 const SWEEP_MS = 15_000;
 /** How long a client whose stream was dropped waits before it comes back for the rest. */
 const RETRY_MS = 1_000;
@@ -40,10 +45,11 @@ export function createSessions(parts: {
   house: House;
   limits: Limits;
   live: Live;
+  node: string;
   idleMs: number;
   now: () => number;
 }): Sessions {
-  const { house, limits, live, idleMs, now } = parts;
+  const { house, limits, live, node, idleMs, now } = parts;
   const sessions = new Map<string, Session>();
   const hasModules = house.registers.length > 0;
 
@@ -59,7 +65,7 @@ export function createSessions(parts: {
       );
     const ended = new AbortController();
     const transport = new WebStandardStreamableHTTPServerTransport({
-      sessionIdGenerator: randomUUID,
+      sessionIdGenerator: () => `${node}.${randomUUID()}`,
       eventStore: createEventStore(),
       retryInterval: RETRY_MS,
       onsessioninitialized: (id) => void sessions.set(id, session),
@@ -92,6 +98,7 @@ export function createSessions(parts: {
         await dispose();
       };
       await server.connect(transport);
+      res.setHeader(NODE_HEADER, node);
       await hand(session, exchange);
       // An initialize that the transport refused opened nothing.
       if (!transport.sessionId) await transport.close();
@@ -138,6 +145,8 @@ export function createSessions(parts: {
         if (req.method === "POST" && isInitializeRequest(body) && "id" in body) return open(exchange);
         return refuse(res, 400, "This request needs the Mcp-Session-Id that initialize answered with.");
       }
+      const owner = nodeOf(String(id));
+      if (owner !== undefined && owner !== node) return sessionElsewhere(res, owner);
       const session = sessions.get(String(id));
       if (!session || !isSame(session.proof, proof)) return noSuchSession(res);
       if (session.proof.credential.id !== proof.credential.id) follow(session, proof);
@@ -152,6 +161,9 @@ export function createSessions(parts: {
     },
   };
 }
+
+/** The node that a session id names, if it names any. */
+export const nodeOf = (id: string): string | undefined => /^([A-Za-z0-9-]{1,63})\./.exec(id)?.[1];
 
 /** The same principal, with a credential worth the same: a session must not lend its scopes to a lesser key. */
 export const isSame = (one: Proof, other: Proof): boolean =>

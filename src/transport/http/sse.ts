@@ -1,20 +1,23 @@
 import { SSEServerTransport } from "@modelcontextprotocol/sdk/server/sse.js";
 import { type House, openConnection } from "../../connection/connection.ts";
 import type { Exchange } from "./admit.ts";
-import { noSuchSession, refuse } from "./answers.ts";
+import { noSuchSession, refuse, sessionElsewhere } from "./answers.ts";
 import { type AtWork, trackCalls } from "./at-work.ts";
 import type { Limits } from "./limits.ts";
 import type { Proof } from "./proof.ts";
-import { isSame } from "./sessions.ts";
+import { isSame, NODE_HEADER, nodeOf } from "./sessions.ts";
 
-/** The HTTP+SSE pair of the 2024-11-05 protocol: a stream to read from, and an address to post to. */
+/**
+ * The HTTP+SSE pair of the 2024-11-05 protocol: a stream to read from, and an address to post to, which names the node
+ * that has the stream.
+ */
 export interface SsePair {
   stream(exchange: Exchange): Promise<void>;
   post(exchange: Exchange): Promise<void>;
   close(): Promise<void>;
 }
 
-export function createSsePair(house: House, limits: Limits): SsePair {
+export function createSsePair(house: House, limits: Limits, node: string): SsePair {
   const streams = new Map<string, { proof: Proof; transport: SSEServerTransport; atWork: AtWork }>();
   return {
     async stream({ proof, res }) {
@@ -28,7 +31,8 @@ export function createSsePair(house: House, limits: Limits): SsePair {
         giveBack();
         ended.abort();
       });
-      const transport = new SSEServerTransport("/messages", res);
+      res.setHeader(NODE_HEADER, node);
+      const transport = new SSEServerTransport(`/messages?node=${node}`, res);
       const atWork = trackCalls(transport);
       streams.set(transport.sessionId, { proof, transport, atWork });
       const end = () => {
@@ -42,8 +46,10 @@ export function createSsePair(house: House, limits: Limits): SsePair {
     },
     async post(exchange) {
       const { proof, req, res, body } = exchange;
-      const id = new URL(req.url ?? "", "http://localhost").searchParams.get("sessionId");
-      const stream = streams.get(id ?? "");
+      const { searchParams: asked } = new URL(req.url ?? "", "http://localhost");
+      const owner = nodeOf(`${asked.get("node") ?? node}.`);
+      if (owner !== undefined && owner !== node) return sessionElsewhere(res, owner);
+      const stream = streams.get(asked.get("sessionId") ?? "");
       if (!stream || !isSame(stream.proof, proof)) return noSuchSession(res);
       stream.atWork.hold(exchange);
       await stream.transport.handlePostMessage(req, res, body);
