@@ -16,7 +16,9 @@ import { lazily, once } from "./lazily.ts";
 import type { Log } from "./log.ts";
 import type { Night, NightParts } from "./night.ts";
 import { createReleases, type Releases } from "./releases.ts";
+import type { Backlog } from "./runs/backlog.ts";
 import type { RunBook } from "./runs/store.ts";
+import { createTally, type Tally } from "./runs/tally.ts";
 import { createCatalog } from "./tools/catalog.ts";
 import { peopleTools } from "./tools/for-people.ts";
 import { loadToolModules } from "./tools/modules.ts";
@@ -51,6 +53,10 @@ export interface App {
   runOne(userKey: string, runId: string): Promise<void>;
   /** Rejects while the jobs database cannot be reached. */
   checkReady(): Promise<void>;
+  /** What became of the runs of this process. */
+  readonly tally: Tally;
+  /** What waits to be run, here or on another node. Rejects with DATA_UNAVAILABLE. */
+  readBacklog(): Promise<Backlog>;
   /** Ends what runs, closes what is open. May be called twice. */
   close(): Promise<void>;
 }
@@ -63,6 +69,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const upstreams = await readUpstreams(config);
   const events = createEvents();
   const steps = createStepFeed();
+  const tally = createTally();
   const stores = openStores(config, now, events, releases);
   const ghosts = describeGhosts(config, modules, await nameUpstreams(upstreams, log, now));
   const nightParts: NightParts = {
@@ -71,6 +78,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     now,
     events,
     steps,
+    tally,
     upstreams,
     database: stores.database,
     openRuns: stores.runs,
@@ -150,6 +158,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     },
     runOne: async (userKey, runId) => (await import("./night.ts")).runOne(nightParts, userKey, runId),
     checkReady: async () => (await stores.database()).ping(),
+    tally,
+    readBacklog: async () => (await import("./runs/backlog.ts")).readBacklog(await stores.database(), now()),
     close: once(async () => {
       ended.abort();
       await night?.catch(() => {});

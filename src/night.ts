@@ -14,6 +14,7 @@ import { startRetention } from "./runs/housekeeping.ts";
 import { openJobTokens } from "./runs/job-tokens.ts";
 import { isEnded } from "./runs/run.ts";
 import type { RunBook } from "./runs/store.ts";
+import type { Tally } from "./runs/tally.ts";
 import { openThreads } from "./scheduler/bree.ts";
 import { type Clock, createClock } from "./scheduler/clock.ts";
 import { createOccurrences, type LedgerOptions } from "./scheduler/ledger.ts";
@@ -30,6 +31,7 @@ export interface NightParts {
   readonly now: () => number;
   readonly events: Events;
   readonly steps: StepFeed;
+  readonly tally: Tally;
   /** Other MCP servers, from `--mcp-config`. */
   readonly upstreams: UpstreamConfig;
   readonly database: () => Promise<Database>;
@@ -98,7 +100,7 @@ function reachableKinds({ model, jobsDir }: Config): Action["kind"][] {
 }
 
 async function openClock(parts: NightParts, reach: Reach, spare: number) {
-  const { config, log, now, events, openRuns, upstreams } = parts;
+  const { config, log, now, events, openRuns, tally, upstreams } = parts;
   const database = await parts.database();
   const { occurrences, closeOccurrences } = await openOccurrences(database, reach, parts, {
     retention: { days: config.inboxDays, items: config.inboxItems },
@@ -146,7 +148,8 @@ async function openClock(parts: NightParts, reach: Reach, spare: number) {
     listeners: [
       {
         onStep: ({ run }, step) => parts.steps.publish(run.runId, step),
-        onEnd: ({ run }) => {
+        onEnd: ({ run }, { status, usage }) => {
+          tally.count(status, usage);
           announce(run.userKey, run.runId, run.jobId);
           webhooks.wake();
         },
@@ -167,9 +170,15 @@ async function openClock(parts: NightParts, reach: Reach, spare: number) {
       return runGhost(claimed, deps, signal);
     },
     warm: threads.warm,
-    onSkipped: (run) => announce(run.userKey, run.runId, run.jobId),
+    onSkipped: (run) => {
+      tally.count("skipped");
+      announce(run.userKey, run.runId, run.jobId);
+    },
     onLost: (runs) => {
-      for (const run of runs) announce(run.userKey, run.runId, run.jobId);
+      for (const run of runs) {
+        tally.count("lost");
+        announce(run.userKey, run.runId, run.jobId);
+      }
       webhooks.wake();
     },
   });

@@ -36,6 +36,8 @@ export async function runServe(config: Config): Promise<number> {
       }),
       issuer: tokens?.issuer,
       checkReady: app.checkReady,
+      readBacklog: app.readBacklog,
+      tally: app.tally,
       now: Date.now,
     });
     await app.startScheduler();

@@ -2,11 +2,14 @@ import { hash as digest, randomBytes, timingSafeEqual } from "node:crypto";
 import { isScope } from "../context/scopes.ts";
 import type { Database } from "../database/open.ts";
 import type { KeyRow } from "../database/schema.ts";
+import { NightshiftError } from "../errors.ts";
 import type { ApiKey, KeyRing } from "./key-ring.ts";
 
 /** `nsk_<id>_<secret>`: the id finds the row, the 256 secret bits prove the holder. */
 const KEY = /^nsk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})$/;
 const MAX_CACHED = 10_000;
+/** How long a key that was good goes on being good, at most, while the database cannot be asked about it. */
+const GRACE_MS = 5 * 60_000;
 
 // A fast hash is right here: the secret is random, so there is nothing to guess.
 const hashOf = (secret: string): Buffer => digest("sha256", secret, "buffer");
@@ -14,36 +17,49 @@ const hashOf = (secret: string): Buffer => digest("sha256", secret, "buffer");
 interface KnownKey {
   readonly apiKey: ApiKey;
   readonly hash: Buffer;
+  /** Of the database when it was read: it is as new as that. */
+  readonly version: number;
+  readonly readAt: number;
 }
 
 /** The keys in the jobs database. Rows are remembered until somebody, here or in another process, writes to it. */
 export function openKeyRing(db: Database, clock: () => number): KeyRing {
-  const known = new Map<string, KnownKey | null>();
+  const known = new Map<string, KnownKey>();
   let isUsed = false;
+  /** Our own writes do not change our own dataVersion. */
+  let ownWrites = 0;
   let seenVersion = db.dataVersion();
   let lookedAt = 0;
-  const forgetStale = () => {
+  const versionNow = () => {
     // Requests that arrive within the same millisecond share a look.
-    if (performance.now() - lookedAt < 1) return;
-    lookedAt = performance.now();
-    const version = db.dataVersion();
-    if (version !== seenVersion || known.size >= MAX_CACHED) known.clear();
-    seenVersion = version;
+    if (performance.now() - lookedAt >= 1) {
+      lookedAt = performance.now();
+      seenVersion = db.dataVersion();
+    }
+    return seenVersion + ownWrites;
   };
   const find = async (keyId: string): Promise<KnownKey | null> => {
-    forgetStale();
-    const cached = known.get(keyId);
-    if (cached !== undefined) return cached;
-    const version = seenVersion;
-    const row = await db.kysely
-      .selectFrom("api_keys")
-      .selectAll()
-      .where("key_id", "=", keyId)
-      .executeTakeFirst();
-    const found = row ? { apiKey: readKey(row), hash: Buffer.from(row.hash, "hex") } : null;
-    // Not what somebody has changed while it was read.
-    if (found && db.dataVersion() === version) known.set(keyId, found);
-    return found;
+    const version = versionNow();
+    const remembered = known.get(keyId);
+    if (remembered?.version === version) return remembered;
+    const readAt = performance.now();
+    try {
+      const row = await db.kysely
+        .selectFrom("api_keys")
+        .selectAll()
+        .where("key_id", "=", keyId)
+        .executeTakeFirst();
+      known.delete(keyId);
+      if (!row) return null;
+      if (known.size >= MAX_CACHED) known.clear();
+      const found = { apiKey: readKey(row), hash: Buffer.from(row.hash, "hex"), version, readAt };
+      known.set(keyId, found);
+      return found;
+    } catch (error) {
+      // What its holder can do meanwhile needs no database either.
+      if (remembered && isAway(error) && readAt - remembered.readAt < GRACE_MS) return remembered;
+      throw error;
+    }
   };
   const isGood = ({ apiKey }: KnownKey) =>
     apiKey.revokedAt === null && (apiKey.expiresAt === null || apiKey.expiresAt > clock());
@@ -83,8 +99,7 @@ export function openKeyRing(db: Database, clock: () => number): KeyRing {
             .executeTakeFirst(),
         { of: null },
       );
-      // Our own writes do not change our own dataVersion.
-      known.clear();
+      ownWrites++;
       return found.numUpdatedRows > 0n;
     },
     async verify(key) {
@@ -106,6 +121,8 @@ export function openKeyRing(db: Database, clock: () => number): KeyRing {
     },
   };
 }
+
+const isAway = (error: unknown) => error instanceof NightshiftError && error.code === "DATA_UNAVAILABLE";
 
 const readKey = (row: KeyRow): ApiKey => ({
   keyId: row.key_id,

@@ -2,6 +2,7 @@ import { Client } from "pg";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { openPostgres as openDatabase } from "../../src/database/postgres.ts";
 import { openJobBook } from "../../src/jobs/book.ts";
+import { readBacklog } from "../../src/runs/backlog.ts";
 import { openRunBook } from "../../src/runs/book.ts";
 import { createOccurrences } from "../../src/scheduler/ledger.ts";
 import { openPostgres } from "../postgres.ts";
@@ -53,6 +54,7 @@ describe("queries on a large jobs database in Postgres", () => {
     const options = { now, limit: 16, reach: { kinds: ALL_KINDS }, worker: worker("w1"), leaseMs: 1000 };
     const scans = await scansOf(async () => {
       await occurrences.nextDueAt(options.reach);
+      expect((await readBacklog(db, now)).depth).toBe(2);
       const claimed = await occurrences.claimDue(options);
       expect(claimed).toHaveLength(1);
       const runIds = claimed.map(({ run }) => run.runId);

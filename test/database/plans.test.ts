@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Database, openDatabase } from "../../src/database/open.ts";
 import { openInbox } from "../../src/inbox/book.ts";
 import { openJobBook } from "../../src/jobs/book.ts";
+import { readBacklog } from "../../src/runs/backlog.ts";
 import { openRunBook } from "../../src/runs/book.ts";
 import { forgetOldRuns } from "../../src/runs/retention.ts";
 import { createOccurrences } from "../../src/scheduler/ledger.ts";
@@ -59,6 +60,7 @@ describe("queries on a large jobs database", () => {
       await runs.enqueue(jobId);
       now += 120_000;
       const options = { now, limit: 16, reach, worker: worker("w1"), leaseMs: 1000 };
+      expect(reads(await plansOf(() => readBacklog(db, now)))).toEqual([]);
       const plans = await plansOf(async () => {
         await occurrences.nextDueAt(reach);
         const claimed = await occurrences.claimDue(options);

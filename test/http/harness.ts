@@ -45,6 +45,8 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
     authenticator: createAuthenticator({ keys: app.keys, tokens, openUser, now: Date.now }),
     issuer,
     checkReady: app.checkReady,
+    readBacklog: app.readBacklog,
+    tally: app.tally,
     now: Date.now,
   });
   onTestFinished(() => http.close());

@@ -25,6 +25,43 @@ describe("operations", () => {
       expect(text).not.toContain(secret);
   });
 
+  it("counts what is due, how runs ended and what they have used", async () => {
+    const script = () => ({ text: "Done.", usage: { input: 70, output: 7 } });
+    const server = await serve({ scheduler: true, script });
+    const metrics = async () =>
+      (await send(openAgent(), `${server.base}/metrics`, { method: "GET" })).text.match(
+        /^nightshift_(?:queue|runs|model).*$/gm,
+      );
+    const none = ["nightshift_queue_depth 0", "nightshift_queue_oldest_due_seconds 0"];
+    expect(await metrics()).toEqual(expect.arrayContaining(none));
+    const caller = await openCaller("modern", server, await server.key("bob"));
+    const later = { prompt: "Say done.", every_seconds: 3_600 };
+    const { job_id } = (await caller.call("schedule_task", later)).structuredContent;
+    await caller.call("run_job", { job_id, wait: true });
+    expect(await metrics()).toEqual(
+      expect.arrayContaining([
+        'nightshift_runs_total{status="succeeded"} 1',
+        'nightshift_model_tokens_total{direction="input"} 70',
+        'nightshift_model_tokens_total{direction="output"} 7',
+      ]),
+    );
+  });
+
+  it("tells how late the oldest of what is due is", async () => {
+    const server = await serve();
+    const caller = await openCaller("modern", server, await server.key("bob"));
+    const soon = { tool: { name: "whoami" }, execute_at: new Date(Date.now() + 100).toISOString() };
+    await caller.call("schedule_task", soon);
+    const { job_id } = (await caller.call("schedule_task", { ...soon, execute_at: "2099-01-01T00:00:00Z" }))
+      .structuredContent;
+    await caller.call("run_job", { job_id });
+    await eventually(async () => {
+      const { text } = await send(openAgent(), `${server.base}/metrics`, { method: "GET" });
+      const late = Number(/^nightshift_queue_oldest_due_seconds (.*)$/m.exec(text)?.[1]);
+      return /^nightshift_queue_depth 2$/m.test(text) && late > 0 && late < 60;
+    });
+  });
+
   it("says that it is not ready when its stores are gone, and stays up", async () => {
     const server = await serve();
     await server.key("bob");

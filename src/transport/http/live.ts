@@ -25,7 +25,14 @@ export function watchLive(authenticator: Authenticator): Live {
       if (!(await verdict.catch(() => false))) end();
     }
   };
-  const timer = setInterval(() => void sweep(), SWEEP_MS).unref();
+  let isSweeping = false;
+  const timer = setInterval(async () => {
+    // A database that is slow to answer is not asked again meanwhile.
+    if (isSweeping) return;
+    isSweeping = true;
+    await sweep();
+    isSweeping = false;
+  }, SWEEP_MS).unref();
   return {
     watch(proof, end) {
       open.set(end, proof);

@@ -1,5 +1,7 @@
 import type { ServerResponse } from "node:http";
 import type { Response } from "express";
+import type { Counter as CounterOf, Registry as RegistryOf } from "prom-client";
+import type { Tally } from "../../runs/tally.ts";
 
 /** What `/metrics` shows: counts and times, and no user, tool argument or id. */
 export interface Metrics {
@@ -8,9 +10,16 @@ export interface Metrics {
   show(res: Response): Promise<void>;
 }
 
-/** Prometheus metrics of this process; `gauges` are read when somebody looks. */
+export interface ReadGauge {
+  readonly help: string;
+  /** One that rejects is left out. */
+  readonly read: () => number | Promise<number>;
+}
+
+/** Prometheus metrics of this process; `gauges` and the tally are read when somebody looks. */
 export async function createMetrics(
-  gauges: Record<string, { help: string; read: () => number }>,
+  tally: Pick<Tally, "runs" | "tokens">,
+  gauges: Readonly<Record<string, ReadGauge>>,
 ): Promise<Metrics> {
   const { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } = await import("prom-client");
   const registry = new Registry();
@@ -34,10 +43,15 @@ export async function createMetrics(
       name: `nightshift_${name}`,
       help,
       registers: [registry],
-      collect() {
-        this.set(read());
+      async collect() {
+        try {
+          this.set(await read());
+        } catch {
+          this.remove();
+        }
       },
     });
+  showTally(tally, Counter, registry);
   // Looking a label pair up costs more than counting does.
   const counters = new Map<string, { inc(): void }>();
   const counterOf = (route: string, status: number) => {
@@ -66,5 +80,37 @@ export async function createMetrics(
     async show(res) {
       res.type(registry.contentType).send(await registry.metrics());
     },
+  };
+}
+
+function showTally(
+  { runs, tokens }: Pick<Tally, "runs" | "tokens">,
+  Counter: typeof CounterOf,
+  registry: RegistryOf,
+): void {
+  const show = (name: string, help: string, label: string, values: () => Iterable<[string, number]>) =>
+    new Counter({
+      name: `nightshift_${name}`,
+      help,
+      labelNames: [label],
+      registers: [registry],
+      collect() {
+        this.reset();
+        for (const [value, count] of values()) this.inc({ [label]: value }, count);
+      },
+    });
+  show("runs_total", "Runs that ended on this node", "status", () => runs);
+  show("model_tokens_total", "Model tokens of runs that ended on this node", "direction", () =>
+    Object.entries(tokens),
+  );
+}
+
+/** Does `work` at most once in so many ms; in between its last result stands, or its failure. */
+export function sometimes<T>(ms: number, work: () => Promise<T>): () => Promise<T> {
+  let last: { readonly at: number; readonly result: Promise<T> } | undefined;
+  return () => {
+    const at = performance.now();
+    if (!last || at - last.at >= ms) last = { at, result: work() };
+    return last.result;
   };
 }

@@ -1,4 +1,10 @@
-import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import type { AddressInfo } from "node:net";
 import { hostHeaderValidation, originValidation } from "@modelcontextprotocol/node";
 import { classifyInboundRequest } from "@modelcontextprotocol/server";
@@ -6,11 +12,13 @@ import express, { type Express, type RequestHandler } from "express";
 import type { Config } from "../../config.ts";
 import type { House } from "../../connection/connection.ts";
 import { NightshiftError } from "../../errors.ts";
+import type { Backlog } from "../../runs/backlog.ts";
+import type { Tally } from "../../runs/tally.ts";
 import { admit, type Exchange, type Gate } from "./admit.ts";
 import { refusalOf, refuse } from "./answers.ts";
 import { createLimits, type Limits } from "./limits.ts";
 import { watchLive } from "./live.ts";
-import { createMetrics, type Metrics } from "./metrics.ts";
+import { createMetrics, type Metrics, sometimes } from "./metrics.ts";
 import { createModern, type Modern } from "./modern.ts";
 import type { Authenticator } from "./proof.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
@@ -24,6 +32,9 @@ export interface HttpOptions {
   readonly issuer?: string | undefined;
   /** Rejects while the stores cannot be reached. */
   readonly checkReady: () => Promise<unknown>;
+  /** What waits to be run; rejects while the stores cannot be reached. */
+  readonly readBacklog: () => Promise<Backlog>;
+  readonly tally: Tally;
   readonly now: () => number;
 }
 
@@ -41,6 +52,10 @@ interface Parts extends HttpOptions, Gate {
 }
 
 const MODERN = "2026-07-28";
+/** For how long an answer of the database about its queue is shown. */
+const BACKLOG_MS = 3_000;
+/** A database that takes longer to say that it is there is not. */
+const READY_MS = 2_000;
 const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
 
 /** Serves MCP over HTTP. Rejects with CONFIG_INVALID when it cannot listen. */
@@ -53,12 +68,23 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   const sessions = createSessions({ house, limits, live, node, idleMs, now });
   const modern = createModern(house);
   const sse = config.sse ? (await import("./sse.ts")).createSsePair(house, limits, node) : undefined;
-  const metrics = await createMetrics({
+  const backlog = sometimes(BACKLOG_MS, options.readBacklog);
+  const overdueSeconds = ({ oldestDueAt }: Backlog) =>
+    oldestDueAt === null ? 0 : Math.max(0, now() - oldestDueAt) / 1000;
+  const metrics = await createMetrics(options.tally, {
     sessions: { help: "2025-era sessions", read: () => sessions.size },
     contexts: { help: "Open contexts", read: () => house.open.size },
     responses: { help: "HTTP responses at work", read: () => live.size - sessions.size },
     calls: { help: "Calls at work", read: () => limits.total("calls") },
     subscriptions: { help: "Open subscription streams", read: () => limits.total("subscriptions") },
+    queue_depth: {
+      help: "What is due and was not started, on all nodes",
+      read: async () => (await backlog()).depth,
+    },
+    queue_oldest_due_seconds: {
+      help: "How late the oldest of it is",
+      read: async () => overdueSeconds(await backlog()),
+    },
   });
   const metadataUrl = (req: IncomingMessage) =>
     options.issuer && `${baseUrl(config, req)}/.well-known/oauth-protected-resource/mcp`;
@@ -143,10 +169,13 @@ function otherRoutes(parts: Parts): Express {
   const app = express().disable("x-powered-by").disable("etag").set("query parser", "simple");
   app.get("/healthz", (_req, res) => void res.json({ status: "ok" }));
   app.get("/readyz", async (_req, res) => {
-    const isReady = await parts.checkReady().then(
-      () => true,
-      () => false,
-    );
+    const isReady = await Promise.race([
+      parts.checkReady().then(
+        () => true,
+        () => false,
+      ),
+      new Promise((resolve) => setTimeout(resolve, READY_MS, false).unref()),
+    ]);
     res.status(isReady ? 200 : 503).json({ status: isReady ? "ready" : "unavailable" });
   });
   app.get("/metrics", (_req, res) => parts.metrics.show(res));
@@ -172,12 +201,20 @@ function admitted(parts: Parts, serve: (exchange: Exchange) => Promise<void>): R
       // Whoever went away is told nothing, and is nobody's failure.
       if (res.destroyed || req.readableAborted) return;
       failure = { err: error };
-      refuse(res, 500, "Something went wrong inside Nightshift; its log says what.", { code: -32_603 });
+      refuseFor(error, res);
     }
     const correlation_id = refusalOf(res);
     if (failure) log.error({ ...failure, correlation_id }, "a request failed");
     else if (correlation_id) log.debug({ correlation_id, status: res.statusCode }, "a request was refused");
   };
+}
+
+function refuseFor(error: unknown, res: ServerResponse): void {
+  if (error instanceof NightshiftError && error.code === "DATA_UNAVAILABLE")
+    refuse(res, 503, "The database cannot be reached at the moment; try again soon. [DATA_UNAVAILABLE]", {
+      headers: { "Retry-After": "2" },
+    });
+  else refuse(res, 500, "Something went wrong inside Nightshift; its log says what.", { code: -32_603 });
 }
 
 const METADATA_PATHS = ["/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"];

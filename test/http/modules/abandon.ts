@@ -27,6 +27,8 @@ const http = await serveHttp({
   config,
   authenticator: createAuthenticator({ keys: app.keys, now: Date.now }),
   checkReady: app.checkReady,
+  readBacklog: app.readBacklog,
+  tally: app.tally,
   now: Date.now,
 });
 const keys = await Promise.all(
