@@ -70,11 +70,15 @@ export const configSchema = z.strictObject({
     .describe("where the model's API is"),
   modelApiKey: z.string().min(1).optional().describe("the key for the model's API"),
   logLevel: z.enum(LOG_LEVELS).default("info").describe("least severe log line to write"),
-  maxCallsAtOnce: whole(1, 100_000).default(256).describe("calls at work at once for each principal"),
+  maxCallsAtOnce: whole(1, 100_000)
+    .default(256)
+    .describe("calls at work at once for each principal, on each node"),
   maxSessions: whole(1, 100_000)
     .default(100)
-    .describe("2025-era sessions and SSE streams for each principal"),
-  maxSubscriptions: whole(1, 100_000).default(100).describe("open subscription streams for each principal"),
+    .describe("2025-era sessions and SSE streams for each principal, on each node"),
+  maxSubscriptions: whole(1, 100_000)
+    .default(100)
+    .describe("open subscription streams for each principal, on each node"),
   sessionIdleSeconds: whole(1, 31_536_000)
     .default(1_800)
     .describe("an unused session is closed after so long"),
@@ -85,8 +89,10 @@ export const configSchema = z.strictObject({
   shutdownSeconds: whole(0, 3_600).default(10).describe("time for calls to finish when the server stops"),
   callsPerSecond: whole(0, 1_000_000)
     .default(100)
-    .describe("calls a second for each principal, 0 = no limit"),
-  maxGhosts: whole(1, 1_000).default(16).describe("ghosts at work at once; the rest wait in order"),
+    .describe("calls a second for each principal, on each node, 0 = no limit"),
+  maxGhosts: whole(1, 1_000)
+    .default(16)
+    .describe("ghosts at work at once on each node; the rest wait in order"),
   spareThreads: whole(0, 64).default(2).describe("ghost threads started ahead of need, each used once"),
   ghostMemoryMb: whole(16, 65_536).default(128).describe("heap of one ghost's thread, in MiB"),
   leaseMs: whole(1_000, 3_600_000).default(30_000).describe("silence before a run counts as lost, in ms"),

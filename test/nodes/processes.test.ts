@@ -1,9 +1,9 @@
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type Script, startScriptedModel } from "../../src/model/scripted.ts";
 import { eventually, tempDir } from "../harness.ts";
+import { type Caller, ERAS, openCaller, type Stream } from "../http/caller.ts";
+import { serve, serveChild } from "../http/harness.ts";
 import { openPostgres } from "../postgres.ts";
-import { type Caller, ERAS, openCaller, type Stream } from "./caller.ts";
-import { serve, serveChild } from "./harness.ts";
 
 /** A process that runs jobs, and this one, which serves on the same data and runs none: what it asks for, happens there. */
 async function open(database: string, script: Script = () => ({ text: "Done." })) {

@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
 import { eventually } from "../harness.ts";
+import { bearer, openAgent, openCaller, openStream, schedule, send } from "../http/caller.ts";
+import { LEGACY, serve } from "../http/harness.ts";
 import { openPostgres } from "../postgres.ts";
-import { bearer, openAgent, openCaller, openStream, schedule, send } from "./caller.ts";
-import { LEGACY, serve } from "./harness.ts";
 
 const PING = { jsonrpc: "2.0", id: 1, method: "ping" };
 

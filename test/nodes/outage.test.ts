@@ -1,8 +1,8 @@
 import { expect, it, onTestFinished } from "vitest";
 import { eventually } from "../harness.ts";
+import { ERAS, openAgent, openCaller, schedule, send } from "../http/caller.ts";
+import { cli, serveChild } from "../http/harness.ts";
 import { startPostgres } from "../postgres/start.ts";
-import { ERAS, openAgent, openCaller, schedule, send } from "./caller.ts";
-import { cli, serveChild } from "./harness.ts";
 
 it("a server whose Postgres goes away says so, answers what needs none, and is well when it is back", async () => {
   const postgres = await startPostgres();
