@@ -6,6 +6,7 @@ import { type House, type OpenContext, openContext } from "./connection/connecti
 import { localPrincipal } from "./connection/identity.ts";
 import { type UserContext, userKeyOf } from "./context/user-context.ts";
 import type { Database } from "./database/open.ts";
+import { NightshiftError } from "./errors.ts";
 import { createEvents, createStepFeed, type JoinableEvents } from "./events.ts";
 import type { FactBackend, FactStore } from "./facts/store.ts";
 import { describeGhosts } from "./ghost/describe.ts";
@@ -63,14 +64,21 @@ export interface App {
 
 /** Builds the program. Opens nothing yet: stores, threads and the model's client come with their first use. */
 export async function createApp(options: AppOptions): Promise<App> {
-  const { config, log, now = Date.now } = options;
+  const { config, log } = options;
+  const clock = options.now ?? Date.now;
+  let skewMs = 0;
+  const now = () => clock() + skewMs;
+  const onSkew = (aheadMs: number) => {
+    skewMs += aheadMs;
+    log.warn({ ahead_ms: aheadMs }, "Postgres has another time than this machine; it is used from here on");
+  };
   const releases = createReleases();
   const modules = await loadToolModules(config.tools);
   const upstreams = await readUpstreams(config);
   const events = createEvents();
   const steps = createStepFeed();
   const tally = createTally();
-  const stores = openStores(config, now, events, releases);
+  const stores = openStores({ config, now, onSkew, events, releases });
   const ghosts = describeGhosts(config, modules, await nameUpstreams(upstreams, log, now));
   const nightParts: NightParts = {
     config,
@@ -185,7 +193,14 @@ const CONNECTION_CAVEAT =
   "This server lives as long as the client that started it: jobs run while it is connected, and what was missed is caught up when it is back. `nightshift serve` runs them without a client.";
 
 /** Facts, and jobs with all that belongs to them: each opened when it is first needed and closed with the app. */
-function openStores(config: Config, now: () => number, events: JoinableEvents, releases: Releases) {
+function openStores(parts: {
+  config: Config;
+  now: () => number;
+  onSkew: (aheadMs: number) => void;
+  events: JoinableEvents;
+  releases: Releases;
+}) {
+  const { config, now, onSkew, events, releases } = parts;
   const dataDir = resolve(config.dataDir);
   const factBackend = once(async (): Promise<FactBackend> => {
     const { databaseUrl, databasePool: poolSize, databaseTimeoutMs: timeoutMs } = config;
@@ -204,7 +219,7 @@ function openStores(config: Config, now: () => number, events: JoinableEvents, r
     return backend;
   });
   const database = once(async () => {
-    const opened = await openJobsDatabase(config, now);
+    const opened = await openJobsDatabase(config, now, onSkew);
     releases.add(() => opened.close());
     if (opened.wire) (await import("./database/shared-events.ts")).shareEvents(events, opened.wire, opened);
     return opened;
@@ -253,11 +268,15 @@ function openStores(config: Config, now: () => number, events: JoinableEvents, r
   };
 }
 
-async function openJobsDatabase(config: Config, clock: () => number): Promise<Database> {
+async function openJobsDatabase(
+  config: Config,
+  clock: () => number,
+  onSkew: (aheadMs: number) => void,
+): Promise<Database> {
   const { databaseUrl: url, databasePool: poolSize, databaseTimeoutMs: timeoutMs } = config;
   if (url) {
     const { openPostgres } = await import("./database/postgres.ts");
-    return openPostgres({ url, clock, poolSize, timeoutMs });
+    return openPostgres({ url, clock, poolSize, timeoutMs, onSkew });
   }
   const dataDir = resolve(config.dataDir);
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });

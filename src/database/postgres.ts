@@ -6,6 +6,7 @@ import { once } from "../lazily.ts";
 import { later } from "./later.ts";
 import type { Migrations } from "./migrations.ts";
 import type { Database, TransactOptions, UserLocks } from "./open.ts";
+import { watchClock } from "./pg-clock.ts";
 import { isBroken, isTakenBack, toPostgresError } from "./pg-failures.ts";
 import { listen } from "./pg-listen.ts";
 import { connectionConfig, openPool } from "./pg-pool.ts";
@@ -26,6 +27,8 @@ export interface PostgresOptions {
   readonly timeoutMs?: number;
   /** Default: this Nightshift's own. */
   readonly migrations?: Migrations;
+  /** Told by how many ms Postgres's clock is ahead of `clock`, if it is noticeably: before this resolves, and later on. */
+  readonly onSkew?: (aheadMs: number) => void;
 }
 
 /** Times a transaction is done again that Postgres took back because of another one. */
@@ -38,7 +41,7 @@ const DEAF_LOOK_MS = 1_000;
 
 /** Opens the jobs database in Postgres and brings its tables up to date. Rejects with DATA_UNAVAILABLE. */
 export async function openPostgres(options: PostgresOptions): Promise<Database> {
-  const { url, clock, schema = "nightshift", poolSize = 10, timeoutMs = 10_000 } = options;
+  const { url, clock, schema = "nightshift", poolSize = 10, timeoutMs = 10_000, onSkew } = options;
   const [{ Kysely, PostgresDialect, CompiledQuery }, { migrate }] = await Promise.all([
     import("kysely"),
     import("./migrations.ts"),
@@ -61,8 +64,10 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     for (const listener of listeners) listener();
   };
   let deafAt = 0;
+  let unwatchClock = () => {};
   const openedAt = performance.now();
   try {
+    if (onSkew) unwatchClock = await watchClock({ ask: () => timeOf(kysely, raw(TIME)), clock, onSkew });
     await migrate(kysely, clock(), {
       ...(options.migrations && { migrations: options.migrations }),
       lock: async (trx) => {
@@ -106,12 +111,14 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
       },
       wire,
       close: once(async () => {
+        unwatchClock();
         await wire.close();
         await listening.close();
         await kysely.destroy();
       }),
     };
   } catch (error) {
+    unwatchClock();
     await kysely.destroy();
     throw error;
   }
@@ -125,6 +132,13 @@ async function refuseHalfMoved(kysely: Database["kysely"]): Promise<void> {
     "DATA_UNAVAILABLE",
     "A move into this Postgres is not finished: run the same `nightshift move` again, which goes on where it ended.",
   );
+}
+
+const TIME = "select (extract(epoch from clock_timestamp()) * 1000)::bigint as now";
+
+async function timeOf(kysely: Database["kysely"], query: CompiledQuery): Promise<number> {
+  const { rows } = await kysely.executeQuery(query);
+  return (rows as { now: number }[])[0]?.now ?? 0;
 }
 
 /** Taken by the first statement of a migration, so that nodes that start together make the tables once. */

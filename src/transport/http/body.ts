@@ -37,9 +37,8 @@ const NOTHING = { kind: "read", value: undefined } as const;
 export async function readBody(req: IncomingMessage, limits: BodyLimits): Promise<Body> {
   const { headers } = req;
   const length = headers["content-length"];
+  if ((length === undefined && headers["transfer-encoding"] === undefined) || length === "0") return NOTHING;
   if (!isJsonContentType(headers["content-type"] ?? null)) return NOTHING;
-  if ((length === undefined && headers["transfer-encoding"] === undefined) || length === "0")
-    return req.method === "POST" ? NOT_JSON : NOTHING;
   if ((headers["content-encoding"] ?? "identity") !== "identity") return ENCODED;
   if (Number(length) > limits.maxBodyBytes) return TOO_LARGE;
   const bytes = await readBytes(req, limits.maxBodyBytes);
