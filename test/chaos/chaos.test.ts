@@ -1,4 +1,3 @@
-import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as wait } from "node:timers/promises";
@@ -14,6 +13,7 @@ import { newJob } from "../database/temporary.ts";
 import { eventually, tempDir } from "../harness.ts";
 import { random } from "../random.ts";
 import { type Child, cli, start } from "../raw.ts";
+import { checkSideEffects, writeMarkTool } from "./marks.ts";
 
 const PROCESSES = 3;
 const KILLS = 300;
@@ -26,8 +26,6 @@ const ONE_SHOTS = 90;
 const AFTERWARDS = 5;
 /** In which they are due. */
 const SPAN_MS = 50_000;
-/** How long the work of a run takes, at most. */
-const WORK_MS = 80;
 
 const NIGHT = join(import.meta.dirname, "night.ts");
 const SEED = Number(process.env.CHAOS_SEED ?? Date.now() & 0xffff);
@@ -46,26 +44,6 @@ const POLICIES: Record<string, Partial<Policy>> = {
     retry: { attempts: ATTEMPTS, backoffSeconds: 1, maxBackoffSeconds: 1, on: ["lost"] },
   },
 };
-
-/** A tool whose side effect cannot be taken back: a line with the run's id at the end of a file. */
-function writeTool(file: string, marks: string): void {
-  writeFileSync(marks, "");
-  writeFileSync(
-    file,
-    `import { appendFileSync } from "node:fs";
-     export const mark = {
-       name: "leave_mark",
-       description: "Leaves a mark.",
-       create: ({ runId }) => ({
-         run: async () => {
-           appendFileSync(${JSON.stringify(marks)}, runId + "\\n");
-           await new Promise((done) => setTimeout(done, Math.random() * ${WORK_MS}));
-           return "left";
-         },
-       }),
-     };`,
-  );
-}
 
 interface Stored {
   readonly recurring: ReadonlyMap<string, { name: string; firstAt: number }>;
@@ -154,17 +132,6 @@ function checkOccurrences(runs: readonly RunRow[], { recurring, oneShots }: Stor
   }
 }
 
-function checkSideEffects(runs: readonly RunRow[], marks: readonly string[]): void {
-  expect(new Set(marks).size, "a run whose side effect happened twice").toBe(marks.length);
-  const had = new Set(marks);
-  for (const { run_id, status } of runs) {
-    if (status === "succeeded") expect(had.has(run_id), `${run_id} ${status}`).toBe(true);
-    if (status === "skipped") expect(had.has(run_id), `${run_id} ${status}`).toBe(false);
-    had.delete(run_id);
-  }
-  expect([...had], "marks of runs that nobody knows").toEqual([]);
-}
-
 describe(`${PROCESSES} processes on one data folder, killed ${KILLS} times at random`, () => {
   beforeAll(ensureBuilt, 120_000);
 
@@ -172,12 +139,10 @@ describe(`${PROCESSES} processes on one data folder, killed ${KILLS} times at ra
     const next = random(SEED);
     const dir = await tempDir();
     const file = join(dir, "jobs.sqlite");
-    const tools = join(dir, "mark.mjs");
-    const marks = join(dir, "marks");
-    writeTool(tools, marks);
+    const marks = writeMarkTool(dir);
     const stored = await storeJobs(file, next);
     const open = (): Child =>
-      start([NIGHT, BUILT_LIBRARY, dir, tools], { env: { NIGHTSHIFT_LEASE_MS: "10000" } });
+      start([NIGHT, BUILT_LIBRARY, dir, marks.module], { env: { NIGHTSHIFT_LEASE_MS: "10000" } });
 
     let kills = 0;
     const errors: string[] = [];
@@ -223,7 +188,7 @@ describe(`${PROCESSES} processes on one data folder, killed ${KILLS} times at ra
     const runs = readRuns(file);
     const ended = Map.groupBy(runs, ({ status }) => status);
     checkOccurrences(runs, stored);
-    checkSideEffects(runs, readFileSync(marks, "utf8").split("\n").filter(Boolean));
+    checkSideEffects(runs, marks.read());
     expect(errors).toEqual([]);
     const { stdout } = await cli(["doctor", "--data", dir, "--json"]);
     expect(JSON.parse(stdout)).toMatchObject({ ok: true });

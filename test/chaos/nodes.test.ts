@@ -1,0 +1,185 @@
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { Client } from "pg";
+import { beforeAll, expect, it, onTestFinished } from "vitest";
+import type { Database } from "../../src/database/open.ts";
+import { openPostgres } from "../../src/database/postgres.ts";
+import type { RunRow } from "../../src/database/schema.ts";
+import { openJobBook } from "../../src/jobs/book.ts";
+import { DEFAULT_POLICY } from "../../src/jobs/policy.ts";
+import { isEnded } from "../../src/runs/run.ts";
+import { BUILT_LIBRARY, ensureBuilt } from "../built.ts";
+import { newJob } from "../database/temporary.ts";
+import { eventually, tempDir } from "../harness.ts";
+import { ERAS, openCaller } from "../http/caller.ts";
+import { serve } from "../http/harness.ts";
+import { type PostgresServer, startPostgres } from "../postgres/start.ts";
+import { random } from "../random.ts";
+import { type Child, start } from "../raw.ts";
+import { checkSideEffects, writeMarkTool } from "./marks.ts";
+
+const NODES = 3;
+const OCCURRENCES = 1_000;
+const USERS = 10;
+/** In which they are due. */
+const SPAN_MS = 30_000;
+const LEASE_MS = 1_500;
+/** The most that a node lives in peace. */
+const PEACE_MS = 6_000;
+/** Between troubles of the database. */
+const CUT_MS = 5_000;
+const ATTEMPTS = 3;
+const NIGHT = join(import.meta.dirname, "night.ts");
+const SEED = Number(process.env.CHAOS_SEED ?? Date.now() & 0xffff);
+
+/** Of every other job a run that was lost is tried again. */
+const isRetried = (i: number) => i % 2 === 1;
+const RETRY = { attempts: ATTEMPTS, backoffSeconds: 1, maxBackoffSeconds: 1, on: ["lost"] } as const;
+
+/** Ids of the jobs, each due once; in order, see `isRetried`. */
+async function storeJobs(db: Database, next: () => number): Promise<string[]> {
+  const begin = Date.now() + 5_000;
+  const made = Array.from({ length: OCCURRENCES }, async (_, i) => {
+    const userKey = String(i % USERS).repeat(64);
+    const at = begin + Math.floor(next() * SPAN_MS);
+    const job = newJob({
+      action: { kind: "tool", tool: "leave_mark", arguments: {} },
+      schedule: { kind: "at", at },
+      nextRunAt: at,
+      policy: { ...DEFAULT_POLICY, ...(isRetried(i) && { retry: RETRY }) },
+    });
+    return (await openJobBook(db, { userKey, userId: `user${i % USERS}`, clock: Date.now }).create(job))
+      .jobId;
+  });
+  return Promise.all(made);
+}
+
+/** Starts a node again and again; in between it is killed, or stands still for longer than its lease. */
+async function harass(open: () => Child, next: () => number, isOver: () => boolean): Promise<Child> {
+  for (;;) {
+    const node = open();
+    let isGone = false;
+    void node.exited.then(() => {
+      isGone = true;
+    });
+    // One that starts while its database does not run says so, and ends.
+    await eventually(async () => isGone || node.stdout() !== "", 60_000);
+    while (!isGone) {
+      if (isOver()) return node;
+      await wait(next() * PEACE_MS);
+      if (next() < 0.5) {
+        node.kill("SIGKILL");
+        await node.exited;
+      } else {
+        node.kill("SIGSTOP");
+        await wait(2 * LEASE_MS);
+        node.kill("SIGCONT");
+      }
+    }
+  }
+}
+
+/** Cuts every connection again and again; now and then the whole server is restarted. */
+async function trouble(postgres: PostgresServer, isOver: () => boolean): Promise<void> {
+  for (let i = 1; !isOver(); i++) {
+    await wait(CUT_MS);
+    if (i % 3 === 0) {
+      await postgres.stop();
+      await postgres.start();
+      continue;
+    }
+    const client = new Client({ connectionString: postgres.url });
+    await client.connect();
+    await client.query(
+      "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and backend_type = 'client backend'",
+    );
+    await client.end();
+  }
+}
+
+/** Live sessions at a node that is well: answered all the time, and what needs the database, when it is there. */
+async function watchSessions(databaseUrl: string, isOver: () => boolean): Promise<number> {
+  const server = await serve({ databaseUrl, databaseTimeoutMs: 2_000 });
+  const key = await server.key("user0");
+  const callers = await Promise.all(ERAS.map((era) => openCaller(era, server, key)));
+  let listed = 0;
+  while (!isOver()) {
+    for (const caller of callers) {
+      expect((await caller.call("whoami")).structuredContent.user_id).toBe("user0");
+      const { isError, content } = await caller.call("list_runs");
+      if (isError) expect(content[0]?.text).toMatch(/DATA_UNAVAILABLE/);
+      else listed++;
+    }
+    await wait(100);
+  }
+  return listed;
+}
+
+function check(runs: readonly RunRow[], jobs: readonly string[]): void {
+  const byJob = Map.groupBy(runs, ({ job_id }) => job_id);
+  for (const [i, jobId] of jobs.entries()) {
+    const attempts = (byJob.get(jobId) ?? []).map(({ attempt }) => Number(attempt)).sort();
+    expect(attempts.length, jobId).toBeGreaterThan(0);
+    expect(attempts.length, jobId).toBeLessThanOrEqual(isRetried(i) ? ATTEMPTS : 1);
+    expect(attempts, jobId).toEqual(attempts.map((_, n) => n + 1));
+    // Only a run that was lost has another after it.
+    const statuses = (byJob.get(jobId) ?? []).map(({ status }) => status);
+    expect(statuses.filter((status) => status !== "lost").length, jobId).toBeLessThanOrEqual(1);
+    if (isRetried(i) && attempts.length < ATTEMPTS) expect(statuses, jobId).toContain("succeeded");
+  }
+  expect(byJob.size).toBe(jobs.length);
+}
+
+beforeAll(ensureBuilt, 120_000);
+
+it(`${NODES} nodes that are killed and stand still, on a Postgres that is cut off and restarted, run ${OCCURRENCES} occurrences (CHAOS_SEED=${SEED})`, async () => {
+  const next = random(SEED);
+  const postgres = await startPostgres();
+  onTestFinished(() => postgres.close());
+  const dir = await tempDir();
+  const marks = writeMarkTool(dir);
+  const db = await openPostgres({ url: postgres.url, clock: Date.now });
+  onTestFinished(() => db.close());
+  const jobs = await storeJobs(db, next);
+  const env = {
+    NIGHTSHIFT_DATABASE_URL: postgres.url,
+    NIGHTSHIFT_DATABASE_TIMEOUT_MS: "3000",
+    NIGHTSHIFT_LEASE_MS: String(LEASE_MS),
+  };
+  let starts = 0;
+  const open = (): Child => {
+    starts++;
+    return start([NIGHT, BUILT_LIBRARY, dir, marks.module], { env });
+  };
+  const calmAt = Date.now() + 5_000 + SPAN_MS;
+  const isCalm = () => Date.now() > calmAt;
+  const [listed, , ...last] = await Promise.all([
+    watchSessions(postgres.url, isCalm),
+    trouble(postgres, isCalm),
+    ...Array.from({ length: NODES }, () => harass(open, next, isCalm)),
+  ]);
+  const readRuns = () => db.kysely.selectFrom("runs").selectAll().execute();
+  const runs = await eventually(async () => {
+    const all = await readRuns();
+    const hasRun = new Set(all.map(({ job_id }) => job_id));
+    const due = await db.kysely
+      .selectFrom("jobs")
+      .select("job_id")
+      .where("next_run_at", "is not", null)
+      .execute();
+    return (
+      hasRun.size === jobs.length && due.length === 0 && all.every(({ status }) => isEnded(status)) && all
+    );
+  }, 180_000);
+  for (const node of last) {
+    node.end();
+    expect((await node.exited).code, node.stderr()).toBe(0);
+    expect(node.stderr()).not.toContain(new URL(postgres.url).password);
+  }
+  check(runs, jobs);
+  checkSideEffects(runs, marks.read());
+  // The troubles did hit runs at work, and the sessions had something to see, or nothing was shown.
+  expect(runs.filter(({ status }) => status === "lost").length).toBeGreaterThan(NODES);
+  expect(starts).toBeGreaterThan(2 * NODES);
+  expect(listed).toBeGreaterThan(10);
+}, 300_000);
