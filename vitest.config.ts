@@ -17,10 +17,11 @@ export default defineConfig({
   test: {
     projects: [project("SQLite", ["test/**/*.test.ts"]), project("Postgres", ON_BOTH)],
     pool: "forks",
+    // Much of what is tested is waiting: for a second to be over, for a process to end.
+    maxWorkers: "100%",
     globalSetup: ["test/postgres/global.ts"],
     setupFiles: ["test/setup.ts"],
     testTimeout: 20_000,
     hookTimeout: 30_000,
-    reporters: process.env.CI ? ["default"] : ["default"],
   },
 });
