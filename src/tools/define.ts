@@ -1,3 +1,4 @@
+import { z } from "zod";
 import type { Scope } from "../context/scopes.ts";
 import type { UserContext } from "../context/user-context.ts";
 import { NightshiftError } from "../errors.ts";
@@ -87,16 +88,15 @@ export interface ToolDefinition<Services = unknown> extends ToolFace {
   readonly create: (context: UserContext, services: Services, registryId: string) => ToolInstance<never>;
 }
 
+/** Not JSON Schema, whose validator would cost a ghost's thread more than all the rest of it. */
+const NO_ARGUMENTS = z.strictObject({});
+
 /** Turns a user's spec into a catalog entry: it gets the context's public face and no services. */
 export function toDefinition(spec: ToolSpec<never>): ToolDefinition<unknown> {
   const { run: _run, create: _create, inputSchema, ...face } = spec;
   return {
     ...face,
-    inputSchema: (inputSchema ?? {
-      type: "object",
-      properties: {},
-      additionalProperties: false,
-    }) as Schema<unknown>,
+    inputSchema: inputSchema ?? NO_ARGUMENTS,
     create(context) {
       const instance = instantiate(spec, publicFace(context));
       return {
