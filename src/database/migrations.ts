@@ -63,6 +63,7 @@ export const MIGRATIONS: Migrations = [
       prompt text not null,
       output text,
       detail text not null,
+      ticket text,
       check ((status = 'queued') = (due_at is not null or held_for is not null)),
       check ((status = 'running') = (lease_until is not null))
     )`,
@@ -166,7 +167,6 @@ export const MIGRATIONS: Migrations = [
     "create index inbox_of_user on inbox (user_key, item_id)",
     "create index inbox_unread on inbox (user_key, item_id) where read_at is null",
     "create unique index inbox_of_run on inbox (run_id) where run_id is not null",
-    "alter table runs add column ticket text",
     `create table moves (
       source text not null primary key,
       began_at bigint not null,

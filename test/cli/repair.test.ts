@@ -66,7 +66,7 @@ async function damage(file: string, name: string, text: string): Promise<void> {
 const held = (job_id: string, pid: number) =>
   `INSERT INTO runs SELECT 'run_held', job_id, user_key, kind, 'manual', 'running', NULL, scheduled_for, NULL, NULL,
    ${Date.now() + 600_000}, 'worker_x', '${hostname()}', ${pid}, 1, 0, created_at, created_at, NULL, NULL, 0, 0, prompt,
-   NULL, detail FROM runs WHERE job_id = '${job_id}' LIMIT 1`;
+   NULL, detail, NULL FROM runs WHERE job_id = '${job_id}' LIMIT 1`;
 
 describe("nightshift doctor --repair", () => {
   it("finds nothing to mend in sound data, and leaves no copy of it", async () => {
