@@ -93,7 +93,8 @@ export async function storeJobs(file: string, { count, dueAt, users }: Stored): 
   await (await openDatabase({ file, clock: () => dueAt })).close();
   const raw = new DatabaseSync(file);
   raw.exec("pragma synchronous = off; pragma cache_size = -400000; begin");
-  const sample = toJobRow(bornJob(newJob(), { userKey: "", userId: "" }, dueAt), null);
+  const once = newJob({ schedule: { kind: "at", at: dueAt } });
+  const sample = toJobRow(bornJob(once, { userKey: "", userId: "" }, dueAt), null);
   const columns = Object.keys(sample);
   const insert = raw.prepare(
     `insert into jobs (${columns.join()}) values (${columns.map((column) => `:${column}`).join()})`,
