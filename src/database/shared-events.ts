@@ -37,7 +37,7 @@ function parse(message: string): [userKey: string, event: OwnerEvent] | undefine
   }
 }
 
-/** What was missed, from the tables: the jobs and runs that were written to. */
+/** What was missed, from the tables: the jobs and runs that were written to, and whether the inbox was. */
 async function changedSince(db: Database, userKey: string, since: number): Promise<OwnerEvent[]> {
   const jobs = await db.kysely
     .selectFrom("jobs")
@@ -57,9 +57,17 @@ async function changedSince(db: Database, userKey: string, since: number): Promi
     .orderBy("run_id", "desc")
     .limit(MAX_CAUGHT_UP)
     .execute();
+  const inbox = await db.kysely
+    .selectFrom("inbox")
+    .select("item_id")
+    .where("user_key", "=", userKey)
+    .where((eb) => eb.or([eb("created_at", ">=", since), eb("read_at", ">=", since)]))
+    .limit(1)
+    .execute();
   const jobIds = new Set([...jobs, ...runs].map(({ job_id }) => job_id));
   return [
     ...[...jobIds].map((jobId) => ({ kind: "job", uri: `job://${jobId}` }) as const),
     ...runs.map(({ run_id }) => ({ kind: "run", uri: `run://${run_id}` }) as const),
+    ...inbox.map(() => ({ kind: "inbox", uri: "inbox://" }) as const),
   ];
 }

@@ -45,7 +45,15 @@ describe("events on Postgres", () => {
       "select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen %' and datname = current_database()",
     );
     const { jobId } = await book.create(newJob());
-    await vi.waitFor(() => expect(heard).toContain(`job://${jobId}`), 10_000);
+    await query(
+      backend.db,
+      `insert into inbox (item_id, user_key, kind, job_id, status, created_at)
+       values ('item_1', 'a', 'warning', '${jobId}', 'failed', ${backend.clock()})`,
+    );
+    await vi.waitFor(
+      () => expect(heard).toEqual(expect.arrayContaining([`job://${jobId}`, "inbox://"])),
+      10_000,
+    );
     // And it is heard again.
     await vi.waitFor(() => {
       here.publish("a", { kind: "job", uri: "job://later" });

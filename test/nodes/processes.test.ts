@@ -95,7 +95,8 @@ describe.each(ERAS)("two nodes, %s era", (era) => {
     const [near, far] = [await openCaller(era, here, key), await openCaller(era, there, key)];
     const job_id = await jobIn(near);
     const job = `job://${job_id}`;
-    const streams = [await near.listen([job]), await far.listen([job])];
+    const watched = [job, "inbox://"];
+    const streams = [await near.listen(watched), await far.listen(watched)];
     const stranger = await openCaller(era, there, await here.key("mallory"));
     const theirs = era === "modern" ? await stranger.listen([job]) : undefined;
     await near.call("pause_job", { job_id });
@@ -106,7 +107,7 @@ describe.each(ERAS)("two nodes, %s era", (era) => {
     for (const { messages } of streams) messages.length = 0;
     // A run's end is told by the node that ran it.
     await near.call("run_job", { job_id, wait: true });
-    await eventually(async () => told(streams[0] as Stream, job));
+    await eventually(async () => watched.every((uri) => streams.every((stream) => told(stream, uri))));
     expect(theirs?.messages.filter(({ method }) => method?.endsWith("updated")) ?? []).toEqual([]);
   }, 60_000);
 });
