@@ -6,6 +6,7 @@ const BENCHES: Record<string, () => Promise<unknown>> = {
   ghosts: async () => (await import("./ghosts.ts")).benchGhosts(),
   "million-jobs": async () => (await import("./million-jobs.ts")).benchMillionJobs(),
   nodes: async () => (await import("./nodes.ts")).benchNodes(),
+  waiting: async () => (await import("./waiting.ts")).benchWaiting(),
   drain: async () => (await import("./drain.ts")).benchDrain(),
   "every-second": async () => (await import("./every-second.ts")).benchEverySecond(),
   http: async () => (await import("./http.ts")).benchHttp(),

@@ -29,8 +29,6 @@ export interface GhostFigures {
     readonly bareWorker: number;
     readonly ghostOf16: number;
     readonly ghostOf100: number;
-    /** Of the whole process while they wait. */
-    readonly processWith100: number;
   };
 }
 
@@ -152,8 +150,8 @@ async function measureThousand(dir: string, threadFile: string): Promise<GhostFi
 
 const rssMb = () => process.memoryUsage.rss() / 1e6;
 
-/** Resident memory that each of `count` ghosts adds while all of them wait for the model, and of the process with them. */
-async function measureGhosts(dir: string, threadFile: string, count: number) {
+/** Resident memory that each of `count` ghosts adds while all of them wait for the model. */
+async function measureGhosts(dir: string, threadFile: string, count: number): Promise<number> {
   const house = await openHouse(dir, { maxGhosts: count, threadFile, delayMs: 20_000 });
   // The model's client and a first ghost are the process's, not a ghost's.
   await house.add(WHOAMI, Date.now());
@@ -168,10 +166,9 @@ async function measureGhosts(dir: string, threadFile: string, count: number) {
   await house.clock.tick();
   while (house.scripted.requests.length < count) await wait(50);
   await wait(500);
-  const total = rssMb();
-  const each = (total - before) / (house.threads.size - sparesBefore);
+  const each = (rssMb() - before) / (house.threads.size - sparesBefore);
   await house.close();
-  return { each, total };
+  return each;
 }
 
 /** The yardstick: workers that do nothing but wait at a port. */
@@ -207,15 +204,9 @@ export async function benchGhosts(): Promise<GhostFigures> {
     const bareWorker = await measureBare(dir, 16);
     const ghostOf16 = await measureGhosts(dir, threadFile, 16);
     const ghostOf100 = await measureGhosts(dir, threadFile, 100);
-    const megabytes = {
-      bareWorker,
-      ghostOf16: ghostOf16.each,
-      ghostOf100: ghostOf100.each,
-      processWith100: ghostOf100.total,
-    };
     const dueToFirstLineMs = await measureFirstLine(dir, threadFile);
     const thousandDue = await measureThousand(dir, threadFile);
-    return { dueToFirstLineMs, thousandDue, megabytes };
+    return { dueToFirstLineMs, thousandDue, megabytes: { bareWorker, ghostOf16, ghostOf100 } };
   } finally {
     await rm(dir, { recursive: true, force: true });
   }

@@ -73,6 +73,7 @@ export async function startBare(): Promise<Started> {
 export async function startBuilt(
   users = 1,
   prepare: (dataDir: string) => Promise<void> = async () => {},
+  settings: Record<string, string> = {},
 ): Promise<Started> {
   const port = await freePort();
   const data = await mkdtemp(join(tmpdir(), "nightshift-bench-"));
@@ -82,6 +83,7 @@ export async function startBuilt(
     NIGHTSHIFT_CALLS_PER_SECOND: "0",
     NIGHTSHIFT_LOG_LEVEL: "error",
     NIGHTSHIFT_MAX_SESSIONS: "100000",
+    ...settings,
   };
   const args = [join(ROOT, "dist/cli.js"), "serve", "--data", data, "--port", String(port)];
   const started = await startServer(args, env, port);
