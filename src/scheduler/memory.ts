@@ -19,7 +19,8 @@ const MIB = 1024 * 1024;
 /** V8's limits for a thread whose heap and buffers are watched to stay within `memoryMb`. */
 export const resourceLimits = (memoryMb: number) => ({
   maxOldGenerationSizeMb: memoryMb + HEADROOM_MB,
-  maxYoungGenerationSizeMb: 4,
+  // A ghost mostly waits: what V8 would reserve for a busier one is 1.5 MB of each.
+  maxYoungGenerationSizeMb: 1,
 });
 
 /** Calls `exceeded` once when the thread holds more than it may; returns what ends the watch. */
