@@ -29,14 +29,13 @@ export interface Backend {
 }
 export type OpenBackend = () => Promise<Backend>;
 
-export async function openSqliteBackend(): Promise<Backend> {
-  const folder = temporaryFolder();
-  const file = join(folder.path, "jobs.sqlite");
+/** A backend on databases that `openOne` opens, all closed with it. */
+async function openBackend(openOne: (clock: () => number) => Promise<Database>): Promise<Backend> {
   let now = START;
   const clock = () => now;
   const opened: Database[] = [];
   const open = async () => {
-    const db = await openDatabase({ file, clock });
+    const db = await openOne(clock);
     opened.push(db);
     return db;
   };
@@ -50,6 +49,18 @@ export async function openSqliteBackend(): Promise<Backend> {
     openOccurrences: async (db) => createOccurrences(db),
     close: async () => {
       for (const db of opened) await db.close();
+    },
+  };
+}
+
+export async function openSqliteBackend(): Promise<Backend> {
+  const folder = temporaryFolder();
+  const file = join(folder.path, "jobs.sqlite");
+  const backend = await openBackend((clock) => openDatabase({ file, clock }));
+  return {
+    ...backend,
+    close: async () => {
+      await backend.close();
       folder.remove();
     },
   };
@@ -63,26 +74,7 @@ export const openPostgresBackend = (): Promise<Backend> => openPostgresWith(prep
 
 async function openPostgresWith(prepare: Prepare): Promise<Backend> {
   const { url } = await openPostgres(prepare);
-  let now = START;
-  const clock = () => now;
-  const opened: Database[] = [];
-  const open = async () => {
-    const db = await openPostgresDatabase({ url, clock });
-    opened.push(db);
-    return db;
-  };
-  return {
-    db: await open(),
-    clock,
-    pass: (ms) => {
-      now += ms;
-    },
-    reopen: open,
-    openOccurrences: async (db) => createOccurrences(db),
-    close: async () => {
-      for (const db of opened) await db.close();
-    },
-  };
+  return openBackend((clock) => openPostgresDatabase({ url, clock }));
 }
 
 const prepareBoss = async (url: string): Promise<void> => {

@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { McpServer } from "@modelcontextprotocol/server";
 
@@ -90,7 +89,16 @@ async function sendStream(
     if (value) waiting.push(value);
     if (!isDue) process.nextTick(flush);
     isDue = true;
-    if (res.writableNeedDrain) await Promise.race([once(res, "drain"), once(res, "close")]);
+    if (res.writableNeedDrain) await drained(res);
   }
   res.off("close", drop);
+}
+
+/** Resolves when there is room for more, or nobody to send it to. Leaves no listener behind, however often it waits. */
+async function drained(res: ServerResponse): Promise<void> {
+  if (res.destroyed) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  res.once("drain", resolve).once("close", resolve);
+  await promise;
+  res.off("drain", resolve).off("close", resolve);
 }
