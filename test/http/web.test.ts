@@ -7,7 +7,7 @@ import { sendResponse } from "../../src/transport/http/web.ts";
 import { eventually } from "../harness.ts";
 
 const PIECE = "x".repeat(256 * 1024);
-const PIECES = 40;
+const PIECES = 80;
 
 /** Serves one stream of many pieces, and says how it went. */
 async function serveStream() {
@@ -45,7 +45,7 @@ describe("a stream to a client", () => {
     let size = 0;
     for await (const chunk of answer) {
       size += (chunk as Buffer).length;
-      await wait(1);
+      await wait(4);
     }
     expect(size).toBe(PIECE.length * PIECES);
     expect(seen).toMatchObject({ isCancelled: false, isSent: true });
