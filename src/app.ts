@@ -16,6 +16,7 @@ import type { KeyRing } from "./keys/key-ring.ts";
 import { lazily, once } from "./lazily.ts";
 import type { Log } from "./log.ts";
 import type { Night, NightParts } from "./night.ts";
+import { createPresence } from "./presence.ts";
 import { createReleases, type Releases } from "./releases.ts";
 import type { Backlog } from "./runs/backlog.ts";
 import type { RunBook } from "./runs/store.ts";
@@ -78,6 +79,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const events = createEvents();
   const steps = createStepFeed();
   const tally = createTally();
+  const presence = createPresence();
   const stores = openStores({ config, now, onSkew, events, releases });
   const ghosts = describeGhosts(config, modules, await nameUpstreams(upstreams, log, now));
   const nightParts: NightParts = {
@@ -87,6 +89,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     events,
     steps,
     tally,
+    presence,
     upstreams,
     database: stores.database,
     openRuns: stores.runs,
@@ -138,6 +141,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     registers: modules.registers,
     servicesFor,
     events,
+    presence,
     log,
     open: new Set(),
   };

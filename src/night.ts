@@ -9,6 +9,7 @@ import type { Action } from "./jobs/job.ts";
 import type { JobBook } from "./jobs/store.ts";
 import type { Log } from "./log.ts";
 import { openModel } from "./model/provider.ts";
+import type { Presence } from "./presence.ts";
 import { openDailyTokens } from "./runs/daily.ts";
 import { startRetention } from "./runs/housekeeping.ts";
 import { openJobTokens } from "./runs/job-tokens.ts";
@@ -32,6 +33,7 @@ export interface NightParts {
   readonly events: Events;
   readonly steps: StepFeed;
   readonly tally: Tally;
+  readonly presence: Pick<Presence, "isAnyoneHere">;
   /** Other MCP servers, from `--mcp-config`. */
   readonly upstreams: UpstreamConfig;
   readonly database: () => Promise<Database>;
@@ -100,7 +102,7 @@ function reachableKinds({ model, jobsDir }: Config): Action["kind"][] {
 }
 
 async function openClock(parts: NightParts, reach: Reach, spare: number) {
-  const { config, log, now, events, openRuns, tally, upstreams } = parts;
+  const { config, log, now, events, openRuns, tally, presence, upstreams } = parts;
   const database = await parts.database();
   const { occurrences, closeOccurrences } = await openOccurrences(database, reach, parts, {
     retention: { days: config.inboxDays, items: config.inboxItems },
@@ -113,7 +115,13 @@ async function openClock(parts: NightParts, reach: Reach, spare: number) {
       }
     },
   });
-  const threads = openThreads({ spare, memoryMb: config.ghostMemoryMb, log });
+  const threads = openThreads({
+    spare,
+    most: config.maxGhosts,
+    memoryMb: config.ghostMemoryMb,
+    log,
+    isAnyoneHere: () => presence.isAnyoneHere,
+  });
   const announce = (userKey: string, runId: string, jobId: string) => {
     events.publish(userKey, { kind: "run", uri: `run://${runId}` });
     events.publish(userKey, { kind: "job", uri: `job://${jobId}` });

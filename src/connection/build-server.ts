@@ -1,7 +1,7 @@
 import { McpServer } from "@modelcontextprotocol/server";
 import type { EndedRun } from "../events.ts";
 import { version } from "../version.ts";
-import { type ServerParts, type SetHandler, saying } from "./handlers.ts";
+import { type ServerParts, type SetHandler, serving } from "./handlers.ts";
 import { forModules, letModulesRegister } from "./modules.ts";
 import { mayRead } from "./resources.ts";
 import { setPromptHandlers } from "./serve-prompts.ts";
@@ -38,7 +38,7 @@ export async function buildServer(parts: ServerParts): Promise<{ server: McpServ
   // Not at construction: the SDK would then set its own handlers for them, before any of ours could listen.
   server.server.registerCapabilities(era === "legacy" ? LEGACY_CAPABILITIES : CAPABILITIES);
   const original = server.server.setRequestHandler.bind(server.server) as unknown as SetHandler;
-  const set: SetHandler = (method, handler) => original(method, saying(parts, handler));
+  const set: SetHandler = (method, handler) => original(method, serving(parts, handler));
   setToolHandlers(set, server, parts, theirs);
   setResourceHandlers(set, parts, theirs);
   setPromptHandlers(set, parts, theirs);

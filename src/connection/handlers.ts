@@ -2,6 +2,7 @@ import { ProtocolError, ProtocolErrorCode, type ServerContext } from "@modelcont
 import { toPublicError } from "../errors.ts";
 import type { Events } from "../events.ts";
 import type { Log } from "../log.ts";
+import type { Presence } from "../presence.ts";
 import type { Register } from "../tools/modules.ts";
 import type { Services } from "../tools/services.ts";
 import type { Toolkit } from "../tools/toolkit.ts";
@@ -12,6 +13,7 @@ export interface ServerParts {
   readonly services: Services;
   readonly registers: readonly Register[];
   readonly events: Events;
+  readonly presence: Pick<Presence, "note">;
   readonly log: Log;
   /** `modern` (2026-07-28) filters change notifications itself; `legacy` (2025) leaves that to the server. */
   readonly era: "modern" | "legacy";
@@ -28,9 +30,13 @@ export type Theirs = ReadonlyMap<string, Handler>;
 export const isWireError = (error: unknown): boolean =>
   typeof (error as { code?: unknown } | null)?.code === "number";
 
-/** The SDK tells whatever is thrown: of ours it may tell our own sentences, with an id to find the rest in the log. */
-export function saying({ toolkit, log }: ServerParts, handler: Handler): Handler {
+/**
+ * Each request is noted: somebody is here. The SDK tells whatever is thrown: of ours it may tell our own sentences,
+ * with an id to find the rest in the log.
+ */
+export function serving({ toolkit, presence, log }: ServerParts, handler: Handler): Handler {
   return async (request, context) => {
+    presence.note();
     try {
       return await handler(request, context);
     } catch (error) {

@@ -5,6 +5,7 @@ import { ghostSessionId } from "../jobs/job.ts";
 import { createCatalog } from "../tools/catalog.ts";
 import type { ToolDefinition } from "../tools/define.ts";
 import { ghostTools } from "../tools/for-ghosts.ts";
+import { loadToolModules } from "../tools/modules.ts";
 import type { Services } from "../tools/services.ts";
 import { buildToolkit, type Toolkit } from "../tools/toolkit.ts";
 import { isWildcard } from "../tools/upstream.ts";
@@ -84,7 +85,7 @@ async function openToolkit(
       type: "note",
       text: cut(`the job names tools that no ghost has: ${missing.join(", ")}`, 1_000),
     });
-  const local = [...ghostTools, ...own].filter(({ name }) => allowed.has(name));
+  const local = [...ghostTools, ...own].filter(({ name }) => allowed.has(name)).map(withoutOutput);
   const catalog = createCatalog([...local, ...others]);
   const services: Services = {
     now: Date.now,
@@ -101,10 +102,13 @@ async function openToolkit(
   });
 }
 
-/** The loader is imported only where there is something to load: a bare ghost starts sooner. */
+/** No model is shown the shape of what a tool answers with, so none is worked out. */
+function withoutOutput({ outputSchema: _, ...tool }: ToolDefinition<Services>): ToolDefinition<Services> {
+  return tool;
+}
+
 async function loadOwnTools(patterns: readonly string[]): Promise<readonly ToolDefinition<Services>[]> {
   if (patterns.length === 0) return [];
-  const { loadToolModules } = await import("../tools/modules.ts");
   return (await loadToolModules(patterns)).tools as readonly ToolDefinition<Services>[];
 }
 

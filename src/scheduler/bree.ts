@@ -23,9 +23,13 @@ export interface Threads {
 
 export interface ThreadsOptions {
   readonly spare: number;
+  /** Threads at once: spare ones, too, are started only within it. Default: no limit but that of `take`'s callers. */
+  readonly most?: number;
   /** Heap of one thread, in MiB. */
   readonly memoryMb: number;
   readonly log: Log;
+  /** While it says true, one thread fewer loads at once than there are processors. Default: never. */
+  readonly isAnyoneHere?: () => boolean;
   /** Default: the ghost's entry, from source or as built. */
   readonly threadFile?: string;
 }
@@ -41,7 +45,8 @@ export function openThreads(options: ThreadsOptions): Threads {
   const alive = new Map<string, StartedThread>();
   const starting = new Set<Promise<StartedThread>>();
   const spares: Promise<StartedThread>[] = [];
-  const gate = openGate(availableParallelism());
+  const gate = openGate(() => Math.max(1, availableParallelism() - (options.isAnyoneHere?.() ? 1 : 0)));
+  const { most = Number.POSITIVE_INFINITY } = options;
   let bree: Promise<Bree> | undefined;
   let replacing: NodeJS.Timeout | undefined;
   let count = 0;
@@ -68,7 +73,7 @@ export function openThreads(options: ThreadsOptions): Threads {
   };
   const fill = () => {
     replacing = undefined;
-    while (!isClosed && spares.length < options.spare) {
+    while (!isClosed && spares.length < options.spare && alive.size + starting.size < most) {
       const spare = start();
       spares.push(spare);
       // One that failed is no spare. It is not replaced at once: it might fail again, for ever.

@@ -12,22 +12,30 @@ const PATIENCE_MS = 5_000;
 
 /**
  * Loading a thread is all processor. More of them at once than there are processors would not be ready sooner, but
- * would take the main thread's turns from live calls (measured: stalls of 200 ms instead of 20).
+ * would take the main thread's turns from live calls (measured: stalls of 200 ms instead of 20). `width` is asked
+ * anew for each: how many may load at once.
  */
-export function openGate(width: number): Gate {
+export function openGate(width: () => number): Gate {
   const waiting: (() => void)[] = [];
   let isOpen = false;
   let loading = 0;
 
+  const admit = () => {
+    while (waiting.length > 0 && (isOpen || loading < width())) {
+      loading++;
+      waiting.shift()?.();
+    }
+  };
   const leave = () => {
-    const next = waiting.shift();
-    if (next) next();
-    else loading--;
+    loading--;
+    admit();
   };
   return {
     async pass(launch) {
-      if (isOpen || loading < width) loading++;
-      else await new Promise<void>((resolve) => waiting.push(resolve));
+      await new Promise<void>((resolve) => {
+        waiting.push(resolve);
+        admit();
+      });
       const { promise: done, resolve } = Promise.withResolvers<void>();
       const patience = setTimeout(resolve, PATIENCE_MS).unref();
       void done.then(leave);
@@ -41,7 +49,7 @@ export function openGate(width: number): Gate {
     },
     open() {
       isOpen = true;
-      for (const go of waiting.splice(0)) go();
+      admit();
     },
   };
 }

@@ -3,25 +3,30 @@ import { NightshiftError } from "../errors.ts";
 import { hostZone, toZonedIso } from "../jobs/time.ts";
 import type { ToolDefinition } from "./define.ts";
 import { answer } from "./result.ts";
+import { lazySchema } from "./schema.ts";
 import type { Services } from "./services.ts";
 
 export const currentTime: ToolDefinition<Services> = {
   name: "current_time",
   title: "Current time",
   description: "Tells the date and time now, in a time zone.",
-  inputSchema: z.strictObject({
-    timezone: z
-      .string()
-      .max(64)
-      .optional()
-      .describe("IANA name, e.g. Europe/Berlin; default: the server's zone"),
-  }),
-  outputSchema: z.object({
-    now: z.string(),
-    timezone: z.string(),
-    weekday: z.string(),
-    epoch_ms: z.number(),
-  }),
+  inputSchema: lazySchema(() =>
+    z.strictObject({
+      timezone: z
+        .string()
+        .max(64)
+        .optional()
+        .describe("IANA name, e.g. Europe/Berlin; default: the server's zone"),
+    }),
+  ),
+  outputSchema: lazySchema(() =>
+    z.object({
+      now: z.string(),
+      timezone: z.string(),
+      weekday: z.string(),
+      epoch_ms: z.number(),
+    }),
+  ),
   annotations: { readOnlyHint: true, openWorldHint: false },
   create: (_context, { now }) => ({
     run: ({ timezone = hostZone() }: { timezone?: string }) => {

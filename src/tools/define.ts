@@ -3,7 +3,7 @@ import type { Scope } from "../context/scopes.ts";
 import type { UserContext } from "../context/user-context.ts";
 import { NightshiftError } from "../errors.ts";
 import { toToolResult } from "./result.ts";
-import { parseWith, type Schema } from "./schema.ts";
+import { lazySchema, parseWith, type Schema } from "./schema.ts";
 
 /** MCP's tool annotations: hints for clients, never a permission. */
 export interface ToolAnnotations {
@@ -89,7 +89,7 @@ export interface ToolDefinition<Services = unknown> extends ToolFace {
 }
 
 /** Not JSON Schema, whose validator would cost a ghost's thread more than all the rest of it. */
-const NO_ARGUMENTS = z.strictObject({});
+const NO_ARGUMENTS = lazySchema(() => z.strictObject({}));
 
 /** Turns a user's spec into a catalog entry: it gets the context's public face and no services. */
 export function toDefinition(spec: ToolSpec<never>): ToolDefinition<unknown> {

@@ -5,6 +5,7 @@ import type { Fact, FactStore } from "../facts/store.ts";
 import { toIso } from "../jobs/time.ts";
 import type { ToolDefinition, ToolResult } from "./define.ts";
 import { answer } from "./result.ts";
+import { lazySchema } from "./schema.ts";
 import type { Services } from "./services.ts";
 
 export const RECALL_SKIPPED =
@@ -27,13 +28,14 @@ function withMemory(
   throw new NightshiftError("MEMORY_DENIED", "This context belongs to no known user, so it has no memory.");
 }
 
-const factShape = z.object({
-  fact_id: z.string(),
-  fact: z.string(),
-  tags: z.array(z.string()),
-  created_at: z.string(),
-  expires_at: z.string().nullable(),
-});
+const factShape = () =>
+  z.object({
+    fact_id: z.string(),
+    fact: z.string(),
+    tags: z.array(z.string()),
+    created_at: z.string(),
+    expires_at: z.string().nullable(),
+  });
 
 export const showFact = (fact: Fact) => ({
   fact_id: fact.factId,
@@ -43,9 +45,8 @@ export const showFact = (fact: Fact) => ({
   expires_at: toIso(fact.expiresAt ?? null),
 });
 
-const tags = z.array(z.string().min(1).max(64)).max(20);
-const factId = z.string().min(1).max(100).describe("the fact_id that recall_facts or list_facts gave");
-const skippable = { reason: z.string().optional().describe("why it was skipped") };
+const tags = () => z.array(z.string().min(1).max(64)).max(20);
+const skippable = () => ({ reason: z.string().optional().describe("why it was skipped") });
 
 const saveFact: ToolDefinition<Services> = {
   name: "save_fact",
@@ -53,16 +54,20 @@ const saveFact: ToolDefinition<Services> = {
   title: "Save a fact",
   description:
     "Remembers one sentence for this user, for later conversations. Save what is worth knowing again: preferences, names, decisions, dates. One fact a call.",
-  inputSchema: z.strictObject({
-    fact: z.string().describe("one self-contained sentence"),
-    tags: tags.optional().describe("words to filter by later"),
-    expires_in_days: z.number().positive().max(36_500).optional().describe("forget it after so many days"),
-  }),
-  outputSchema: z.object({
-    status: z.enum(["saved", "duplicate", "skipped"]),
-    fact_id: z.string().optional(),
-    ...skippable,
-  }),
+  inputSchema: lazySchema(() =>
+    z.strictObject({
+      fact: z.string().describe("one self-contained sentence"),
+      tags: tags().optional().describe("words to filter by later"),
+      expires_in_days: z.number().positive().max(36_500).optional().describe("forget it after so many days"),
+    }),
+  ),
+  outputSchema: lazySchema(() =>
+    z.object({
+      status: z.enum(["saved", "duplicate", "skipped"]),
+      fact_id: z.string().optional(),
+      ...skippable(),
+    }),
+  ),
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   create: (_context, services) => ({
     run: (args: { fact: string; tags?: string[]; expires_in_days?: number }) =>
@@ -84,18 +89,22 @@ const recallFacts: ToolDefinition<Services> = {
   title: "Recall facts",
   description:
     "Searches what was saved for this user and returns the best matches first. Ask in plain words; a question works.",
-  inputSchema: z.strictObject({
-    query: z.string().min(1).max(2_000).describe("what to look for, in plain words"),
-    limit: z.number().int().min(1).max(100).default(10),
-    tags: tags.optional().describe("only facts with all of these tags"),
-  }),
-  outputSchema: z.object({
-    status: z.enum(["ok", "skipped"]),
-    facts: z
-      .array(factShape.extend({ score: z.number().describe("1 is the best match of this answer") }))
-      .optional(),
-    ...skippable,
-  }),
+  inputSchema: lazySchema(() =>
+    z.strictObject({
+      query: z.string().min(1).max(2_000).describe("what to look for, in plain words"),
+      limit: z.number().int().min(1).max(100).default(10),
+      tags: tags().optional().describe("only facts with all of these tags"),
+    }),
+  ),
+  outputSchema: lazySchema(() =>
+    z.object({
+      status: z.enum(["ok", "skipped"]),
+      facts: z
+        .array(factShape().extend({ score: z.number().describe("1 is the best match of this answer") }))
+        .optional(),
+      ...skippable(),
+    }),
+  ),
   annotations: { readOnlyHint: true, openWorldHint: false },
   create: (_context, services) => ({
     run: (args: { query: string; limit: number; tags?: string[] }) =>
@@ -122,16 +131,20 @@ const listFacts: ToolDefinition<Services> = {
   scope: "facts:read",
   title: "List facts",
   description: "Lists what is saved for this user, newest first, a page at a time.",
-  inputSchema: z.strictObject({
-    cursor: z.string().max(1_000).optional().describe("next_cursor of the page before"),
-    limit: z.number().int().min(1).max(100).default(50),
-  }),
-  outputSchema: z.object({
-    status: z.enum(["ok", "skipped"]),
-    facts: z.array(factShape).optional(),
-    next_cursor: z.string().optional(),
-    ...skippable,
-  }),
+  inputSchema: lazySchema(() =>
+    z.strictObject({
+      cursor: z.string().max(1_000).optional().describe("next_cursor of the page before"),
+      limit: z.number().int().min(1).max(100).default(50),
+    }),
+  ),
+  outputSchema: lazySchema(() =>
+    z.object({
+      status: z.enum(["ok", "skipped"]),
+      facts: z.array(factShape()).optional(),
+      next_cursor: z.string().optional(),
+      ...skippable(),
+    }),
+  ),
   annotations: { readOnlyHint: true, openWorldHint: false },
   create: (_context, services) => ({
     run: (args: { cursor?: string; limit: number }) =>
@@ -154,12 +167,18 @@ const forgetFact: ToolDefinition<Services> = {
   scope: "facts:write",
   title: "Forget a fact",
   description: "Deletes one saved fact for good.",
-  inputSchema: z.strictObject({ fact_id: factId }),
-  outputSchema: z.object({
-    status: z.enum(["forgotten", "skipped"]),
-    fact_id: z.string().optional(),
-    ...skippable,
-  }),
+  inputSchema: lazySchema(() =>
+    z.strictObject({
+      fact_id: z.string().min(1).max(100).describe("the fact_id that recall_facts or list_facts gave"),
+    }),
+  ),
+  outputSchema: lazySchema(() =>
+    z.object({
+      status: z.enum(["forgotten", "skipped"]),
+      fact_id: z.string().optional(),
+      ...skippable(),
+    }),
+  ),
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
   create: (_context, services) => ({
     run: (args: { fact_id: string }) =>

@@ -5,30 +5,37 @@ import { RUN_STATUSES, type Run, TRIGGERS } from "../runs/run.ts";
 import type { Delivery } from "../webhooks/delivery.ts";
 import type { ToolDefinition } from "./define.ts";
 import { answer } from "./result.ts";
+import { lazySchema } from "./schema.ts";
 import { need, type Services } from "./services.ts";
 
 /** A run in lists: shown as a summary, described in short, for every client reads `tools/list`. */
-const runBrief = z.looseObject({
-  run_id: z.string(),
-  job_id: z.string(),
-  status: z.string(),
-  scheduled_for: z.string(),
-  output: z.string().nullable(),
-});
+const runBrief = () =>
+  z.looseObject({
+    run_id: z.string(),
+    job_id: z.string(),
+    status: z.string(),
+    scheduled_for: z.string(),
+    output: z.string().nullable(),
+  });
 
 /** What get_run answers with: shown in full, described in short, too. */
-const fullRun = runBrief.extend({
-  status: z.enum(RUN_STATUSES),
-  trigger: z.enum(TRIGGERS),
-  status_reason: z.string().nullable().describe("why it was skipped or cancelled"),
-  missed_before: z.number().describe("missed times that it stands for"),
-  silent: z.boolean().optional().describe("its output is delivered to nobody"),
-  failure: z.object({ code: z.string(), message: z.string() }).nullable().describe("why it did not succeed"),
-  usage: z.object({ input_tokens: z.number(), output_tokens: z.number() }),
-  ghost_session_id: z.string(),
-  prompt: z.string(),
-  transcript: z.array(z.looseObject({ step: z.number(), type: z.enum(["model", "tool", "note"]) })),
-});
+const fullRun = lazySchema(() =>
+  runBrief().extend({
+    status: z.enum(RUN_STATUSES),
+    trigger: z.enum(TRIGGERS),
+    status_reason: z.string().nullable().describe("why it was skipped or cancelled"),
+    missed_before: z.number().describe("missed times that it stands for"),
+    silent: z.boolean().optional().describe("its output is delivered to nobody"),
+    failure: z
+      .object({ code: z.string(), message: z.string() })
+      .nullable()
+      .describe("why it did not succeed"),
+    usage: z.object({ input_tokens: z.number(), output_tokens: z.number() }),
+    ghost_session_id: z.string(),
+    prompt: z.string(),
+    transcript: z.array(z.looseObject({ step: z.number(), type: z.enum(["model", "tool", "note"]) })),
+  }),
+);
 
 const seconds = (fromMs: number | null, toMs: number | null): number | null =>
   fromMs === null || toMs === null ? null : Math.max(0, Math.round(toMs - fromMs) / 1000);
@@ -100,13 +107,15 @@ const listRuns: ToolDefinition<Services> = {
   title: "List runs",
   description:
     "Lists the runs of your scheduled jobs, newest first, a page at a time. get_run has the transcript.",
-  inputSchema: z.strictObject({
-    job_id: z.string().max(100).optional().describe("only runs of this job"),
-    status: z.enum(RUN_STATUSES).optional(),
-    cursor: z.string().max(1_000).optional().describe("next_cursor of the page before"),
-    limit: z.number().int().min(1).max(100).default(20),
-  }),
-  outputSchema: z.object({ runs: z.array(runBrief), next_cursor: z.string().optional() }),
+  inputSchema: lazySchema(() =>
+    z.strictObject({
+      job_id: z.string().max(100).optional().describe("only runs of this job"),
+      status: z.enum(RUN_STATUSES).optional(),
+      cursor: z.string().max(1_000).optional().describe("next_cursor of the page before"),
+      limit: z.number().int().min(1).max(100).default(20),
+    }),
+  ),
+  outputSchema: lazySchema(() => z.object({ runs: z.array(runBrief()), next_cursor: z.string().optional() })),
   annotations: { readOnlyHint: true, openWorldHint: false },
   create: (_context, services) => ({
     run: async (args: { job_id?: string; status?: Run["status"]; cursor?: string; limit: number }) => {
@@ -135,7 +144,7 @@ const getRun: ToolDefinition<Services> = {
   scope: "jobs:read",
   title: "Read a run",
   description: "Reads one run: how it ended, its output, what it used, and its transcript step by step.",
-  inputSchema: z.strictObject({ run_id: z.string().min(1).max(100) }),
+  inputSchema: lazySchema(() => z.strictObject({ run_id: z.string().min(1).max(100) })),
   outputSchema: fullRun,
   annotations: { readOnlyHint: true, openWorldHint: false },
   create: (_context, services) => ({
@@ -151,8 +160,8 @@ const cancelRun: ToolDefinition<Services> = {
   scope: "jobs:write",
   title: "Cancel a run",
   description: "Stops a run that is queued or at work. Its job and the job's later runs stay as they are.",
-  inputSchema: z.strictObject({ run_id: z.string().min(1).max(100) }),
-  outputSchema: z.object({ run_id: z.string(), status: z.string() }),
+  inputSchema: lazySchema(() => z.strictObject({ run_id: z.string().min(1).max(100) })),
+  outputSchema: lazySchema(() => z.object({ run_id: z.string(), status: z.string() })),
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
   create: (_context, services) => ({
     run: async (args: { run_id: string }) => {

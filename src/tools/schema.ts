@@ -21,6 +21,17 @@ export interface StandardSchema<T> {
 
 export type Schema<T> = StandardSchema<T> | JsonSchema;
 
+/** Built when it is first used: a ghost's thread has more tools than most ghosts use, and schemas take time to build. */
+export function lazySchema<T>(build: () => StandardSchema<T>): StandardSchema<T> {
+  let built: StandardSchema<T> | undefined;
+  return {
+    get "~standard"() {
+      built ??= build();
+      return built["~standard"];
+    },
+  };
+}
+
 const isStandard = (schema: Schema<unknown>): schema is StandardSchema<unknown> => "~standard" in schema;
 
 /** The JSON Schema of either kind. Throws for a Standard Schema that cannot say it. */

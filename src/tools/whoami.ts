@@ -2,23 +2,26 @@ import { z } from "zod";
 import { ENTITY_TYPES } from "../context/entity.ts";
 import type { ToolDefinition } from "./define.ts";
 import { answer } from "./result.ts";
+import { lazySchema } from "./schema.ts";
 
 export const whoami: ToolDefinition = {
   name: "whoami",
   title: "Who am I",
   description:
     "Tells who this connection acts for, what kind of caller it is (human, api or scheduler), and the ids of its session, thread, run and tool registry.",
-  inputSchema: z.strictObject({}),
-  outputSchema: z.object({
-    user_id: z.string(),
-    entity_type: z.enum(ENTITY_TYPES),
-    is_automated: z.boolean(),
-    session_id: z.string(),
-    thread_id: z.string(),
-    run_id: z.string(),
-    correlation_id: z.string(),
-    registry_id: z.string(),
-  }),
+  inputSchema: lazySchema(() => z.strictObject({})),
+  outputSchema: lazySchema(() =>
+    z.object({
+      user_id: z.string(),
+      entity_type: z.enum(ENTITY_TYPES),
+      is_automated: z.boolean(),
+      session_id: z.string(),
+      thread_id: z.string(),
+      run_id: z.string(),
+      correlation_id: z.string(),
+      registry_id: z.string(),
+    }),
+  ),
   annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
   create: (context, _services, registryId) => ({
     run: () =>

@@ -23,7 +23,7 @@ export async function benchWaiting(): Promise<object[]> {
       await modern("tools/call", { name: "schedule_task", arguments: { prompt: "Wait.", execute_at } });
     while (model.requests.length < GHOSTS) await wait(100);
     await wait(1_000);
-    const megabytes = Math.round(rssKiB(server.pid) / 1024);
+    const megabytes = Math.round((rssKiB(server.pid) * 1024) / 1e6);
     return [{ name: `MB of a server with ${GHOSTS} ghosts waiting`, value: megabytes, atMost: 1_500 }];
   } finally {
     await server.stop();

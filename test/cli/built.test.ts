@@ -23,6 +23,16 @@ describe("the built package", () => {
     expect(structuredContent.facts).toMatchObject([{ fact: "Built and bundled." }]);
   });
 
+  it("gives threads a source of one byte a character: with one wider, each would keep all of it twice as wide", async () => {
+    for (const file of ["ghost-thread.js", "describe-thread.js"]) {
+      const source = await readFile(join(ROOT, "dist", file));
+      expect(
+        source.findIndex((byte) => byte > 0x7f),
+        file,
+      ).toBe(-1);
+    }
+  });
+
   it.each(HTTP_CLIENTS)("serves over HTTP, %s", async (kind) => {
     const server = await serveChild({ cli: BUILT_CLI, args: ["--sse"] });
     const client = await connect(kind, server);

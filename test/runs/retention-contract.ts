@@ -3,6 +3,7 @@ import { newId } from "../../src/database/ids.ts";
 import type { Database } from "../../src/database/open.ts";
 import { openJobBook } from "../../src/jobs/book.ts";
 import { DEFAULT_POLICY } from "../../src/jobs/policy.ts";
+import { NO_PROVISION } from "../../src/jobs/provision.ts";
 import type { JobBook, NewJob } from "../../src/jobs/store.ts";
 import { openRunBook } from "../../src/runs/book.ts";
 import { forgetOldRuns, type Keep } from "../../src/runs/retention.ts";
@@ -204,6 +205,28 @@ export function retentionContract(name: string, open: OpenBackend): void {
       expect(await work()).toBe(1);
       const had = (await kept(jobId)).map(({ scheduledFor }) => (scheduledFor - START) / 3_600_000);
       expect(had).toEqual([6, 4, 3]);
+    });
+
+    it("keeps a run of whose end a webhook is still to be told, with all of it", async () => {
+      const jobId = await ranJob(4, {
+        provision: { ...NO_PROVISION, webhookUrl: "https://example.com/hook" },
+      });
+      const [, told, failed, pending] = await kept(jobId);
+      const settle = (runId: string | undefined, status: "delivered" | "failed") =>
+        backend.db.transact((trx) =>
+          trx
+            .updateTable("deliveries")
+            .set({ status, next_attempt_at: null, ended_at: backend.clock() })
+            .where("run_id", "=", runId ?? "")
+            .execute(),
+        );
+      await settle(told?.runId, "delivered");
+      await settle(failed?.runId, "failed");
+      backend.pass(10 * DAY_MS);
+      expect(await forget({ keepRunsDays: 1, keepRunsPerJob: 1 })).toMatchObject({ runs: 2 });
+      expect((await kept(jobId)).map(({ runId }) => runId)).toContain(pending?.runId);
+      await settle(pending?.runId, "delivered");
+      expect(await forget({ keepRunsDays: 1 })).toMatchObject({ runs: 1 });
     });
 
     it("keeps what is dated ahead, so that no time to come is taken for one that was", async () => {

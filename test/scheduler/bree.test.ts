@@ -3,16 +3,21 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { pino } from "pino";
 import { describe, expect, it, onTestFinished } from "vitest";
+import type { Log } from "../../src/log.ts";
 import { openThreads } from "../../src/scheduler/bree.ts";
 import { eventually, tempDir } from "../harness.ts";
 
 const READY = `const { workerData: { port }, threadId } = require("node:worker_threads");
 port.postMessage("ready"); port.on("message", (m) => port.postMessage(threadId + ":" + m));`;
 
-async function threadsOf(body: string, spare: number, log = pino({ level: "silent" })) {
+async function threadsOf(
+  body: string,
+  spare: number,
+  { log = pino({ level: "silent" }), ...limits }: { log?: Log; most?: number } = {},
+) {
   const threadFile = join(await tempDir(), "thread.js");
   await writeFile(threadFile, body);
-  const threads = openThreads({ spare, memoryMb: 64, log, threadFile });
+  const threads = openThreads({ spare, memoryMb: 64, log, threadFile, ...limits });
   onTestFinished(() => threads.close());
   return threads;
 }
@@ -43,6 +48,21 @@ describe("threads", () => {
     await one.terminate();
     await two.terminate();
     expect(threads.size).toBe(2);
+  });
+
+  it("keep no spare beyond what may be at once, and have one again when there is room", async () => {
+    const threads = await threadsOf(READY, 2, { most: 3 });
+    await threads.warm();
+    expect(threads.size).toBe(2);
+    const [one] = [await threads.take(), await threads.take()];
+    await eventually(async () => threads.size === 3);
+    await threads.take();
+    await threads.warm();
+    await wait(100);
+    expect(threads.size).toBe(3);
+    await one.terminate();
+    await threads.warm();
+    expect(threads.size).toBe(3);
   });
 
   it("work without spares", async () => {
@@ -106,7 +126,7 @@ describe("threads", () => {
     const threads = await threadsOf(
       "for (let i = 0; i < 1000; i++) console.log('printed '.repeat(100));",
       0,
-      log,
+      { log },
     );
     await (await threads.take()).exited;
     await eventually(async () => lines.length > 0);

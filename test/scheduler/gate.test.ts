@@ -1,0 +1,63 @@
+import { setImmediate } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { openGate } from "../../src/scheduler/gate.ts";
+import type { StartedThread } from "../../src/scheduler/worker.ts";
+
+/** Threads that are loaded when the test says so, in the order in which they were let in. */
+function launches() {
+  const loading: { name: string; loaded: () => void; failed: (error: Error) => void }[] = [];
+  const launch = (name: string) => async () => {
+    const { promise: ready, resolve, reject } = Promise.withResolvers<void>();
+    loading.push({ name, loaded: resolve, failed: reject });
+    return { ready } as unknown as StartedThread;
+  };
+  return { launch, loading, names: () => loading.map(({ name }) => name).join("") };
+}
+
+describe("the gate to loading threads", () => {
+  it("lets in so many at once, and the others in order, also after one that fails", async () => {
+    const { launch, loading, names } = launches();
+    const gate = openGate(() => 2);
+    for (const name of "abcde") void gate.pass(launch(name));
+    await setImmediate();
+    expect(names()).toBe("ab");
+    loading[0]?.failed(new Error("it did not load"));
+    await setImmediate();
+    expect(names()).toBe("abc");
+    loading[1]?.loaded();
+    loading[2]?.loaded();
+    await setImmediate();
+    expect(names()).toBe("abcde");
+  });
+
+  it("goes by the width of the moment: fewer while people are here, more when they have gone", async () => {
+    const { launch, loading, names } = launches();
+    let width = 1;
+    const gate = openGate(() => width);
+    for (const name of "abcdefg") void gate.pass(launch(name));
+    await setImmediate();
+    expect(names()).toBe("a");
+    width = 3;
+    loading[0]?.loaded();
+    await setImmediate();
+    expect(names()).toBe("abcd");
+    width = 1;
+    loading[1]?.loaded();
+    loading[2]?.loaded();
+    await setImmediate();
+    expect(names()).toBe("abcd");
+    loading[3]?.loaded();
+    await setImmediate();
+    expect(names()).toBe("abcde");
+  });
+
+  it("lets everyone through once it is open, and rejects with what the launch does", async () => {
+    const { launch, names } = launches();
+    const gate = openGate(() => 1);
+    for (const name of "abc") void gate.pass(launch(name));
+    const broken = gate.pass(() => Promise.reject(new Error("no such file")));
+    gate.open();
+    await expect(broken).rejects.toThrow("no such file");
+    expect(names()).toBe("abc");
+  });
+});
