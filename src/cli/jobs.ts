@@ -3,6 +3,7 @@ import type { z } from "zod";
 import type { Config } from "../config.ts";
 import { NightshiftError } from "../errors.ts";
 import { scanFolder } from "../jobs/folder/scan.ts";
+import type { FolderJob } from "../jobs/store.ts";
 import { toZonedIso } from "../jobs/time.ts";
 import type { jobShape } from "../tools/jobs/show.ts";
 import { ask, asUser } from "./as-user.ts";
@@ -66,7 +67,7 @@ function printJob(job: ShownJob): void {
   print(`${paint("bold", job.job_id)}  ${job.status}${job.status_reason ? `  ${job.status_reason}` : ""}`);
   if (job.name) print(`  name      ${plain(job.name)}`);
   print(`  does      ${oneLine(whatOf(job), 200)}`);
-  print(`  when      ${job.cron ?? job.execute_at ?? `every ${job.every_seconds} s`} (${job.timezone})`);
+  print(`  when      ${whenOf(job)} (${job.timezone})`);
   print(`  next      ${job.next_runs.join(", ") || "-"}`);
   print(`  ghost     ${job.ghost_session_id}`);
   print(`  tools     ${job.allowed_tools.join(", ")}`);
@@ -74,6 +75,9 @@ function printJob(job: ShownJob): void {
   if (job.webhook_url) print(`  webhook   ${plain(job.webhook_url)}`);
   if (job.waiting_because) print(`  ${paint("yellow", "waiting")}   ${job.waiting_because}`);
 }
+
+const whenOf = ({ cron, execute_at, every_seconds, after }: ShownJob): string =>
+  cron ?? execute_at ?? (after ? `after ${after}` : `every ${every_seconds} s`);
 
 /** Runs a job in this process and waits for its end. Exit code 0 only when the run succeeded. */
 export async function runJob(config: Config, id: string, { json }: Values): Promise<number> {
@@ -90,6 +94,55 @@ export async function runJob(config: Config, id: string, { json }: Values): Prom
   });
 }
 
+/** Shows when a schedule would run; nothing is stored. */
+export async function previewTimes(config: Config, values: Values & Given): Promise<number> {
+  const { cron, at, every, timezone, startsAt, endsAt, count, json } = values;
+  const number = (given: unknown) => (given === undefined ? undefined : Number(given));
+  return asUser(config, async (context) => {
+    const preview = await ask<{ times: string[] }>(context, "preview_schedule", {
+      cron,
+      execute_at: at,
+      every_seconds: number(every),
+      timezone,
+      starts_at: startsAt,
+      ends_at: endsAt,
+      count: number(count),
+    });
+    if (json) printJson(preview);
+    else print(preview.times.join("\n") || "It has no time left.");
+    return 0;
+  });
+}
+
+/** What `jobs preview` is given: the words of a job file. */
+type Given = {
+  readonly [key in "cron" | "at" | "every" | "timezone" | "startsAt" | "endsAt" | "count"]?: unknown;
+};
+
+/** Queues the runs that a job's schedule had between two moments; a server at work, or one to come, runs them. */
+export async function backfillJob(
+  config: Config,
+  id: string,
+  { json, from, to }: Values & { from?: unknown; to?: unknown },
+): Promise<number> {
+  return asUser(config, async (context) => {
+    const queued = await ask<Backfilled>(context, "backfill", { job_id: id, from, to });
+    if (json) printJson(queued);
+    else {
+      for (const { run_id, scheduled_for } of queued.runs) print(`${run_id}  ${scheduled_for}`);
+      const left = queued.already_run > 0 ? `, ${queued.already_run} had their run before` : "";
+      print(`${queued.queued} queued${left}; \`nightshift runs list\` shows what comes of them.`);
+    }
+    return 0;
+  });
+}
+
+interface Backfilled {
+  readonly queued: number;
+  readonly already_run: number;
+  readonly runs: readonly { readonly run_id: string; readonly scheduled_for: string }[];
+}
+
 export async function validateJobs(dir: string | undefined, { json }: Values): Promise<number> {
   if (!dir) throw new NightshiftError("CONFIG_INVALID", "Name the folder: nightshift jobs validate ./jobs");
   const { jobs, problems } = await scanFolder(resolve(dir), Date.now());
@@ -98,17 +151,19 @@ export async function validateJobs(dir: string | undefined, { json }: Values): P
       file,
       name: job.name,
       next_run: job.nextRunAt && toZonedIso(job.nextRunAt, job.timezone),
+      ...(job.schedule.kind === "after" && { after: job.schedule.jobId }),
     }));
     printJson({ valid: problems.length === 0, jobs: shown, problems });
     return problems.length === 0 ? 0 : 1;
   }
-  for (const { file, job } of jobs) {
-    const next =
-      job.nextRunAt === null ? "its time has passed" : `next ${toZonedIso(job.nextRunAt, job.timezone)}`;
-    print(`${paint("green", "ok")}   ${file}  ${next}`);
-  }
+  for (const { file, job } of jobs) print(`${paint("green", "ok")}   ${file}  ${comingOf(job)}`);
   for (const { file, line, message } of problems)
     print(`${paint("red", "bad")}  ${file}${line ? `:${line}` : ""}  ${plain(message)}`);
   if (jobs.length + problems.length === 0) print("No job files there: *.md, *.ts or *.js.");
   return problems.length === 0 ? 0 : 1;
+}
+
+function comingOf({ schedule, nextRunAt, timezone }: FolderJob["job"]): string {
+  if (schedule.kind === "after") return `after ${schedule.jobId}`;
+  return nextRunAt === null ? "its time has passed" : `next ${toZonedIso(nextRunAt, timezone)}`;
 }

@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from "commander";
 import { NightshiftError } from "../errors.ts";
 import { version } from "../version.ts";
 import { command, type Runner } from "./command.ts";
+import { jobsCommand } from "./jobs-commands.ts";
 import { HTTP, OPTIONS, READER, SERVER, settings, type Values } from "./options.ts";
 import { paint } from "./output.ts";
 import { migrateCommand, moveCommand } from "./postgres-commands.ts";
@@ -70,61 +71,6 @@ function program(done: (code: number) => void): Command {
     ),
   );
   return root;
-}
-
-function jobsCommand(run: Runner): Command {
-  const jobs = command("jobs", "Look at scheduled jobs and change them", [], ["jobs list", "jobs run job_…"]);
-  const status = new Option("--status <status>", "only jobs in this state").choices([
-    "active",
-    "paused",
-    "completed",
-    "cancelled",
-  ]);
-  jobs.addCommand(
-    command(
-      "list",
-      "List your jobs",
-      [...READER, status],
-      ["jobs list", "jobs list --status active --json"],
-    ).action(run(async (values) => (await import("./jobs.ts")).listJobs(settings(values), values))),
-  );
-  for (const [name, description] of [
-    ["show", "Show one job"],
-    ["pause", "Stop a job from starting runs"],
-    ["resume", "Let a paused job run again"],
-    ["cancel", "End a job for good; its runs are kept"],
-  ] as const)
-    jobs.addCommand(
-      command(name, description, READER, [`jobs ${name} job_…`])
-        .argument("<job_id>")
-        .action(
-          run(async (values, [id = ""]) =>
-            (await import("./jobs.ts")).changeJob(settings(values), name, id, values),
-          ),
-        ),
-    );
-  jobs.addCommand(
-    command("run", "Run a job now and wait for it", [...SERVER, OPTIONS.json], ["jobs run job_…"])
-      .argument("<job_id>")
-      .action(
-        run(async (values, [id = ""]) => (await import("./jobs.ts")).runJob(settings(values), id, values)),
-      ),
-  );
-  jobs.addCommand(
-    command(
-      "validate",
-      "Check the files of a jobs folder",
-      [OPTIONS.jobs, OPTIONS.json],
-      ["jobs validate ./jobs"],
-    )
-      .argument("[dir]")
-      .action(
-        run(async (values, [dir]) =>
-          (await import("./jobs.ts")).validateJobs(dir ?? settings(values).jobsDir, values),
-        ),
-      ),
-  );
-  return jobs;
 }
 
 function runsCommand(run: Runner): Command {

@@ -7,7 +7,7 @@ import type { Job } from "./job.ts";
 import { readJob } from "./row.ts";
 
 /** A longer chain is a mistake, or an attack on whoever walks it. */
-const MAX_CHAIN = 100;
+export const MAX_CHAIN = 100;
 
 /**
  * Checks that a job which runs after another can: the other is there, is this user's, and does not come to run after
@@ -96,6 +96,9 @@ function readable(row: JobRow): Job | undefined {
   }
 }
 
+export const LEADER_CANCELLED =
+  "The job that it runs after was cancelled; give it another time or another job.";
+
 /** Nothing would start them any more: their owner sees why. */
 export async function pauseFollowers(
   trx: Transaction<Tables>,
@@ -106,7 +109,7 @@ export async function pauseFollowers(
     .updateTable("jobs")
     .set({
       status: "paused",
-      status_reason: "The job that it runs after was cancelled; give it another time or another job.",
+      status_reason: LEADER_CANCELLED,
       updated_at: now,
     })
     .where("user_key", "=", userKey)

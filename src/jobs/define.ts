@@ -28,6 +28,8 @@ export interface JobFields {
   readonly every?: number | string;
   /** `2026-02-20 09:00:00` in `timezone`, or ISO 8601 with an offset. */
   readonly at?: string;
+  /** Another file of the folder, in place of a time: runs whenever that file's job has succeeded. */
+  readonly after?: string;
   readonly timezone?: string;
   readonly tools?: readonly string[];
   readonly use_react_loop?: boolean;

@@ -1,12 +1,13 @@
 import type { Transaction } from "kysely";
 import type { JobRow, Tables } from "../database/schema.ts";
 import { cancelQueuedRuns } from "../runs/waiting.ts";
-import { pauseFollowers } from "./chain.ts";
+import { LEADER_CANCELLED, pauseFollowers } from "./chain.ts";
 import { sameTimes } from "./change.ts";
+import { leadersFirst } from "./folder/after.ts";
 import type { Job } from "./job.ts";
 import { readJob } from "./row.ts";
 import type { FolderJob } from "./store.ts";
-import { nextTime, startOf } from "./times.ts";
+import { hasTimeLeft, nextTime, startOf } from "./times.ts";
 import { bornJob, insertJob, type Owner, rewriteJob } from "./write.ts";
 
 export interface SyncResult {
@@ -30,14 +31,17 @@ export async function syncFolder(
     .where("file", "is not", null)
     .execute();
   const rows = new Map(stored.map((row) => [row.file, row]));
-  for (const file of files) {
+  const idOf = new Map(stored.map((row) => [row.file, row.job_id]));
+  for (const file of leadersFirst(files)) {
     const row = rows.get(file.file);
+    const described = withLeader(file, idOf);
     if (!row) {
-      const job = bornJob({ ...file.job, origin: { kind: "folder", file: file.file } }, owner, now);
+      const job = bornJob({ ...described, origin: { kind: "folder", file: file.file } }, owner, now);
       await insertJob(trx, job, file.digest);
+      idOf.set(file.file, job.jobId);
       result.created++;
-    } else if (row.digest !== file.digest || row.status === "cancelled") {
-      await rewriteJob(trx, rewritten(readJob(row), file, now), file.digest);
+    } else if (row.digest !== file.digest || isGone(row)) {
+      await rewriteJob(trx, rewritten(row, file.file, described, now), file.digest);
       result.changed++;
     }
   }
@@ -50,17 +54,36 @@ export async function syncFolder(
   return result;
 }
 
+/** What it runs after, by its id. */
+function withLeader({ job }: FolderJob, idOf: ReadonlyMap<string | null, string>): FolderJob["job"] {
+  const { schedule } = job;
+  if (schedule.kind !== "after") return job;
+  return { ...job, schedule: { kind: "after", jobId: idOf.get(schedule.jobId) ?? schedule.jobId } };
+}
+
+/** Its file was gone, or the one that it runs after: now that both are there, it is as if neither had been. */
+const isGone = ({ status, status_reason }: JobRow): boolean =>
+  status === "cancelled" || (status === "paused" && status_reason === LEADER_CANCELLED);
+
 /** The stored job as its file is now. What the file can't know is kept: id, dates, a pause, what was missed. */
-function rewritten(job: Job, { file, job: described }: FolderJob, now: number): Job {
+function rewritten(row: JobRow, file: string, described: FolderJob["job"], now: number): Job {
+  const job = readJob(row);
   const keepsTimes = sameTimes(job, { policy: job.policy, ...described });
   const schedule = keepsTimes ? job.schedule : described.schedule;
   const base: Job = { ...job, ...described, schedule, origin: { kind: "folder", file }, updatedAt: now };
-  if (job.status === "paused") return { ...base, nextRunAt: null };
-  if (keepsTimes && job.status !== "cancelled") return { ...base, nextRunAt: job.nextRunAt };
+  const wasGone = isGone(row);
+  if (job.status === "paused" && !wasGone) return { ...base, nextRunAt: null };
+  if (keepsTimes && !wasGone) return { ...base, nextRunAt: job.nextRunAt };
+  if (!hasTimeLeft(base, now))
+    return {
+      ...base,
+      nextRunAt: null,
+      status: "completed",
+      statusReason: "The time in its file has passed.",
+    };
   const next = nextTime(base, now);
-  return next === null
-    ? { ...base, nextRunAt: null, status: "completed", statusReason: "The time in its file has passed." }
-    : { ...base, nextRunAt: startOf(job.jobId, base, next), status: "active", statusReason: null };
+  const nextRunAt = next === null ? null : startOf(job.jobId, base, next);
+  return { ...base, nextRunAt, status: "active", statusReason: null };
 }
 
 async function remove(trx: Transaction<Tables>, row: JobRow, now: number): Promise<void> {

@@ -85,7 +85,10 @@ export interface JobBook {
   counters(jobIds: readonly string[]): Promise<ReadonlyMap<string, Counters>>;
 }
 
-/** A job as a file of the jobs folder describes it; `digest` tells whether the file has changed. */
+/**
+ * A job as a file of the jobs folder describes it; `digest` tells whether the file has changed. What it runs after is
+ * named by its file here, which is another one of the folder, and by its id once it is stored.
+ */
 export interface FolderJob {
   readonly file: string;
   readonly digest: string;

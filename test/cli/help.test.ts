@@ -17,6 +17,8 @@ const COMMANDS = [
   "jobs resume",
   "jobs cancel",
   "jobs run",
+  "jobs preview",
+  "jobs backfill",
   "jobs validate",
   "runs",
   "runs list",

@@ -163,6 +163,49 @@ describe("nightshift jobs", () => {
   }, 60_000);
 });
 
+describe("nightshift jobs preview", () => {
+  it("shows when a schedule would run, and says what is wrong with one", async () => {
+    const cron = ["jobs", "preview", "--cron", "30 2 * * *", "--timezone", "Europe/Berlin"];
+    const { code, stdout } = await cli([
+      ...cron,
+      "--starts-at",
+      "2099-03-28 00:00:00",
+      "--count",
+      "2",
+      "--json",
+    ]);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toEqual({
+      timezone: "Europe/Berlin",
+      times: ["2099-03-28T02:30:00+01:00", "2099-03-29T03:00:00+02:00"],
+    });
+    const every = await cli(["jobs", "preview", "--every", "90", "--count", "3"]);
+    expect(every.stdout.trim().split("\n")).toHaveLength(3);
+    expect(
+      (await cli(["jobs", "preview", "--at", "2099-01-01 09:00:00", "--timezone", "UTC"])).stdout,
+    ).toMatch(/^2099-01-01T09:00:00\S*\n$/);
+    expect(await cli(["jobs", "preview", "--every", "soon"])).toMatchObject({
+      code: 1,
+      stdout: "",
+      stderr: expect.stringContaining("every_seconds"),
+    });
+    expect((await cli(["jobs", "preview"])).stderr).toContain("exactly one");
+  }, 40_000);
+});
+
+describe("nightshift jobs backfill", () => {
+  it("queues a run for each time that was, once, for whoever runs jobs next", async () => {
+    const span = ["--from", "2026-01-01 00:00:00", "--to", "2026-01-03 23:00:00"];
+    const { code, value } = await json("jobs", "backfill", jobId, ...span);
+    expect(code).toBe(0);
+    expect(value).toMatchObject({ job_id: jobId, queued: 3, already_run: 0 });
+    expect((await json("runs", "list")).value.runs).toMatchObject([{}, {}, {}]);
+    const again = await run("jobs", "backfill", jobId, ...span);
+    expect(again.stdout).toMatch(/^0 queued, 3 had their run before/);
+    expect((await run("jobs", "backfill", jobId)).code).not.toBe(0);
+  }, 40_000);
+});
+
 describe("nightshift jobs validate", () => {
   it("checks a folder, and exits with 1 when a file is bad", async () => {
     const dir = await tempDir();

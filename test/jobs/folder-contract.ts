@@ -78,6 +78,66 @@ export function folderContract(name: string, open: OpenBackend): void {
       expect(await only()).toMatchObject({ jobId, status: "active", nextRunAt: START + 120_000 });
     });
 
+    describe("that run after each other", () => {
+      const behind = (name: string, leader: string, digest = "1") =>
+        file(name, digest, { schedule: { kind: "after", jobId: leader }, nextRunAt: null });
+      const CHAIN = [behind("a.ts", "b.ts"), behind("b.ts", "c.ts"), file("c.ts", "1")];
+      const all = async () => {
+        const { jobs } = await book.list();
+        return Object.fromEntries(jobs.map((job) => [job.action.kind === "code" && job.action.file, job]));
+      };
+
+      it("are stored with each other's ids, whichever file is read first", async () => {
+        expect(await book.syncFolder(CHAIN)).toMatchObject({ created: 3 });
+        const stored = await all();
+        expect(stored["a.ts"]).toMatchObject({
+          status: "active",
+          schedule: { jobId: stored["b.ts"]?.jobId },
+        });
+        expect(stored["b.ts"]).toMatchObject({
+          status: "active",
+          schedule: { jobId: stored["c.ts"]?.jobId },
+        });
+        expect(await book.syncFolder(CHAIN)).toEqual({ created: 0, changed: 0, removed: 0 });
+      });
+
+      it("wait while the one before is gone, and go on when it is back; a person's pause stays", async () => {
+        const second = behind("d.ts", "c.ts");
+        await book.syncFolder([...CHAIN, second]);
+        const before = await all();
+        await book.update(before["d.ts"]?.jobId ?? "", () => ({ status: "paused", statusReason: "mine" }));
+        await book.syncFolder([], ["a.ts", "b.ts", "d.ts"]);
+        expect(await all()).toMatchObject({
+          "a.ts": { status: "active" },
+          "b.ts": { status: "paused", statusReason: expect.stringContaining("was cancelled") },
+          "c.ts": { status: "cancelled" },
+        });
+        expect(await book.syncFolder([...CHAIN, second])).toMatchObject({ created: 0, changed: 2 });
+        const later = await all();
+        expect(later).toMatchObject({
+          "b.ts": { status: "active", statusReason: null, schedule: before["b.ts"]?.schedule },
+          "c.ts": { status: "active", jobId: before["c.ts"]?.jobId },
+          "d.ts": { status: "paused", statusReason: "mine" },
+        });
+      });
+
+      it("may change what they run after, and take a time instead", async () => {
+        await book.syncFolder(CHAIN);
+        await book.syncFolder([behind("a.ts", "c.ts", "2"), file("b.ts", "2"), file("c.ts", "1")]);
+        const stored = await all();
+        expect(stored["a.ts"]).toMatchObject({
+          status: "active",
+          schedule: { jobId: stored["c.ts"]?.jobId },
+        });
+        expect(stored["b.ts"]).toMatchObject({ status: "active", schedule: { kind: "every" } });
+        await book.syncFolder([behind("a.ts", "b.ts", "3"), file("b.ts", "2"), behind("c.ts", "b.ts", "2")]);
+        expect(await all()).toMatchObject({
+          "a.ts": { status: "active", nextRunAt: null },
+          "c.ts": { status: "active", nextRunAt: null, schedule: { jobId: stored["b.ts"]?.jobId } },
+        });
+      });
+    });
+
     it("leaves alone the jobs made by tools, and another user's folder", async () => {
       const mine = await book.create(newJob());
       const bob = openJobBook(backend.db, { userKey: "b", userId: "bob", clock: backend.clock });

@@ -40,6 +40,7 @@ export const jobFields = z.strictObject({
   cron: z.string().max(256).optional(),
   every: every.optional(),
   at: moment.optional(),
+  after: z.string().min(1).max(255).optional(),
   timezone: z.string().max(64).optional(),
   tools: z.array(z.string().min(1).max(128)).max(100).optional(),
   use_react_loop: z.boolean().optional(),
@@ -103,6 +104,7 @@ function readSchedule(fields: ReadFields): { schedule: Schedule; timezone: strin
       execute_at: fields.at,
       cron: fields.cron,
       every_seconds: fields.every,
+      after: fields.after,
       timezone: fields.timezone,
     };
     // Read as of long ago: a one-shot file stays valid when its time has passed.
@@ -113,7 +115,7 @@ function readSchedule(fields: ReadFields): { schedule: Schedule; timezone: strin
     if (!(error instanceof NightshiftError)) throw error;
     const isZone = error.message.includes("is not a time zone");
     const spans = (["starts_at", "ends_at"] as const).filter((key) => error.message.includes(key));
-    const times = ["cron", "every", "at", "timezone"] as const;
+    const times = ["cron", "every", "at", "after", "timezone"] as const;
     const keys = isZone ? (["timezone"] as const) : spans.length > 0 ? spans : times;
     const field = keys.find((key) => fields[key] !== undefined);
     const said = error.message.replaceAll("execute_at", "at").replaceAll("every_seconds", "every");
@@ -135,7 +137,7 @@ export function readMarkdown(
       problem: {
         file,
         line: 1,
-        message: "it must start with front matter: a line ---, then cron, every or at, then ---",
+        message: "it must start with front matter: a line ---, then cron, every, at or after, then ---",
       },
     };
   const lines = new LineCounter();

@@ -3,6 +3,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { NightshiftError } from "../../errors.ts";
 import type { FolderJob } from "../store.ts";
+import { findBrokenChains } from "./after.ts";
 import { describeCodeJob, isCodeFile } from "./describe.ts";
 import { FieldError, type FileProblem, readMarkdown, toJob } from "./front-matter.ts";
 
@@ -37,7 +38,15 @@ export async function scanFolder(dir: string, now: number, options: ScanOptions 
     if ("problem" in read) problems.push(read.problem);
     else jobs.push(read.job);
   }
-  return { jobs, problems };
+  const broken = findBrokenChains(
+    jobs,
+    problems.map(({ file }) => file),
+  );
+  for (const [file, message] of broken) {
+    const text = await readFile(join(dir, file), "utf8").catch(() => "");
+    problems.push({ file, ...lineOf(text, "after"), message: `after: ${message}` });
+  }
+  return { jobs: jobs.filter(({ file }) => !broken.has(file)), problems };
 }
 
 /** The names of a folder's job files. Rejects with CONFIG_INVALID. */
@@ -94,10 +103,12 @@ async function readCode(
     return { job: toJob(described.fields, { kind: "code", file }, now) };
   } catch (error) {
     if (!(error instanceof FieldError)) throw error;
-    const at =
-      error.field === undefined
-        ? -1
-        : text.split("\n").findIndex((line) => new RegExp(`\\b${error.field}\\b\\s*:`).test(line));
-    return { problem: { file, ...(at >= 0 && { line: at + 1 }), message: error.message } };
+    return { problem: { file, ...(error.field && lineOf(text, error.field)), message: error.message } };
   }
+}
+
+/** Where a field is said first, counted from 1; nothing when it isn't found. */
+function lineOf(text: string, field: string): { line?: number } {
+  const at = text.split("\n").findIndex((line) => new RegExp(`\\b${field}\\b["']?\\s*:`).test(line));
+  return at < 0 ? {} : { line: at + 1 };
 }
