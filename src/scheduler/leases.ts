@@ -107,9 +107,15 @@ export async function endAsLost(
   return { ...readRun(row, null), status: "lost", finishedAt: now, error: LOST.error };
 }
 
+function isLost(row: RunRow, reaping: Reaping): boolean {
+  if (isOfDead(row, reaping)) return true;
+  const { run_id: runId, lease_until: until } = row;
+  const { now, isSilent = () => true, slackMs = 0 } = reaping;
+  return until !== null && until + slackMs < now && isSilent({ runId, until });
+}
+
 /** Our own pid under another worker id is a dead process whose pid was given to us. */
-function isLost(row: RunRow, { now, worker, isAlive, slackMs = 0 }: Reaping): boolean {
-  if (row.lease_until !== null && row.lease_until + slackMs < now) return true;
+function isOfDead(row: RunRow, { worker, isAlive }: Reaping): boolean {
   if (row.host !== worker.host || row.worker_id === worker.workerId || row.pid === null) return false;
   return row.pid === worker.pid || !isAlive(row.pid);
 }

@@ -65,11 +65,14 @@ export interface Occurrences {
   /**
    * Ends as `lost` the running runs whose lease is over or whose process (on this host) is dead; answers with them.
    * A process that may have slept renews its own leases (`heartbeat`) first. A transaction for each owner.
+   * `isSilent` is asked about each lease that is over, of a process that may be alive: false spares it for now. Default:
+   * such a lease is believed.
    */
   reapLost(options: {
     now: number;
     worker: Worker;
     isAlive: (pid: number) => boolean;
+    isSilent?: (lease: { readonly runId: string; readonly until: number }) => boolean;
   }): Promise<readonly Run[]>;
   /** True when another process may have written to the database since the last time this was asked. Cheap. */
   changedElsewhere(): boolean;

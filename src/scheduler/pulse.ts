@@ -13,11 +13,17 @@ export interface Pulse {
 
 /** Beats within one lease: one may fail, or be late, without a live run counting as lost. */
 const BEATS_PER_LEASE = 3;
+/** How long a lease that is over is still spared, in parts of a lease: longer than until its holder's next beat. */
+const SPARED = 1 / 2;
 
 export function createPulse(options: ClockOptions, slots: Slots): Pulse {
   const { occurrences, worker, leaseMs, log, now = Date.now } = options;
   let beating: NodeJS.Timeout | undefined;
   let reaping: NodeJS.Timeout | undefined;
+  let lookingAgain: NodeJS.Timeout | undefined;
+  /** When each lease that is over was first seen so. */
+  let overdue = new Map<string, number>();
+  let isStopped = false;
 
   const beat = async (): Promise<void> => {
     const runIds = slots.running;
@@ -33,23 +39,41 @@ export function createPulse(options: ClockOptions, slots: Slots): Pulse {
   const reap = async (): Promise<void> => {
     // First what is ours: after a sleep of this machine our own leases look as dead as any.
     await beat();
-    const lost = await occurrences.reapLost({ now: now(), worker, isAlive });
+    // Not by the clock of the wall. Where the machine slept, the clock was set or the database was locked, no holder
+    // could beat, and the leases of all are over: those that live get the time to beat again.
+    const before = overdue;
+    overdue = new Map();
+    const isSilent = ({ runId, until }: { runId: string; until: number }): boolean => {
+      const lease = `${runId} ${until}`;
+      const since = before.get(lease) ?? performance.now();
+      overdue.set(lease, since);
+      return performance.now() - since >= SPARED * leaseMs;
+    };
+    const lost = await occurrences.reapLost({ now: now(), worker, isAlive, isSilent });
+    if (overdue.size > 0) lookAgain();
     for (const run of lost)
       log.warn({ run_id: run.runId, job_id: run.jobId }, "a run was lost: the process that ran it is gone");
     if (lost.length > 0) options.onLost?.(lost);
+  };
+  const tryToReap = () =>
+    void reap().catch((error: unknown) => log.error({ err: error }, "lost runs could not be looked for"));
+  const lookAgain = () => {
+    clearTimeout(lookingAgain);
+    if (!isStopped) lookingAgain = setTimeout(tryToReap, SPARED * leaseMs).unref();
   };
 
   return {
     async start() {
       await reap();
-      const failed = (error: unknown) => log.error({ err: error }, "lost runs could not be looked for");
       beating = setInterval(() => void beat(), leaseMs / BEATS_PER_LEASE).unref();
-      reaping = setInterval(() => void reap().catch(failed), leaseMs).unref();
+      reaping = setInterval(tryToReap, leaseMs).unref();
     },
     beat,
     stop() {
+      isStopped = true;
       clearInterval(beating);
       clearInterval(reaping);
+      clearTimeout(lookingAgain);
     },
   };
 }

@@ -250,6 +250,47 @@ describe("a running clock", () => {
     expect((await runs.get(left?.run.runId ?? "")).status).toBe("lost");
   });
 
+  it("gives who could not beat for a sleep of the machine the time to do it, before it is taken for dead", async () => {
+    let ahead = 0;
+    const now = () => Date.now() + ahead;
+    const leaseMs = 1_500;
+    const one = await openClock({ autoFinish: false, leaseMs, now });
+    await one.add(now());
+    await one.clock.start();
+    const { run } = await eventually(async () => one.begun[0]);
+    ahead = 3_600_000;
+    const neighbour = { workerId: "neighbour", host: hostname(), pid: process.ppid };
+    const two = await openClock({ file: one.file, leaseMs, now, worker: neighbour });
+    let looks = 0;
+    const { reapLost } = two.occurrences;
+    Object.assign(two.occurrences, {
+      reapLost: async (options: never) => {
+        const lost = await reapLost(options);
+        looks++;
+        return lost;
+      },
+    });
+    await two.clock.start();
+    await eventually(async () => looks >= 2, 20_000);
+    expect((await one.runs.get(run.runId)).status).toBe("running");
+    await one.begun[0]?.finish();
+    expect((await one.runs.get(run.runId)).status).toBe("succeeded");
+  });
+
+  it("ends as lost what a machine held that stays silent", async () => {
+    const { clock, add, occurrences, runs } = await openClock({ leaseMs: 600 });
+    await add(Date.now() - 10);
+    const [held] = await occurrences.claimDue({
+      now: Date.now(),
+      limit: 1,
+      reach: { kinds: ["tool"] },
+      worker: { workerId: "silent", host: "elsewhere", pid: 1 },
+      leaseMs: 600,
+    });
+    await clock.start();
+    await eventually(async () => (await runs.get(held?.run.runId ?? "")).status === "lost", 20_000);
+  });
+
   it("stops: tells what runs to end, waits for it, and claims nothing more", async () => {
     const { clock, add, begun, runs } = await openClock({ autoFinish: false });
     await add(Date.now());
