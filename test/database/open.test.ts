@@ -1,7 +1,8 @@
 import { readFileSync, statSync, writeFileSync } from "node:fs";
+import * as files from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { SCHEMA_VERSION } from "../../src/database/migrations.ts";
 import { type Database, openDatabase } from "../../src/database/open.ts";
 import { openJobBook } from "../../src/jobs/book.ts";
@@ -146,6 +147,35 @@ describe("the jobs database", () => {
       .then(() => order.push("query"));
     await Promise.all([writing, reading]);
     expect(order).toEqual(["transaction", "query"]);
+  });
+
+  it("tells nobody of a write before the disk has confirmed it, nor when it does not", async () => {
+    const db = await open();
+    const handle = await files.open(file, "r");
+    const { promise: confirmed, resolve: confirm } = Promise.withResolvers<void>();
+    const datasync = vi.spyOn(Object.getPrototypeOf(handle), "datasync");
+    await handle.close();
+    try {
+      datasync.mockReturnValueOnce(confirmed);
+      let isTold = false;
+      const created = book(db)
+        .create(newJob())
+        .then(() => {
+          isTold = true;
+        });
+      await vi.waitFor(() => expect(datasync).toHaveBeenCalledTimes(1));
+      expect((await book(db).list()).jobs).toHaveLength(1);
+      expect(isTold).toBe(false);
+      confirm();
+      await created;
+      datasync.mockRejectedValueOnce(new Error("EIO"));
+      await expect(book(db).create(newJob())).rejects.toMatchObject({
+        code: "DATA_UNAVAILABLE",
+        message: expect.stringContaining("did not confirm"),
+      });
+    } finally {
+      datasync.mockRestore();
+    }
   });
 
   it("keeps a log, which transactions flush outside of the event loop", async () => {

@@ -2,6 +2,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openKeyvFacts } from "../../src/facts/keyv.ts";
+import { openFactsFile } from "../../src/facts/sqlite.ts";
 import { tempDir } from "../harness.ts";
 import { ALICE, factStoreContract } from "./contract.ts";
 import { expectCode, failureOf } from "./failures.ts";
@@ -14,6 +15,18 @@ factStoreContract("SQLite through Keyv", async (options) =>
 factSharingContract("SQLite", sqlitePlace);
 
 describe("the file", () => {
+  it("keeps a log, and flushes it with each commit", async () => {
+    const opened = await openFactsFile(await newFile(), 5_000);
+    const pragmas: unknown[] = [];
+    await opened.transact("", async ({ query }) => {
+      for (const name of ["journal_mode", "synchronous"])
+        pragmas.push(...Object.values((await query<object>(`PRAGMA ${name}`))[0] ?? {}));
+    });
+    await opened.close();
+    // 2 is FULL.
+    expect(pragmas).toEqual(["wal", 2]);
+  });
+
   it("no longer contains the words of a forgotten fact", async () => {
     const file = await newFile();
     const backend = sqlitePlaceAt(file).open();

@@ -181,6 +181,21 @@ export function retentionContract(name: string, open: OpenBackend): void {
       expect((await kept(jobId)).map(({ status }) => status)).toEqual(["queued", "succeeded"]);
     });
 
+    it("takes a transaction for each step, so that nobody waits for all of it", async () => {
+      const { jobId } = await jobs.create(newJob({ nextRunAt: START + 1_000 * DAY_MS }));
+      const first = await runs.enqueue(jobId);
+      await work();
+      await copyRun(backend.db, first.runId, 1_000, backend.clock());
+      let steps = 0;
+      const transact: Database["transact"] = (...given) => {
+        steps++;
+        return backend.db.transact(...given);
+      };
+      await forgetOldRuns({ ...backend.db, transact }, { ...ALL, keepRunsPerJob: 1 }, backend.clock());
+      expect(await kept(jobId)).toHaveLength(2);
+      expect(steps).toBeGreaterThanOrEqual(5);
+    });
+
     it("lets no deleted occurrence be run again, by a clock set back or by a backfill", async () => {
       const jobId = await ranJob(4);
       const [, , second] = await kept(jobId);

@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { openGate } from "../../src/scheduler/gate.ts";
 import type { StartedThread } from "../../src/scheduler/worker.ts";
 
@@ -49,6 +49,26 @@ describe("the gate to loading threads", () => {
     loading[3]?.loaded();
     await setImmediate();
     expect(names()).toBe("abcde");
+  });
+
+  it("waits some seconds for a thread that does not load, and then no longer", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      const { launch, loading, names } = launches();
+      const gate = openGate(() => 1);
+      for (const name of "abc") void gate.pass(launch(name));
+      await setImmediate();
+      await vi.advanceTimersByTimeAsync(4_000);
+      expect(names()).toBe("a");
+      await vi.advanceTimersByTimeAsync(2_000);
+      expect(names()).toBe("ab");
+      // What comes of it after all gives no second place away.
+      loading[0]?.loaded();
+      await setImmediate();
+      expect(names()).toBe("ab");
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it("lets everyone through once it is open, and rejects with what the launch does", async () => {
