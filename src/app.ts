@@ -49,7 +49,10 @@ export interface App {
   openWebhooks(user: string): WebhookBook;
   /** A context of the user without a protocol around it: for host programs and the command line. */
   openContext(caller: { user: string; entityType?: "human" | "api" }): OpenContext;
-  /** Runs due jobs from now on, and keeps the jobs folder in step. `onlyUser`: that user's jobs alone. */
+  /**
+   * Runs due jobs from now on, and keeps the jobs folder in step. `onlyUser`: that user's jobs alone. Rejects with
+   * DATA_UNAVAILABLE; may be called again then.
+   */
   startScheduler(options?: { onlyUser?: string }): Promise<void>;
   /** Runs one queued run in this process, and resolves when it has ended here or elsewhere. */
   runOne(userKey: string, runId: string): Promise<void>;
@@ -165,7 +168,10 @@ export async function createApp(options: AppOptions): Promise<App> {
     openContext: ({ user, entityType = "human" }) =>
       openContext(house, { principal: localPrincipal(user), entityType, signal: ended.signal }),
     startScheduler: async ({ onlyUser } = {}) => {
-      night ??= startNight(onlyUser);
+      night ??= startNight(onlyUser).catch((error: unknown) => {
+        night = undefined;
+        throw error;
+      });
       await night;
     },
     runOne: async (userKey, runId) => (await import("./night.ts")).runOne(nightParts, userKey, runId),

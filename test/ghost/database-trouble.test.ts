@@ -1,10 +1,10 @@
-import { writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Database } from "../../src/database/open.ts";
 import { NightshiftError } from "../../src/errors.ts";
 import { eventually, tempDir } from "../harness.ts";
-import { start } from "../raw.ts";
+import { start, startServer } from "../raw.ts";
 import { openNight } from "./night.ts";
 
 /** Holds the write lock of the file from another process, until it is told to go. */
@@ -72,6 +72,23 @@ describe("a database that another process holds locked beyond all patience", () 
     }, 20_000);
     expect(run).toMatchObject([{ status: "succeeded", scheduledFor: dueAt }]);
   }, 40_000);
+});
+
+describe("a database that could not be opened when the server started", () => {
+  it("is tried again, so that jobs run as soon as it can", async () => {
+    const data = await tempDir();
+    const file = join(data, "jobs.sqlite");
+    await writeFile(file, "no database".repeat(1_000));
+    const server = await startServer(["--data", data, "--user", "alice"]);
+    await eventually(async () => server.stderr().includes("the scheduler did not start"), 20_000);
+    await rm(file);
+    const tool = { name: "current_time", arguments: {} };
+    const { job_id } = await server.call("schedule_task", { tool, every_seconds: 86_400 });
+    const { run_id } = await server.call("run_job", { job_id });
+    await eventually(async () => (await server.call("get_run", { run_id })).status === "succeeded", 20_000);
+    server.end();
+    expect((await server.exited).code).toBe(0);
+  }, 60_000);
 });
 
 /** A disk that commits, and then does not confirm: `left` times. */
