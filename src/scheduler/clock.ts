@@ -72,12 +72,13 @@ export function createClock(options: ClockOptions): Clock {
   let turning: Promise<void> | undefined;
   let isAskedAgain = false;
   let isOpen = false;
+  let isStopping = false;
 
   const tick = async (at = now()): Promise<number> => {
     let started = 0;
     for (;;) {
       const limit = Math.min(slots.free, CLAIM_BATCH);
-      if (limit <= 0) return started;
+      if (limit <= 0 || isStopping) return started;
       const claimed = await occurrences.claimDue({
         now: at,
         limit,
@@ -174,6 +175,7 @@ export function createClock(options: ClockOptions): Clock {
     idle: () => slots.idle(),
     async stop({ graceMs = 10_000 } = {}) {
       isOpen = false;
+      isStopping = true;
       clearTimeout(timer);
       clearInterval(look);
       endListening();

@@ -304,6 +304,15 @@ describe("a running clock", () => {
     expect(begun).toHaveLength(1);
   });
 
+  it("stops in the middle of much that is due: what it has not claimed is left for the next start", async () => {
+    const { clock, add, begun, runs } = await openClock({ autoFinish: false, maxGhosts: 200 });
+    for (let i = 0; i < 60; i++) await add(Date.now());
+    await clock.start();
+    await clock.stop();
+    expect(begun.length).toBeLessThan(30);
+    expect((await runs.list({ limit: 100 })).runs).toHaveLength(begun.length);
+  });
+
   it("stops in time though a run ignores it", async () => {
     const { clock, add } = await openClock({ run: () => new Promise(() => {}) });
     await add(Date.now());

@@ -145,6 +145,48 @@ export function failureContract(name: string, open: OpenBackend): void {
       expect(await queued()).toEqual([]);
     });
 
+    it.each(["paused", "cancelled"] as const)(
+      "does not try again when the job was %s meanwhile, unless a person asked for the run of a paused one",
+      async (status) => {
+        const { jobId } = await add({ retry: RETRY });
+        const scheduled = (await claim())?.run;
+        const byHand = await runs.enqueue(jobId);
+        await claim();
+        await jobs.update(jobId, () => ({ status }));
+        const failed = end("failed", "MODEL_UNREACHABLE");
+        for (const runId of [scheduled?.runId ?? "", byHand.runId])
+          expect(await occurrences.finish(runId, failed, backend.clock())).toBe(true);
+        expect((await queued()).map(({ trigger }) => trigger)).toEqual(status === "paused" ? ["manual"] : []);
+      },
+    );
+
+    it("tries again before what waits behind the run that failed", async () => {
+      await add({ retry: RETRY, overlap: "buffer_all" });
+      const first = (await claim())?.run.runId ?? "";
+      backend.pass(MINUTE);
+      expect(await claim()).toBeUndefined();
+      expect(await queued()).toHaveLength(1);
+      await occurrences.finish(first, end("failed", "MODEL_UNREACHABLE"), backend.clock());
+      expect(await claim()).toBeUndefined();
+      backend.pass(15_000);
+      const again = (await claim())?.run;
+      expect(again).toMatchObject({ attempt: 2, scheduledFor: START });
+      await occurrences.finish(again?.runId ?? "", end("succeeded"), backend.clock());
+      expect((await claim())?.run).toMatchObject({ attempt: 1, scheduledFor: START + MINUTE });
+    });
+
+    it("does not try again beside a run that a person has started meanwhile, but behind it", async () => {
+      const { jobId } = await add({ retry: RETRY });
+      await runOnce(end("failed", "MODEL_UNREACHABLE"));
+      await runs.enqueue(jobId);
+      const byHand = (await claim())?.run;
+      expect(byHand?.trigger).toBe("manual");
+      backend.pass(15_000);
+      expect(await claim()).toBeUndefined();
+      await occurrences.finish(byHand?.runId ?? "", end("succeeded"), backend.clock());
+      expect((await claim())?.run).toMatchObject({ attempt: 2, scheduledFor: START });
+    });
+
     it("pauses a job that fails again and again, keeps the reason, and begins anew when it is resumed", async () => {
       const { jobId } = await add({ pauseAfterFailures: 3 });
       for (let i = 1; i <= 3; i++) {
