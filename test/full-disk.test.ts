@@ -80,6 +80,38 @@ describe("a full disk", () => {
     expect(JSON.parse(stdout)).toMatchObject({ ok: true });
   }, 60_000);
 
+  it("delays the end of a run that worked meanwhile, and loses nothing of what it came to", async (test) => {
+    const disk = await smallDisk();
+    if ("reason" in disk) {
+      console.info(disk.reason);
+      return test.skip(disk.reason);
+    }
+    const answered = Promise.withResolvers<void>();
+    const program = await openProgram({
+      dataDir: join(disk.dir, "data"),
+      scheduler: true,
+      script: async () => {
+        await answered.promise;
+        return { text: "x".repeat(50_000) };
+      },
+    });
+    const alice = program.open();
+    const { job_id } = await ask(alice, "schedule_task", { prompt: "Write.", every_seconds: 86_400 });
+    const { run_id } = await ask(alice, "run_job", { job_id });
+    await expect
+      .poll(async () => (await ask(alice, "get_run", { run_id })).status, { timeout: 20_000 })
+      .toBe("running");
+    const makeRoom = fill(disk.dir);
+    answered.resolve();
+    const refused = () => program.lines.some(({ msg }) => String(msg).includes("could not be written"));
+    await expect.poll(refused, { timeout: 20_000 }).toBe(true);
+    expect((await ask(alice, "get_run", { run_id })).status).toBe("running");
+    makeRoom();
+    const run = await endedRun(alice, job_id, run_id);
+    expect(run).toMatchObject({ status: "succeeded", output: "x".repeat(50_000) });
+    expect((await ask(alice, "inbox", {})).items).toHaveLength(1);
+  }, 60_000);
+
   it("is the same where a file may not grow (ulimit -f), and takes no server down", async () => {
     const dir = await tempDir();
     const server = await startServer(["--data", dir, "--user", "alice"], {

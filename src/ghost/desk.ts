@@ -6,6 +6,7 @@ import type { Usage } from "../runs/run.ts";
 import type { RunReader } from "../tools/services.ts";
 import type { Upstreams } from "../tools/upstream.ts";
 import { type Question, type ToThread, toWire } from "./messages.ts";
+import { patiently } from "./patience.ts";
 
 export interface DeskOptions {
   readonly jobId: string;
@@ -76,9 +77,11 @@ export function openDesk(options: DeskOptions): Desk {
 }
 
 /** Model calls of one ghost, one after the other: each is weighed against what all before it have used. */
-function openBudget({ model, maxTokens, budgets }: DeskOptions) {
+function openBudget({ model, maxTokens, budgets, log }: DeskOptions) {
   let usage: Usage = { input_tokens: 0, output_tokens: 0 };
   let last: Promise<unknown> = Promise.resolve();
+  const onFailure = (error: unknown) =>
+    log.error({ err: error }, "what a ghost's model call has used could not be written");
   const askNow = async (request: ModelRequest, signal: AbortSignal): Promise<ModelAnswer> => {
     signal.throwIfAborted();
     if (!model)
@@ -90,11 +93,11 @@ function openBudget({ model, maxTokens, budgets }: DeskOptions) {
     for (const budget of budgets) await budget.assertLeft();
     const answer = await model.generate(request, signal);
     const spent = answer.usage.input_tokens + answer.usage.output_tokens;
-    for (const budget of budgets) await budget.spend(spent);
     usage = {
       input_tokens: usage.input_tokens + answer.usage.input_tokens,
       output_tokens: usage.output_tokens + answer.usage.output_tokens,
     };
+    for (const budget of budgets) await patiently(() => budget.spend(spent), { onFailure, signal });
     return answer;
   };
   return {

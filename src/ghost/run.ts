@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import { resolve, sep } from "node:path";
-import { setTimeout as wait } from "node:timers/promises";
 import { NightshiftError, toPublicError } from "../errors.ts";
 import { type Action, ghostSessionId, type Job } from "../jobs/job.ts";
 import type { Log } from "../log.ts";
@@ -16,6 +15,7 @@ import { grantsOf } from "./allowance.ts";
 import { type Broker, openBroker } from "./broker.ts";
 import { awaitEnding, type Ending, failure } from "./ending.ts";
 import { cut, MAX_PREVIOUS_CHARS, type Start } from "./messages.ts";
+import { patiently } from "./patience.ts";
 
 /** All that the runs of ghosts need of this process. */
 export interface GhostDeps {
@@ -191,25 +191,25 @@ function brokerOf(
   });
 }
 
-const WRITE_PAUSES_MS = [200, 1_000, 5_000];
-
-/** The work is done and may have cost money: a file that is busy for a moment must not lose it. */
 async function write({ runId, userKey }: Run, outcome: Outcome, deps: GhostDeps): Promise<boolean> {
   const { occurrences, openRuns, log, now } = deps;
   let hasFailed = false;
-  for (const pauseMs of [...WRITE_PAUSES_MS, null]) {
-    try {
-      if (await occurrences.finish(runId, outcome, now())) return true;
-      // What failed may have been written, and only not been confirmed by the disk: then the row has this very end.
-      return hasFailed && (await openRuns(userKey).get(runId)).status === outcome.status;
-    } catch (error) {
-      hasFailed = true;
-      log.error({ err: error, run_id: runId }, "the end of a run could not be written");
-      if (pauseMs !== null) await wait(pauseMs);
-    }
+  const onFailure = (error: unknown) => {
+    hasFailed = true;
+    log.error({ err: error, run_id: runId }, "the end of a run could not be written");
+  };
+  const finish = async () => {
+    if (await occurrences.finish(runId, outcome, now())) return true;
+    // What failed may have been written, and only not been confirmed by the disk: then the row has this very end.
+    return hasFailed && (await openRuns(userKey).get(runId)).status === outcome.status;
+  };
+  try {
+    return await patiently(finish, { onFailure });
+  } catch (error) {
+    onFailure(error);
+    // Its lease will end, and the run be shown as lost: the row never claims more than is known.
+    return false;
   }
-  // Its lease will end, and the run be shown as lost: the row never claims more than is known.
-  return false;
 }
 
 interface AuditFacts {

@@ -1,0 +1,81 @@
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { pino } from "pino";
+import { onTestFinished } from "vitest";
+import { type Database, openDatabase } from "../../src/database/open.ts";
+import { openJobBook } from "../../src/jobs/book.ts";
+import { DEFAULT_LIMITS } from "../../src/jobs/job.ts";
+import { openRunBook } from "../../src/runs/book.ts";
+import type { Outcome } from "../../src/runs/run.ts";
+import { type Clock, type ClockOptions, createClock } from "../../src/scheduler/clock.ts";
+import { createOccurrences } from "../../src/scheduler/ledger.ts";
+import type { Claimed } from "../../src/scheduler/occurrences.ts";
+import { tempDir } from "../harness.ts";
+
+const ALICE = { userId: "alice", userKey: "a".repeat(64) };
+const DONE: Outcome = {
+  status: "succeeded",
+  output: "done",
+  error: null,
+  transcript: [],
+  usage: { input_tokens: 0, output_tokens: 0 },
+};
+
+interface Begun extends Claimed {
+  readonly at: number;
+  readonly signal: AbortSignal;
+  finish(outcome?: Outcome): Promise<void>;
+}
+
+/** A clock on a real database, whose ghosts do what the test has them do. */
+export async function openClock(
+  options: Partial<ClockOptions> & { file?: string; autoFinish?: boolean } = {},
+) {
+  const { file = join(await tempDir(), "jobs.sqlite"), autoFinish = true, ...rest } = options;
+  const now = options.now ?? Date.now;
+  const db: Database = await openDatabase({ file, clock: now });
+  const occurrences = createOccurrences(db);
+  const begun: Begun[] = [];
+  const clock: Clock = createClock({
+    occurrences,
+    worker: { workerId: `worker_${Math.random()}`, host: hostname(), pid: process.pid },
+    reach: { kinds: ["prompt", "tool", "code"] },
+    leaseMs: 30_000,
+    maxGhosts: 16,
+    log: pino({ level: "silent" }),
+    run: (claimed, signal) => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      let isFinished = false;
+      const finish = async (outcome = DONE) => {
+        if (isFinished) return;
+        isFinished = true;
+        await occurrences.finish(claimed.run.runId, outcome, now());
+        resolve();
+      };
+      begun.push({ ...claimed, at: now(), signal, finish });
+      signal.addEventListener("abort", () => void finish({ ...DONE, status: "cancelled" }));
+      if (autoFinish) void finish();
+      return promise;
+    },
+    now,
+    ...rest,
+  });
+  onTestFinished(async () => {
+    await clock.stop({ graceMs: 500 });
+    await db.close();
+  });
+  const jobs = openJobBook(db, { ...ALICE, clock: now });
+  const runs = openRunBook(db, { userKey: ALICE.userKey, clock: now });
+  const add = (dueAt: number, name = "job") =>
+    jobs.create({
+      name,
+      action: { kind: "tool", tool: "whoami", arguments: {} },
+      schedule: { kind: "at", at: dueAt },
+      timezone: "UTC",
+      limits: DEFAULT_LIMITS,
+      tools: null,
+      nextRunAt: dueAt,
+      origin: { kind: "tool", parentSessionId: "s", threadId: "t" },
+    });
+  return { file, clock, jobs, runs, add, begun, occurrences };
+}
