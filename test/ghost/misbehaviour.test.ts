@@ -37,6 +37,15 @@ describe("a ghost that misbehaves ends as a sentence, and alone", () => {
     });
   });
 
+  it("calls process.exit with words still on their way", async () => {
+    const { runBoth } = await nightWith(
+      `for (let i = 1; i <= 900; i++) ghost.note("n" + i); process.exit(7);`,
+    );
+    const run = await runBoth();
+    expect(run.error?.code).toBe("GHOST_CRASHED");
+    expect(run.transcript.at(-1)?.text).toBe("n900");
+  });
+
   const leaks = {
     "piles up small arrays": "const kept = []; for (;;) kept.push(new Array(10_000).fill(Math.random()));",
     "piles up arrays larger than the heap's headroom":

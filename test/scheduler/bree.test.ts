@@ -1,4 +1,6 @@
 import { writeFile } from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
+import os from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { pino } from "pino";
@@ -13,7 +15,10 @@ port.postMessage("ready"); port.on("message", (m) => port.postMessage(threadId +
 async function threadsOf(
   body: string,
   spare: number,
-  { log = pino({ level: "silent" }), ...limits }: { log?: Log; most?: number } = {},
+  {
+    log = pino({ level: "silent" }),
+    ...limits
+  }: { log?: Log; most?: number; isAnyoneHere?: () => boolean } = {},
 ) {
   const threadFile = join(await tempDir(), "thread.js");
   await writeFile(threadFile, body);
@@ -91,6 +96,42 @@ describe("threads", () => {
     await wait(200);
     expect(threads.size).toBe(0);
     expect(await (await threads.take()).exited).toMatchObject({ kind: "crashed" });
+  });
+
+  it("are replaced when they end before they are needed: nobody is given a dead one", async () => {
+    const flag = JSON.stringify(join(await tempDir(), "flag"));
+    const fs = `require("node:fs")`;
+    const threads = await threadsOf(
+      `if (!${fs}.existsSync(${flag})) { ${fs}.writeFileSync(${flag}, ""); process.exit(1); }\n${READY}`,
+      1,
+    );
+    await threads.warm();
+    await eventually(async () => threads.size === 0);
+    await wait(50);
+    const { port, exited } = await threads.take();
+    expect(await Promise.race([askThread(port, "hello"), exited])).toMatch(/:hello$/);
+  });
+
+  it("leave a processor to people: one fewer loads at once while somebody is here", async () => {
+    const { availableParallelism } = os;
+    os.availableParallelism = () => 3;
+    syncBuiltinESMExports();
+    try {
+      let isAnyoneHere = true;
+      const silent = `const { workerData: { port } } = require("node:worker_threads"); port.on("message", () => {});`;
+      const threads = await threadsOf(silent, 5, { isAnyoneHere: () => isAnyoneHere });
+      void threads.warm();
+      await eventually(async () => threads.size === 2);
+      await wait(200);
+      expect(threads.size).toBe(2);
+      isAnyoneHere = false;
+      const others = await threadsOf(silent, 5, { isAnyoneHere: () => isAnyoneHere });
+      void others.warm();
+      await eventually(async () => others.size === 3);
+    } finally {
+      os.availableParallelism = availableParallelism;
+      syncBuiltinESMExports();
+    }
   });
 
   it("say so when their file is not there", async () => {
