@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { pino } from "pino";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { openDatabase } from "../../src/database/open.ts";
+import { NightshiftError } from "../../src/errors.ts";
 import { openJobBook } from "../../src/jobs/book.ts";
 import { watchFolder } from "../../src/jobs/folder/watch.ts";
 import type { Job } from "../../src/jobs/job.ts";
@@ -166,4 +167,16 @@ describe("a watched folder", () => {
       code: "CONFIG_INVALID",
     });
   });
+
+  it("takes a change in later that the database refused when it came", async () => {
+    const folder = await openFolder({ "a.md": md("A") });
+    const { syncFolder } = folder.book;
+    let refusals = 1;
+    const busy = new NightshiftError("DATA_UNAVAILABLE", "The jobs database is locked by another process.");
+    folder.book.syncFolder = (...given) =>
+      refusals-- > 0 ? Promise.reject(busy) : syncFolder.apply(folder.book, given);
+    await folder.write("b.md", md("B"));
+    await folder.untilTold(/could not be read/);
+    await eventually(async () => (await folder.jobOf("b.md")) !== undefined, 20_000);
+  }, 40_000);
 });

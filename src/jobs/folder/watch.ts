@@ -11,6 +11,8 @@ export interface WatchedFolder {
 const SETTLE_MS = 150;
 /** A start waits so long for the first scan; a file that is slow to load is then read behind its back. */
 const FIRST_SCAN_MS = 2_000;
+/** After a scan that failed: no other change may come that would have the files looked at. */
+const AGAIN_MS = 5_000;
 
 /**
  * Keeps the owner's folder jobs in step with the files: now, and whenever the folder changes. A problem is logged
@@ -46,17 +48,21 @@ export async function watchFolder(options: {
   };
 
   await readFolder(dir);
-  const failed = (error: unknown) => log.error({ err: error }, "the jobs folder could not be read");
   let timer: NodeJS.Timeout | undefined;
   let working: Promise<void> = Promise.resolve();
-  const again = () => {
-    working = working.then(rescan).catch(failed);
-  };
-  // Watched before it is read: a change in between is seen.
-  const watcher: FSWatcher = watch(dir, () => {
+  const scanIn = (ms: number) => {
     clearTimeout(timer);
-    timer = setTimeout(again, SETTLE_MS);
-  });
+    if (!closed.signal.aborted) timer = setTimeout(again, ms);
+  };
+  const failed = (error: unknown) => {
+    log.error({ err: error }, "the jobs folder could not be read; trying again");
+    scanIn(AGAIN_MS);
+  };
+  function again(): void {
+    working = working.then(rescan).catch(failed);
+  }
+  // Watched before it is read: a change in between is seen.
+  const watcher: FSWatcher = watch(dir, () => scanIn(SETTLE_MS));
   watcher.on("error", (error) => log.error({ err: error }, "the jobs folder is no longer watched"));
   again();
   const slow = Promise.withResolvers<void>();
@@ -66,8 +72,8 @@ export async function watchFolder(options: {
   return {
     async close() {
       watcher.close();
-      clearTimeout(timer);
       closed.abort();
+      clearTimeout(timer);
       await working;
     },
   };
