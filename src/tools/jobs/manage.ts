@@ -163,7 +163,7 @@ const updateJob = changing<JobArguments & { job_id: string }>(
     name: "update_job",
     title: "Change a job",
     description:
-      "Changes what is given of a job and leaves the rest. It takes what schedule_task takes; a new time replaces the old one.",
+      "Changes what is given of a job and leaves the rest. It takes what schedule_task takes; a new time replaces the old one, and null takes away what may be absent.",
     extra: undescribed(jobArguments),
     prepare,
   },
@@ -172,7 +172,7 @@ const updateJob = changing<JobArguments & { job_id: string }>(
     assertStatus(job, ["active", "paused", "completed"], "changed");
     const scheduler = need(services.scheduler, "schedules");
     const action = actionOf(args) ?? job.action;
-    const tools = args.allowed_tools ?? job.tools;
+    const tools = args.allowed_tools === undefined ? job.tools : args.allowed_tools;
     const provision = provisionOf(args, prepared, job.provision);
     assertRunnable(action, { tools, check: provision.check }, scheduler);
     const change: JobChange = {
@@ -180,7 +180,7 @@ const updateJob = changing<JobArguments & { job_id: string }>(
       tools,
       limits: limitsOf(args, job.limits),
       provision,
-      name: args.name ?? job.name,
+      name: args.name === undefined ? job.name : args.name,
     };
     return { ...change, ...retime(job, args, services.now()) };
   },
