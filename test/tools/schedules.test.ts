@@ -61,6 +61,9 @@ describe("a job's policy", () => {
     const base = { ...WHOAMI, timezone: "UTC", every_seconds: 3600, starts_at: "2099-01-01 00:00" };
     const plain = await ask(context, "schedule_task", { ...base, ends_at: "2099-01-01 01:00" });
     expect(plain.next_runs).toEqual(["2099-01-01T00:00:00+00:00", "2099-01-01T01:00:00+00:00"]);
+    const { job_id } = await ask(context, "schedule_task", { ...base, starts_at: "now" });
+    const moved = await ask(context, "update_job", { job_id, starts_at: "2099-01-01 00:00" });
+    expect(moved.next_runs[0]).toBe("2099-01-01T00:00:00+00:00");
     const { next_runs } = await ask(context, "schedule_task", { ...base, jitter_seconds: 1800 });
     const lateMs = (next_runs as string[]).map((at, hour) => Date.parse(at) - Date.UTC(2099, 0, 1, hour));
     expect(lateMs).toHaveLength(3);

@@ -206,10 +206,11 @@ function retime(job: Job, args: JobArguments, now: number): JobChange {
 /** The same schedule under a policy that has changed; a job that had ended goes on where its new span lets it. */
 function respan(job: Job, args: JobArguments, now: number): JobChange {
   const policy = policyOf(args, job.timezone, job.policy);
+  const change = { policy, schedule: anchored(job.schedule, policy) };
   const reopens = [args.starts_at, args.ends_at, args.max_runs].some((given) => given !== undefined);
-  if (job.status !== "completed" || !reopens) return { policy };
-  const timing = { ...job, policy };
-  return hasTimeLeft(timing, now) ? { policy, ...awake(job, timing, now) } : { policy };
+  if (job.status !== "completed" || !reopens) return change;
+  const timing = { ...job, ...change };
+  return hasTimeLeft(timing, now) ? { ...change, ...awake(job, timing, now) } : change;
 }
 
 function awake(job: Job, timing: Timing, now: number): JobChange {
