@@ -32,7 +32,7 @@ export const provisionArguments = {
     })
     .nullable()
     .optional()
-    .describe('a tool to call first, without a model: an empty text or {"run": false} skips the run'),
+    .describe('a tool to call first, without a model: an empty text, false or {"run": false} skips the run'),
   silent_token: z
     .string()
     .trim()
