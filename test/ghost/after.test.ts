@@ -52,6 +52,19 @@ describe("a job that runs after another", () => {
     ]);
   });
 
+  it("is not shown an older output as if it were that of a run that was silent", async () => {
+    const { job, run, alice, requests } = await start();
+    const first = await job("gather", LATER, { silent_token: "did nothing" });
+    const second = await job("tell", { after: first }, { previous_output: true });
+    await run(first);
+    await endedRun(alice, second);
+    await ask(alice, "update_job", { job_id: first, prompt: "nothing" });
+    expect(await run(first)).toMatchObject({ silent: true });
+    await eventually(async () => requests.length === 4);
+    expect(requests[1]?.messages.at(-1)?.content).toContain("did gather");
+    expect(requests[3]?.messages.at(-1)?.content).toBe("tell");
+  });
+
   it("does not run after a failure, nor while it is paused", async () => {
     const { alice, job, run, count } = await start();
     const failing = await job("fail", LATER);
