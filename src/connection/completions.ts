@@ -20,11 +20,15 @@ export const NOTHING: Offered = Object.freeze({ values: [] });
 
 export const timezones: Completer = (typed) => ({ values: zonesLike(typed) });
 
-/** By the start of the id, or by what the job is called. */
+/** By the start of the id, or, of the newest, by what the job is called. */
 export const jobIds: Completer = async (typed, { services, scopes }) => {
   if (!scopes.includes("jobs:read") || !services.jobs) return NOTHING;
-  const { jobs, nextCursor } = await services.jobs.list({ limit: MOST_VALUES });
   const word = typed.toLowerCase();
+  const isId = word.startsWith("job_");
+  const { jobs, nextCursor } = await services.jobs.list({
+    limit: MOST_VALUES,
+    ...(isId && { idStart: word }),
+  });
   const found = jobs.filter(
     ({ jobId, name }) => jobId.startsWith(word) || name?.toLowerCase().includes(word),
   );

@@ -4,7 +4,7 @@ import { NightshiftError } from "../errors.ts";
 import { INBOX_URI } from "../inbox/item.ts";
 import { showFact } from "../tools/facts.ts";
 import { showUnread } from "../tools/inbox.ts";
-import { showJob } from "../tools/jobs/show.ts";
+import { showFullJob } from "../tools/jobs/show.ts";
 import { showToldRun } from "../tools/runs.ts";
 import type { Services } from "../tools/services.ts";
 
@@ -95,7 +95,7 @@ export async function readResource(uri: string, services: Services, scopes: read
 }
 
 async function readOwn(kind: string, id: string, services: Services): Promise<unknown> {
-  if (kind === "job" && services.jobs) return showJob(await services.jobs.get(id), services);
+  if (kind === "job" && services.jobs) return showFullJob(await services.jobs.get(id), services);
   if (kind === "run" && services.runs) return showToldRun(await services.runs.get(id), services);
   if (kind === "fact" && services.facts) return showFact(await services.facts.get(id));
   if (kind === "inbox" && services.inbox) return showUnread(services.inbox, { limit: 50 });

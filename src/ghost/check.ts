@@ -9,8 +9,8 @@ type Check = NonNullable<Start["check"]>;
 
 /**
  * Asks the job's check whether there is anything to do, before any model is asked: why there is not, or undefined.
- * A tool says so with an empty text or `{"run": false}`, code by returning false or `{ run: false }`. Rejects when
- * the check fails: that is not known to be nothing.
+ * A tool says so with an empty text, `{"run": false}` or `false`, code by returning one of these. Rejects when the check
+ * fails: that is not known to be nothing.
  */
 export async function findNothing(check: Check, session: Session, hands: Hands): Promise<string | undefined> {
   if (check.kind === "tool") {
@@ -36,7 +36,7 @@ function isNothingIn(result: ToolResult): boolean {
   const text = textOf(result).trim();
   if (text === "") return result.structuredContent === undefined;
   try {
-    return text.startsWith("{") && isNo(JSON.parse(text));
+    return isNo(JSON.parse(text));
   } catch {
     return false;
   }

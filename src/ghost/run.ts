@@ -142,12 +142,13 @@ function startOf(
   };
 }
 
-/** Of this job, or of the one that it runs after. A silent answer is not one to go on from. */
+/** Of this job, passing over silent answers; or of the run of another that it runs after, which may have been silent. */
 async function previousOutputOf(job: Job, deps: GhostDeps): Promise<string | null> {
   const { userKey, provision, schedule } = job;
   if (!provision.previousOutput) return null;
-  const jobId = schedule.kind === "after" ? schedule.jobId : job.jobId;
-  const { runs } = await deps.openRuns(userKey).list({ jobId, status: "succeeded", limit: 20 });
+  const which =
+    schedule.kind === "after" ? { jobId: schedule.jobId, limit: 1 } : { jobId: job.jobId, limit: 20 };
+  const { runs } = await deps.openRuns(userKey).list({ ...which, status: "succeeded" });
   const output = runs.find((run) => run.output !== null && !run.silent)?.output;
   return output === undefined || output === null ? null : cut(output, MAX_PREVIOUS_CHARS);
 }

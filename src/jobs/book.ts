@@ -102,12 +102,14 @@ async function checkLimit(trx: Transaction<Tables>, userKey: string, maxJobs: nu
 async function listJobs(
   db: Database,
   userKey: string,
-  { status, limit = DEFAULT_PAGE, cursor }: { status?: JobStatus; limit?: number; cursor?: string },
+  { status, idStart, limit = DEFAULT_PAGE, cursor }: NonNullable<Parameters<JobBook["list"]>[0]>,
 ): Promise<JobPage> {
-  const scope: CursorScope = ["jobs", userKey, status ?? null];
+  const scope: CursorScope = ["jobs", userKey, status ?? null, ...(idStart === undefined ? [] : [idStart])];
   const size = Math.min(Math.max(1, limit), MAX_PAGE);
   let query = db.kysely.selectFrom("jobs").selectAll().where("user_key", "=", userKey);
   if (status !== undefined) query = query.where("status", "=", status);
+  // After its prefix an id is hexadecimal, so that "g" comes after all of them, in every order of letters.
+  if (idStart !== undefined) query = query.where("job_id", ">=", idStart).where("job_id", "<", `${idStart}g`);
   if (cursor !== undefined) query = query.where("job_id", "<", decodeCursor(scope, cursor));
   // Ids sort by the time they were made. One row more than asked for tells whether there is another page.
   const rows = await query

@@ -67,7 +67,8 @@ export async function queueFollowers(trx: Transaction<Tables>, runId: string, no
 /** A run of `job` as its policy has it: within its span, up to its max_runs, and beside or behind what is at work. */
 async function follow(trx: Transaction<Tables>, job: Job, now: number): Promise<void> {
   const { startsAt, endsAt, maxRuns, overlap } = job.policy;
-  if ((startsAt !== null && now < startsAt) || (endsAt !== null && now > endsAt)) return;
+  if (startsAt !== null && now < startsAt) return;
+  if (endsAt !== null && now > endsAt) return complete(trx, job, "Its ends_at has come; see its runs.", now);
   const had = (await readCounters(trx, job.userKey, [job.jobId])).get(job.jobId)?.scheduledRuns ?? 0;
   const left = maxRuns === null ? Infinity : maxRuns - had;
   if (left > 0) {
@@ -75,11 +76,15 @@ async function follow(trx: Transaction<Tables>, job: Job, now: number): Promise<
     if (run.status === "skipped") return;
     await addCounts(trx, job, { scheduled_runs: 1 });
   }
-  if (left <= 1) await complete(trx, job, now);
+  if (left <= 1) await complete(trx, job, `It has had the ${maxRuns} runs that its max_runs allows.`, now);
 }
 
-async function complete(trx: Transaction<Tables>, { jobId, policy }: Job, now: number): Promise<void> {
-  const status_reason = `It has had the ${policy.maxRuns} runs that its max_runs allows.`;
+async function complete(
+  trx: Transaction<Tables>,
+  { jobId }: Job,
+  status_reason: string,
+  now: number,
+): Promise<void> {
   await trx
     .updateTable("jobs")
     .set({ status: "completed", status_reason, updated_at: now })

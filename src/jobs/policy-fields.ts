@@ -7,7 +7,7 @@ const moment = z.string().max(64);
 const seconds = (max: number) => z.number().int().min(0).max(max);
 const DAY_SECONDS = 86_400;
 
-/** The policy in the words that schedule_task, update_job and the jobs folder share. */
+/** The policy in the words that schedule_task, update_job and the jobs folder share; null takes away what may be absent. */
 export const policyFields = {
   overlap: z.enum(OVERLAPS).optional().describe("when due while it still runs (default skip)"),
   catchup: z.enum(CATCHUPS).optional().describe("runs missed while nobody was there (default once)"),
@@ -16,9 +16,16 @@ export const policyFields = {
     .optional()
     .describe("what is older is never caught up (default a year)"),
   jitter_seconds: seconds(DAY_SECONDS).optional().describe("start up to so much later (default 0)"),
-  starts_at: moment.optional().describe("nothing before; like execute_at, or `now`"),
-  ends_at: moment.optional().describe("nothing after; like execute_at, or `never`"),
-  max_runs: z.number().int().min(0).max(1_000_000_000).optional().describe("scheduled runs in all, 0 = any"),
+  starts_at: moment.nullable().optional().describe("nothing before; like execute_at, or `now`"),
+  ends_at: moment.nullable().optional().describe("nothing after; like execute_at, or `never`"),
+  max_runs: z
+    .number()
+    .int()
+    .min(0)
+    .max(1_000_000_000)
+    .nullable()
+    .optional()
+    .describe("scheduled runs in all, 0 = any"),
   retry: z
     .strictObject({
       attempts: z.number().int().min(1).max(10).optional(),
@@ -68,12 +75,12 @@ const OPEN_ENDS = { starts_at: "now", ends_at: "never" } as const;
 /** The past is no mistake here: a span may have begun, and a job that has ended is still a job. */
 function momentOf(
   field: keyof typeof OPEN_ENDS,
-  text: string | undefined,
+  text: string | null | undefined,
   timezone: string,
   before: number | null,
 ): number | null {
   if (text === undefined) return before;
-  if (text.trim().toLowerCase() === OPEN_ENDS[field]) return null;
+  if (text === null || text.trim().toLowerCase() === OPEN_ENDS[field]) return null;
   try {
     return readExecuteAt(text, timezone, 0);
   } catch (error) {

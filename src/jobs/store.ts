@@ -58,8 +58,8 @@ export interface JobBook {
   get(jobId: string): Promise<Job>;
   /** Input and output tokens of all its runs since it was made; 0 for a job that is not this user's. */
   tokensSpent(jobId: string): Promise<number>;
-  /** Newest first. Rejects with CURSOR_INVALID. */
-  list(options?: { status?: JobStatus; limit?: number; cursor?: string }): Promise<JobPage>;
+  /** Newest first. `idStart`: only ids that begin so. Rejects with CURSOR_INVALID. */
+  list(options?: { status?: JobStatus; idStart?: string; limit?: number; cursor?: string }): Promise<JobPage>;
   /**
    * Reads, decides and writes as one step: `change` sees the stored job and may throw to leave it as it is.
    * Unless `change` gives `nextRunAt`, the store sets it: none while the job isn't active, the first time after now

@@ -7,7 +7,7 @@ import { DEFAULT_POLICY } from "./policy.ts";
 import { NO_PROVISION } from "./provision.ts";
 import { toJobRow } from "./row.ts";
 import type { NewJob } from "./store.ts";
-import { startOf } from "./times.ts";
+import { hasTimeLeft, startOf } from "./times.ts";
 
 export interface Owner {
   readonly userKey: string;
@@ -16,8 +16,9 @@ export interface Owner {
 
 /** A job that has no time to run at is complete from the start: it is kept so that its file stays known. */
 export function bornJob(job: NewJob, owner: Owner, now: number): Job {
-  const over = job.nextRunAt === null && job.schedule.kind !== "after";
   const { policy = DEFAULT_POLICY } = job;
+  const isFollower = job.schedule.kind === "after" && hasTimeLeft({ ...job, policy }, now);
+  const over = job.nextRunAt === null && !isFollower;
   const jobId = newId("job", now);
   return {
     provision: NO_PROVISION,

@@ -204,6 +204,26 @@ describe("nightshift jobs backfill", () => {
     expect(again.stdout).toMatch(/^0 queued, 3 had their run before/);
     expect((await run("jobs", "backfill", jobId)).code).not.toBe(0);
   }, 40_000);
+
+  it("needs neither the model nor the folder that the runs will need", async () => {
+    const jobsDir = await tempDir();
+    await writeFile(join(jobsDir, "p.md"), "---\ncron: 0 9 * * *\ntimezone: UTC\n---\nHello.");
+    await writeFile(
+      join(jobsDir, "c.js"),
+      'export default { cron: "0 9 * * *", timezone: "UTC", run() {} };',
+    );
+    const program = await openProgram({ dataDir: data, jobsDir, scheduler: true });
+    const { jobs } = await ask(program.open(), "list_jobs");
+    await program.close();
+    const files = jobs.filter(({ file }: { file?: string }) => file);
+    expect(files).toHaveLength(2);
+    const span = ["--from", "2026-01-01 00:00:00", "--to", "2026-01-01 23:00:00"];
+    for (const { job_id } of files)
+      expect((await json("jobs", "backfill", job_id, ...span)).value).toMatchObject({
+        queued: 1,
+        waiting_because: expect.any(String),
+      });
+  }, 40_000);
 });
 
 describe("nightshift jobs validate", () => {

@@ -58,7 +58,10 @@ describe.each(CLIENTS)("resources, %s", (kind) => {
       expect(contents).toMatchObject([{ uri, mimeType: "application/json" }]);
       return JSON.parse(contents[0].text);
     };
-    expect(await read(`job://${jobId}`)).toMatchObject({ job_id: jobId, cron: "0 9 * * *", timezone: "UTC" });
+    const job = await read(`job://${jobId}`);
+    expect(job).toMatchObject({ job_id: jobId, cron: "0 9 * * *", timezone: "UTC" });
+    const shown = (await client.call("get_job", { job_id: jobId })).structuredContent;
+    expect(Object.keys(job)).toEqual(Object.keys(shown));
     expect(await read(`run://${run_id}`)).toMatchObject({ run_id, job_id: jobId, entity_type: "scheduler" });
     expect(await read(`fact://${fact_id}`)).toMatchObject({ fact_id, fact: "Tea." });
     const { resourceTemplates } = await client.raw.listResourceTemplates();

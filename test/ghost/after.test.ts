@@ -52,6 +52,19 @@ describe("a job that runs after another", () => {
     ]);
   });
 
+  it("is not shown an older output as if it were that of a run that was silent", async () => {
+    const { job, run, alice, requests } = await start();
+    const first = await job("gather", LATER, { silent_token: "did nothing" });
+    const second = await job("tell", { after: first }, { previous_output: true });
+    await run(first);
+    await endedRun(alice, second);
+    await ask(alice, "update_job", { job_id: first, prompt: "nothing" });
+    expect(await run(first)).toMatchObject({ silent: true });
+    await eventually(async () => requests.length === 4);
+    expect(requests[1]?.messages.at(-1)?.content).toContain("did gather");
+    expect(requests[3]?.messages.at(-1)?.content).toBe("tell");
+  });
+
   it("does not run after a failure, nor while it is paused", async () => {
     const { alice, job, run, count } = await start();
     const failing = await job("fail", LATER);
@@ -94,6 +107,23 @@ describe("a job that runs after another", () => {
     });
     const { runs } = await ask(alice, "list_runs", { job_id: buffering });
     expect(Date.parse(runs[0].started_at)).toBeGreaterThanOrEqual(Date.parse(runs[1].finished_at));
+  });
+
+  it("is completed, with the reason, when its ends_at has come", async () => {
+    let aheadMs = 0;
+    const program = await openProgram({ scheduler: true, now: () => Date.now() + aheadMs });
+    const alice = program.open();
+    const whoami = { tool: { name: "whoami" } };
+    const first = await ask(alice, "schedule_task", { ...whoami, ...LATER });
+    const ends_at = new Date(Date.now() + 3_600_000).toISOString();
+    const { job_id } = await ask(alice, "schedule_task", { ...whoami, after: first.job_id, ends_at });
+    aheadMs = 3_601_000;
+    await ask(alice, "run_job", { job_id: first.job_id, wait: true });
+    expect(await ask(alice, "get_job", { job_id })).toMatchObject({
+      status: "completed",
+      status_reason: expect.stringContaining("ends_at has come"),
+    });
+    expect((await ask(alice, "list_runs", { job_id })).runs).toEqual([]);
   });
 
   it("is refused in a circle, after nothing, after somebody else's, and with a time", async () => {

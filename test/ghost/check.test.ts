@@ -21,6 +21,7 @@ export default [
   tool("empty", () => " \\n"),
   tool("no", () => ({ run: false, why: "no mail" })),
   tool("no_text", () => '{"run": false}'),
+  tool("false", () => false),
   tool("yes", () => ({ run: true })),
   tool("mail", () => "2 letters"),
   tool("broken", () => { throw new Error("the mailbox is locked"); }),
@@ -35,7 +36,7 @@ const checking = (tool: string): Provision => ({
 });
 
 describe("a check", () => {
-  it.each(["empty", "no", "no_text"])(
+  it.each(["empty", "no", "no_text", "false"])(
     "that says nothing to do (%s) skips the run, without a model",
     async (tool) => {
       const night = await openNight({ toolModules: [await tools()], script: () => ({ text: "ok" }) });

@@ -121,6 +121,20 @@ export function jobStoreContract(name: string, open: OpenBackend): void {
       expect((await alice.list({ cursor: nextCursor })).jobs).toHaveLength(2);
     });
 
+    it("finds its own jobs by the start of their ids", async () => {
+      const made: string[] = [];
+      for (let i = 0; i < 3; i++) made.push((await alice.create(newJob())).jobId);
+      const foreign = (await bob.create(newJob())).jobId;
+      const [oldest = ""] = made;
+      const found = async (idStart: string) =>
+        (await alice.list({ idStart, limit: 2 })).jobs.map(({ jobId }) => jobId);
+      expect(await found(oldest)).toEqual([oldest]);
+      expect(await found(oldest.slice(0, -1))).toEqual([oldest]);
+      expect(await found("job_")).toEqual(made.slice(1).reverse());
+      for (const none of [foreign, `${oldest}0`, "job_%", "job_zz", "job_'"])
+        expect(await found(none)).toEqual([]);
+    });
+
     it("leaves a job as it is when the change throws", async () => {
       const job = await alice.create(newJob());
       const boom = alice.update(job.jobId, () => {

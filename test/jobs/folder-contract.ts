@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openJobBook } from "../../src/jobs/book.ts";
+import { DEFAULT_POLICY } from "../../src/jobs/policy.ts";
 import type { FolderJob, JobBook, NewJob } from "../../src/jobs/store.ts";
 import { type Backend, newJob, type OpenBackend, START } from "../database/temporary.ts";
 
@@ -119,6 +120,13 @@ export function folderContract(name: string, open: OpenBackend): void {
           "c.ts": { status: "active", jobId: before["c.ts"]?.jobId },
           "d.ts": { status: "paused", statusReason: "mine" },
         });
+      });
+
+      it("are over from the start where their span is", async () => {
+        const policy = { ...DEFAULT_POLICY, endsAt: START - 1 };
+        const ended = { ...behind("b.ts", "c.ts"), job: { ...behind("b.ts", "c.ts").job, policy } };
+        await book.syncFolder([ended, file("c.ts", "1")]);
+        expect((await all())["b.ts"]).toMatchObject({ status: "completed", nextRunAt: null });
       });
 
       it("may change what they run after, and take a time instead", async () => {

@@ -36,11 +36,34 @@ describe("a job's policy", () => {
     expect((await refused).content[0]?.text).toMatch(/Nothing would ever run.*INVALID_SCHEDULE/);
   });
 
+  it("gives up with null what may be absent, and takes back what get_job shows of it", async () => {
+    const context = (await openProgram({ script: () => ({ text: "ok" }) })).open();
+    const bare = await ask(context, "schedule_task", { ...WHOAMI, ...LATER });
+    const absent = { name: null, starts_at: null, ends_at: null, max_runs: null };
+    expect(bare).toMatchObject(absent);
+    const given = { name: "Mine", starts_at: "2099-01-01 00:00", ends_at: "2100-01-01 00:00", max_runs: 3 };
+    const { job_id, allowed_tools } = await ask(context, "schedule_task", {
+      prompt: "p",
+      ...LATER,
+      ...given,
+      allowed_tools: ["whoami"],
+    });
+    expect(allowed_tools).toEqual(["whoami"]);
+    const kept = await ask(context, "update_job", { job_id, name: "Yours" });
+    expect(kept).toMatchObject({ name: "Yours", max_runs: 3, allowed_tools: ["whoami"] });
+    const cleared = await ask(context, "update_job", { job_id, ...absent, allowed_tools: null });
+    expect(cleared).toMatchObject(absent);
+    expect(cleared.allowed_tools).toContain("current_time");
+  });
+
   it("starts an interval at starts_at, and shows next_runs within the span and with jitter", async () => {
     const context = (await openProgram()).open();
     const base = { ...WHOAMI, timezone: "UTC", every_seconds: 3600, starts_at: "2099-01-01 00:00" };
     const plain = await ask(context, "schedule_task", { ...base, ends_at: "2099-01-01 01:00" });
     expect(plain.next_runs).toEqual(["2099-01-01T00:00:00+00:00", "2099-01-01T01:00:00+00:00"]);
+    const { job_id } = await ask(context, "schedule_task", { ...base, starts_at: "now" });
+    const moved = await ask(context, "update_job", { job_id, starts_at: "2099-01-01 00:00" });
+    expect(moved.next_runs[0]).toBe("2099-01-01T00:00:00+00:00");
     const { next_runs } = await ask(context, "schedule_task", { ...base, jitter_seconds: 1800 });
     const lateMs = (next_runs as string[]).map((at, hour) => Date.parse(at) - Date.UTC(2099, 0, 1, hour));
     expect(lateMs).toHaveLength(3);

@@ -48,8 +48,8 @@ export const jobFields = z.strictObject({
   max_tokens: z.number().int().min(1).max(10_000_000).optional(),
   timeout_seconds: z.number().int().min(1).max(86_400).optional(),
   ...policyFields,
-  starts_at: moment.optional(),
-  ends_at: moment.optional(),
+  starts_at: moment.nullable().optional(),
+  ends_at: moment.nullable().optional(),
   ...provisionFields,
 });
 export type ReadFields = z.output<typeof jobFields>;

@@ -6,7 +6,7 @@ import type { Check } from "../../jobs/provision.ts";
 import type { SchedulerFace } from "../services.ts";
 import { provisionArguments } from "./provide.ts";
 
-export const jobId = z.string().min(1).max(100).describe("the job_id that schedule_task or list_jobs gave");
+export const jobId = z.string().min(1).max(100);
 
 /** How schedule_task, update_job and the jobs folder describe a job; each says what it leaves out on its own. */
 export const jobArguments = {
@@ -48,7 +48,7 @@ export const jobArguments = {
     .max(64)
     .optional()
     .describe("IANA name, e.g. Europe/Berlin; default: the server's zone"),
-  name: z.string().trim().min(1).max(200).optional().describe("what to call the job"),
+  name: z.string().trim().min(1).max(200).nullable().optional().describe("what to call the job"),
   use_react_loop: z
     .boolean()
     .optional()
@@ -79,6 +79,7 @@ export const jobArguments = {
   allowed_tools: z
     .array(z.string().min(1).max(128))
     .max(100)
+    .nullable()
     .optional()
     .describe(
       "the tools its ghost may use, of other MCP servers too: server__tool or server__*; default: the harmless built-in ones",

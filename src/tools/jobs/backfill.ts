@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { NightshiftError } from "../../errors.ts";
 import { readExecuteAt } from "../../jobs/execute-at.ts";
 import { toZonedIso } from "../../jobs/time.ts";
 import type { ToolDefinition } from "../define.ts";
@@ -29,13 +28,12 @@ export const backfill: ToolDefinition<Services> = {
     queued: z.number(),
     already_run: z.number(),
     runs: z.array(z.looseObject({ run_id: z.string(), scheduled_for: z.string() })),
+    waiting_because: z.string().optional(),
   }),
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: true },
   create: (_context, services) => ({
     run: async ({ job_id, from, to }: BackfillArguments) => {
       const job = await need(services.jobs, "schedules").get(job_id);
-      const obstacle = services.scheduler?.obstacle(job.action.kind);
-      if (obstacle) throw new NightshiftError("MODEL_NOT_CONFIGURED", obstacle);
       const span = {
         from: readExecuteAt(from, job.timezone, 0),
         to: readExecuteAt(to, job.timezone, 0),
@@ -47,8 +45,12 @@ export const backfill: ToolDefinition<Services> = {
         scheduled_for: toZonedIso(run.scheduledFor, job.timezone),
       }));
       const left = alreadyRun > 0 ? ` ${alreadyRun} had their run and were left out.` : "";
-      const text = `${shown.length} runs were queued, oldest first.${left} list_runs shows what comes of them.`;
-      return answer({ job_id, queued: shown.length, already_run: alreadyRun, runs: shown }, text);
+      // Another process may run them: the command line, for one, does not.
+      const obstacle = shown.length > 0 && services.scheduler?.obstacle(job.action.kind);
+      const wait = obstacle ? ` They wait: ${obstacle}` : "";
+      const text = `${shown.length} runs were queued, oldest first.${left} list_runs shows what comes of them.${wait}`;
+      const waiting = obstacle && { waiting_because: obstacle };
+      return answer({ job_id, queued: shown.length, already_run: alreadyRun, runs: shown, ...waiting }, text);
     },
   }),
 };

@@ -163,7 +163,7 @@ const updateJob = changing<JobArguments & { job_id: string }>(
     name: "update_job",
     title: "Change a job",
     description:
-      "Changes what is given of a job and leaves the rest. It takes what schedule_task takes; a new time replaces the old one.",
+      "Changes what is given of a job and leaves the rest. It takes what schedule_task takes; a new time replaces the old one, and null takes away what may be absent.",
     extra: undescribed(jobArguments),
     prepare,
   },
@@ -172,7 +172,7 @@ const updateJob = changing<JobArguments & { job_id: string }>(
     assertStatus(job, ["active", "paused", "completed"], "changed");
     const scheduler = need(services.scheduler, "schedules");
     const action = actionOf(args) ?? job.action;
-    const tools = args.allowed_tools ?? job.tools;
+    const tools = args.allowed_tools === undefined ? job.tools : args.allowed_tools;
     const provision = provisionOf(args, prepared, job.provision);
     assertRunnable(action, { tools, check: provision.check }, scheduler);
     const change: JobChange = {
@@ -180,7 +180,7 @@ const updateJob = changing<JobArguments & { job_id: string }>(
       tools,
       limits: limitsOf(args, job.limits),
       provision,
-      name: args.name ?? job.name,
+      name: args.name === undefined ? job.name : args.name,
     };
     return { ...change, ...retime(job, args, services.now()) };
   },
@@ -206,10 +206,11 @@ function retime(job: Job, args: JobArguments, now: number): JobChange {
 /** The same schedule under a policy that has changed; a job that had ended goes on where its new span lets it. */
 function respan(job: Job, args: JobArguments, now: number): JobChange {
   const policy = policyOf(args, job.timezone, job.policy);
+  const change = { policy, schedule: anchored(job.schedule, policy) };
   const reopens = [args.starts_at, args.ends_at, args.max_runs].some((given) => given !== undefined);
-  if (job.status !== "completed" || !reopens) return { policy };
-  const timing = { ...job, policy };
-  return hasTimeLeft(timing, now) ? { policy, ...awake(job, timing, now) } : { policy };
+  if (job.status !== "completed" || !reopens) return change;
+  const timing = { ...job, ...change };
+  return hasTimeLeft(timing, now) ? { ...change, ...awake(job, timing, now) } : change;
 }
 
 function awake(job: Job, timing: Timing, now: number): JobChange {

@@ -32,7 +32,7 @@ export const provisionArguments = {
     })
     .nullable()
     .optional()
-    .describe('a tool to call first, without a model: an empty text or {"run": false} skips the run'),
+    .describe('a tool to call first, without a model: an empty text, false or {"run": false} skips the run'),
   silent_token: z
     .string()
     .trim()
@@ -60,7 +60,7 @@ export interface Prepared {
 
 interface Given extends Partial<ProvisionArguments> {
   readonly tool?: { readonly name: string } | undefined;
-  readonly allowed_tools?: readonly string[] | undefined;
+  readonly allowed_tools?: readonly string[] | null | undefined;
 }
 
 /**
@@ -78,8 +78,8 @@ export async function prepare(args: Given, services: Services): Promise<Prepared
   };
 }
 
-async function checkUpstreams({ tool, check, allowed_tools = [] }: Given, scheduler: SchedulerFace) {
-  const named = [...allowed_tools, ...(tool ? [tool.name] : []), ...(check ? [check.name] : [])];
+async function checkUpstreams({ tool, check, allowed_tools }: Given, scheduler: SchedulerFace) {
+  const named = [...(allowed_tools ?? []), ...(tool ? [tool.name] : []), ...(check ? [check.name] : [])];
   const names = named.filter(scheduler.isUpstream);
   return names.length > 0 ? scheduler.checkUpstreams(names) : [];
 }
