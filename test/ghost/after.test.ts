@@ -109,23 +109,6 @@ describe("a job that runs after another", () => {
     expect(Date.parse(runs[0].started_at)).toBeGreaterThanOrEqual(Date.parse(runs[1].finished_at));
   });
 
-  it("is completed, with the reason, when its ends_at has come", async () => {
-    let aheadMs = 0;
-    const program = await openProgram({ scheduler: true, now: () => Date.now() + aheadMs });
-    const alice = program.open();
-    const whoami = { tool: { name: "whoami" } };
-    const first = await ask(alice, "schedule_task", { ...whoami, ...LATER });
-    const ends_at = new Date(Date.now() + 3_600_000).toISOString();
-    const { job_id } = await ask(alice, "schedule_task", { ...whoami, after: first.job_id, ends_at });
-    aheadMs = 3_601_000;
-    await ask(alice, "run_job", { job_id: first.job_id, wait: true });
-    expect(await ask(alice, "get_job", { job_id })).toMatchObject({
-      status: "completed",
-      status_reason: expect.stringContaining("ends_at has come"),
-    });
-    expect((await ask(alice, "list_runs", { job_id })).runs).toEqual([]);
-  });
-
   it("is refused in a circle, after nothing, after somebody else's, and with a time", async () => {
     const { program, alice, job } = await start();
     const first = await job("1", LATER);

@@ -68,6 +68,20 @@ export function policyContract(name: string, open: OpenBackend): void {
     });
     afterEach(() => backend.close());
 
+    it("completes a job that runs after another when its ends_at has come, at that one's next success", async () => {
+      const schedule = { kind: "after", jobId: (await add({})).jobId } as const;
+      const { jobId } = await add({ endsAt: START + MINUTE }, { schedule, nextRunAt: null });
+      for (let minute = 1; minute <= 2; minute++) {
+        backend.pass(MINUTE);
+        for (const one of await claim()) await finish(one);
+        expect((await runs.list({ jobId })).runs).toHaveLength(1);
+      }
+      expect(await jobs.get(jobId)).toMatchObject({
+        status: "completed",
+        statusReason: expect.stringContaining("ends_at has come"),
+      });
+    });
+
     it("overlap skip: records what comes while the job runs as skipped, with the reason, and counts it", async () => {
       const { jobId } = await add({});
       backend.pass(MINUTE);
