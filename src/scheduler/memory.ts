@@ -36,12 +36,13 @@ export function watchMemory(worker: Worker, memoryMb: number, exceeded: () => vo
       clearInterval(timer);
       exceeded();
     } catch {
-      // The thread is gone: whoever waits for it knows better why.
-      clearInterval(timer);
+      // It has not begun yet, as on a busy machine, or is gone.
     } finally {
       isLooking = false;
     }
   };
   const timer = setInterval(look, LOOK_EVERY_MS).unref();
-  return () => clearInterval(timer);
+  const end = () => clearInterval(timer);
+  worker.once("exit", end);
+  return end;
 }

@@ -12,6 +12,9 @@ import { eventually, tempDir } from "../harness.ts";
 const READY = `const { workerData: { port }, threadId } = require("node:worker_threads");
 port.postMessage("ready"); port.on("message", (m) => port.postMessage(threadId + ":" + m));`;
 
+/** Never loaded, as far as anybody hears. */
+const SILENT = `const { workerData: { port } } = require("node:worker_threads"); port.on("message", () => {});`;
+
 async function threadsOf(
   body: string,
   spare: number,
@@ -118,14 +121,13 @@ describe("threads", () => {
     syncBuiltinESMExports();
     try {
       let isAnyoneHere = true;
-      const silent = `const { workerData: { port } } = require("node:worker_threads"); port.on("message", () => {});`;
-      const threads = await threadsOf(silent, 5, { isAnyoneHere: () => isAnyoneHere });
+      const threads = await threadsOf(SILENT, 5, { isAnyoneHere: () => isAnyoneHere });
       void threads.warm();
       await eventually(async () => threads.size === 2);
       await wait(200);
       expect(threads.size).toBe(2);
       isAnyoneHere = false;
-      const others = await threadsOf(silent, 5, { isAnyoneHere: () => isAnyoneHere });
+      const others = await threadsOf(SILENT, 5, { isAnyoneHere: () => isAnyoneHere });
       void others.warm();
       await eventually(async () => others.size === 3);
     } finally {
@@ -159,6 +161,19 @@ describe("threads", () => {
     expect(Date.now() - asked).toBeLessThan(1_500);
     expect(threads.size).toBe(0);
     await expect(threads.take()).rejects.toMatchObject({ code: "CONTEXT_CLOSED" });
+  });
+
+  it("close at once, also while some wait until others have loaded, and those never start", async () => {
+    const threads = await threadsOf(SILENT, 0);
+    const width = os.availableParallelism();
+    const taken = Array.from({ length: width + 2 }, () => threads.take());
+    const refused = Promise.allSettled(taken.slice(width));
+    await Promise.all(taken.slice(0, width));
+    const asked = Date.now();
+    await threads.close();
+    expect(Date.now() - asked).toBeLessThan(2_500);
+    expect(threads.size).toBe(0);
+    expect(await refused).toMatchObject(Array(2).fill({ reason: { code: "CONTEXT_CLOSED" } }));
   });
 
   it("keep what they print out of stdout, and log a part of it at debug", async () => {

@@ -58,6 +58,18 @@ describe("a running clock", () => {
     }
   });
 
+  it("starts what waited for a slot as soon as one is free", async () => {
+    const { clock, add, begun } = await openClock({ maxGhosts: 2, autoFinish: false });
+    for (let i = 0; i < 6; i++) await add(Date.now());
+    await clock.start();
+    for (let ended = 0; ended < 6; ended++) {
+      const next = await eventually(async () => begun[ended]);
+      expect(clock.running.length).toBeLessThanOrEqual(2);
+      await next.finish();
+    }
+    await clock.idle();
+  });
+
   it("sleeps without a query until something is due, and again when nothing is", async () => {
     const { clock, add, begun, occurrences } = await openClock();
     let queries = 0;

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import type { OpenContext } from "../../src/connection/connection.ts";
 import type { ToolResult } from "../../src/tools/define.ts";
-import { toJsonSchema } from "../../src/tools/schema.ts";
+import { lazySchema, parseWith, toJsonSchema } from "../../src/tools/schema.ts";
 import { ask, endedRun, openProgram } from "../program.ts";
 
 const LATER = { execute_at: "2099-02-20 09:00:00", timezone: "Europe/Berlin" };
@@ -16,6 +16,21 @@ async function problemsOf({ toolkit }: OpenContext, name: string, result: ToolRe
   const checked = await fromJsonSchema(schema as never)["~standard"].validate(value);
   return checked.issues;
 }
+
+describe("a lazy schema", () => {
+  it("is built when it is first used, once, and checks and lists like the one it builds", async () => {
+    let built = 0;
+    const schema = lazySchema<{ n: number }>(() => {
+      built++;
+      return z.strictObject({ n: z.number() });
+    });
+    expect(built).toBe(0);
+    expect(await parseWith(schema, { n: 1 })).toEqual({ value: { n: 1 } });
+    expect(await parseWith(schema, { n: "1" })).toEqual({ problems: [expect.stringMatching(/^n: /)] });
+    expect(toJsonSchema(schema, "input")).toEqual(toJsonSchema(z.strictObject({ n: z.number() }), "input"));
+    expect(built).toBe(1);
+  });
+});
 
 describe("a listed schema", () => {
   it("leaves out words that say nothing, and nothing that is named like them", () => {
