@@ -31,7 +31,9 @@ async function openNode(url: string, options: Partial<PgBossOptions> = {}) {
     await occurrences.close();
     await db.close();
   });
-  const worker = { workerId: `node ${nodes++}`, host: "night", pid: process.pid };
+  // A host of its own: on one host another node of this very process would be taken for a dead one whose pid was reused.
+  const name = `node ${nodes++}`;
+  const worker = { workerId: name, host: name, pid: process.pid };
   const claim = (limit = 8, now = Date.now()): Promise<readonly Claimed[]> =>
     occurrences.claimDue({ now, limit, reach: { kinds: ["tool", "code"] }, worker, leaseMs: LEASE_MS });
   return {
