@@ -6,7 +6,7 @@ import { sameTimes } from "./change.ts";
 import { leadersFirst } from "./folder/after.ts";
 import type { Job } from "./job.ts";
 import { readJob } from "./row.ts";
-import type { FolderJob } from "./store.ts";
+import type { FolderJob, NewJob } from "./store.ts";
 import { hasTimeLeft, nextTime, startOf } from "./times.ts";
 import { bornJob, insertJob, type Owner, rewriteJob } from "./write.ts";
 
@@ -34,14 +34,19 @@ export async function syncFolder(
   const idOf = new Map(stored.map((row) => [row.file, row.job_id]));
   for (const file of leadersFirst(files)) {
     const row = rows.get(file.file);
-    const described = withLeader(file, idOf);
+    const described: NewJob = { ...withLeader(file, idOf), origin: { kind: "folder", file: file.file } };
     if (!row) {
-      const job = bornJob({ ...described, origin: { kind: "folder", file: file.file } }, owner, now);
+      const job = bornJob(described, owner, now);
       await insertJob(trx, job, file.digest);
       idOf.set(file.file, job.jobId);
       result.created++;
     } else if (row.digest !== file.digest || isGone(row)) {
-      await rewriteJob(trx, rewritten(row, file.file, described, now), file.digest);
+      const before = readable(row);
+      // What can't be read any more is as its file says, as if it were new, under the id that it has.
+      const job = before
+        ? rewritten(before, described, { wasGone: isGone(row), now })
+        : bornJob(described, owner, now, row.job_id);
+      await rewriteJob(trx, job, file.digest);
       result.changed++;
     }
   }
@@ -66,12 +71,10 @@ const isGone = ({ status, status_reason }: JobRow): boolean =>
   status === "cancelled" || (status === "paused" && status_reason === LEADER_CANCELLED);
 
 /** The stored job as its file is now. What the file can't know is kept: id, dates, a pause, what was missed. */
-function rewritten(row: JobRow, file: string, described: FolderJob["job"], now: number): Job {
-  const job = readJob(row);
+function rewritten(job: Job, described: NewJob, { wasGone, now }: { wasGone: boolean; now: number }): Job {
   const keepsTimes = sameTimes(job, { policy: job.policy, ...described });
   const schedule = keepsTimes ? job.schedule : described.schedule;
-  const base: Job = { ...job, ...described, schedule, origin: { kind: "folder", file }, updatedAt: now };
-  const wasGone = isGone(row);
+  const base: Job = { ...job, ...described, schedule, updatedAt: now };
   if (job.status === "paused" && !wasGone) return { ...base, nextRunAt: null };
   if (keepsTimes && !wasGone) return { ...base, nextRunAt: job.nextRunAt };
   if (!hasTimeLeft(base, now))
@@ -84,6 +87,14 @@ function rewritten(row: JobRow, file: string, described: FolderJob["job"], now: 
   const next = nextTime(base, now);
   const nextRunAt = next === null ? null : startOf(job.jobId, base, next);
   return { ...base, nextRunAt, status: "active", statusReason: null };
+}
+
+function readable(row: JobRow): Job | undefined {
+  try {
+    return readJob(row);
+  } catch {
+    return undefined;
+  }
 }
 
 async function remove(trx: Transaction<Tables>, row: JobRow, now: number): Promise<void> {

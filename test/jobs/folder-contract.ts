@@ -79,6 +79,21 @@ export function folderContract(name: string, open: OpenBackend): void {
       expect(await only()).toMatchObject({ jobId, status: "active", nextRunAt: START + 120_000 });
     });
 
+    it("describes anew, under its id, what can't be read any more, and the other files besides", async () => {
+      await book.syncFolder([file("a.ts", "1"), file("b.ts", "1")]);
+      const before = await book.list();
+      await backend.db.transact((trx) =>
+        trx.updateTable("jobs").set({ detail: "{}" }).where("file", "=", "a.ts").execute(),
+      );
+      const files = [file("a.ts", "2", { name: "mended" }), file("b.ts", "2", { name: "changed" })];
+      expect(await book.syncFolder(files)).toEqual({ created: 0, changed: 2, removed: 0 });
+      const { jobs } = await book.list();
+      expect(jobs.map(({ jobId, name, status }) => [jobId, name, status])).toEqual([
+        [before.jobs[0]?.jobId, "changed", "active"],
+        [before.jobs[1]?.jobId, "mended", "active"],
+      ]);
+    });
+
     describe("that run after each other", () => {
       const behind = (name: string, leader: string, digest = "1") =>
         file(name, digest, { schedule: { kind: "after", jobId: leader }, nextRunAt: null });
