@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { announceInbox, announceJobs, announceRuns } from "./announce.ts";
 import { type Config, variable } from "./config.ts";
-import { type House, type OpenContext, openContext } from "./connection/connection.ts";
+import { type ConnectionDeps, type OpenContext, openContext } from "./connection/connection.ts";
 import { localPrincipal } from "./connection/identity.ts";
 import { type UserContext, userKeyOf } from "./context/user-context.ts";
 import type { Database } from "./database/open.ts";
@@ -42,7 +42,7 @@ export interface AppOptions {
 export interface App {
   readonly config: Config;
   /** What connections are made from. */
-  readonly house: House;
+  readonly connectionDeps: ConnectionDeps;
   /** The API keys of this installation: for the HTTP transport and the operator's command line. */
   readonly keys: KeyRing;
   /** The webhook of a user, with its secret: for the operator's command line alone. */
@@ -139,7 +139,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       },
     };
   };
-  const house: House = {
+  const connectionDeps: ConnectionDeps = {
     catalog: createCatalog([...peopleTools, ...modules.tools]),
     registers: modules.registers,
     servicesFor,
@@ -162,11 +162,11 @@ export async function createApp(options: AppOptions): Promise<App> {
   const ended = new AbortController();
   return {
     config,
-    house,
+    connectionDeps,
     keys: stores.keys,
     openWebhooks: (user) => stores.webhooks(userKeyOf(localPrincipal(user))),
     openContext: ({ user, entityType = "human" }) =>
-      openContext(house, { principal: localPrincipal(user), entityType, signal: ended.signal }),
+      openContext(connectionDeps, { principal: localPrincipal(user), entityType, signal: ended.signal }),
     startScheduler: async ({ onlyUser } = {}) => {
       night ??= startNight(onlyUser).catch((error: unknown) => {
         night = undefined;
@@ -181,7 +181,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     close: once(async () => {
       ended.abort();
       await night?.catch(() => {});
-      const contexts = [...house.open].map((open) => open.dispose());
+      const contexts = [...connectionDeps.open].map((open) => open.dispose());
       releases.add(() => Promise.all(contexts));
       await releases.releaseAll();
     }),

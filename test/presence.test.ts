@@ -22,13 +22,13 @@ it("somebody is here from a request on, and no more some seconds after the last"
 it("each request of a connection is noted: calls, listings, resources and prompts; opening one is not", async () => {
   const { app } = await openProgram();
   let noted = 0;
-  const house = { ...app.house, presence: { note: () => void noted++ } };
+  const connectionDeps = { ...app.connectionDeps, presence: { note: () => void noted++ } };
   const arrival = {
     principal: localPrincipal("alice"),
     entityType: "human",
     signal: new AbortController().signal,
   } as const;
-  const { server } = await openConnection(house, arrival, "legacy");
+  const { server } = await openConnection(connectionDeps, arrival, "legacy");
   const [theirs, ours] = InMemoryTransport.createLinkedPair();
   const client = new Client({ name: "test", version: "1" });
   onTestFinished(() => client.close());

@@ -87,7 +87,7 @@ export async function runJob(config: Config, id: string, { json }: Values): Prom
     await app.runOne(context.context.userKey, run_id);
     const run = await ask<ShownRun>(context, "get_run", { run_id });
     // Who waited for it has it here.
-    await app.house.servicesFor(context.context).inbox?.markRunRead(run_id);
+    await app.connectionDeps.servicesFor(context.context).inbox?.markRunRead(run_id);
     if (json) printJson(run);
     else printRun(run);
     return run.status === "succeeded" ? 0 : 1;

@@ -25,7 +25,7 @@ export async function runServe(config: Config): Promise<number> {
         `Without authentication Nightshift listens on loopback only, not on ${config.host}. Make a key first (nightshift keys create --user …), or give --oauth-issuer.`,
       );
     const http = await serveHttp({
-      house: app.house,
+      connectionDeps: app.connectionDeps,
       config,
       authenticator: createAuthenticator({
         keys: app.keys,

@@ -23,13 +23,16 @@ export async function runStdio(config: Config): Promise<number> {
       try {
         return await app.startScheduler({ onlyUser: config.user });
       } catch (error) {
-        app.house.log.error({ err: error }, "jobs cannot run: the scheduler did not start; trying again");
+        app.connectionDeps.log.error(
+          { err: error },
+          "jobs cannot run: the scheduler did not start; trying again",
+        );
       }
     }
   };
   const starting = startScheduler().catch(() => {});
   try {
-    await serveOverStdio(app.house, localPrincipal(config.user), { signal: stop.signal, stdout });
+    await serveOverStdio(app.connectionDeps, localPrincipal(config.user), { signal: stop.signal, stdout });
   } finally {
     stop.abort();
     await starting;

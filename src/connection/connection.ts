@@ -12,7 +12,7 @@ import { buildToolkit, type FailureLog, type Toolkit } from "../tools/toolkit.ts
 import { type Arrival, identify } from "./identity.ts";
 
 /** What every connection is made from: the catalog and the way to one owner's services. No user is in it. */
-export interface House {
+export interface ConnectionDeps {
   readonly catalog: Catalog<Services>;
   readonly registers: readonly Register[];
   readonly servicesFor: (context: UserContext) => Services;
@@ -34,14 +34,17 @@ export interface OpenContext {
 const ENDED = new NightshiftError("CONTEXT_CLOSED", "This connection has ended.");
 
 /** A context with its tools and no protocol around it: what a host program and every connection starts from. */
-export function openContext(house: House, arrival: Arrival): OpenContext & { services: Services } {
+export function openContext(
+  connectionDeps: ConnectionDeps,
+  arrival: Arrival,
+): OpenContext & { services: Services } {
   const ended = new AbortController();
   const end = () => ended.abort(ENDED);
   if (arrival.signal.aborted) end();
   else arrival.signal.addEventListener("abort", end, { once: true });
   const context = identify({ ...arrival, signal: ended.signal });
-  const services = house.servicesFor(context);
-  const toolkit = buildToolkit(house.catalog, context, services, logOf(house.log, context));
+  const services = connectionDeps.servicesFor(context);
+  const toolkit = buildToolkit(connectionDeps.catalog, context, services, logOf(connectionDeps.log, context));
   const opened = {
     context,
     toolkit,
@@ -50,10 +53,10 @@ export function openContext(house: House, arrival: Arrival): OpenContext & { ser
       arrival.signal.removeEventListener("abort", end);
       end();
       await toolkit.dispose();
-      house.open.delete(opened);
+      connectionDeps.open.delete(opened);
     }),
   };
-  house.open.add(opened);
+  connectionDeps.open.add(opened);
   return opened;
 }
 
@@ -62,15 +65,15 @@ const loadServerBuilder = once(() => import("./build-server.ts"));
 
 /** A connection: a context, its tools, and an MCP server that speaks for it and for nobody else. */
 export async function openConnection(
-  house: House,
+  connectionDeps: ConnectionDeps,
   arrival: Arrival,
   era: "modern" | "legacy",
 ): Promise<OpenContext & { server: McpServer }> {
   const { buildServer } = await loadServerBuilder();
-  const opened = openContext(house, arrival);
+  const opened = openContext(connectionDeps, arrival);
   try {
-    const parts = { toolkit: opened.toolkit, services: opened.services, registers: house.registers };
-    const { events, presence, log } = house;
+    const parts = { toolkit: opened.toolkit, services: opened.services, registers: connectionDeps.registers };
+    const { events, presence, log } = connectionDeps;
     const { server, release } = await buildServer({ ...parts, events, presence, log, era });
     opened.context.signal.addEventListener("abort", release, { once: true });
     if (opened.context.signal.aborted) release();

@@ -1,6 +1,6 @@
 import { Writable } from "node:stream";
 import { StdioServerTransport, serveStdio } from "@modelcontextprotocol/server/stdio";
-import { type House, openConnection } from "../connection/connection.ts";
+import { type ConnectionDeps, openConnection } from "../connection/connection.ts";
 import type { Principal } from "../context/user-context.ts";
 
 /**
@@ -8,17 +8,18 @@ import type { Principal } from "../context/user-context.ts";
  * client has gone or `signal` aborts. Whoever started the process is the human it acts for.
  */
 export async function serveOverStdio(
-  house: House,
+  connectionDeps: ConnectionDeps,
   principal: Principal,
   { signal, stdout }: { signal: AbortSignal; stdout: Writable },
 ): Promise<void> {
   const { promise: ended, resolve } = Promise.withResolvers<void>();
   const transport = new StdioServerTransport(process.stdin, stdout);
   const handle = serveStdio(
-    async ({ era }) => (await openConnection(house, { principal, entityType: "human", signal }, era)).server,
+    async ({ era }) =>
+      (await openConnection(connectionDeps, { principal, entityType: "human", signal }, era)).server,
     {
       transport,
-      onerror: (error) => house.log.warn({ reason: error.message }, "a message could not be served"),
+      onerror: (error) => connectionDeps.log.warn({ reason: error.message }, "a message could not be served"),
     },
   );
   const close = () => void handle.close();

@@ -101,19 +101,19 @@ async function openHouse(dir: string, options: { maxGhosts: number; threadFile: 
 
 async function measureFirstLine(dir: string, threadFile: string): Promise<GhostFigures["dueToFirstLineMs"]> {
   await writeFile(join(dir, "first.js"), "export default { run: () => Date.now() };");
-  const house = await openHouse(dir, { maxGhosts: 16, threadFile });
-  await house.clock.start();
+  const connectionDeps = await openHouse(dir, { maxGhosts: 16, threadFile });
+  await connectionDeps.clock.start();
   const late: number[] = [];
   for (let i = 0; i < 25; i++) {
     const due = Date.now() + 600;
-    const { jobId } = await house.add({ kind: "code", file: "first.js" }, due);
-    house.clock.wake();
+    const { jobId } = await connectionDeps.add({ kind: "code", file: "first.js" }, due);
+    connectionDeps.clock.wake();
     await wait(750);
-    await house.clock.idle();
-    const { runs } = await house.runs.list({ jobId });
+    await connectionDeps.clock.idle();
+    const { runs } = await connectionDeps.runs.list({ jobId });
     late.push(Number(runs[0]?.output) - due);
   }
-  await house.close();
+  await connectionDeps.close();
   const sorted = late.slice(1).sort((a, b) => a - b);
   return {
     median: sorted[sorted.length >> 1] ?? Number.NaN,
@@ -123,11 +123,11 @@ async function measureFirstLine(dir: string, threadFile: string): Promise<GhostF
 }
 
 async function measureThousand(dir: string, threadFile: string): Promise<GhostFigures["thousandDue"]> {
-  const house = await openHouse(dir, { maxGhosts: 16, threadFile });
+  const connectionDeps = await openHouse(dir, { maxGhosts: 16, threadFile });
   const due = Date.now() + 3_000;
-  for (let i = 0; i < 1_000; i++) await house.add(WHOAMI, due);
+  for (let i = 0; i < 1_000; i++) await connectionDeps.add(WHOAMI, due);
   const stalls = monitorEventLoopDelay({ resolution: 1 });
-  await house.clock.start();
+  await connectionDeps.clock.start();
   await wait(due - Date.now() - 50);
   stalls.enable();
   let succeeded = 0;
@@ -135,16 +135,20 @@ async function measureThousand(dir: string, threadFile: string): Promise<GhostFi
     await wait(250);
     succeeded = 0;
     let cursor: string | undefined;
-    if (house.clock.running.length > 0) continue;
+    if (connectionDeps.clock.running.length > 0) continue;
     do {
-      const page = await house.runs.list({ status: "succeeded", limit: 200, ...(cursor && { cursor }) });
+      const page = await connectionDeps.runs.list({
+        status: "succeeded",
+        limit: 200,
+        ...(cursor && { cursor }),
+      });
       succeeded += page.runs.length;
       cursor = page.nextCursor;
     } while (cursor);
   }
   stalls.disable();
   const seconds = (Date.now() - due) / 1_000;
-  await house.close();
+  await connectionDeps.close();
   return { succeeded, seconds, ghostsPerSecond: succeeded / seconds, longestStallMs: stalls.max / 1e6 };
 }
 
@@ -152,22 +156,22 @@ const rssMb = () => process.memoryUsage.rss() / 1e6;
 
 /** Resident memory that each of `count` ghosts adds while all of them wait for the model. */
 async function measureGhosts(dir: string, threadFile: string, count: number): Promise<number> {
-  const house = await openHouse(dir, { maxGhosts: count, threadFile, delayMs: 20_000 });
+  const connectionDeps = await openHouse(dir, { maxGhosts: count, threadFile, delayMs: 20_000 });
   // The model's client and a first ghost are the process's, not a ghost's.
-  await house.add(WHOAMI, Date.now());
-  await house.clock.tick();
-  await house.clock.idle();
+  await connectionDeps.add(WHOAMI, Date.now());
+  await connectionDeps.clock.tick();
+  await connectionDeps.clock.idle();
   await import("ai");
   await import("@ai-sdk/openai-compatible");
   await wait(500);
   const before = rssMb();
-  const sparesBefore = house.threads.size;
-  for (let i = 0; i < count; i++) await house.add({ kind: "prompt", prompt: "wait" }, Date.now());
-  await house.clock.tick();
-  while (house.scripted.requests.length < count) await wait(50);
+  const sparesBefore = connectionDeps.threads.size;
+  for (let i = 0; i < count; i++) await connectionDeps.add({ kind: "prompt", prompt: "wait" }, Date.now());
+  await connectionDeps.clock.tick();
+  while (connectionDeps.scripted.requests.length < count) await wait(50);
   await wait(500);
-  const each = (rssMb() - before) / (house.threads.size - sparesBefore);
-  await house.close();
+  const each = (rssMb() - before) / (connectionDeps.threads.size - sparesBefore);
+  await connectionDeps.close();
   return each;
 }
 

@@ -6,7 +6,7 @@ import { openProgram } from "../program.ts";
 it("completes the id of a job that a hundred newer ones stand before", async () => {
   const { app, open } = await openProgram();
   const { context } = open();
-  const services = app.house.servicesFor(context);
+  const services = app.connectionDeps.servicesFor(context);
   const oldest = await services.jobs?.create(newJob());
   for (let i = 0; i < 101; i++) await services.jobs?.create(newJob());
   const typed = oldest?.jobId.slice(0, -3) ?? "";

@@ -12,7 +12,7 @@ async function connect({ app }: Program, user: string) {
     entityType: "human",
     signal: new AbortController().signal,
   };
-  const { server, dispose } = await openConnection(app.house, arrival as never, "legacy");
+  const { server, dispose } = await openConnection(app.connectionDeps, arrival as never, "legacy");
   const [near, far] = InMemoryTransport.createLinkedPair();
   const client = new Client({ name: user, version: "1" });
   const told: string[] = [];
@@ -69,12 +69,12 @@ describe("connections of many users in one process", () => {
 
   it("are left behind by nothing: no context, no listener, no call after the end", async () => {
     const program = await openProgram();
-    const { house } = program.app;
+    const { connectionDeps } = program.app;
     const heard: string[] = [];
-    const subscribe = house.events.subscribe;
+    const subscribe = connectionDeps.events.subscribe;
     let listeners = 0;
     const counted = {
-      ...house.events,
+      ...connectionDeps.events,
       subscribe: (...given: Parameters<typeof subscribe>) => {
         const stop = subscribe(...given);
         listeners++;
@@ -84,7 +84,10 @@ describe("connections of many users in one process", () => {
         };
       },
     };
-    const watched = { ...program, app: { ...program.app, house: { ...house, events: counted } } };
+    const watched = {
+      ...program,
+      app: { ...program.app, connectionDeps: { ...connectionDeps, events: counted } },
+    };
     for (let i = 0; i < 20; i++) {
       const connection = await connect(watched, `user_${i % 3}`);
       await connection.call("whoami");
@@ -92,7 +95,7 @@ describe("connections of many users in one process", () => {
       if (i % 2 === 0) await connection.client.close();
       else await connection.dispose();
     }
-    await eventually(async () => house.open.size === 0);
+    await eventually(async () => connectionDeps.open.size === 0);
     expect(listeners).toBe(0);
     expect(heard).toEqual([]);
   });
@@ -103,7 +106,7 @@ describe("connections of many users in one process", () => {
     const running = alice.call("recall_facts", { query: "anything" }).catch(() => "ended");
     await program.close();
     await running;
-    expect(program.app.house.open.size).toBe(0);
+    expect(program.app.connectionDeps.open.size).toBe(0);
     const late = await alice.client.callTool({ name: "whoami", arguments: {} });
     expect(late).toMatchObject({
       isError: true,

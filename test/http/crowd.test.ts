@@ -108,5 +108,5 @@ it("200 users at once, with the same ids and tokens, delays and departures, each
   // A request of the 2026 era is a connection of its own; a session of the 2025 era is one.
   expect(crowd.map(({ sessionIds }) => sessionIds.size)).toEqual(crowd.map((_, i) => (i % 2 ? 1 : ROUNDS)));
   await server.http.close();
-  expect(server.app.house.open.size).toBe(0);
+  expect(server.app.connectionDeps.open.size).toBe(0);
 }, 120_000);

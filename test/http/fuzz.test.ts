@@ -115,7 +115,7 @@ async function assertWell(server: Served, token: string): Promise<void> {
   };
   await eventually(async () => (await at("calls")) === 0 && (await at("subscriptions")) === 0);
   // What is open now are the sessions that good initializes opened, and nothing else.
-  await eventually(async () => server.app.house.open.size === (await at("sessions")));
+  await eventually(async () => server.app.connectionDeps.open.size === (await at("sessions")));
   expect(server.lines.filter(({ level }) => Number(level) >= 50)).toEqual([]);
 }
 

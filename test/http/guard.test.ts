@@ -101,7 +101,7 @@ describe("nothing is made for a caller before it is known", () => {
       { body: "{".repeat(1_000) },
     ])
       expect((await send(agent, server.url, ask)).status).toBe(401);
-    expect(server.app.house.open.size).toBe(0);
+    expect(server.app.connectionDeps.open.size).toBe(0);
     const { text } = await send(agent, `${server.base}/metrics`, { method: "GET" });
     expect(text).toContain("nightshift_sessions 0");
   });
@@ -131,7 +131,7 @@ describe("errors", () => {
       expect(text).not.toMatch(/zzz|passwd|node_modules|\.ts|at async/);
       expect(JSON.parse(text).error.message).toMatch(/\.$/);
     }
-    expect(server.app.house.open.size).toBe(0);
+    expect(server.app.connectionDeps.open.size).toBe(0);
   });
 
   it.each(ERAS)("of a database that is broken tell nothing of it, %s era", async (era) => {

@@ -37,10 +37,12 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
   const { oauthIssuer: issuer, oauthAudience: audience } = app.config;
   const { openTokenVerifier } = await import("../../src/transport/http/oauth.ts");
   const tokens =
-    issuer && audience ? await openTokenVerifier({ issuer, audience, log: app.house.log }) : undefined;
+    issuer && audience
+      ? await openTokenVerifier({ issuer, audience, log: app.connectionDeps.log })
+      : undefined;
   const openUser = open ? app.config.user : undefined;
   const http = await serveHttp({
-    house: app.house,
+    connectionDeps: app.connectionDeps,
     config: app.config,
     authenticator: createAuthenticator({ keys: app.keys, tokens, openUser, now: Date.now }),
     issuer,

@@ -74,7 +74,7 @@ describe.each(ERAS)("one principal at its limit, %s era", (era) => {
     streams[0]?.close();
     await eventually(async () => (await callers[0]?.listen(["job://x"]))?.status === 200);
     // A stream of the 2026 era keeps no context; on the 2025 era there are the four sessions.
-    await eventually(async () => server.app.house.open.size === (era === "modern" ? 0 : 4));
+    await eventually(async () => server.app.connectionDeps.open.size === (era === "modern" ? 0 : 4));
   });
 });
 
@@ -130,7 +130,7 @@ describe("a call that outlives its response", () => {
     await eventually(
       async () => (await openCaller("modern", server, key).then((c) => c.send("ping"))).status !== 429,
     );
-    expect(server.app.house.open.size).toBe(0);
+    expect(server.app.connectionDeps.open.size).toBe(0);
   });
 });
 
@@ -183,7 +183,7 @@ describe("sessions", () => {
       await openCaller("legacy", server, key),
     ];
     await listening.listen([]);
-    await eventually(async () => server.app.house.open.size === 1);
+    await eventually(async () => server.app.connectionDeps.open.size === 1);
     expect((await idle.send("ping")).status).toBe(404);
     expect((await listening.send("ping")).status).toBe(200);
   });
@@ -212,7 +212,7 @@ describe("sessions", () => {
       });
       expect(status).toBe(406);
     }
-    await eventually(async () => server.app.house.open.size === 0);
+    await eventually(async () => server.app.connectionDeps.open.size === 0);
     await openCaller("legacy", server, key);
   });
 });

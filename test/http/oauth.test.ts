@@ -114,7 +114,7 @@ it("is refused in the same words whatever is wrong with it, and never repeated",
   expect([...answers.values()][0]).toContain(
     'Bearer realm="nightshift", error="invalid_token", resource_metadata="http://127.0.0.1:9/.well-known/oauth-protected-resource/mcp"',
   );
-  expect(server.app.house.open.size).toBe(0);
+  expect(server.app.connectionDeps.open.size).toBe(0);
 });
 
 describe("the metadata of the protected resource", () => {

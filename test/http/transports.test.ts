@@ -31,6 +31,6 @@ describe.each(HTTP_CLIENTS)("%s", (kind) => {
     expect((await other.call("whoami")).structuredContent.user_id).toBe("bob");
     await other.close();
     await server.http.close();
-    expect(server.app.house.open.size).toBe(0);
+    expect(server.app.connectionDeps.open.size).toBe(0);
   }, 60_000);
 });

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Config } from "../../config.ts";
-import type { House } from "../../connection/connection.ts";
+import type { ConnectionDeps } from "../../connection/connection.ts";
 import { askToWait, refuse } from "./answers.ts";
 import { callsIn } from "./at-work.ts";
 import { readBody } from "./body.ts";
@@ -24,7 +24,7 @@ export interface Exchange {
 }
 
 export interface Gate {
-  readonly house: House;
+  readonly connectionDeps: ConnectionDeps;
   readonly config: Config;
   readonly authenticator: Authenticator;
   readonly limits: Limits;
@@ -43,7 +43,7 @@ export async function admit(
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<Exchange | undefined> {
-  const { authenticator, config, house, limits, live, metadataUrl } = gate;
+  const { authenticator, config, connectionDeps, limits, live, metadataUrl } = gate;
   const verdict = await authenticator.authenticate(req.headers.authorization);
   if (verdict.kind === "refused") return void askForCredentials(res, verdict.reason, metadataUrl(req));
   const { proof } = verdict;
@@ -58,7 +58,7 @@ export async function admit(
   if (read.kind === "refused") return void refuse(res, read.status, read.message, { code: -32_700 });
   const body = read.value;
   if (!(await isPaced(limits, proof, body, res))) return undefined;
-  const scope = missingScope(house, proof, body);
+  const scope = missingScope(connectionDeps, proof, body);
   if (scope) return void askForScope(res, scope, metadataUrl(req));
   const taken = take(limits, proof, req, body, res);
   return taken && { req, res, proof, body, hold: taken.hold };

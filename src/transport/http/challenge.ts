@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import type { House } from "../../connection/connection.ts";
+import type { ConnectionDeps } from "../../connection/connection.ts";
 import { promptScope } from "../../connection/prompts.ts";
 import { resourceScope } from "../../connection/resources.ts";
 import type { Scope } from "../../context/scopes.ts";
@@ -31,7 +31,7 @@ export function askForCredentials(
 }
 
 /** The scope that this request needs and its credential has not. */
-export function missingScope(house: House, proof: Proof, body: unknown): Scope | undefined {
+export function missingScope(connectionDeps: ConnectionDeps, proof: Proof, body: unknown): Scope | undefined {
   const { method, params } = (body ?? {}) as {
     method?: unknown;
     params?: { name?: unknown; uri?: unknown };
@@ -39,7 +39,7 @@ export function missingScope(house: House, proof: Proof, body: unknown): Scope |
   let needed: Scope | undefined;
   const { name, uri } = params ?? {};
   if (method === "tools/call" && typeof name === "string")
-    needed = house.catalog.definitions.get(name)?.scope;
+    needed = connectionDeps.catalog.definitions.get(name)?.scope;
   if (method === "prompts/get") needed = promptScope(name);
   if ((method === "resources/read" || method === "resources/subscribe") && typeof uri === "string")
     needed = resourceScope(uri);

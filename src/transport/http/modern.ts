@@ -1,5 +1,5 @@
 import { createMcpHandler } from "@modelcontextprotocol/server";
-import { type House, openConnection } from "../../connection/connection.ts";
+import { type ConnectionDeps, openConnection } from "../../connection/connection.ts";
 import type { Arrival } from "../../connection/identity.ts";
 import { NightshiftError } from "../../errors.ts";
 import type { Exchange } from "./admit.ts";
@@ -18,9 +18,9 @@ export interface Modern {
  * The SDK's handler is made for each request too, with a bus that carries its principal's events and no others: there
  * is nothing to share, so there is nothing to filter.
  */
-export function createModern(house: House): Modern {
-  const changes = createChanges(house.events);
-  const hasModules = house.registers.length > 0;
+export function createModern(connectionDeps: ConnectionDeps): Modern {
+  const changes = createChanges(connectionDeps.events);
+  const hasModules = connectionDeps.registers.length > 0;
   return {
     async serve({ proof, req, res, body }) {
       const gone = new AbortController();
@@ -31,7 +31,7 @@ export function createModern(house: House): Modern {
       const arrival: Arrival = { ...proof, signal };
       let dispose = async () => {};
       const open = async () => {
-        const opened = await openConnection(house, arrival, "modern");
+        const opened = await openConnection(connectionDeps, arrival, "modern");
         dispose = opened.dispose;
         answerDirectly(opened.server, res);
         if (hasModules) publishThrough(handler.notify, opened.server);
@@ -41,7 +41,7 @@ export function createModern(house: House): Modern {
         legacy: "reject",
         bus: changes.busOf(proof.userKey, proof.scopes),
         onerror: (error) =>
-          house.log.debug({ reason: error.message }, "a request was answered with an error"),
+          connectionDeps.log.debug({ reason: error.message }, "a request was answered with an error"),
       });
       try {
         const request = toWebRequest(req, signal, hasModules || body === undefined);

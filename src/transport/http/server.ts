@@ -10,7 +10,7 @@ import { hostHeaderValidation, originValidation } from "@modelcontextprotocol/no
 import { classifyInboundRequest } from "@modelcontextprotocol/server";
 import express, { type Express, type RequestHandler } from "express";
 import type { Config } from "../../config.ts";
-import type { House } from "../../connection/connection.ts";
+import type { ConnectionDeps } from "../../connection/connection.ts";
 import { NightshiftError } from "../../errors.ts";
 import type { Backlog } from "../../runs/backlog.ts";
 import type { Tally } from "../../runs/tally.ts";
@@ -25,7 +25,7 @@ import { createSessions, type Sessions } from "./sessions.ts";
 import type { SsePair } from "./sse.ts";
 
 export interface HttpOptions {
-  readonly house: House;
+  readonly connectionDeps: ConnectionDeps;
   readonly config: Config;
   readonly authenticator: Authenticator;
   /** The OAuth issuer whose tokens are accepted. */
@@ -60,20 +60,20 @@ const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
 
 /** Serves MCP over HTTP. Rejects with CONFIG_INVALID when it cannot listen. */
 export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
-  const { house, config, authenticator, now } = options;
+  const { connectionDeps, config, authenticator, now } = options;
   const limits = createLimits(config);
   const live = watchLive(authenticator);
   const { node } = config;
   const idleMs = config.sessionIdleSeconds * 1000;
-  const sessions = createSessions({ house, limits, live, node, idleMs, now });
-  const modern = createModern(house);
-  const sse = config.sse ? (await import("./sse.ts")).createSsePair(house, limits, node) : undefined;
+  const sessions = createSessions({ connectionDeps, limits, live, node, idleMs, now });
+  const modern = createModern(connectionDeps);
+  const sse = config.sse ? (await import("./sse.ts")).createSsePair(connectionDeps, limits, node) : undefined;
   const backlog = sometimes(BACKLOG_MS, options.readBacklog);
   const overdueSeconds = ({ oldestDueAt }: Backlog) =>
     oldestDueAt === null ? 0 : Math.max(0, now() - oldestDueAt) / 1000;
   const metrics = await createMetrics(options.tally, {
     sessions: { help: "2025-era sessions", read: () => sessions.size },
-    contexts: { help: "Open contexts", read: () => house.open.size },
+    contexts: { help: "Open contexts", read: () => connectionDeps.open.size },
     responses: { help: "HTTP responses at work", read: () => live.size - sessions.size },
     calls: { help: "Calls at work", read: () => limits.total("calls") },
     subscriptions: { help: "Open subscription streams", read: () => limits.total("subscriptions") },
@@ -191,7 +191,7 @@ function otherRoutes(parts: Parts): Express {
 
 /** Serves what is let in. What goes wrong outside of a call is logged in full, and told to nobody. */
 function admitted(parts: Parts, serve: (exchange: Exchange) => Promise<void>): RequestListener {
-  const { log } = parts.house;
+  const { log } = parts.connectionDeps;
   return async (req, res) => {
     let failure: { err: unknown } | undefined;
     try {
@@ -224,8 +224,10 @@ const baseUrl = ({ publicUrl }: Config, req: IncomingMessage): string =>
   publicUrl?.replace(/\/$/, "") ?? `http://${req.headers.host}`;
 
 /** RFC 9728: which issuer's tokens this server takes. */
-function showMetadata({ config, house }: Parts, issuer: string): RequestHandler {
-  const scopes = [...new Set([...house.catalog.definitions.values()].flatMap(({ scope }) => scope ?? []))];
+function showMetadata({ config, connectionDeps }: Parts, issuer: string): RequestHandler {
+  const scopes = [
+    ...new Set([...connectionDeps.catalog.definitions.values()].flatMap(({ scope }) => scope ?? [])),
+  ];
   return (req, res) => {
     const resource = {
       resource: `${baseUrl(config, req)}/mcp`,

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { isInitializeRequest, WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/server";
-import { type House, openConnection } from "../../connection/connection.ts";
+import { type ConnectionDeps, openConnection } from "../../connection/connection.ts";
 import type { Exchange } from "./admit.ts";
 import { noSuchSession, refuse, sessionElsewhere } from "./answers.ts";
 import { type AtWork, trackCalls } from "./at-work.ts";
@@ -42,16 +42,16 @@ const SWEEP_MS = 15_000;
 const RETRY_MS = 1_000;
 
 export function createSessions(parts: {
-  house: House;
+  connectionDeps: ConnectionDeps;
   limits: Limits;
   live: Live;
   node: string;
   idleMs: number;
   now: () => number;
 }): Sessions {
-  const { house, limits, live, node, idleMs, now } = parts;
+  const { connectionDeps, limits, live, node, idleMs, now } = parts;
   const sessions = new Map<string, Session>();
-  const hasModules = house.registers.length > 0;
+  const hasModules = connectionDeps.registers.length > 0;
 
   const open = async (exchange: Exchange) => {
     const { proof, res } = exchange;
@@ -91,7 +91,7 @@ export function createSessions(parts: {
       if (transport.sessionId) sessions.delete(transport.sessionId);
     };
     try {
-      const { server, dispose } = await openConnection(house, { ...proof, signal }, "legacy");
+      const { server, dispose } = await openConnection(connectionDeps, { ...proof, signal }, "legacy");
       transport.onclose = end;
       session.end = async () => {
         await transport.close();

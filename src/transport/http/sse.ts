@@ -1,5 +1,5 @@
 import { SSEServerTransport } from "@modelcontextprotocol/sdk/server/sse.js";
-import { type House, openConnection } from "../../connection/connection.ts";
+import { type ConnectionDeps, openConnection } from "../../connection/connection.ts";
 import type { Exchange } from "./admit.ts";
 import { noSuchSession, refuse, sessionElsewhere } from "./answers.ts";
 import { type AtWork, trackCalls } from "./at-work.ts";
@@ -17,7 +17,7 @@ export interface SsePair {
   close(): Promise<void>;
 }
 
-export function createSsePair(house: House, limits: Limits, node: string): SsePair {
+export function createSsePair(connectionDeps: ConnectionDeps, limits: Limits, node: string): SsePair {
   const streams = new Map<string, { proof: Proof; transport: SSEServerTransport; atWork: AtWork }>();
   return {
     async stream({ proof, res }) {
@@ -40,7 +40,7 @@ export function createSsePair(house: House, limits: Limits, node: string): SsePa
         streams.delete(transport.sessionId);
       };
       ended.signal.addEventListener("abort", end, { once: true });
-      const { server } = await openConnection(house, { ...proof, signal: ended.signal }, "legacy");
+      const { server } = await openConnection(connectionDeps, { ...proof, signal: ended.signal }, "legacy");
       // The v1 transport's types differ from v2's in what both leave optional; its calls are the same.
       await server.connect(transport as never);
     },

@@ -23,7 +23,7 @@ const config = readConfig({ ...given, spareThreads: 0 }, {});
 const log = pino({ level: "silent" });
 const app = await createApp({ config, log });
 const http = await serveHttp({
-  house: app.house,
+  connectionDeps: app.connectionDeps,
   config,
   authenticator: createAuthenticator({ keys: app.keys, now: Date.now }),
   checkReady: app.checkReady,
@@ -72,7 +72,8 @@ async function abandonMany(count: number): Promise<void> {
   };
   await Promise.all(Array.from({ length: 16 }, work));
   const deadline = Date.now() + 30_000;
-  while (app.house.open.size > 0 && Date.now() < deadline) await new Promise((r) => setTimeout(r, 100));
+  while (app.connectionDeps.open.size > 0 && Date.now() < deadline)
+    await new Promise((r) => setTimeout(r, 100));
 }
 
 async function heapBytes(): Promise<number> {
@@ -91,7 +92,7 @@ await abandonMany(SESSIONS);
 const after = await heapBytes();
 const metrics = await fetch(`${http.url}/metrics`).then((answer) => answer.text());
 const left = Number(/^nightshift_sessions (\d+)/m.exec(metrics)?.[1]);
-const contexts = app.house.open.size;
+const contexts = app.connectionDeps.open.size;
 process.stdout.write(
   JSON.stringify({ opened, left, contexts, grownKb: Math.round((after - before) / 1024) }),
 );
