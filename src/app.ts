@@ -15,7 +15,7 @@ import type { JobBook } from "./jobs/store.ts";
 import type { KeyRing } from "./keys/key-ring.ts";
 import { lazily, once } from "./lazily.ts";
 import type { Log } from "./log.ts";
-import type { Night, NightParts } from "./night.ts";
+import type { SchedulerDeps, SchedulerRuntime } from "./night.ts";
 import { createPresence } from "./presence.ts";
 import { createReleases, type Releases } from "./releases.ts";
 import type { Backlog } from "./runs/backlog.ts";
@@ -85,7 +85,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const presence = createPresence();
   const stores = openStores({ config, now, onSkew, events, releases });
   const ghosts = describeGhosts(config, modules, await nameUpstreams(upstreams, log, now));
-  const nightParts: NightParts = {
+  const schedulerDeps: SchedulerDeps = {
     config,
     log,
     now,
@@ -97,7 +97,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     database: stores.database,
     openRuns: stores.runs,
   };
-  let night: Promise<Night> | undefined;
+  let runtime: Promise<SchedulerRuntime> | undefined;
   const scheduler: SchedulerFace = {
     ...ghosts,
     follow: steps.follow,
@@ -106,7 +106,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       if (problem) throw new NightshiftError("INVALID_ARGUMENTS", problem);
     },
     wake: () =>
-      void night?.then(
+      void runtime?.then(
         (opened) => opened.wake(),
         () => {},
       ),
@@ -148,11 +148,11 @@ export async function createApp(options: AppOptions): Promise<App> {
     log,
     open: new Set(),
   };
-  const startNight = async (onlyUser: string | undefined) => {
-    const { openNight } = await import("./night.ts");
+  const startRuntime = async (onlyUser: string | undefined) => {
+    const { startScheduler } = await import("./night.ts");
     const owner = localPrincipal(config.user);
-    const opened = await openNight({
-      ...nightParts,
+    const opened = await startScheduler({
+      ...schedulerDeps,
       folderBook: stores.jobs({ userId: config.user, userKey: userKeyOf(owner) }),
       ...(onlyUser !== undefined && { onlyUserKey: userKeyOf(localPrincipal(onlyUser)) }),
     });
@@ -168,19 +168,19 @@ export async function createApp(options: AppOptions): Promise<App> {
     openContext: ({ user, entityType = "human" }) =>
       openContext(connectionDeps, { principal: localPrincipal(user), entityType, signal: ended.signal }),
     startScheduler: async ({ onlyUser } = {}) => {
-      night ??= startNight(onlyUser).catch((error: unknown) => {
-        night = undefined;
+      runtime ??= startRuntime(onlyUser).catch((error: unknown) => {
+        runtime = undefined;
         throw error;
       });
-      await night;
+      await runtime;
     },
-    runOne: async (userKey, runId) => (await import("./night.ts")).runOne(nightParts, userKey, runId),
+    runOne: async (userKey, runId) => (await import("./night.ts")).runOne(schedulerDeps, userKey, runId),
     checkReady: async () => (await stores.database()).ping(),
     tally,
     readBacklog: async () => (await import("./runs/backlog.ts")).readBacklog(await stores.database(), now()),
     close: once(async () => {
       ended.abort();
-      await night?.catch(() => {});
+      await runtime?.catch(() => {});
       const contexts = [...connectionDeps.open].map((open) => open.dispose());
       releases.add(() => Promise.all(contexts));
       await releases.releaseAll();

@@ -26,7 +26,7 @@ import { wayOf } from "./webhooks/attempt.ts";
 import { createDispatcher } from "./webhooks/dispatcher.ts";
 import { createOutbox } from "./webhooks/outbox.ts";
 
-export interface NightParts {
+export interface SchedulerDeps {
   readonly config: Config;
   readonly log: Log;
   readonly now: () => number;
@@ -44,15 +44,15 @@ export interface NightParts {
 const WORKER: Worker = { workerId: `worker_${crypto.randomUUID()}`, host: hostname(), pid: process.pid };
 
 /** The scheduler at work: the clock, the ghosts' threads, the watched folder. */
-export interface Night {
+export interface SchedulerRuntime {
   wake(): void;
   close(): Promise<void>;
 }
 
 /** Starts the scheduler. Rejects with DATA_UNAVAILABLE. A jobs folder that cannot be read is logged and left. */
-export async function openNight(
-  parts: NightParts & { folderBook: JobBook; onlyUserKey?: string },
-): Promise<Night> {
+export async function startScheduler(
+  parts: SchedulerDeps & { folderBook: JobBook; onlyUserKey?: string },
+): Promise<SchedulerRuntime> {
   const { config, log, now, folderBook, onlyUserKey } = parts;
   const reach: Reach = { kinds: reachableKinds(config), ...(onlyUserKey && { userKey: onlyUserKey }) };
   const { clock, threads, webhooks, closeOccurrences } = await openClock(parts, reach, config.spareThreads);
@@ -78,7 +78,7 @@ export async function openNight(
  * Runs one queued run, and none besides; resolves when it has ended, here or in a process that was quicker, and the
  * user's webhooks were tried.
  */
-export async function runOne(parts: NightParts, userKey: string, runId: string): Promise<void> {
+export async function runOne(parts: SchedulerDeps, userKey: string, runId: string): Promise<void> {
   const reach: Reach = { kinds: reachableKinds(parts.config), userKey, runId };
   const { clock, threads, webhooks } = await openClock(parts, reach, 0);
   try {
@@ -101,7 +101,7 @@ function reachableKinds({ model, jobsDir }: Config): Action["kind"][] {
   return [...(model ? ["prompt" as const] : []), "tool", ...(jobsDir ? ["code" as const] : [])];
 }
 
-async function openClock(parts: NightParts, reach: Reach, spare: number) {
+async function openClock(parts: SchedulerDeps, reach: Reach, spare: number) {
   const { config, log, now, events, openRuns, tally, presence, upstreams } = parts;
   const database = await parts.database();
   const { occurrences, closeOccurrences } = await openOccurrences(database, reach, parts, {
@@ -197,7 +197,7 @@ async function openClock(parts: NightParts, reach: Reach, spare: number) {
 async function openOccurrences(
   database: Database,
   { userKey, runId }: Reach,
-  { config, log }: NightParts,
+  { config, log }: SchedulerDeps,
   options: LedgerOptions,
 ): Promise<{ occurrences: Occurrences; closeOccurrences: () => Promise<void> }> {
   if (!config.databaseUrl || userKey !== undefined || runId !== undefined)

@@ -7,7 +7,7 @@ import { NO_PROVISION, type Provision } from "../../src/jobs/provision.ts";
 import { tempDir } from "../harness.ts";
 import { ask, endedRun, openProgram } from "../program.ts";
 import { overStdio } from "../upstream/servers.ts";
-import { openNight } from "./night.ts";
+import { openGhostWorld } from "./night.ts";
 
 const LATER = { cron: "0 9 * * *", timezone: "UTC" };
 
@@ -39,7 +39,7 @@ describe("a check", () => {
   it.each(["empty", "no", "no_text", "false"])(
     "that says nothing to do (%s) skips the run, without a model",
     async (tool) => {
-      const night = await openNight({ toolModules: [await tools()], script: () => ({ text: "ok" }) });
+      const night = await openGhostWorld({ toolModules: [await tools()], script: () => ({ text: "ok" }) });
       const run = await night.prompt("p", { provision: checking(tool) });
       expect(run).toMatchObject({
         status: "skipped",
@@ -56,7 +56,7 @@ describe("a check", () => {
   it.each(["yes", "mail"])(
     "that says anything else (%s) lets the run go on, without its tool",
     async (tool) => {
-      const night = await openNight({ toolModules: [await tools()], script: () => ({ text: "ok" }) });
+      const night = await openGhostWorld({ toolModules: [await tools()], script: () => ({ text: "ok" }) });
       const run = await night.prompt("p", { provision: checking(tool), tools: ["whoami"] });
       expect(run).toMatchObject({ status: "succeeded", output: "ok" });
       expect(night.scripted?.requests[0]?.tools).toEqual(["whoami"]);
@@ -64,7 +64,7 @@ describe("a check", () => {
   );
 
   it("that fails, or is of no tool that a ghost has, is a failure and not nothing to do", async () => {
-    const night = await openNight({ toolModules: [await tools()], script: () => ({ text: "ok" }) });
+    const night = await openGhostWorld({ toolModules: [await tools()], script: () => ({ text: "ok" }) });
     const broken = await night.prompt("p", { provision: checking("broken") });
     expect(broken.error?.message).toBe(
       "The check broken failed: broken failed: the mailbox is locked [TOOL_FAILED]",
@@ -76,7 +76,7 @@ describe("a check", () => {
   });
 
   it("may be a tool of another server, which the work itself does not get", async () => {
-    const night = await openNight({ upstreams: [overStdio("other")], script: () => ({ text: "ok" }) });
+    const night = await openGhostWorld({ upstreams: [overStdio("other")], script: () => ({ text: "ok" }) });
     const idle = await night.prompt("p", { provision: checking("other__nothing") });
     expect(idle.status).toBe("skipped");
     const busy = await night.prompt("p", { provision: checking("other__where") });
@@ -94,7 +94,7 @@ describe("a check", () => {
       "_yes.js": "export default { run() {} };",
     };
     for (const [name, text] of Object.entries(files)) await writeFile(join(jobsDir, name), text);
-    const night = await openNight({ jobsDir, script: () => ({ text: "ok" }) });
+    const night = await openGhostWorld({ jobsDir, script: () => ({ text: "ok" }) });
     const status = async (file: string) => {
       const provision: Provision = { ...NO_PROVISION, check: { kind: "code", file } };
       return (await night.prompt("p", { provision })).status;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { TranscriptStep } from "../../src/runs/run.ts";
 import { tempDir } from "../harness.ts";
-import { openNight } from "./night.ts";
+import { openGhostWorld } from "./night.ts";
 
 /** A jobs folder with these files. */
 async function folder(files: Record<string, string>): Promise<string> {
@@ -14,7 +14,7 @@ async function folder(files: Record<string, string>): Promise<string> {
 
 describe("a tool job", () => {
   it("calls its one tool and no model", async () => {
-    const night = await openNight();
+    const night = await openGhostWorld();
     const run = await night.runJob({ kind: "tool", tool: "current_time", arguments: { timezone: "UTC" } });
     expect(run).toMatchObject({ status: "succeeded", usage: { input_tokens: 0, output_tokens: 0 } });
     expect(run.output).toMatch(/^It is \w+day, /);
@@ -22,7 +22,7 @@ describe("a tool job", () => {
   });
 
   it("records that memory was skipped, and is no failure", async () => {
-    const night = await openNight();
+    const night = await openGhostWorld();
     const run = await night.runJob({ kind: "tool", tool: "save_fact", arguments: { fact: "x" } });
     expect(run).toMatchObject({
       status: "succeeded",
@@ -32,7 +32,7 @@ describe("a tool job", () => {
   });
 
   it("fails with what the tool said", async () => {
-    const night = await openNight();
+    const night = await openGhostWorld();
     const run = await night.runJob({
       kind: "tool",
       tool: "get_run",
@@ -43,7 +43,7 @@ describe("a tool job", () => {
   });
 
   it("is denied a tool that no ghost has", async () => {
-    const night = await openNight();
+    const night = await openGhostWorld();
     const run = await night.runJob({ kind: "tool", tool: "schedule_task", arguments: {} });
     expect(run).toMatchObject({ status: "failed", error: { code: "TOOL_DENIED" } });
     expect(run.transcript[0]?.denied).toBe(true);
@@ -56,7 +56,7 @@ export const count = { name: "count", description: "counts", run: () => ({ calls
 export const where = { name: "where", description: "says where it runs", annotations: { readOnlyHint: true },
   run: async () => String((await import("node:worker_threads")).isMainThread) };`,
     });
-    const night = await openNight({ toolModules: [dir], script: () => ({ text: "ok" }) });
+    const night = await openGhostWorld({ toolModules: [dir], script: () => ({ text: "ok" }) });
     expect((await night.runJob({ kind: "tool", tool: "where", arguments: {} })).output).toBe("false");
     for (const _ of [1, 2])
       expect((await night.runJob({ kind: "tool", tool: "count", arguments: {} })).output).toBe('{"calls":1}');
@@ -81,7 +81,7 @@ describe("a code job", () => {
     said: await ghost.ask("Say hello"), status: recalled.structuredContent.status, denied: denied.isError };
 } };`,
     });
-    const night = await openNight({ jobsDir, script: () => ({ text: "hello" }) });
+    const night = await openGhostWorld({ jobsDir, script: () => ({ text: "hello" }) });
     const run = await night.runJob({ kind: "code", file: "report.ts" });
     expect(run.status).toBe("succeeded");
     expect(JSON.parse(run.output ?? "")).toEqual({
@@ -106,7 +106,7 @@ describe("a code job", () => {
     const jobsDir = await folder({
       "bad.js": `export default { run() { throw new Error("the feed is down"); } };`,
     });
-    const night = await openNight({ jobsDir });
+    const night = await openGhostWorld({ jobsDir });
     expect((await night.runJob({ kind: "code", file: "bad.js" })).error).toEqual({
       code: "TOOL_FAILED",
       message: "The job's code failed: the feed is down",
@@ -115,7 +115,7 @@ describe("a code job", () => {
 
   it("fails clearly when its file is gone, has no run, does not parse, or is outside of the folder", async () => {
     const jobsDir = await folder({ "none.js": "export default {};", "syntax.ts": "export default {{" });
-    const night = await openNight({ jobsDir });
+    const night = await openGhostWorld({ jobsDir });
     for (const [file, code] of [
       ["gone.js", "JOB_FILE_INVALID"],
       ["none.js", "JOB_FILE_INVALID"],
@@ -134,7 +134,7 @@ describe("a code job", () => {
       const jobsDir = await folder({
         "env.js": `export default { run: () => JSON.stringify([process.env, process.argv.slice(2), process.execArgv]) };`,
       });
-      const night = await openNight({ jobsDir });
+      const night = await openGhostWorld({ jobsDir });
       const { output } = await night.runJob({ kind: "code", file: "env.js" });
       expect(output).toBe("[{},[],[]]");
     } finally {
@@ -149,7 +149,7 @@ describe("a code job", () => {
 export default { async run() { globalThis.seen = (globalThis.seen ?? 0) + 1; counter.n++; await new Promise((r) => setTimeout(r, 300)); return counter.n + "," + globalThis.seen; } };`,
       "counter.js": "export const counter = { n: 0 };",
     });
-    const night = await openNight({ jobsDir });
+    const night = await openGhostWorld({ jobsDir });
     const both = await Promise.all([1, 2].map(() => night.addJob({ kind: "code", file: "a.js" })));
     expect(await night.clock.tick()).toBe(2);
     await night.clock.idle();
@@ -159,7 +159,7 @@ export default { async run() { globalThis.seen = (globalThis.seen ?? 0) + 1; cou
 
 describe("what is told of a run", () => {
   it("is one audit line, with the prompt cut to 120 characters", async () => {
-    const night = await openNight({ script: () => ({ text: "the secret answer" }) });
+    const night = await openGhostWorld({ script: () => ({ text: "the secret answer" }) });
     const prompt = "p".repeat(500);
     const run = await night.prompt(prompt);
     const audits = night.lines.filter(({ msg }) => msg === "ghost run ended");
@@ -184,7 +184,7 @@ describe("what is told of a run", () => {
   it("reaches listeners a step at a time and at the end, and a failing listener harms nothing", async () => {
     const steps: TranscriptStep[] = [];
     const ends: string[] = [];
-    const night = await openNight({
+    const night = await openGhostWorld({
       listener: {
         onStep: (_claimed, step) => void steps.push(step),
         onEnd: ({ run }, { status }) => {

@@ -5,7 +5,7 @@ import type { Database } from "../../src/database/open.ts";
 import { NightshiftError } from "../../src/errors.ts";
 import { eventually, tempDir } from "../harness.ts";
 import { start, startServer } from "../raw.ts";
-import { openNight } from "./night.ts";
+import { openGhostWorld } from "./night.ts";
 
 /** Holds the write lock of the file from another process, until it is told to go. */
 async function holdLock(file: string) {
@@ -33,7 +33,7 @@ const code = { kind: "code", file: "work.ts" } as const;
 describe("a database that another process holds locked beyond all patience", () => {
   it("delays the ends of ghosts that worked meanwhile, and loses none", async () => {
     const jobsDir = await jobsDirWith(`await new Promise((r) => setTimeout(r, 300)); return "worked";`);
-    const night = await openNight({ jobsDir, lockPatienceMs: 50, clock: { leaseMs: 60_000 } });
+    const night = await openGhostWorld({ jobsDir, lockPatienceMs: 50, clock: { leaseMs: 60_000 } });
     const ids = (await Promise.all([1, 2, 3].map(() => night.addJob(code)))).map(({ jobId }) => jobId);
     await night.clock.tick();
     expect(night.clock.running).toHaveLength(3);
@@ -56,7 +56,7 @@ describe("a database that another process holds locked beyond all patience", () 
   }, 40_000);
 
   it("lets the clock try again, until what became due meanwhile has run", async () => {
-    const night = await openNight({ lockPatienceMs: 20 });
+    const night = await openGhostWorld({ lockPatienceMs: 20 });
     await night.clock.start();
     const dueAt = Date.now() + 300;
     const action = { kind: "tool", tool: "current_time", arguments: {} } as const;
@@ -107,7 +107,7 @@ describe("a disk that does not confirm what was committed", () => {
   it("has an end written once, and told as what it is", async () => {
     const failures = { left: 0 };
     const ended: string[] = [];
-    const night = await openNight({
+    const night = await openGhostWorld({
       jobsDir: await jobsDirWith(`return "done once";`),
       disturb: unconfirmed(failures),
       listener: { onEnd: (_claimed, { status }) => ended.push(status) },
@@ -126,7 +126,7 @@ describe("a disk that does not confirm what was committed", () => {
 
   it("has a claim that nobody heard of end as lost, not run twice and not for ever", async () => {
     const failures = { left: 0 };
-    const night = await openNight({ disturb: unconfirmed(failures), clock: { leaseMs: 1_000 } });
+    const night = await openGhostWorld({ disturb: unconfirmed(failures), clock: { leaseMs: 1_000 } });
     const { jobId } = await night.addJob({ kind: "tool", tool: "current_time", arguments: {} });
     failures.left = 1;
     await expect(night.clock.tick()).rejects.toMatchObject({ code: "DATA_UNAVAILABLE" });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { createOccurrences } from "../../src/scheduler/ledger.ts";
 import { eventually, tempDir } from "../harness.ts";
-import { openNight } from "./night.ts";
+import { openGhostWorld } from "./night.ts";
 
 const elsewhere = { workerId: "worker_elsewhere", host: "elsewhere", pid: 1 };
 
@@ -12,7 +12,7 @@ async function lostNight(body: string) {
   const jobsDir = await tempDir();
   await writeFile(join(jobsDir, "work.ts"), `export default { run: async (ghost) => {\n${body}\n} };\n`);
   const ended: string[] = [];
-  const night = await openNight({
+  const night = await openGhostWorld({
     jobsDir,
     listener: { onEnd: (_claimed, { status }) => ended.push(status) },
   });

@@ -2,14 +2,14 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { tempDir } from "../harness.ts";
-import { openNight } from "./night.ts";
+import { openGhostWorld } from "./night.ts";
 
 /** A night with one code job, whose body is `body`, and a well-behaved one to run beside it. */
-async function nightWith(body: string, options: Parameters<typeof openNight>[0] = {}) {
+async function nightWith(body: string, options: Parameters<typeof openGhostWorld>[0] = {}) {
   const jobsDir = await tempDir();
   await writeFile(join(jobsDir, "bad.ts"), `export default { run: async (ghost) => {\n${body}\n} };\n`);
   await writeFile(join(jobsDir, "good.ts"), `export default { run: async () => "well" };\n`);
-  const night = await openNight({ jobsDir, ...options });
+  const night = await openGhostWorld({ jobsDir, ...options });
   return {
     night,
     /** Both at once: the good one must end well whatever the bad one does. */
@@ -227,7 +227,7 @@ describe("a thread that breaks the rules of the port", () => {
         threadFile,
         `const { workerData: { port } } = require("node:worker_threads"); port.once("message", () => { ${body} });`,
       );
-      const night = await openNight({ threadFile });
+      const night = await openGhostWorld({ threadFile });
       const run = await night.runJob({ kind: "tool", tool: "whoami", arguments: {} });
       expect(run).toMatchObject({ status: "failed", error: { code: "GHOST_CRASHED" } });
       expect(run.error?.message).toMatch(message);

@@ -20,7 +20,7 @@ import { tempDir } from "../harness.ts";
 
 export const ALICE = { userId: "alice", userKey: "a".repeat(64) };
 
-export interface NightOptions {
+export interface GhostWorldOptions {
   readonly script?: Script;
   /** Instead of a scripted one's. */
   readonly modelBaseUrl?: string;
@@ -48,7 +48,7 @@ export interface NewTestJob {
 }
 
 /** The scheduler and its ghosts on real parts: files, threads, a model over HTTP. Gone with the test. */
-export async function openNight(options: NightOptions = {}) {
+export async function openGhostWorld(options: GhostWorldOptions = {}) {
   const dir = await tempDir();
   const lines: Record<string, unknown>[] = [];
   const log = pino({ level: "debug", base: null }, { write: (line) => lines.push(JSON.parse(line)) });
@@ -157,4 +157,4 @@ export async function openNight(options: NightOptions = {}) {
   };
 }
 
-export type TestNight = Awaited<ReturnType<typeof openNight>>;
+export type TestNight = Awaited<ReturnType<typeof openGhostWorld>>;

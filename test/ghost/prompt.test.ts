@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Script, ScriptedAnswer } from "../../src/model/scripted.ts";
 import { eventually } from "../harness.ts";
-import { openNight } from "./night.ts";
+import { openGhostWorld } from "./night.ts";
 
 const RECALL = "[Scheduler Task] Memory recall skipped - automated tasks cannot access user memories";
 const SAVE = "[Scheduler Task] Memory save skipped - automated tasks cannot write to user memories";
@@ -16,7 +16,7 @@ const call = (tool: string, args: Record<string, unknown> = {}) => ({ calls: [{ 
 
 describe("a prompt with the ReAct loop", () => {
   it("is told that memory is skipped, word for word, and goes on", async () => {
-    const night = await openNight({
+    const night = await openGhostWorld({
       script: inTurn(
         {
           calls: [
@@ -51,7 +51,7 @@ describe("a prompt with the ReAct loop", () => {
   });
 
   it("tells the model what it is, when it was due, how late it is and what was missed", async () => {
-    const night = await openNight({ script: inTurn({ text: "ok" }) });
+    const night = await openGhostWorld({ script: inTurn({ text: "ok" }) });
     const { jobId } = await night.jobs.create({
       ...(await night.addJob({ kind: "prompt", prompt: "p" }, { dueAt: Date.now() + 3_600_000 })),
       name: "Weekly digest",
@@ -74,7 +74,7 @@ describe("a prompt with the ReAct loop", () => {
   });
 
   it("offers the harmless built-in tools and nothing that schedules", async () => {
-    const night = await openNight({ script: inTurn({ text: "ok" }) });
+    const night = await openGhostWorld({ script: inTurn({ text: "ok" }) });
     await night.prompt("p");
     expect(night.scripted?.requests[0]?.tools.toSorted()).toEqual(
       ["current_time", "get_run", "list_runs", "recall_facts", "save_fact", "whoami"].toSorted(),
@@ -82,7 +82,7 @@ describe("a prompt with the ReAct loop", () => {
   });
 
   it("knows that it is a ghost", async () => {
-    const night = await openNight({ script: inTurn(call("whoami"), { text: "ok" }) });
+    const night = await openGhostWorld({ script: inTurn(call("whoami"), { text: "ok" }) });
     const run = await night.prompt("Who are you?");
     const who = JSON.parse(/\{.*\}/s.exec(run.transcript[1]?.result ?? "")?.[0] ?? "{}") as Record<
       string,
@@ -93,7 +93,7 @@ describe("a prompt with the ReAct loop", () => {
   });
 
   it("refuses a tool that is not allowed, says why to the model, and records it as denied", async () => {
-    const night = await openNight({
+    const night = await openGhostWorld({
       script: inTurn(call("schedule_task", { prompt: "again", every_seconds: 1 }), { text: "Could not." }),
     });
     const run = await night.prompt("Schedule yourself.");
@@ -105,7 +105,7 @@ describe("a prompt with the ReAct loop", () => {
   });
 
   it("limits a job to the tools it names", async () => {
-    const night = await openNight({ script: inTurn(call("whoami"), { text: "ok" }) });
+    const night = await openGhostWorld({ script: inTurn(call("whoami"), { text: "ok" }) });
     const run = await night.prompt("p", { tools: ["current_time", "no_such_tool"] });
     expect(night.scripted?.requests[0]?.tools).toEqual(["current_time"]);
     expect(run.transcript[0]).toMatchObject({ type: "note", text: expect.stringContaining("no_such_tool") });
@@ -113,7 +113,7 @@ describe("a prompt with the ReAct loop", () => {
   });
 
   it("gives a tool's error back to the model, which goes on", async () => {
-    const night = await openNight({
+    const night = await openGhostWorld({
       script: inTurn(call("current_time", { timezone: "Mars/Base" }), call("current_time", { tz: 1 }), {
         text: "Gave up on Mars.",
       }),
@@ -131,7 +131,7 @@ describe("a prompt with the ReAct loop", () => {
   });
 
   it("lets a ghost read the runs of its own job and of no other", async () => {
-    const night = await openNight({
+    const night = await openGhostWorld({
       script: ({ messages }) => {
         const asked = /run (run_\S+) job (\S+)/.exec(messages[1]?.content ?? "");
         if (!asked || messages.length > 2) return { text: "ok" };
@@ -155,14 +155,16 @@ describe("a prompt with the ReAct loop", () => {
 
   it("counts the tokens of every model call", async () => {
     const usage = { input: 100, output: 20 };
-    const night = await openNight({ script: inTurn({ ...call("whoami"), usage }, { text: "ok", usage }) });
+    const night = await openGhostWorld({
+      script: inTurn({ ...call("whoami"), usage }, { text: "ok", usage }),
+    });
     expect((await night.prompt("p")).usage).toEqual({ input_tokens: 200, output_tokens: 40 });
   });
 });
 
 describe("the limits of a prompt", () => {
   it("without the loop is exactly one request, without tools", async () => {
-    const night = await openNight({ script: inTurn({ text: "One answer." }, { text: "never asked" }) });
+    const night = await openGhostWorld({ script: inTurn({ text: "One answer." }, { text: "never asked" }) });
     const run = await night.prompt("p", { limits: { useReactLoop: false } });
     expect(run).toMatchObject({ status: "succeeded", output: "One answer." });
     expect(night.scripted?.requests).toHaveLength(1);
@@ -170,7 +172,7 @@ describe("the limits of a prompt", () => {
   });
 
   it("max_iterations is a limit of model calls; the last one is asked to answer without tools", async () => {
-    const night = await openNight({
+    const night = await openGhostWorld({
       script: ({ toolChoice }) => (toolChoice === "none" ? { text: "What I have so far." } : call("whoami")),
     });
     const run = await night.prompt("p", { limits: { maxIterations: 3 } });
@@ -188,7 +190,7 @@ describe("the limits of a prompt", () => {
   });
 
   it("a model that still asks for tools at the end has failed, and says how", async () => {
-    const night = await openNight({ script: () => call("whoami") });
+    const night = await openGhostWorld({ script: () => call("whoami") });
     const run = await night.prompt("p", { limits: { maxIterations: 2 } });
     expect(night.scripted?.requests).toHaveLength(2);
     expect(run).toMatchObject({ status: "failed", output: null, error: { code: "MODEL_FAILED" } });
@@ -199,7 +201,7 @@ describe("the limits of a prompt", () => {
   });
 
   it("the token budget stops the next model call, and says what was spent", async () => {
-    const night = await openNight({
+    const night = await openGhostWorld({
       script: () => ({ ...call("whoami"), usage: { input: 40, output: 15 } }),
     });
     const run = await night.prompt("p", { limits: { maxTokens: 100 } });
@@ -213,14 +215,14 @@ describe("the limits of a prompt", () => {
   });
 
   it("times out while the model thinks", async () => {
-    const night = await openNight({ script: () => ({ text: "too late", delayMs: 20_000 }) });
+    const night = await openGhostWorld({ script: () => ({ text: "too late", delayMs: 20_000 }) });
     const run = await night.prompt("p", { limits: { timeoutSeconds: 1 } });
     expect(run).toMatchObject({ status: "timed_out", output: null, error: { code: "GHOST_TIMED_OUT" } });
     expect((run.finishedAt ?? 0) - (run.startedAt ?? 0)).toBeLessThan(3_000);
   });
 
   it("is cancelled by its owner while the model thinks", async () => {
-    const night = await openNight({ script: () => ({ text: "too late", delayMs: 20_000 }) });
+    const night = await openGhostWorld({ script: () => ({ text: "too late", delayMs: 20_000 }) });
     const { jobId } = await night.addJob({ kind: "prompt", prompt: "p" });
     await night.clock.tick();
     await eventually(async () => night.scripted?.requests.length === 1);
@@ -234,7 +236,7 @@ describe("the limits of a prompt", () => {
   });
 
   it("is recorded as cancelled when Nightshift stops", async () => {
-    const night = await openNight({ script: () => ({ text: "too late", delayMs: 20_000 }) });
+    const night = await openGhostWorld({ script: () => ({ text: "too late", delayMs: 20_000 }) });
     const { jobId } = await night.addJob({ kind: "prompt", prompt: "p" });
     await night.clock.tick();
     await night.clock.stop();
@@ -244,14 +246,14 @@ describe("the limits of a prompt", () => {
   });
 
   it("fails with what to set when no model is configured", async () => {
-    const night = await openNight();
+    const night = await openGhostWorld();
     const run = await night.prompt("p");
     expect(run).toMatchObject({ status: "failed", error: { code: "MODEL_NOT_CONFIGURED" } });
     expect(run.error?.message).toContain("NIGHTSHIFT_MODEL");
   });
 
   it("cuts what a tool returns before the model reads it", async () => {
-    const night = await openNight({
+    const night = await openGhostWorld({
       script: inTurn(call("nowhere", { long: "y".repeat(50_000) }), { text: "ok" }),
     });
     const run = await night.prompt("p");
