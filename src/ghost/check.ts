@@ -1,7 +1,7 @@
 import { NightshiftError } from "../errors.ts";
 import type { ToolResult } from "../tools/define.ts";
 import { textOf } from "../tools/result.ts";
-import type { Hands } from "./hands.ts";
+import type { ToolCaller } from "./hands.ts";
 import type { Start } from "./messages.ts";
 import { runFile, type Session } from "./work.ts";
 
@@ -12,9 +12,13 @@ type Check = NonNullable<Start["check"]>;
  * A tool says so with an empty text, `{"run": false}` or `false`, code by returning one of these. Rejects when the check
  * fails: that is not known to be nothing.
  */
-export async function findNothing(check: Check, session: Session, hands: Hands): Promise<string | undefined> {
+export async function findNothing(
+  check: Check,
+  session: Session,
+  toolCaller: ToolCaller,
+): Promise<string | undefined> {
   if (check.kind === "tool") {
-    const result = await hands.use(check.tool, check.arguments);
+    const result = await toolCaller.call(check.tool, check.arguments);
     if (result.isError)
       throw new NightshiftError("TOOL_FAILED", `The check ${check.tool} failed: ${textOf(result)}`);
     return isNothingIn(result) ? `The check ${check.tool} said that there was nothing to do.` : undefined;

@@ -5,17 +5,21 @@ import { cut, MAX_STEP_TEXT_CHARS, type Step } from "./messages.ts";
 import { isUpstream } from "./upstreams.ts";
 
 /** A ghost's way to its tools: every call stands in the run's transcript, also one that was refused. */
-export interface Hands {
+export interface ToolCaller {
   /** What goes wrong is a result with `isError`; never rejects. */
-  use(tool: string, args: unknown): Promise<ToolResult>;
+  call(tool: string, args: unknown): Promise<ToolResult>;
 }
 
 /** Characters of a tool's result that a model is given: more would push the task out of its sight. */
 export const MAX_TOOL_RESULT_CHARS = 32_000;
 
-export function openHands(toolkit: Toolkit, signal: AbortSignal, onStep: (step: Step) => void): Hands {
+export function openToolCaller(
+  toolkit: Toolkit,
+  signal: AbortSignal,
+  onStep: (step: Step) => void,
+): ToolCaller {
   return {
-    async use(tool, args) {
+    async call(tool, args) {
       const denied = !toolkit.has(tool);
       const result = denied ? refuse(tool, toolkit) : await toolkit.call(tool, args, { signal });
       const text = textOf(result);

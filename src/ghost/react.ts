@@ -1,7 +1,7 @@
 import { NightshiftError } from "../errors.ts";
 import type { Message, ModelAnswer, ModelRequest, OfferedTool, ToolAnswer } from "../model/model.ts";
 import { textOf } from "../tools/result.ts";
-import { type Hands, MAX_TOOL_RESULT_CHARS } from "./hands.ts";
+import { MAX_TOOL_RESULT_CHARS, type ToolCaller } from "./hands.ts";
 import { cut, MAX_STEP_TEXT_CHARS, type Step } from "./messages.ts";
 import { framed } from "./upstreams.ts";
 
@@ -9,7 +9,7 @@ export interface Thinking {
   readonly system: string;
   readonly prompt: string;
   readonly tools: readonly OfferedTool[];
-  readonly hands: Hands;
+  readonly toolCaller: ToolCaller;
   /** Rejects with MODEL_ codes, BUDGET_EXCEEDED, or the reason of `signal`. */
   readonly ask: (request: ModelRequest, signal: AbortSignal) => Promise<ModelAnswer>;
   /** Model calls, the last of which is asked to finish without tools. */
@@ -57,7 +57,7 @@ export async function react(thinking: Thinking): Promise<string> {
 
 /** One completion: no tools, no loop. */
 export async function complete(
-  thinking: Omit<Thinking, "hands" | "tools" | "maxIterations">,
+  thinking: Omit<Thinking, "toolCaller" | "tools" | "maxIterations">,
 ): Promise<string> {
   const messages: Message[] = [
     { role: "system", text: thinking.system },
@@ -69,11 +69,11 @@ export async function complete(
 }
 
 /** The calls of one answer run one after the other, in the model's order: a later one may rely on an earlier. */
-async function act({ hands, signal }: Thinking, { calls }: ModelAnswer): Promise<ToolAnswer[]> {
+async function act({ toolCaller, signal }: Thinking, { calls }: ModelAnswer): Promise<ToolAnswer[]> {
   const results: ToolAnswer[] = [];
   for (const { callId, tool, arguments: args } of calls) {
     signal.throwIfAborted();
-    const result = await hands.use(tool, args);
+    const result = await toolCaller.call(tool, args);
     const text = framed(cut(textOf(result), MAX_TOOL_RESULT_CHARS), result);
     results.push({ callId, tool, text, isError: result.isError === true });
   }

@@ -11,14 +11,14 @@ import { buildToolkit, type Toolkit } from "../tools/toolkit.ts";
 import { isWildcard } from "../tools/upstream.ts";
 import { type Allowance, allowedTools, grantsOf } from "./allowance.ts";
 import { findNothing } from "./check.ts";
-import { openHands } from "./hands.ts";
+import { openToolCaller } from "./hands.ts";
 import type { Link } from "./link.ts";
 import { cut, MAX_OUTPUT_CHARS, type Start, type Step, type ThreadOutcome, toWire } from "./messages.ts";
 import { upstreamTools } from "./upstreams.ts";
 import { type Session, work } from "./work.ts";
 
 /** The isolated session of one run, from its start message to its outcome. Never rejects. */
-export function haunt(start: Start, link: Link): Promise<ThreadOutcome> {
+export function runSession(start: Start, link: Link): Promise<ThreadOutcome> {
   return setEntityType("scheduler", async () => {
     let toolkit: Toolkit | undefined;
     try {
@@ -39,9 +39,9 @@ export function haunt(start: Start, link: Link): Promise<ThreadOutcome> {
       const onStep = limitSteps((step) => link.send({ type: "step", step }));
       const { job, action, check } = start;
       toolkit = await openToolkit(start, { tools: job.tools, action }, context, link, onStep);
-      const hands = openHands(toolkit, link.signal, onStep);
+      const toolCaller = openToolCaller(toolkit, link.signal, onStep);
       const ask: Session["ask"] = (request, signal) => link.ask({ kind: "model", request }, signal);
-      const session: Session = { start, context, toolkit, hands, ask, onStep };
+      const session: Session = { start, context, toolkit, toolCaller, ask, onStep };
       const idle = check && (await withContext(context, () => runCheck(check, session, link)));
       if (idle) return { ...end("skipped", null, null), reason: idle };
       const output = await withContext(context, () => work(session));
@@ -56,11 +56,11 @@ export function haunt(start: Start, link: Link): Promise<ThreadOutcome> {
 
 /** Runs the job's check, with a toolkit of its own where it is a tool: the work need not have that tool. */
 async function runCheck(check: NonNullable<Start["check"]>, session: Session, link: Link) {
-  if (check.kind === "code") return findNothing(check, session, session.hands);
+  if (check.kind === "code") return findNothing(check, session, session.toolCaller);
   const { start, context, onStep } = session;
   const toolkit = await openToolkit(start, { tools: null, action: check }, context, link, onStep);
   try {
-    return await findNothing(check, session, openHands(toolkit, link.signal, onStep));
+    return await findNothing(check, session, openToolCaller(toolkit, link.signal, onStep));
   } finally {
     await toolkit.dispose();
   }

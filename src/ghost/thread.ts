@@ -1,7 +1,7 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { config } from "zod";
 import { openLink } from "./link.ts";
-import { haunt } from "./session.ts";
+import { runSession } from "./session.ts";
 
 /*
  * Where a ghost's thread begins. It is loaded ahead of need and waits; it serves one run and is ended by the main
@@ -19,5 +19,5 @@ config({ jitless: true });
 
 const link = openLink(port);
 link.send({ type: "ready" });
-link.send(await haunt(await link.started, link));
+link.send(await runSession(await link.started, link));
 link.close();

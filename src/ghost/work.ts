@@ -7,7 +7,7 @@ import type { ModelAnswer, ModelRequest } from "../model/model.ts";
 import { textOf } from "../tools/result.ts";
 import type { Toolkit } from "../tools/toolkit.ts";
 import { briefing } from "./briefing.ts";
-import type { Hands } from "./hands.ts";
+import type { ToolCaller } from "./hands.ts";
 import { cut, MAX_STEP_TEXT_CHARS, type Start, type Step } from "./messages.ts";
 import { complete, react } from "./react.ts";
 
@@ -16,7 +16,7 @@ export interface Session {
   readonly start: Start;
   readonly context: UserContext;
   readonly toolkit: Toolkit;
-  readonly hands: Hands;
+  readonly toolCaller: ToolCaller;
   readonly ask: (request: ModelRequest, signal: AbortSignal) => Promise<ModelAnswer>;
   readonly onStep: (step: Step) => void;
 }
@@ -30,7 +30,7 @@ export function work(session: Session): Promise<string | null> {
 }
 
 function answerPrompt(session: Session, prompt: string): Promise<string> {
-  const { start, toolkit, hands, ask, context, onStep } = session;
+  const { start, toolkit, toolCaller, ask, context, onStep } = session;
   const thinking = {
     system: briefing(start, Date.now()),
     prompt: prompt + previously(start),
@@ -39,11 +39,11 @@ function answerPrompt(session: Session, prompt: string): Promise<string> {
     onStep,
   };
   if (!start.job.useReactLoop) return complete(thinking);
-  return react({ ...thinking, tools: toolkit.list(), hands, maxIterations: start.job.maxIterations });
+  return react({ ...thinking, tools: toolkit.list(), toolCaller, maxIterations: start.job.maxIterations });
 }
 
-async function callOnce({ hands }: Session, tool: string, args: unknown): Promise<string> {
-  const result = await hands.use(tool, args);
+async function callOnce({ toolCaller }: Session, tool: string, args: unknown): Promise<string> {
+  const result = await toolCaller.call(tool, args);
   if (!result.isError) return textOf(result);
   const { error } = (result.structuredContent ?? {}) as { error?: { code?: unknown } };
   throw new NightshiftError(error?.code === "TOOL_DENIED" ? "TOOL_DENIED" : "TOOL_FAILED", textOf(result));
@@ -63,7 +63,7 @@ async function runCode(session: Session, file: string): Promise<string | null> {
 
 /** Runs the code of a file of the jobs folder, and resolves to what it returns. */
 export async function runFile(session: Session, file: string): Promise<unknown> {
-  const { start, context, hands, ask, onStep } = session;
+  const { start, context, toolCaller, ask, onStep } = session;
   const { signal } = context;
   const run = await loadCode(file);
   const { userKey: _notForCode, ...face } = context;
@@ -76,7 +76,7 @@ export async function runFile(session: Session, file: string): Promise<unknown> 
     previousOutput: start.run.previousOutput,
     lateBySeconds: Math.max(0, startedAt - scheduledFor) / 1000,
     signal,
-    callTool: (name: string, args?: Record<string, unknown>) => hands.use(name, args ?? {}),
+    callTool: (name: string, args?: Record<string, unknown>) => toolCaller.call(name, args ?? {}),
     ask: (prompt: string) =>
       complete({ system: briefing(start, Date.now()), prompt: String(prompt), ask, signal, onStep }),
     note: (text: string) => onStep({ type: "note", text: cut(String(text), MAX_STEP_TEXT_CHARS) }),
