@@ -1,7 +1,7 @@
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { NightshiftError } from "../errors.ts";
 import type { RunError, TranscriptStep, Usage } from "../runs/run.ts";
-import { type DeskOptions, openDesk } from "./desk.ts";
+import { openRequestHandler, type RequestHandlerOptions } from "./desk.ts";
 import {
   encode,
   type Start,
@@ -11,11 +11,11 @@ import {
   type ToThread,
   toWire,
 } from "./messages.ts";
-import { createMeter } from "./meter.ts";
+import { createRateLimit } from "./meter.ts";
 import { parseToMain } from "./to-main.ts";
 
 /** What one port is good for. The port says whose ghost it is; no message names one. */
-export interface BrokerOptions extends Omit<DeskOptions, "reply"> {
+export interface BrokerOptions extends Omit<RequestHandlerOptions, "reply"> {
   readonly port: MessagePort;
   readonly onStep: (step: TranscriptStep) => void;
 }
@@ -38,27 +38,27 @@ export interface Broker {
 export function openBroker({ port, onStep, ...options }: BrokerOptions): Broker {
   const transcript: TranscriptStep[] = [];
   const { promise: outcome, resolve } = Promise.withResolvers<ThreadOutcome>();
-  const meter = createMeter();
-  let said: ThreadOutcome | undefined;
+  const rateLimit = createRateLimit();
+  let reported: ThreadOutcome | undefined;
   let isOpen = true;
 
   const send = (message: ToThread) => {
     if (isOpen) port.postMessage(encode(message));
   };
-  const desk = openDesk({ ...options, reply: send });
+  const requests = openRequestHandler({ ...options, reply: send });
   const close = () => {
     isOpen = false;
-    desk.clear(new NightshiftError("CANCELLED", "The run has ended."));
+    requests.cancelAll(new NightshiftError("CANCELLED", "The run has ended."));
     port.off("message", receive);
     port.close();
   };
-  const conclude = (end: ThreadOutcome) => {
-    said ??= end;
-    resolve(said);
+  const finish = (end: ThreadOutcome) => {
+    reported ??= end;
+    resolve(reported);
   };
-  const expel = (what: string) => {
+  const terminate = (what: string) => {
     close();
-    conclude(crashed(`The ghost was ended: ${what}.`));
+    finish(crashed(`The ghost was ended: ${what}.`));
   };
   const record = (step: Step) => {
     const numbered = { step: transcript.length + 1, ...step };
@@ -67,38 +67,38 @@ export function openBroker({ port, onStep, ...options }: BrokerOptions): Broker 
   };
   const handle = (message: ToMain) => {
     if (message.type === "step") record(message.step);
-    else if (message.type === "outcome") conclude(message);
-    else if (message.type === "withdraw") desk.withdraw(message.id, withdrawn());
+    else if (message.type === "outcome") finish(message);
+    else if (message.type === "cancel") requests.cancel(message.id, cancelledByGhost());
     else if (message.type === "failure")
       options.log.error({ tool: message.tool, error: message.error }, "a ghost's tool failed");
-    else if (message.type === "question" && !desk.take(message.id, message.question))
-      expel("it asked too many things at once");
+    else if (message.type === "request" && !requests.handle(message.id, message.request))
+      terminate("it asked too many things at once");
   };
   const receive = (data: unknown) => {
     if (!isOpen) return;
     const chars = typeof data === "string" ? data.length : 0;
-    if (!meter.admit(chars)) return expel("it sent more messages than a ghost may");
+    if (!rateLimit.allow(chars)) return terminate("it sent more messages than a ghost may");
     const message = parseToMain(data);
     if (message) handle(message);
-    else expel("it sent something that is not one of a ghost's messages");
+    else terminate("it sent something that is not one of a ghost's messages");
   };
   port.on("message", receive);
 
   return {
     start: send,
     cancel(reason) {
-      desk.clear(new NightshiftError(reason.code, reason.message));
+      requests.cancelAll(new NightshiftError(reason.code, reason.message));
       send({ type: "cancel", error: toWire(reason) });
     },
     outcome,
     drain() {
       let left = receiveMessageOnPort(port);
       for (; left && isOpen; left = receiveMessageOnPort(port)) receive(left.message);
-      return said;
+      return reported;
     },
     transcript,
     get usage() {
-      return desk.usage;
+      return requests.usage;
     },
     close,
   };
@@ -111,4 +111,4 @@ const crashed = (message: string): ThreadOutcome => ({
   error: { code: "GHOST_CRASHED", message },
 });
 
-const withdrawn = () => new NightshiftError("CANCELLED", "The ghost withdrew its question.");
+const cancelledByGhost = () => new NightshiftError("CANCELLED", "The ghost withdrew its question.");

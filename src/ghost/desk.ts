@@ -5,10 +5,10 @@ import type { TokenBudget } from "../runs/daily.ts";
 import type { Usage } from "../runs/run.ts";
 import type { RunReader } from "../tools/services.ts";
 import type { Upstreams } from "../tools/upstream.ts";
-import { type Question, type ToThread, toWire } from "./messages.ts";
+import { type GhostRequest, type ToThread, toWire } from "./messages.ts";
 import { patiently } from "./patience.ts";
 
-export interface DeskOptions {
+export interface RequestHandlerOptions {
   readonly jobId: string;
   /** Absent where no model is configured. Its key stays on the main side. */
   readonly model: Model | undefined;
@@ -25,49 +25,49 @@ export interface DeskOptions {
 }
 
 /** Where one ghost's questions are answered, within its job and its budget. */
-export interface Desk {
+export interface RequestHandler {
   /** False when the ghost has too many questions open, or uses an id twice. */
-  take(id: number, question: Question): boolean;
-  withdraw(id: number, reason: NightshiftError): void;
+  handle(id: number, request: GhostRequest): boolean;
+  cancel(id: number, reason: NightshiftError): void;
   /** Stops everything that is being looked up. */
-  clear(reason: NightshiftError): void;
+  cancelAll(reason: NightshiftError): void;
   readonly usage: Usage;
 }
 
 /** One at a time is what a ghost needs; a code job may ask many at once, and they wait for their turn here. */
-const MAX_OPEN_QUESTIONS = 1_000;
+const MAX_OPEN_REQUESTS = 1_000;
 
-export function openDesk(options: DeskOptions): Desk {
+export function openRequestHandler(options: RequestHandlerOptions): RequestHandler {
   const open = new Map<number, AbortController>();
   const budget = openBudget(options);
 
-  const answer = (question: Question, signal: AbortSignal): Promise<unknown> => {
-    if (question.kind === "model") return budget.ask(question.request, signal);
-    if (question.kind === "list_runs") return listRuns(options, question.options);
-    if (question.kind === "get_run") return getRun(options, question.runId);
-    return askUpstreams(options, question, signal);
+  const answer = (request: GhostRequest, signal: AbortSignal): Promise<unknown> => {
+    if (request.kind === "model") return budget.ask(request.input, signal);
+    if (request.kind === "list_runs") return listRuns(options, request.options);
+    if (request.kind === "get_run") return getRun(options, request.runId);
+    return askUpstreams(options, request, signal);
   };
-  const serve = async (id: number, question: Question, signal: AbortSignal): Promise<void> => {
+  const serve = async (id: number, request: GhostRequest, signal: AbortSignal): Promise<void> => {
     try {
-      options.reply({ type: "answer", id, value: await answer(question, signal) });
+      options.reply({ type: "response", id, value: await answer(request, signal) });
     } catch (error) {
       if (!(error instanceof NightshiftError))
         options.log.error({ err: error }, "a ghost's question failed unexpectedly");
-      options.reply({ type: "refusal", id, error: toWire(toPublicError(error)) });
+      options.reply({ type: "error", id, error: toWire(toPublicError(error)) });
     } finally {
       open.delete(id);
     }
   };
   return {
-    take(id, question) {
-      if (open.size >= MAX_OPEN_QUESTIONS || open.has(id)) return false;
+    handle(id, request) {
+      if (open.size >= MAX_OPEN_REQUESTS || open.has(id)) return false;
       const stop = new AbortController();
       open.set(id, stop);
-      void serve(id, question, stop.signal);
+      void serve(id, request, stop.signal);
       return true;
     },
-    withdraw: (id, reason) => open.get(id)?.abort(reason),
-    clear(reason) {
+    cancel: (id, reason) => open.get(id)?.abort(reason),
+    cancelAll(reason) {
       for (const stop of open.values()) stop.abort(reason);
     },
     get usage() {
@@ -77,7 +77,7 @@ export function openDesk(options: DeskOptions): Desk {
 }
 
 /** Model calls of one ghost, one after the other: each is weighed against what all before it have used. */
-function openBudget({ model, maxTokens, budgets, log }: DeskOptions) {
+function openBudget({ model, maxTokens, budgets, log }: RequestHandlerOptions) {
   let usage: Usage = { input_tokens: 0, output_tokens: 0 };
   let last: Promise<unknown> = Promise.resolve();
   const onFailure = (error: unknown) =>
@@ -121,22 +121,26 @@ function overBudget({ input_tokens, output_tokens }: Usage, maxTokens: number): 
   );
 }
 
-type UpstreamQuestion = Extract<Question, { kind: "upstream_tools" | "upstream_call" }>;
+type UpstreamRequest = Extract<GhostRequest, { kind: "upstream_tools" | "upstream_call" }>;
 
 /** Which servers and tools these are was settled when the port was opened; no message can change it. */
-async function askUpstreams({ upstreams }: DeskOptions, question: UpstreamQuestion, signal: AbortSignal) {
+async function askUpstreams(
+  { upstreams }: RequestHandlerOptions,
+  request: UpstreamRequest,
+  signal: AbortSignal,
+) {
   if (!upstreams) throw new NightshiftError("TOOL_DENIED", "This run was granted no tool of another server.");
-  if (question.kind === "upstream_tools") return upstreams.list(signal);
-  return upstreams.call(question.tool, question.arguments, signal);
+  if (request.kind === "upstream_tools") return upstreams.list(signal);
+  return upstreams.call(request.tool, request.arguments, signal);
 }
 
-type ListOptions = Extract<Question, { kind: "list_runs" }>["options"];
+type ListOptions = Extract<GhostRequest, { kind: "list_runs" }>["options"];
 
-function listRuns({ runs, jobId }: DeskOptions, { jobId: wanted = jobId, ...rest }: ListOptions) {
+function listRuns({ runs, jobId }: RequestHandlerOptions, { jobId: wanted = jobId, ...rest }: ListOptions) {
   return wanted === jobId ? runs.list({ ...rest, jobId }) : Promise.resolve({ runs: [] });
 }
 
-async function getRun({ runs, jobId }: DeskOptions, runId: string) {
+async function getRun({ runs, jobId }: RequestHandlerOptions, runId: string) {
   const run = await runs.get(runId);
   if (run.jobId === jobId) return run;
   throw new NightshiftError("RUN_NOT_FOUND", `This job has no run ${runId}.`);

@@ -1,20 +1,20 @@
 import type { MessagePort } from "node:worker_threads";
 import { NightshiftError } from "../errors.ts";
-import { type Answers, encode, type Question, type Start, type ToMain } from "./messages.ts";
-import { parseAnswer, parseToThread } from "./to-thread.ts";
+import { encode, type GhostRequest, type GhostResponses, type Start, type ToMain } from "./messages.ts";
+import { parseResponse, parseToThread } from "./to-thread.ts";
 
 /** The thread's end of the port: the only way out of a ghost. */
-export interface Link {
+export interface BrokerClient {
   /** Resolves with the one start message. */
   readonly started: Promise<Start>;
   /** Aborts when the main side ends the run; the reason says why. */
   readonly signal: AbortSignal;
   send(message: ToMain): void;
   /** Rejects with what the main side refused with, or the reason of `signal`. */
-  ask<Kind extends keyof Answers>(
-    question: Question & { kind: Kind },
+  request<Kind extends keyof GhostResponses>(
+    request: GhostRequest & { kind: Kind },
     signal: AbortSignal,
-  ): Promise<Answers[Kind]>;
+  ): Promise<GhostResponses[Kind]>;
   close(): void;
 }
 
@@ -23,7 +23,7 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-export function openLink(port: MessagePort): Link {
+export function openBrokerClient(port: MessagePort): BrokerClient {
   const started = Promise.withResolvers<Start>();
   const ended = new AbortController();
   const waiting = new Map<number, Waiting>();
@@ -37,8 +37,8 @@ export function openLink(port: MessagePort): Link {
   port.on("message", (data: unknown) => {
     const message = parseToThread(data);
     if (message.type === "start") started.resolve(message);
-    else if (message.type === "answer") take(message.id)?.resolve(message.value);
-    else if (message.type === "refusal") take(message.id)?.reject(fromWire(message.error));
+    else if (message.type === "response") take(message.id)?.resolve(message.value);
+    else if (message.type === "error") take(message.id)?.reject(fromWire(message.error));
     else ended.abort(fromWire(message.error));
   });
   const send = (message: ToMain) => port.postMessage(encode(message));
@@ -47,20 +47,20 @@ export function openLink(port: MessagePort): Link {
     started: started.promise,
     signal: ended.signal,
     send,
-    async ask(question, signal) {
+    async request(request, signal) {
       signal.throwIfAborted();
       const id = ++lastId;
       const { promise, resolve, reject } = Promise.withResolvers<unknown>();
       const give = () => {
         if (!waiting.delete(id)) return;
-        send({ type: "withdraw", id });
+        send({ type: "cancel", id });
         reject(signal.reason);
       };
       waiting.set(id, { resolve, reject });
       signal.addEventListener("abort", give, { once: true });
       try {
-        send({ type: "question", id, question });
-        return parseAnswer(question.kind, await promise);
+        send({ type: "request", id, request });
+        return parseResponse(request.kind, await promise);
       } finally {
         signal.removeEventListener("abort", give);
       }

@@ -27,8 +27,8 @@ export interface WireError {
 }
 
 /** What a thread may ask the main side for; what it gets depends on the port it asks through. */
-export type Question =
-  | { readonly kind: "model"; readonly request: ModelRequest }
+export type GhostRequest =
+  | { readonly kind: "model"; readonly input: ModelRequest }
   | { readonly kind: "get_run"; readonly runId: string }
   | {
       readonly kind: "list_runs";
@@ -42,7 +42,7 @@ export type Question =
     };
 
 /** The kind of each question with what it is answered with. */
-export interface Answers {
+export interface GhostResponses {
   readonly model: ModelAnswer;
   readonly get_run: Run;
   readonly list_runs: RunPage;
@@ -90,8 +90,8 @@ export interface Start {
 
 export type ToThread =
   | Start
-  | { readonly type: "answer"; readonly id: number; readonly value: unknown }
-  | { readonly type: "refusal"; readonly id: number; readonly error: WireError }
+  | { readonly type: "response"; readonly id: number; readonly value: unknown }
+  | { readonly type: "error"; readonly id: number; readonly error: WireError }
   | { readonly type: "cancel"; readonly error: WireError };
 
 /** A step before it has its number, which is the main side's to give. */
@@ -109,8 +109,8 @@ export interface ThreadOutcome {
 
 export type ToMain =
   | { readonly type: "ready" }
-  | { readonly type: "question"; readonly id: number; readonly question: Question }
-  | { readonly type: "withdraw"; readonly id: number }
+  | { readonly type: "request"; readonly id: number; readonly request: GhostRequest }
+  | { readonly type: "cancel"; readonly id: number }
   | { readonly type: "step"; readonly step: Step }
   | { readonly type: "failure"; readonly tool: string; readonly error: string }
   | ThreadOutcome;

@@ -4,13 +4,13 @@ const PER_SECOND = 300;
 const MAX_CHARS_IN_ALL = 64_000_000;
 
 /** Counts what a thread sends: an honest ghost stays far below, a flood is stopped at its beginning. */
-export function createMeter(now: () => number = () => performance.now()) {
+export function createRateLimit(now: () => number = () => performance.now()) {
   let allowance = BURST;
   let last = now();
   let chars = 0;
   return {
     /** False when this message is one too many. */
-    admit(messageChars: number): boolean {
+    allow(messageChars: number): boolean {
       const at = now();
       allowance = Math.min(BURST, allowance + ((at - last) / 1_000) * PER_SECOND) - 1;
       last = at;

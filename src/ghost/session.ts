@@ -12,20 +12,20 @@ import { isWildcard } from "../tools/upstream.ts";
 import { type Allowance, allowedTools, grantsOf } from "./allowance.ts";
 import { findNothing } from "./check.ts";
 import { openToolCaller } from "./hands.ts";
-import type { Link } from "./link.ts";
+import type { BrokerClient } from "./link.ts";
 import { cut, MAX_OUTPUT_CHARS, type Start, type Step, type ThreadOutcome, toWire } from "./messages.ts";
 import { upstreamTools } from "./upstreams.ts";
 import { type Session, work } from "./work.ts";
 
 /** The isolated session of one run, from its start message to its outcome. Never rejects. */
-export function runSession(start: Start, link: Link): Promise<ThreadOutcome> {
+export function runSession(start: Start, client: BrokerClient): Promise<ThreadOutcome> {
   return setEntityType("scheduler", async () => {
     let toolkit: Toolkit | undefined;
     try {
       const context = createUserContext({
         principal: start.user,
         entityType: "scheduler",
-        signal: link.signal,
+        signal: client.signal,
         sessionId: ghostSessionId(start.job.jobId),
         threadId: start.threadId,
         runId: start.run.runId,
@@ -36,13 +36,14 @@ export function runSession(start: Start, link: Link): Promise<ThreadOutcome> {
           prompt: start.run.prompt,
         },
       });
-      const onStep = limitSteps((step) => link.send({ type: "step", step }));
+      const onStep = limitSteps((step) => client.send({ type: "step", step }));
       const { job, action, check } = start;
-      toolkit = await openToolkit(start, { tools: job.tools, action }, context, link, onStep);
-      const toolCaller = openToolCaller(toolkit, link.signal, onStep);
-      const ask: Session["ask"] = (request, signal) => link.ask({ kind: "model", request }, signal);
+      toolkit = await openToolkit(start, { tools: job.tools, action }, context, client, onStep);
+      const toolCaller = openToolCaller(toolkit, client.signal, onStep);
+      const ask: Session["ask"] = (request, signal) =>
+        client.request({ kind: "model", input: request }, signal);
       const session: Session = { start, context, toolkit, toolCaller, ask, onStep };
-      const idle = check && (await withContext(context, () => runCheck(check, session, link)));
+      const idle = check && (await withContext(context, () => runCheck(check, session, client)));
       if (idle) return { ...end("skipped", null, null), reason: idle };
       const output = await withContext(context, () => work(session));
       return end("succeeded", output === null ? null : cut(output, MAX_OUTPUT_CHARS), null);
@@ -55,12 +56,12 @@ export function runSession(start: Start, link: Link): Promise<ThreadOutcome> {
 }
 
 /** Runs the job's check, with a toolkit of its own where it is a tool: the work need not have that tool. */
-async function runCheck(check: NonNullable<Start["check"]>, session: Session, link: Link) {
+async function runCheck(check: NonNullable<Start["check"]>, session: Session, client: BrokerClient) {
   if (check.kind === "code") return findNothing(check, session, session.toolCaller);
   const { start, context, onStep } = session;
-  const toolkit = await openToolkit(start, { tools: null, action: check }, context, link, onStep);
+  const toolkit = await openToolkit(start, { tools: null, action: check }, context, client, onStep);
   try {
-    return await findNothing(check, session, openToolCaller(toolkit, link.signal, onStep));
+    return await findNothing(check, session, openToolCaller(toolkit, client.signal, onStep));
   } finally {
     await toolkit.dispose();
   }
@@ -71,13 +72,13 @@ async function openToolkit(
   start: Start,
   allowance: Allowance,
   context: UserContext,
-  link: Link,
+  client: BrokerClient,
   onStep: (step: Step) => void,
 ): Promise<Toolkit> {
   const own = await loadOwnTools(start.toolModules);
   const allowed = new Set(allowedTools(allowance, ghostTools, own));
   const grants = start.job.usesUpstreams ? grantsOf(allowance) : [];
-  const others = grants.length > 0 ? await upstreamTools(link, { grants, taken: allowed }, onStep) : [];
+  const others = grants.length > 0 ? await upstreamTools(client, { grants, taken: allowed }, onStep) : [];
   const found = new Set([...allowed, ...others.map(({ name }) => name)]);
   const missing = (allowance.tools ?? []).filter((name) => !found.has(name) && !isWildcard(name));
   if (missing.length > 0 && allowance.action.kind !== "tool")
@@ -90,14 +91,14 @@ async function openToolkit(
   const services: Services = {
     now: Date.now,
     runs: {
-      get: (runId) => link.ask({ kind: "get_run", runId }, context.signal),
-      list: (options = {}) => link.ask({ kind: "list_runs", options }, context.signal),
+      get: (runId) => client.request({ kind: "get_run", runId }, context.signal),
+      list: (options = {}) => client.request({ kind: "list_runs", options }, context.signal),
     },
   };
   return buildToolkit(catalog, context, services, {
     error(fields) {
       const { err, tool } = fields as { err?: unknown; tool?: string };
-      link.send({ type: "failure", tool: cut(String(tool), 200), error: cut(String(err), 1_000) });
+      client.send({ type: "failure", tool: cut(String(tool), 200), error: cut(String(err), 1_000) });
     },
   });
 }

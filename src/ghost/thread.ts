@@ -1,6 +1,6 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { config } from "zod";
-import { openLink } from "./link.ts";
+import { openBrokerClient } from "./link.ts";
 import { runSession } from "./session.ts";
 
 /*
@@ -17,7 +17,7 @@ Reflect.deleteProperty(workerData, "port");
 // Each schema is used a few times here: compiling it, as zod does otherwise, would cost more than it saves.
 config({ jitless: true });
 
-const link = openLink(port);
-link.send({ type: "ready" });
-link.send(await runSession(await link.started, link));
-link.close();
+const client = openBrokerClient(port);
+client.send({ type: "ready" });
+client.send(await runSession(await client.started, client));
+client.close();

@@ -2,11 +2,11 @@ import { z } from "zod";
 import { ERROR_CODES } from "../errors.ts";
 import { RUN_STATUSES } from "../runs/run.ts";
 import {
+  type GhostRequest,
   MAX_ERROR_CHARS,
   MAX_MESSAGE_CHARS,
   MAX_OUTPUT_CHARS,
   MAX_STEP_TEXT_CHARS,
-  type Question,
   type ToMain,
 } from "./messages.ts";
 
@@ -35,10 +35,10 @@ const offeredTool = z.object({
   inputSchema: z.record(z.string(), z.unknown()),
 });
 
-const question: z.ZodType<Question> = z.discriminatedUnion("kind", [
+const request: z.ZodType<GhostRequest> = z.discriminatedUnion("kind", [
   z.object({
     kind: z.literal("model"),
-    request: z.object({
+    input: z.object({
       messages: z.array(conversation).min(1).max(10_000),
       tools: z.array(offeredTool).max(1_000),
       toolUse: z.enum(["auto", "none"]).exactOptional(),
@@ -78,8 +78,8 @@ const step = z.strictObject({
 
 const toMain: z.ZodType<ToMain> = z.discriminatedUnion("type", [
   z.object({ type: z.literal("ready") }),
-  z.object({ type: z.literal("question"), id: z.number(), question }),
-  z.object({ type: z.literal("withdraw"), id: z.number() }),
+  z.object({ type: z.literal("request"), id: z.number(), request }),
+  z.object({ type: z.literal("cancel"), id: z.number() }),
   z.object({ type: z.literal("step"), step }),
   z.object({ type: z.literal("failure"), tool: z.string().max(300), error: z.string().max(MAX_ERROR_CHARS) }),
   z.object({

@@ -1,5 +1,5 @@
 import { NightshiftError } from "../errors.ts";
-import type { Answers, ToThread } from "./messages.ts";
+import type { GhostResponses, ToThread } from "./messages.ts";
 
 /*
  * The main side is trusted, and it is the same version of the same program: here shapes are checked, not sizes, and
@@ -44,14 +44,14 @@ const MESSAGES: Readonly<Record<ToThread["type"], Shape>> = {
     },
     toolModules: ["string"],
   },
-  answer: { id: "number", value: "any" },
-  refusal: { id: "number", error: ERROR },
+  response: { id: "number", value: "any" },
+  error: { id: "number", error: ERROR },
   cancel: { error: ERROR },
 };
 
 const RUN: Shape = { runId: "string", jobId: "string", status: "string" };
 
-const ANSWERS: Readonly<Record<keyof Answers, Shape>> = {
+const RESPONSES: Readonly<Record<keyof GhostResponses, Shape>> = {
   model: {
     text: "string",
     calls: [{ callId: "string", tool: "string" }],
@@ -74,9 +74,12 @@ export function parseToThread(data: unknown): ToThread {
 }
 
 /** Parses the answer to a question of this kind. Throws for anything else. */
-export function parseAnswer<Kind extends keyof Answers>(kind: Kind, value: unknown): Answers[Kind] {
-  check(value, ANSWERS[kind], kind);
-  return value as Answers[Kind];
+export function parseResponse<Kind extends keyof GhostResponses>(
+  kind: Kind,
+  value: unknown,
+): GhostResponses[Kind] {
+  check(value, RESPONSES[kind], kind);
+  return value as GhostResponses[Kind];
 }
 
 function check(value: unknown, shape: Shape, path: string): void {

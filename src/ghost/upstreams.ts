@@ -2,7 +2,7 @@ import type { ToolDefinition, ToolResult } from "../tools/define.ts";
 import { parseWith, type StandardSchema } from "../tools/schema.ts";
 import type { Services } from "../tools/services.ts";
 import { isGranted, type UpstreamTool } from "../tools/upstream.ts";
-import type { Link } from "./link.ts";
+import type { BrokerClient } from "./link.ts";
 import type { Step } from "./messages.ts";
 
 /** Marks a result that another server wrote, for whoever shows it to a model. */
@@ -10,18 +10,18 @@ const UPSTREAM = "nightshift/upstream";
 
 /** The tools of other servers that this run was granted: the broker calls them, for this port and no other. */
 export async function upstreamTools(
-  link: Link,
+  client: BrokerClient,
   { grants, taken }: { grants: readonly string[]; taken: ReadonlySet<string> },
   onStep: (step: Step) => void,
 ): Promise<readonly ToolDefinition<Services>[]> {
-  const { tools, notes } = await link.ask({ kind: "upstream_tools" }, link.signal);
+  const { tools, notes } = await client.request({ kind: "upstream_tools" }, client.signal);
   for (const text of notes) onStep({ type: "note", text });
   return tools
     .filter(({ name }) => isGranted(name, grants) && !taken.has(name))
-    .map((tool) => toDefinition(tool, link));
+    .map((tool) => toDefinition(tool, client));
 }
 
-function toDefinition({ name, title, description, inputSchema }: UpstreamTool, link: Link) {
+function toDefinition({ name, title, description, inputSchema }: UpstreamTool, client: BrokerClient) {
   const definition: ToolDefinition<Services> = {
     name,
     ...(title && { title }),
@@ -31,7 +31,7 @@ function toDefinition({ name, title, description, inputSchema }: UpstreamTool, l
     timeoutMs: 600_000,
     create: () => ({
       run: async (args: Record<string, unknown>, { signal }): Promise<ToolResult> => {
-        const answer = await link.ask({ kind: "upstream_call", tool: name, arguments: args }, signal);
+        const answer = await client.request({ kind: "upstream_call", tool: name, arguments: args }, signal);
         return {
           content: [{ type: "text", text: answer.text }],
           ...(answer.structured && { structuredContent: answer.structured }),

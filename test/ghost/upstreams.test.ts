@@ -132,7 +132,7 @@ describe("a ghost that was granted none", () => {
     const threadFile = join(await tempDir(), "thread.js");
     const sly = `const { workerData: { port } } = require("node:worker_threads");
 const said = [];
-const ask = (id, question) => port.postMessage(JSON.stringify({ type: "question", id, question }));
+const ask = (id, question) => port.postMessage(JSON.stringify({ type: "request", id, request: question }));
 port.on("message", (text) => {
   const message = JSON.parse(text);
   if (message.type === "start") {
@@ -140,7 +140,7 @@ port.on("message", (text) => {
     ask(2, { kind: "upstream_call", tool: "web__add", arguments: { a: 1, b: 2 }, jobId: "job_of_bob" });
     return;
   }
-  said.push(message.type === "refusal" ? message.error.code : JSON.stringify(message.value));
+  said.push(message.type === "error" ? message.error.code : JSON.stringify(message.value));
   if (said.length === 2)
     port.postMessage(JSON.stringify({ type: "outcome", status: "succeeded", output: said.sort().join(" "), error: null }));
 });`;
