@@ -3,8 +3,8 @@ import type { ToolDefinition } from "../tools/define.ts";
 import { serverOf } from "../tools/upstream.ts";
 
 /** The parts of a tool that decide whether a ghost gets it. */
-export type Allowance = Pick<Job, "tools" | "action">;
-type Face = Pick<ToolDefinition<never>, "name" | "annotations">;
+export type ToolSelection = Pick<Job, "tools" | "action">;
+type ToolInfo = Pick<ToolDefinition<never>, "name" | "annotations">;
 
 /**
  * The names of the tools that a ghost may use, out of those that exist for ghosts. A job that names tools gets
@@ -12,9 +12,9 @@ type Face = Pick<ToolDefinition<never>, "name" | "annotations">;
  * tools those that say they only read. A tool job needs just the tool that somebody chose for it.
  */
 export function allowedTools(
-  job: Allowance,
-  builtIn: readonly Face[],
-  own: readonly Face[],
+  job: ToolSelection,
+  builtIn: readonly ToolInfo[],
+  own: readonly ToolInfo[],
 ): readonly string[] {
   const all = [...builtIn, ...own];
   if (job.action.kind === "tool") {
@@ -28,7 +28,7 @@ export function allowedTools(
 }
 
 /** The tools of other MCP servers that the job names: one that names none gets none. */
-export function grantsOf({ tools, action }: Allowance): readonly string[] {
+export function grantsOf({ tools, action }: ToolSelection): readonly string[] {
   const named = action.kind === "tool" ? [action.tool] : (tools ?? []);
   return named.filter((name) => serverOf(name) !== undefined);
 }

@@ -2,7 +2,7 @@ import { toZonedIso } from "../jobs/time.ts";
 import type { Start } from "./messages.ts";
 
 /** What a ghost's model is told before its prompt: what it is, when it is, and that nobody is there. */
-export function briefing({ job, run }: Pick<Start, "job" | "run">, now: number): string {
+export function systemPrompt({ job, run }: Pick<Start, "job" | "run">, now: number): string {
   const at = (epochMs: number) => `${toZonedIso(epochMs, job.timezone)} (${job.timezone})`;
   const lateSeconds = Math.max(0, Math.round((run.startedAt - run.scheduledFor) / 1000));
   const title = job.name ? `"${job.name}" (${job.jobId})` : job.jobId;

@@ -12,7 +12,7 @@ type Check = NonNullable<Start["check"]>;
  * A tool says so with an empty text, `{"run": false}` or `false`, code by returning one of these. Rejects when the check
  * fails: that is not known to be nothing.
  */
-export async function findNothing(
+export async function findSkipReason(
   check: Check,
   session: Session,
   toolCaller: ToolCaller,

@@ -6,7 +6,7 @@ import type { Usage } from "../runs/run.ts";
 import type { RunReader } from "../tools/services.ts";
 import type { Upstreams } from "../tools/upstream.ts";
 import { type GhostRequest, type ToThread, toWire } from "./messages.ts";
-import { patiently } from "./patience.ts";
+import { retry } from "./patience.ts";
 
 export interface RequestHandlerOptions {
   readonly jobId: string;
@@ -97,7 +97,7 @@ function openBudget({ model, maxTokens, budgets, log }: RequestHandlerOptions) {
       input_tokens: usage.input_tokens + answer.usage.input_tokens,
       output_tokens: usage.output_tokens + answer.usage.output_tokens,
     };
-    for (const budget of budgets) await patiently(() => budget.spend(spent), { onFailure, signal });
+    for (const budget of budgets) await retry(() => budget.spend(spent), { onFailure, signal });
     return answer;
   };
   return {

@@ -6,7 +6,7 @@ const PAUSES_MS = [200, 1_000, 5_000];
  * Writes down what is done and may have cost money: a file that is busy or a disk that is full for a moment must not
  * lose it. `onFailure` is told of each try that failed. Rejects as the last one did, or when `signal` aborts between two.
  */
-export async function patiently<T>(
+export async function retry<T>(
   write: () => Promise<T>,
   { onFailure, signal }: { onFailure: (error: unknown) => void; signal?: AbortSignal },
 ): Promise<T> {

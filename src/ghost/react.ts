@@ -3,9 +3,9 @@ import type { Message, ModelAnswer, ModelRequest, OfferedTool, ToolAnswer } from
 import { textOf } from "../tools/result.ts";
 import { MAX_TOOL_RESULT_CHARS, type ToolCaller } from "./hands.ts";
 import { cut, MAX_STEP_TEXT_CHARS, type Step } from "./messages.ts";
-import { framed } from "./upstreams.ts";
+import { markUntrusted } from "./upstreams.ts";
 
-export interface Thinking {
+export interface ReactOptions {
   readonly system: string;
   readonly prompt: string;
   readonly tools: readonly OfferedTool[];
@@ -27,11 +27,11 @@ const LAST_CALL =
  * last one may not call tools, so that a long task ends with what was found instead of with nothing. A model that
  * still does not answer then has failed.
  */
-export async function react(thinking: Thinking): Promise<string> {
-  const { maxIterations, signal, onStep, tools } = thinking;
+export async function react(options: ReactOptions): Promise<string> {
+  const { maxIterations, signal, onStep, tools } = options;
   const messages: Message[] = [
-    { role: "system", text: thinking.system },
-    { role: "user", text: thinking.prompt },
+    { role: "system", text: options.system },
+    { role: "user", text: options.prompt },
   ];
   for (let iteration = 1; ; iteration++) {
     signal.throwIfAborted();
@@ -43,7 +43,7 @@ export async function react(thinking: Thinking): Promise<string> {
         text: `max_iterations (${maxIterations}) reached: asked for the answer without tools`,
       });
     }
-    const answer = await thinking.ask(
+    const answer = await options.ask(
       { messages, tools, ...(isLast && { toolUse: "none" as const }) },
       signal,
     );
@@ -51,30 +51,33 @@ export async function react(thinking: Thinking): Promise<string> {
     if (answer.calls.length === 0) return answer.text;
     if (isLast) return endWithoutAnswer(answer, maxIterations);
     messages.push({ role: "assistant", text: answer.text, calls: answer.calls });
-    messages.push({ role: "tool", results: await act(thinking, answer) });
+    messages.push({ role: "tool", results: await runToolCalls(options, answer) });
   }
 }
 
 /** One completion: no tools, no loop. */
 export async function complete(
-  thinking: Omit<Thinking, "toolCaller" | "tools" | "maxIterations">,
+  options: Omit<ReactOptions, "toolCaller" | "tools" | "maxIterations">,
 ): Promise<string> {
   const messages: Message[] = [
-    { role: "system", text: thinking.system },
-    { role: "user", text: thinking.prompt },
+    { role: "system", text: options.system },
+    { role: "user", text: options.prompt },
   ];
-  const { text } = await thinking.ask({ messages, tools: [] }, thinking.signal);
-  thinking.onStep({ type: "model", text: cut(text, MAX_STEP_TEXT_CHARS) });
+  const { text } = await options.ask({ messages, tools: [] }, options.signal);
+  options.onStep({ type: "model", text: cut(text, MAX_STEP_TEXT_CHARS) });
   return text;
 }
 
 /** The calls of one answer run one after the other, in the model's order: a later one may rely on an earlier. */
-async function act({ toolCaller, signal }: Thinking, { calls }: ModelAnswer): Promise<ToolAnswer[]> {
+async function runToolCalls(
+  { toolCaller, signal }: ReactOptions,
+  { calls }: ModelAnswer,
+): Promise<ToolAnswer[]> {
   const results: ToolAnswer[] = [];
   for (const { callId, tool, arguments: args } of calls) {
     signal.throwIfAborted();
     const result = await toolCaller.call(tool, args);
-    const text = framed(cut(textOf(result), MAX_TOOL_RESULT_CHARS), result);
+    const text = markUntrusted(cut(textOf(result), MAX_TOOL_RESULT_CHARS), result);
     results.push({ callId, tool, text, isError: result.isError === true });
   }
   return results;

@@ -15,7 +15,7 @@ import { grantsOf } from "./allowance.ts";
 import { type Broker, openBroker } from "./broker.ts";
 import { awaitEnding, type Ending, failure } from "./ending.ts";
 import { cut, MAX_PREVIOUS_CHARS, type Start } from "./messages.ts";
-import { patiently } from "./patience.ts";
+import { retry } from "./patience.ts";
 
 /** All that the runs of ghosts need of this process. */
 export interface GhostDeps {
@@ -99,7 +99,7 @@ export async function runGhost(claimed: Claimed, deps: GhostDeps, signal: AbortS
 }
 
 /** What of a start message is not in the claim. */
-interface Found {
+interface StartExtras {
   readonly correlationId: string;
   readonly usesUpstreams: boolean;
   readonly previousOutput: string | null;
@@ -109,7 +109,7 @@ interface Found {
 function startOf(
   { run, job }: Claimed,
   deps: GhostDeps,
-  { correlationId, usesUpstreams, previousOutput }: Found,
+  { correlationId, usesUpstreams, previousOutput }: StartExtras,
 ): Start {
   return {
     type: "start",
@@ -205,7 +205,7 @@ async function write({ runId, userKey }: Run, outcome: Outcome, deps: GhostDeps)
     return hasFailed && (await openRuns(userKey).get(runId)).status === outcome.status;
   };
   try {
-    return await patiently(finish, { onFailure });
+    return await retry(finish, { onFailure });
   } catch (error) {
     onFailure(error);
     // Its lease will end, and the run be shown as lost: the row never claims more than is known.

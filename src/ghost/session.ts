@@ -9,8 +9,8 @@ import { loadToolModules } from "../tools/modules.ts";
 import type { Services } from "../tools/services.ts";
 import { buildToolkit, type Toolkit } from "../tools/toolkit.ts";
 import { isWildcard } from "../tools/upstream.ts";
-import { type Allowance, allowedTools, grantsOf } from "./allowance.ts";
-import { findNothing } from "./check.ts";
+import { allowedTools, grantsOf, type ToolSelection } from "./allowance.ts";
+import { findSkipReason } from "./check.ts";
 import { openToolCaller } from "./hands.ts";
 import type { BrokerClient } from "./link.ts";
 import { cut, MAX_OUTPUT_CHARS, type Start, type Step, type ThreadOutcome, toWire } from "./messages.ts";
@@ -57,11 +57,11 @@ export function runSession(start: Start, client: BrokerClient): Promise<ThreadOu
 
 /** Runs the job's check, with a toolkit of its own where it is a tool: the work need not have that tool. */
 async function runCheck(check: NonNullable<Start["check"]>, session: Session, client: BrokerClient) {
-  if (check.kind === "code") return findNothing(check, session, session.toolCaller);
+  if (check.kind === "code") return findSkipReason(check, session, session.toolCaller);
   const { start, context, onStep } = session;
   const toolkit = await openToolkit(start, { tools: null, action: check }, context, client, onStep);
   try {
-    return await findNothing(check, session, openToolCaller(toolkit, client.signal, onStep));
+    return await findSkipReason(check, session, openToolCaller(toolkit, client.signal, onStep));
   } finally {
     await toolkit.dispose();
   }
@@ -70,18 +70,18 @@ async function runCheck(check: NonNullable<Start["check"]>, session: Session, cl
 /** The tools of this run: built-in, a user's own and other servers', less those it may not use. */
 async function openToolkit(
   start: Start,
-  allowance: Allowance,
+  selection: ToolSelection,
   context: UserContext,
   client: BrokerClient,
   onStep: (step: Step) => void,
 ): Promise<Toolkit> {
   const own = await loadOwnTools(start.toolModules);
-  const allowed = new Set(allowedTools(allowance, ghostTools, own));
-  const grants = start.job.usesUpstreams ? grantsOf(allowance) : [];
+  const allowed = new Set(allowedTools(selection, ghostTools, own));
+  const grants = start.job.usesUpstreams ? grantsOf(selection) : [];
   const others = grants.length > 0 ? await upstreamTools(client, { grants, taken: allowed }, onStep) : [];
   const found = new Set([...allowed, ...others.map(({ name }) => name)]);
-  const missing = (allowance.tools ?? []).filter((name) => !found.has(name) && !isWildcard(name));
-  if (missing.length > 0 && allowance.action.kind !== "tool")
+  const missing = (selection.tools ?? []).filter((name) => !found.has(name) && !isWildcard(name));
+  if (missing.length > 0 && selection.action.kind !== "tool")
     onStep({
       type: "note",
       text: cut(`the job names tools that no ghost has: ${missing.join(", ")}`, 1_000),

@@ -6,7 +6,7 @@ import type { Ghost } from "../jobs/define.ts";
 import type { ModelAnswer, ModelRequest } from "../model/model.ts";
 import { textOf } from "../tools/result.ts";
 import type { Toolkit } from "../tools/toolkit.ts";
-import { briefing } from "./briefing.ts";
+import { systemPrompt } from "./briefing.ts";
 import type { ToolCaller } from "./hands.ts";
 import { cut, MAX_STEP_TEXT_CHARS, type Start, type Step } from "./messages.ts";
 import { complete, react } from "./react.ts";
@@ -31,15 +31,15 @@ export function work(session: Session): Promise<string | null> {
 
 function answerPrompt(session: Session, prompt: string): Promise<string> {
   const { start, toolkit, toolCaller, ask, context, onStep } = session;
-  const thinking = {
-    system: briefing(start, Date.now()),
+  const options = {
+    system: systemPrompt(start, Date.now()),
     prompt: prompt + previously(start),
     ask,
     signal: context.signal,
     onStep,
   };
-  if (!start.job.useReactLoop) return complete(thinking);
-  return react({ ...thinking, tools: toolkit.list(), toolCaller, maxIterations: start.job.maxIterations });
+  if (!start.job.useReactLoop) return complete(options);
+  return react({ ...options, tools: toolkit.list(), toolCaller, maxIterations: start.job.maxIterations });
 }
 
 async function callOnce({ toolCaller }: Session, tool: string, args: unknown): Promise<string> {
@@ -78,7 +78,7 @@ export async function runFile(session: Session, file: string): Promise<unknown> 
     signal,
     callTool: (name: string, args?: Record<string, unknown>) => toolCaller.call(name, args ?? {}),
     ask: (prompt: string) =>
-      complete({ system: briefing(start, Date.now()), prompt: String(prompt), ask, signal, onStep }),
+      complete({ system: systemPrompt(start, Date.now()), prompt: String(prompt), ask, signal, onStep }),
     note: (text: string) => onStep({ type: "note", text: cut(String(text), MAX_STEP_TEXT_CHARS) }),
   });
   return run(ghost);
