@@ -24,7 +24,7 @@ import { createTally, type Tally } from "./runs/tally.ts";
 import { createCatalog } from "./tools/catalog.ts";
 import { peopleTools } from "./tools/for-people.ts";
 import { loadToolModules } from "./tools/modules.ts";
-import { narrow, type SchedulerFace, type Services } from "./tools/services.ts";
+import { narrow, type SchedulerApi, type Services } from "./tools/services.ts";
 import type { UpstreamConfig } from "./upstream/config.ts";
 import type { WebhookBook } from "./webhooks/book.ts";
 import type { DeliveryReader } from "./webhooks/delivery.ts";
@@ -98,7 +98,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     openRuns: stores.runs,
   };
   let runtime: Promise<SchedulerRuntime> | undefined;
-  const scheduler: SchedulerFace = {
+  const scheduler: SchedulerApi = {
     ...ghosts,
     follow: steps.follow,
     checkWebhook: (url) => {

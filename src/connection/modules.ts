@@ -10,7 +10,7 @@ import {
 } from "@modelcontextprotocol/server";
 import { getContext, withContext } from "../context/scope.ts";
 import type { UserContext } from "../context/user-context.ts";
-import { publicFace } from "../tools/define.ts";
+import { toPublicContext } from "../tools/define.ts";
 import type { ConnectionContext } from "../tools/modules.ts";
 import { type Handler, isWireError, type ServerParts, type SetHandler, type Theirs } from "./handlers.ts";
 
@@ -55,9 +55,9 @@ export async function letModulesRegister(server: McpServer, parts: ServerParts):
   const { context } = parts.toolkit;
   const mintState = (payload: unknown) =>
     withContext(context, () => sealedState().mint(payload, {} as ServerContext));
-  const face: ConnectionContext = Object.freeze({ ...publicFace(context), mintState });
+  const publicContext: ConnectionContext = Object.freeze({ ...toPublicContext(context), mintState });
   await withContext(context, async () => {
-    for (const register of parts.registers) await register(server, face);
+    for (const register of parts.registers) await register(server, publicContext);
   });
   inner.setRequestHandler = original as unknown as typeof inner.setRequestHandler;
   return theirs;

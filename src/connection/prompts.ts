@@ -7,7 +7,7 @@ import { need } from "../tools/services.ts";
 import { type Completer, jobIds, type Reach, timezones } from "./completions.ts";
 
 /** As `prompts/list` shows it. */
-interface Face {
+interface PromptMetadata {
   readonly name: string;
   readonly title: string;
   readonly description: string;
@@ -21,7 +21,7 @@ interface Face {
 type Given = Readonly<Record<string, string>>;
 
 export interface Prompt {
-  readonly face: Face;
+  readonly metadata: PromptMetadata;
   /** What a credential needs for it to be of use. */
   readonly scope: Scope;
   readonly completers: Readonly<Record<string, Completer>>;
@@ -34,7 +34,7 @@ const say = (text: string) => ({ role: "user", content: { type: "text", text } }
 const MOST_RESULTS = 20;
 
 const catchMeUp: Prompt = {
-  face: {
+  metadata: {
     name: "catch_me_up",
     title: "Catch me up",
     description: "What your scheduled jobs came to since you last looked",
@@ -62,7 +62,7 @@ const catchMeUp: Prompt = {
 };
 
 const planSchedule: Prompt = {
-  face: {
+  metadata: {
     name: "plan_schedule",
     title: "Plan a schedule",
     description: "Finds the right schedule for a task, shows when it would run, and asks before it is stored",
@@ -96,15 +96,16 @@ export const PROMPTS: readonly Prompt[] = Object.freeze([catchMeUp, planSchedule
 
 /** The scope that a prompt of ours needs; undefined for what is not ours. */
 export const promptScope = (name: unknown): Scope | undefined =>
-  PROMPTS.find(({ face }) => face.name === name)?.scope;
+  PROMPTS.find(({ metadata }) => metadata.name === name)?.scope;
 
 const MOST_CHARS = 8_000;
 
 /** The arguments of a request, or a refusal that names what is wrong. */
-export function readGiven({ face }: Prompt, given: unknown): Given {
-  const refuse = (why: string) => new ProtocolError(ProtocolErrorCode.InvalidParams, `${face.name}: ${why}`);
+export function readGiven({ metadata }: Prompt, given: unknown): Given {
+  const refuse = (why: string) =>
+    new ProtocolError(ProtocolErrorCode.InvalidParams, `${metadata.name}: ${why}`);
   const entries = Object.entries((given ?? {}) as Record<string, unknown>);
-  const known = new Set(face.arguments.map(({ name }) => name));
+  const known = new Set(metadata.arguments.map(({ name }) => name));
   for (const [name, value] of entries) {
     if (!known.has(name))
       throw refuse(`it has no argument "${name.slice(0, 60)}"; it takes ${[...known].join(", ")}`);
@@ -112,7 +113,7 @@ export function readGiven({ face }: Prompt, given: unknown): Given {
       throw refuse(`${name} must be a text of at most ${MOST_CHARS} characters`);
   }
   const read = Object.fromEntries(entries) as Given;
-  const missing = face.arguments.find(({ name, required }) => required && !read[name]?.trim());
+  const missing = metadata.arguments.find(({ name, required }) => required && !read[name]?.trim());
   if (missing) throw refuse(`give ${missing.name}: ${missing.description}`);
   return read;
 }

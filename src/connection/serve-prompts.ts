@@ -11,21 +11,21 @@ export function setPromptHandlers(set: SetHandler, { services, toolkit }: Server
   const { scopes } = toolkit.context;
   const reach: Reach = { services, scopes };
   const offered = (name: unknown) =>
-    PROMPTS.find(({ face, scope }) => face.name === name && scopes.includes(scope));
+    PROMPTS.find(({ metadata, scope }) => metadata.name === name && scopes.includes(scope));
 
   set("prompts/list", async (request, context) => {
     const more = (await theirs.get("prompts/list")?.(request, context)) as
       | { prompts: { name: string }[] }
       | undefined;
     const others = (more?.prompts ?? []).filter(({ name }) => !offered(name));
-    const ours = PROMPTS.filter(({ scope }) => scopes.includes(scope)).map(({ face }) => face);
+    const ours = PROMPTS.filter(({ scope }) => scopes.includes(scope)).map(({ metadata }) => metadata);
     return { prompts: [...ours, ...others] };
   });
   set("prompts/get", async (request, context) => {
     const prompt = offered(request.params?.name);
     if (!prompt)
       return handOn("prompts/get", request, context, `Prompt ${clip(request.params?.name)} not found`);
-    return { description: prompt.face.description, messages: await write(prompt, request, reach) };
+    return { description: prompt.metadata.description, messages: await write(prompt, request, reach) };
   });
   set("completion/complete", async (request, context) => {
     const { ref, argument } = request.params as unknown as CompleteParams;

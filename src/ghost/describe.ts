@@ -2,7 +2,7 @@ import type { Config } from "../config.ts";
 import type { Action } from "../jobs/job.ts";
 import { ghostTools } from "../tools/for-ghosts.ts";
 import type { LoadedModules } from "../tools/modules.ts";
-import type { SchedulerFace } from "../tools/services.ts";
+import type { SchedulerApi } from "../tools/services.ts";
 import { serverOf, upstreamName } from "../tools/upstream.ts";
 import { allowedTools, grantsOf } from "./allowance.ts";
 
@@ -21,7 +21,7 @@ export function describeGhosts(
   config: Pick<Config, "model" | "jobsDir">,
   modules: Pick<LoadedModules, "tools">,
   upstreams?: UpstreamNames,
-): Pick<SchedulerFace, "obstacle" | "ghostTools" | "toolsOf" | "checkUpstreams" | "isUpstream"> {
+): Pick<SchedulerApi, "obstacle" | "ghostTools" | "toolsOf" | "checkUpstreams" | "isUpstream"> {
   const isUpstream = (name: string) => upstreams?.servers.includes(serverOf(name) ?? "") ?? false;
   return {
     isUpstream,

@@ -66,12 +66,12 @@ export async function runFile(session: Session, file: string): Promise<unknown> 
   const { start, context, toolCaller, ask, onStep } = session;
   const { signal } = context;
   const run = await loadCode(file);
-  const { userKey: _notForCode, ...face } = context;
+  const { userKey: _notForCode, ...publicContext } = context;
   const { scheduledFor, startedAt, runId } = start.run;
   const ghost: Ghost = Object.freeze({
     jobId: start.job.jobId,
     runId,
-    context: Object.freeze(face),
+    context: Object.freeze(publicContext),
     scheduledFor: new Date(scheduledFor),
     previousOutput: start.run.previousOutput,
     lateBySeconds: Math.max(0, startedAt - scheduledFor) / 1000,

@@ -44,7 +44,7 @@ export interface ToolInstance<Args = never> {
   readonly dispose?: () => void | Promise<void>;
 }
 
-interface ToolFace {
+interface ToolMetadata {
   /** snake_case; what the model calls. */
   readonly name: string;
   /** Default: the name in words. */
@@ -56,7 +56,7 @@ interface ToolFace {
 }
 
 /** A tool as a module defines it. Give `run`, or `create` when each context needs state of its own. */
-export interface ToolSpec<Args = Record<string, unknown>> extends ToolFace {
+export interface ToolSpec<Args = Record<string, unknown>> extends ToolMetadata {
   /** zod, any Standard Schema that can say its JSON Schema, or JSON Schema; default: no arguments. */
   readonly inputSchema?: Schema<Args>;
   readonly outputSchema?: Schema<unknown>;
@@ -80,7 +80,7 @@ export function defineTool<Args = Record<string, unknown>>(spec: ToolSpec<Args>)
  * A tool of the catalog. `Services` is what the host hands to the tools of one context; a service that is
  * absent cannot be reached, whatever a tool does.
  */
-export interface ToolDefinition<Services = unknown> extends ToolFace {
+export interface ToolDefinition<Services = unknown> extends ToolMetadata {
   readonly inputSchema: Schema<never> | Schema<unknown>;
   readonly outputSchema?: Schema<unknown>;
   /** The scope that a caller's credential needs; default none. */
@@ -93,12 +93,12 @@ const NO_ARGUMENTS = lazySchema(() => z.strictObject({}));
 
 /** Turns a user's spec into a catalog entry: it gets the context's public face and no services. */
 export function toDefinition(spec: ToolSpec<never>): ToolDefinition<unknown> {
-  const { run: _run, create: _create, inputSchema, ...face } = spec;
+  const { run: _run, create: _create, inputSchema, ...rest } = spec;
   return {
-    ...face,
+    ...rest,
     inputSchema: inputSchema ?? NO_ARGUMENTS,
     create(context) {
-      const instance = instantiate(spec, publicFace(context));
+      const instance = instantiate(spec, toPublicContext(context));
       return {
         run: (args, call) =>
           tellFailure(spec.name, async () => {
@@ -156,7 +156,7 @@ function failure(name: string, error: unknown): NightshiftError {
 }
 
 /** What of a context a user's code may know. */
-export function publicFace(context: UserContext): ToolContext {
-  const { userKey: _userKey, scopes: _scopes, ...face } = context;
-  return Object.freeze(face);
+export function toPublicContext(context: UserContext): ToolContext {
+  const { userKey: _userKey, scopes: _scopes, ...rest } = context;
+  return Object.freeze(rest);
 }

@@ -12,7 +12,7 @@ import type { DeliveryReader } from "../webhooks/delivery.ts";
 export type RunReader = Pick<RunBook, "get" | "list">;
 
 /** What the scheduler can tell the tools that make jobs. */
-export interface SchedulerFace {
+export interface SchedulerApi {
   /** Why an action of this kind could not run here, as a sentence that says what to do; undefined when it can. */
   obstacle(kind: Action["kind"]): string | undefined;
   /** A sentence for the result of schedule_task when jobs run only under a condition (a stdio server's life). */
@@ -49,7 +49,7 @@ export interface Services {
   readonly deliveries?: DeliveryReader;
   /** What the runs of the owner's jobs came to. No ghost has it. */
   readonly inbox?: Inbox;
-  readonly scheduler?: SchedulerFace;
+  readonly scheduler?: SchedulerApi;
   readonly now: () => number;
 }
 

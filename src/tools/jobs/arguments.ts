@@ -3,7 +3,7 @@ import { NightshiftError } from "../../errors.ts";
 import { type Action, DEFAULT_LIMITS, type Limits } from "../../jobs/job.ts";
 import { policyFields } from "../../jobs/policy-fields.ts";
 import type { Check } from "../../jobs/provision.ts";
-import type { SchedulerFace } from "../services.ts";
+import type { SchedulerApi } from "../services.ts";
 import { provisionArguments } from "./provide.ts";
 
 export const jobId = z.string().min(1).max(100);
@@ -125,7 +125,7 @@ export function limitsOf(args: JobArguments, before: Limits = DEFAULT_LIMITS): L
 export function assertRunnable(
   action: Action,
   { tools, check }: { tools: readonly string[] | null; check: Check | null },
-  scheduler: SchedulerFace,
+  scheduler: SchedulerApi,
 ): void {
   const obstacle = scheduler.obstacle(action.kind);
   if (obstacle) throw new NightshiftError("MODEL_NOT_CONFIGURED", obstacle);

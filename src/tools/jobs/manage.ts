@@ -77,20 +77,20 @@ const getJob: ToolDefinition<Services> = {
 
 /** A tool that changes one job and shows the result. */
 function changing<Args extends { job_id: string }>(
-  face: Pick<ToolDefinition, "name" | "title" | "description"> & {
+  metadata: Pick<ToolDefinition, "name" | "title" | "description"> & {
     extra?: z.ZodRawShape;
     /** What must be asked of others before the change is decided on. */
     prepare?: (args: Args, services: Services) => Promise<Prepared>;
   },
   decide: (job: Job, args: Args, services: Services, prepared: Prepared) => JobChange,
 ): ToolDefinition<Services> {
-  const { extra, prepare, ...rest } = face;
+  const { extra, prepare, ...rest } = metadata;
   return {
     ...rest,
     scope: "jobs:write",
     inputSchema: z.strictObject({ job_id: jobId, ...extra }),
     outputSchema: jobBrief,
-    annotations: face.name === "cancel_job" ? { ...WRITE, destructiveHint: true } : WRITE,
+    annotations: metadata.name === "cancel_job" ? { ...WRITE, destructiveHint: true } : WRITE,
     create: (_context, services) => ({
       run: async (args: Args) => {
         const book = need(services.jobs, "schedules");

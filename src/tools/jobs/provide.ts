@@ -8,7 +8,7 @@ import {
   type PinnedFact,
   type Provision,
 } from "../../jobs/provision.ts";
-import { need, type SchedulerFace, type Services } from "../services.ts";
+import { need, type SchedulerApi, type Services } from "../services.ts";
 
 /** What schedule_task and update_job take of a job's provision; null takes it away again. */
 export const provisionArguments = {
@@ -78,7 +78,7 @@ export async function prepare(args: Given, services: Services): Promise<Prepared
   };
 }
 
-async function checkUpstreams({ tool, check, allowed_tools }: Given, scheduler: SchedulerFace) {
+async function checkUpstreams({ tool, check, allowed_tools }: Given, scheduler: SchedulerApi) {
   const named = [...(allowed_tools ?? []), ...(tool ? [tool.name] : []), ...(check ? [check.name] : [])];
   const names = named.filter(scheduler.isUpstream);
   return names.length > 0 ? scheduler.checkUpstreams(names) : [];
