@@ -34,15 +34,15 @@ export async function buildServer(parts: ServerParts): Promise<{ server: McpServ
     { name: "nightshift", title: "Nightshift", version },
     { instructions: INSTRUCTIONS, ...(registers.length > 0 && forModules(toolkit.context)) },
   );
-  const theirs = await letModulesRegister(server, parts);
+  const moduleHandlers = await letModulesRegister(server, parts);
   // Not at construction: the SDK would then set its own handlers for them, before any of ours could listen.
   server.server.registerCapabilities(era === "legacy" ? LEGACY_CAPABILITIES : CAPABILITIES);
   const original = server.server.setRequestHandler.bind(server.server) as unknown as SetHandler;
   const set: SetHandler = (method, handler) => original(method, serving(parts, handler));
-  setToolHandlers(set, server, parts, theirs);
-  setResourceHandlers(set, parts, theirs);
-  setPromptHandlers(set, parts, theirs);
-  const subscribed = setSubscriptionHandlers(set, era, theirs);
+  setToolHandlers(set, server, parts, moduleHandlers);
+  setResourceHandlers(set, parts, moduleHandlers);
+  setPromptHandlers(set, parts, moduleHandlers);
+  const subscribed = setSubscriptionHandlers(set, era, moduleHandlers);
   return { server, release: tellChanges(server, parts, subscribed) };
 }
 

@@ -24,7 +24,7 @@ export type Handler = (request: { params?: Record<string, unknown> }, context: S
 export type SetHandler = (method: string, handler: Handler) => void;
 
 /** What users' modules registered on this connection, by method. */
-export type Theirs = ReadonlyMap<string, Handler>;
+export type ModuleHandlers = ReadonlyMap<string, Handler>;
 
 /** An error that says itself how it goes over the wire: the SDK's, also of a module's own copy of it. */
 export const isWireError = (error: unknown): boolean =>

@@ -12,7 +12,13 @@ import { getContext, withContext } from "../context/scope.ts";
 import type { UserContext } from "../context/user-context.ts";
 import { toPublicContext } from "../tools/define.ts";
 import type { ConnectionContext } from "../tools/modules.ts";
-import { type Handler, isWireError, type ServerParts, type SetHandler, type Theirs } from "./handlers.ts";
+import {
+  type Handler,
+  isWireError,
+  type ModuleHandlers,
+  type ServerParts,
+  type SetHandler,
+} from "./handlers.ts";
 
 let stateCodec: RequestStateCodec | undefined;
 
@@ -33,9 +39,9 @@ export function forModules(context: UserContext): ServerOptions {
 }
 
 /** Runs the modules' `register` and remembers the handlers that the SDK set for what they registered. */
-export async function letModulesRegister(server: McpServer, parts: ServerParts): Promise<Theirs> {
-  const theirs = new Map<string, Handler>();
-  if (parts.registers.length === 0) return theirs;
+export async function letModulesRegister(server: McpServer, parts: ServerParts): Promise<ModuleHandlers> {
+  const moduleHandlers = new Map<string, Handler>();
+  if (parts.registers.length === 0) return moduleHandlers;
   const inner = server.server;
   const original = inner.setRequestHandler.bind(inner) as unknown as SetHandler;
   inner.setRequestHandler = ((method: string, handler: Handler) => {
@@ -49,7 +55,7 @@ export async function letModulesRegister(server: McpServer, parts: ServerParts):
         throw new ProtocolError(ProtocolErrorCode.InternalError, said);
       }
     };
-    theirs.set(method, asThisContext);
+    moduleHandlers.set(method, asThisContext);
     original(method, asThisContext);
   }) as unknown as typeof inner.setRequestHandler;
   const { context } = parts.toolkit;
@@ -60,5 +66,5 @@ export async function letModulesRegister(server: McpServer, parts: ServerParts):
     for (const register of parts.registers) await register(server, publicContext);
   });
   inner.setRequestHandler = original as unknown as typeof inner.setRequestHandler;
-  return theirs;
+  return moduleHandlers;
 }

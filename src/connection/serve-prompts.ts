@@ -1,20 +1,24 @@
 import { ProtocolError, ProtocolErrorCode, type ServerContext } from "@modelcontextprotocol/server";
 import { NightshiftError } from "../errors.ts";
 import { type Completer, jobIds, NOTHING, type Reach, runIds, toCompletion } from "./completions.ts";
-import type { Handler, ServerParts, SetHandler, Theirs } from "./handlers.ts";
+import type { Handler, ModuleHandlers, ServerParts, SetHandler } from "./handlers.ts";
 import { PROMPTS, type Prompt, readGiven } from "./prompts.ts";
 import { RESOURCE_TEMPLATES } from "./resources.ts";
 
 type Request = Parameters<Handler>[0];
 
-export function setPromptHandlers(set: SetHandler, { services, toolkit }: ServerParts, theirs: Theirs): void {
+export function setPromptHandlers(
+  set: SetHandler,
+  { services, toolkit }: ServerParts,
+  moduleHandlers: ModuleHandlers,
+): void {
   const { scopes } = toolkit.context;
   const reach: Reach = { services, scopes };
   const offered = (name: unknown) =>
     PROMPTS.find(({ metadata, scope }) => metadata.name === name && scopes.includes(scope));
 
   set("prompts/list", async (request, context) => {
-    const more = (await theirs.get("prompts/list")?.(request, context)) as
+    const more = (await moduleHandlers.get("prompts/list")?.(request, context)) as
       | { prompts: { name: string }[] }
       | undefined;
     const others = (more?.prompts ?? []).filter(({ name }) => !offered(name));
@@ -24,7 +28,7 @@ export function setPromptHandlers(set: SetHandler, { services, toolkit }: Server
   set("prompts/get", async (request, context) => {
     const prompt = offered(request.params?.name);
     if (!prompt)
-      return handOn("prompts/get", request, context, `Prompt ${clip(request.params?.name)} not found`);
+      return delegate("prompts/get", request, context, `Prompt ${clip(request.params?.name)} not found`);
     return { description: prompt.metadata.description, messages: await write(prompt, request, reach) };
   });
   set("completion/complete", async (request, context) => {
@@ -33,13 +37,13 @@ export function setPromptHandlers(set: SetHandler, { services, toolkit }: Server
     const completers =
       prompt?.completers ?? (ref.type === "ref/resource" ? TEMPLATES.get(ref.uri) : undefined);
     if (!completers)
-      return handOn("completion/complete", request, context, `${clip(ref.name ?? ref.uri)} not found`);
+      return delegate("completion/complete", request, context, `${clip(ref.name ?? ref.uri)} not found`);
     const completer = Object.hasOwn(completers, argument.name) ? completers[argument.name] : undefined;
     return toCompletion((await completer?.(argument.value.slice(0, 200), reach)) ?? NOTHING);
   });
 
-  const handOn = (method: string, request: Request, context: ServerContext, otherwise: string) => {
-    const handler = theirs.get(method);
+  const delegate = (method: string, request: Request, context: ServerContext, otherwise: string) => {
+    const handler = moduleHandlers.get(method);
     if (handler) return handler(request, context);
     throw new ProtocolError(ProtocolErrorCode.InvalidParams, otherwise);
   };

@@ -5,25 +5,25 @@ import {
   ProtocolErrorCode,
   type ServerContext,
 } from "@modelcontextprotocol/server";
-import type { ServerParts, SetHandler, Theirs } from "./handlers.ts";
+import type { ModuleHandlers, ServerParts, SetHandler } from "./handlers.ts";
 
 export function setToolHandlers(
   set: SetHandler,
   server: McpServer,
   { toolkit, log }: ServerParts,
-  theirs: Theirs,
+  moduleHandlers: ModuleHandlers,
 ): void {
-  const told = new Set<string>();
+  const warned = new Set<string>();
   set("tools/list", async (request, context) => {
-    const more = (await theirs.get("tools/list")?.(request, context)) as
+    const more = (await moduleHandlers.get("tools/list")?.(request, context)) as
       | { tools: { name: string }[] }
       | undefined;
     // Ours win: a module's tool with the name of one of ours is neither shown nor called.
     const others = (more?.tools ?? []).filter(({ name }) => {
       const isTaken = toolkit.has(name);
-      if (isTaken && !told.has(name))
+      if (isTaken && !warned.has(name))
         log.warn({ tool: name }, "a module registers a tool with the name of a built-in one: it is left out");
-      told.add(name);
+      warned.add(name);
       return !isTaken;
     });
     return { tools: others.length > 0 ? [...toolkit.list(), ...others] : toolkit.list() };
@@ -31,8 +31,8 @@ export function setToolHandlers(
   set("tools/call", async (request, context) => {
     const { name, arguments: args } = request.params as { name: string; arguments?: unknown };
     if (!toolkit.has(name)) {
-      const handOn = theirs.get("tools/call");
-      if (handOn) return handOn(request, context);
+      const delegate = moduleHandlers.get("tools/call");
+      if (delegate) return delegate(request, context);
       const names = toolkit.list().map((tool) => tool.name);
       throw new ProtocolError(
         ProtocolErrorCode.InvalidParams,

@@ -29,7 +29,7 @@ export async function watchFolder(options: {
   const { dir, book, log, clock, onChange } = options;
   const cache: DescribeCache = new Map();
   const closed = new AbortController();
-  let told = new Set<string>();
+  let warned = new Set<string>();
   const rescan = async () => {
     const { jobs, problems } = await scanFolder(dir, clock(), { cache, signal: closed.signal });
     if (closed.signal.aborted) return;
@@ -38,10 +38,10 @@ export async function watchFolder(options: {
     const lines = new Set<string>();
     for (const { file, line, message } of problems) {
       const said = `${file}${line ? `:${line}` : ""}: ${message}`;
-      if (!told.has(said)) log.error({ file, line }, `a job file is left out: ${said}`);
+      if (!warned.has(said)) log.error({ file, line }, `a job file is left out: ${said}`);
       lines.add(said);
     }
-    told = lines;
+    warned = lines;
     if (changed.created + changed.changed + changed.removed === 0) return;
     log.info(changed, "the jobs folder changed");
     onChange();
