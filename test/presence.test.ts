@@ -23,12 +23,12 @@ it("each request of a connection is noted: calls, listings, resources and prompt
   const { app } = await openProgram();
   let noted = 0;
   const connectionDeps = { ...app.connectionDeps, presence: { note: () => void noted++ } };
-  const arrival = {
+  const caller = {
     principal: localPrincipal("alice"),
     entityType: "human",
     signal: new AbortController().signal,
   } as const;
-  const { server } = await openConnection(connectionDeps, arrival, "legacy");
+  const { server } = await openConnection(connectionDeps, caller, "legacy");
   const [theirs, ours] = InMemoryTransport.createLinkedPair();
   const client = new Client({ name: "test", version: "1" });
   onTestFinished(() => client.close());

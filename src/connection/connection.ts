@@ -9,7 +9,7 @@ import type { Catalog } from "../tools/catalog.ts";
 import type { Register } from "../tools/modules.ts";
 import type { Services } from "../tools/services.ts";
 import { buildToolkit, type FailureLog, type Toolkit } from "../tools/toolkit.ts";
-import { type Arrival, identify } from "./identity.ts";
+import { type Caller, identify } from "./identity.ts";
 
 /** What every connection is made from: the catalog and the way to one owner's services. No user is in it. */
 export interface ConnectionDeps {
@@ -36,13 +36,13 @@ const ENDED = new NightshiftError("CONTEXT_CLOSED", "This connection has ended."
 /** A context with its tools and no protocol around it: what a host program and every connection starts from. */
 export function openContext(
   connectionDeps: ConnectionDeps,
-  arrival: Arrival,
+  caller: Caller,
 ): OpenContext & { services: Services } {
   const ended = new AbortController();
   const end = () => ended.abort(ENDED);
-  if (arrival.signal.aborted) end();
-  else arrival.signal.addEventListener("abort", end, { once: true });
-  const context = identify({ ...arrival, signal: ended.signal });
+  if (caller.signal.aborted) end();
+  else caller.signal.addEventListener("abort", end, { once: true });
+  const context = identify({ ...caller, signal: ended.signal });
   const services = connectionDeps.servicesFor(context);
   const toolkit = buildToolkit(connectionDeps.catalog, context, services, logOf(connectionDeps.log, context));
   const opened = {
@@ -50,7 +50,7 @@ export function openContext(
     toolkit,
     services,
     dispose: once(async () => {
-      arrival.signal.removeEventListener("abort", end);
+      caller.signal.removeEventListener("abort", end);
       end();
       await toolkit.dispose();
       connectionDeps.open.delete(opened);
@@ -66,11 +66,11 @@ const loadServerBuilder = once(() => import("./build-server.ts"));
 /** A connection: a context, its tools, and an MCP server that speaks for it and for nobody else. */
 export async function openConnection(
   connectionDeps: ConnectionDeps,
-  arrival: Arrival,
+  caller: Caller,
   era: "modern" | "legacy",
 ): Promise<OpenContext & { server: McpServer }> {
   const { buildServer } = await loadServerBuilder();
-  const opened = openContext(connectionDeps, arrival);
+  const opened = openContext(connectionDeps, caller);
   try {
     const parts = { toolkit: opened.toolkit, services: opened.services, registers: connectionDeps.registers };
     const { events, presence, log } = connectionDeps;

@@ -14,7 +14,7 @@ export const LOCAL_ISSUER = "local";
 export const localPrincipal = (user: string): Principal => ({ issuer: LOCAL_ISSUER, subject: user });
 
 /** How a call reached us, as the transport that took it in says. Nothing in it was said by the caller. */
-export interface Arrival {
+export interface Caller {
   readonly principal: Principal | KnownUser;
   /** What this way of arriving makes of a caller: a desktop client's pipe is a human's, an API key's holder is `api`. */
   readonly entityType: Exclude<EntityType, "scheduler" | "unknown">;
@@ -25,6 +25,6 @@ export interface Arrival {
 }
 
 /** The context of whoever arrived: fresh ids, frozen, with the entity type of the way it came. */
-export function identify(arrival: Arrival): UserContext {
-  return setEntityType(arrival.entityType, () => createUserContext(arrival));
+export function identify(caller: Caller): UserContext {
+  return setEntityType(caller.entityType, () => createUserContext(caller));
 }

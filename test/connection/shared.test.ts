@@ -7,12 +7,12 @@ import { openProgram, type Program } from "../program.ts";
 
 /** One more connection to this process, as a server of many users has them. */
 async function connect({ app }: Program, user: string) {
-  const arrival = {
+  const caller = {
     principal: localPrincipal(user),
     entityType: "human",
     signal: new AbortController().signal,
   };
-  const { server, dispose } = await openConnection(app.connectionDeps, arrival as never, "legacy");
+  const { server, dispose } = await openConnection(app.connectionDeps, caller as never, "legacy");
   const [near, far] = InMemoryTransport.createLinkedPair();
   const client = new Client({ name: user, version: "1" });
   const told: string[] = [];

@@ -7,13 +7,13 @@ import { readBody } from "./body.ts";
 import { askForCredentials, askForScope, type MetadataUrl, missingScope } from "./challenge.ts";
 import type { Limits } from "./limits.ts";
 import type { Live } from "./live.ts";
-import type { Authenticator, Proof } from "./proof.ts";
+import type { Authenticator, AuthInfo } from "./proof.ts";
 
 /** A request that was let in: by whom, and what it says. */
-export interface Exchange {
+export interface AuthorizedRequest {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
-  readonly proof: Proof;
+  readonly auth: AuthInfo;
   /** Parsed; undefined where there was no JSON. */
   readonly body: unknown;
   /**
@@ -23,7 +23,7 @@ export interface Exchange {
   readonly hold: (() => () => void) | undefined;
 }
 
-export interface Gate {
+export interface AuthorizeDeps {
   readonly connectionDeps: ConnectionDeps;
   readonly config: Config;
   readonly authenticator: Authenticator;
@@ -38,40 +38,40 @@ const MOST_IN_BATCH = 50;
  * Lets a request in, or answers it and resolves to undefined. Who calls comes first: nothing is read or made for
  * anybody before that is known.
  */
-export async function admit(
-  gate: Gate,
+export async function authorize(
+  deps: AuthorizeDeps,
   req: IncomingMessage,
   res: ServerResponse,
-): Promise<Exchange | undefined> {
-  const { authenticator, config, connectionDeps, limits, live, metadataUrl } = gate;
-  const verdict = await authenticator.authenticate(req.headers.authorization);
-  if (verdict.kind === "refused") return void askForCredentials(res, verdict.reason, metadataUrl(req));
-  const { proof } = verdict;
-  const waitSeconds = await limits.pace(proof.userKey);
+): Promise<AuthorizedRequest | undefined> {
+  const { authenticator, config, connectionDeps, limits, live, metadataUrl } = deps;
+  const result = await authenticator.authenticate(req.headers.authorization);
+  if (result.kind === "refused") return void askForCredentials(res, result.reason, metadataUrl(req));
+  const { auth } = result;
+  const waitSeconds = await limits.pace(auth.userKey);
   if (waitSeconds !== undefined) return void askToWait(res, waitSeconds);
   res.once(
     "close",
-    live.watch(proof, () => res.destroy()),
+    live.watch(auth, () => res.destroy()),
   );
 
   const read = await readBody(req, config);
   if (read.kind === "refused") return void refuse(res, read.status, read.message, { code: -32_700 });
   const body = read.value;
-  if (!(await isPaced(limits, proof, body, res))) return undefined;
-  const scope = missingScope(connectionDeps, proof, body);
+  if (!(await isPaced(limits, auth, body, res))) return undefined;
+  const scope = missingScope(connectionDeps, auth, body);
   if (scope) return void askForScope(res, scope, metadataUrl(req));
-  const taken = take(limits, proof, req, body, res);
-  return taken && { req, res, proof, body, hold: taken.hold };
+  const taken = take(limits, auth, req, body, res);
+  return taken && { req, res, auth, body, hold: taken.hold };
 }
 
 /** A batch, which old clients may send, is as many calls as it has messages. */
-async function isPaced(limits: Limits, proof: Proof, body: unknown, res: ServerResponse): Promise<boolean> {
+async function isPaced(limits: Limits, auth: AuthInfo, body: unknown, res: ServerResponse): Promise<boolean> {
   if (!Array.isArray(body) || body.length < 2) return true;
   if (body.length > MOST_IN_BATCH) {
     refuse(res, 400, `A batch may have at most ${MOST_IN_BATCH} messages.`, { code: -32_600 });
     return false;
   }
-  const waitSeconds = await limits.pace(proof.userKey, body.length - 1);
+  const waitSeconds = await limits.pace(auth.userKey, body.length - 1);
   if (waitSeconds !== undefined) askToWait(res, waitSeconds);
   return waitSeconds === undefined;
 }
@@ -79,11 +79,11 @@ async function isPaced(limits: Limits, proof: Proof, body: unknown, res: ServerR
 /** Counts what the caller has at work: streams that stay open apart from calls that end. */
 function take(
   limits: Limits,
-  { userKey }: Proof,
+  { userKey }: AuthInfo,
   req: IncomingMessage,
   body: unknown,
   res: ServerResponse,
-): Pick<Exchange, "hold"> | undefined {
+): Pick<AuthorizedRequest, "hold"> | undefined {
   const isStream =
     req.method === "GET" || (body as { method?: unknown } | undefined)?.method === "subscriptions/listen";
   const amount = isStream ? 1 : callsIn(body).length;

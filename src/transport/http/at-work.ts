@@ -1,4 +1,4 @@
-import type { Exchange } from "./admit.ts";
+import type { AuthorizedRequest } from "./admit.ts";
 
 type RequestId = string | number;
 
@@ -8,7 +8,7 @@ export interface AtWork {
    * Keeps what this request took of its principal's calls until each of its messages is answered or cancelled, or the
    * session ends: on the 2025 era a call outlives the response that it came with.
    */
-  hold(exchange: Exchange): void;
+  hold(authorized: AuthorizedRequest): void;
   readonly size: number;
   end(): void;
 }

@@ -4,7 +4,7 @@ import { promptScope } from "../../connection/prompts.ts";
 import { resourceScope } from "../../connection/resources.ts";
 import type { Scope } from "../../context/scopes.ts";
 import { refuse } from "./answers.ts";
-import type { Proof } from "./proof.ts";
+import type { AuthInfo } from "./proof.ts";
 
 /** Where a client finds who issues tokens for this server (RFC 9728); absent where no issuer is configured. */
 export type MetadataUrl = string | undefined;
@@ -31,7 +31,11 @@ export function askForCredentials(
 }
 
 /** The scope that this request needs and its credential has not. */
-export function missingScope(connectionDeps: ConnectionDeps, proof: Proof, body: unknown): Scope | undefined {
+export function missingScope(
+  connectionDeps: ConnectionDeps,
+  auth: AuthInfo,
+  body: unknown,
+): Scope | undefined {
   const { method, params } = (body ?? {}) as {
     method?: unknown;
     params?: { name?: unknown; uri?: unknown };
@@ -43,7 +47,7 @@ export function missingScope(connectionDeps: ConnectionDeps, proof: Proof, body:
   if (method === "prompts/get") needed = promptScope(name);
   if ((method === "resources/read" || method === "resources/subscribe") && typeof uri === "string")
     needed = resourceScope(uri);
-  return needed && !proof.scopes.includes(needed) ? needed : undefined;
+  return needed && !auth.scopes.includes(needed) ? needed : undefined;
 }
 
 /** 403: we know you, and this credential is not for that. */

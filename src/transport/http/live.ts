@@ -1,11 +1,11 @@
-import type { Authenticator, Proof } from "./proof.ts";
+import type { Authenticator, AuthInfo } from "./proof.ts";
 
 const SWEEP_MS = 500;
 
 /** What is open, by the credential that it was opened with: responses, and the sessions of the 2025 era. */
 export interface Live {
   /** Calls `end` as soon as the credential is no longer good. Returns what stops watching. */
-  watch(proof: Proof, end: () => void): () => void;
+  watch(auth: AuthInfo, end: () => void): () => void;
   /** What is watched. */
   readonly size: number;
   close(): void;
@@ -13,16 +13,16 @@ export interface Live {
 
 /** Asks twice a second whether the credentials of what is open are still good: a revoked key dies in mid-stream. */
 export function watchLive(authenticator: Authenticator): Live {
-  const open = new Map<() => void, Proof>();
+  const open = new Map<() => void, AuthInfo>();
   const sweep = async () => {
-    const verdicts = new Map<string, Promise<boolean>>();
-    for (const [end, proof] of [...open]) {
-      const { kind, id } = proof.credential;
+    const results = new Map<string, Promise<boolean>>();
+    for (const [end, auth] of [...open]) {
+      const { kind, id } = auth.credential;
       const key = `${kind} ${id}`;
-      const verdict = verdicts.get(key) ?? authenticator.isStillGood(proof);
-      verdicts.set(key, verdict);
+      const result = results.get(key) ?? authenticator.isStillGood(auth);
+      results.set(key, result);
       // Unable to tell is not good enough.
-      if (!(await verdict.catch(() => false))) end();
+      if (!(await result.catch(() => false))) end();
     }
   };
   let isSweeping = false;
@@ -34,8 +34,8 @@ export function watchLive(authenticator: Authenticator): Live {
     isSweeping = false;
   }, SWEEP_MS).unref();
   return {
-    watch(proof, end) {
-      open.set(end, proof);
+    watch(auth, end) {
+      open.set(end, auth);
       return () => void open.delete(end);
     },
     get size() {

@@ -1,8 +1,8 @@
 import { createMcpHandler } from "@modelcontextprotocol/server";
 import { type ConnectionDeps, openConnection } from "../../connection/connection.ts";
-import type { Arrival } from "../../connection/identity.ts";
+import type { Caller } from "../../connection/identity.ts";
 import { NightshiftError } from "../../errors.ts";
-import type { Exchange } from "./admit.ts";
+import type { AuthorizedRequest } from "./admit.ts";
 import { createChanges, publishThrough } from "./changes.ts";
 import { answerDirectly, sendResponse, toWebRequest } from "./web.ts";
 
@@ -11,7 +11,7 @@ const GONE = new NightshiftError("CANCELLED", "The caller has gone.");
 
 /** The 2026-07-28 protocol: each request is a connection of its own, gone with the answer. */
 export interface Modern {
-  serve(exchange: Exchange): Promise<void>;
+  serve(authorized: AuthorizedRequest): Promise<void>;
 }
 
 /**
@@ -22,16 +22,16 @@ export function createModern(connectionDeps: ConnectionDeps): Modern {
   const changes = createChanges(connectionDeps.events);
   const hasModules = connectionDeps.registers.length > 0;
   return {
-    async serve({ proof, req, res, body }) {
+    async serve({ auth, req, res, body }) {
       const gone = new AbortController();
       res.once("close", () => {
         if (!res.writableFinished) gone.abort(GONE);
       });
       const { signal } = gone;
-      const arrival: Arrival = { ...proof, signal };
+      const caller: Caller = { ...auth, signal };
       let dispose = async () => {};
       const open = async () => {
-        const opened = await openConnection(connectionDeps, arrival, "modern");
+        const opened = await openConnection(connectionDeps, caller, "modern");
         dispose = opened.dispose;
         answerDirectly(opened.server, res);
         if (hasModules) publishThrough(handler.notify, opened.server);
@@ -39,7 +39,7 @@ export function createModern(connectionDeps: ConnectionDeps): Modern {
       };
       const handler = createMcpHandler(open, {
         legacy: "reject",
-        bus: changes.busOf(proof.userKey, proof.scopes),
+        bus: changes.busOf(auth.userKey, auth.scopes),
         onerror: (error) =>
           connectionDeps.log.debug({ reason: error.message }, "a request was answered with an error"),
       });

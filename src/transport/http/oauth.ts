@@ -3,13 +3,13 @@ import { SCOPES } from "../../context/scopes.ts";
 import { userKeyOf } from "../../context/user-context.ts";
 import { NightshiftError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
-import type { Proof } from "./proof.ts";
+import type { AuthInfo } from "./proof.ts";
 
 /** Checks access tokens of one OAuth 2.1 issuer (RFC 9068); this server issues none. */
 export interface TokenVerifier {
   readonly issuer: string;
   /** Who the token proves, or undefined; why not is for the log alone. */
-  verify(token: string): Promise<Proof | undefined>;
+  verify(token: string): Promise<AuthInfo | undefined>;
 }
 
 /** Signatures only: never `none`, never a shared secret. */

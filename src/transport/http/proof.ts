@@ -1,4 +1,4 @@
-import type { Arrival } from "../../connection/identity.ts";
+import type { Caller } from "../../connection/identity.ts";
 import { localPrincipal } from "../../connection/identity.ts";
 import { SCOPES } from "../../context/scopes.ts";
 import { userKeyOf } from "../../context/user-context.ts";
@@ -6,25 +6,25 @@ import type { ApiKey, KeyRing } from "../../keys/key-ring.ts";
 import type { TokenVerifier } from "./oauth.ts";
 
 /** Who called, as verified for this one request. */
-export interface Proof extends Pick<Arrival, "principal" | "entityType"> {
+export interface AuthInfo extends Pick<Caller, "principal" | "entityType"> {
   readonly userKey: string;
-  readonly scopes: NonNullable<Arrival["scopes"]>;
+  readonly scopes: NonNullable<Caller["scopes"]>;
   /** The credential that was presented: what dies when it is revoked. */
   readonly credential: { readonly kind: "none" | "key" | "token"; readonly id: string };
   /** Epoch ms; what was opened with it ends then. */
   readonly expiresAt: number | null;
 }
 
-export type Verdict =
-  | { readonly kind: "proven"; readonly proof: Proof }
+export type AuthResult =
+  | { readonly kind: "proven"; readonly auth: AuthInfo }
   /** `missing`: nothing was presented. The caller is told no more than this. */
   | { readonly kind: "refused"; readonly reason: "missing" | "invalid" };
 
 export interface Authenticator {
   /** Verifies one request by its Authorization header alone. */
-  authenticate(authorization: string | undefined): Promise<Verdict>;
+  authenticate(authorization: string | undefined): Promise<AuthResult>;
   /** Whether what a proof was given for may go on. */
-  isStillGood(proof: Proof): Promise<boolean>;
+  isStillGood(auth: AuthInfo): Promise<boolean>;
 }
 
 export interface AuthenticatorOptions {
@@ -39,7 +39,7 @@ const BEARER = /^Bearer +([A-Za-z0-9._~+/=-]{1,8192})$/i;
 
 /** API keys are agents (`api`), tokens of the OAuth issuer are people (`human`). */
 export function createAuthenticator({ keys, tokens, openUser, now }: AuthenticatorOptions): Authenticator {
-  const refuse = (reason: "missing" | "invalid"): Verdict => ({ kind: "refused", reason });
+  const refuse = (reason: "missing" | "invalid"): AuthResult => ({ kind: "refused", reason });
   return {
     async authenticate(authorization) {
       if (authorization === undefined) {
@@ -49,8 +49,8 @@ export function createAuthenticator({ keys, tokens, openUser, now }: Authenticat
       }
       const [, token] = BEARER.exec(authorization) ?? [];
       if (!token) return refuse("invalid");
-      const proof = token.startsWith("nsk_") ? await byKey(keys, token) : await tokens?.verify(token);
-      return proof ? { kind: "proven", proof } : refuse("invalid");
+      const auth = token.startsWith("nsk_") ? await byKey(keys, token) : await tokens?.verify(token);
+      return auth ? { kind: "proven", auth } : refuse("invalid");
     },
     async isStillGood({ credential, expiresAt }) {
       if (expiresAt !== null && expiresAt <= now()) return false;
@@ -59,10 +59,10 @@ export function createAuthenticator({ keys, tokens, openUser, now }: Authenticat
   };
 }
 
-function open(user: string): Verdict {
+function open(user: string): AuthResult {
   const principal = localPrincipal(user);
   const credential = { kind: "none", id: "" } as const;
-  const proof: Proof = {
+  const auth: AuthInfo = {
     principal,
     userKey: userKeyOf(principal),
     entityType: "api",
@@ -70,19 +70,19 @@ function open(user: string): Verdict {
     credential,
     expiresAt: null,
   };
-  return { kind: "proven", proof };
+  return { kind: "proven", auth };
 }
 
 /** A key's proof is the same each time the key is found good: it is made once for as long as the key is remembered. */
-const proofs = new WeakMap<ApiKey, Proof>();
+const authByKey = new WeakMap<ApiKey, AuthInfo>();
 
-async function byKey(keys: KeyRing, token: string): Promise<Proof | undefined> {
+async function byKey(keys: KeyRing, token: string): Promise<AuthInfo | undefined> {
   const apiKey = await keys.verify(token);
   if (!apiKey) return undefined;
-  const known = proofs.get(apiKey);
+  const known = authByKey.get(apiKey);
   if (known) return known;
   const userKey = userKeyOf(localPrincipal(apiKey.userId));
-  const proof: Proof = {
+  const auth: AuthInfo = {
     principal: { userId: apiKey.userId, userKey },
     userKey,
     entityType: "api",
@@ -90,6 +90,6 @@ async function byKey(keys: KeyRing, token: string): Promise<Proof | undefined> {
     credential: { kind: "key", id: apiKey.keyId },
     expiresAt: apiKey.expiresAt,
   };
-  proofs.set(apiKey, proof);
-  return proof;
+  authByKey.set(apiKey, auth);
+  return auth;
 }

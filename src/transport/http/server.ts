@@ -14,7 +14,7 @@ import type { ConnectionDeps } from "../../connection/connection.ts";
 import { NightshiftError } from "../../errors.ts";
 import type { Backlog } from "../../runs/backlog.ts";
 import type { Tally } from "../../runs/tally.ts";
-import { admit, type Exchange, type Gate } from "./admit.ts";
+import { type AuthorizeDeps, type AuthorizedRequest, authorize } from "./admit.ts";
 import { refusalOf, refuse } from "./answers.ts";
 import { createLimits, type Limits } from "./limits.ts";
 import { watchLive } from "./live.ts";
@@ -44,7 +44,7 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-interface Parts extends HttpOptions, Gate {
+interface Parts extends HttpOptions, AuthorizeDeps {
   readonly metrics: Metrics;
   readonly modern: Modern;
   readonly sessions: Sessions;
@@ -146,8 +146,8 @@ function route(parts: Parts): RequestListener {
   ];
   const isHostKnown = hostHeaderValidation(hosts);
   const isOriginKnown = originValidation(hosts);
-  const serveMcp = admitted(parts, (exchange) =>
-    isLegacy(exchange) ? parts.sessions.serve(exchange) : parts.modern.serve(exchange),
+  const serveMcp = authorizedRoute(parts, (authorized) =>
+    isLegacy(authorized) ? parts.sessions.serve(authorized) : parts.modern.serve(authorized),
   );
   const others = otherRoutes(parts);
   return (req, res) => {
@@ -182,21 +182,24 @@ function otherRoutes(parts: Parts): Express {
   if (parts.issuer) app.get(METADATA_PATHS, showMetadata(parts, parts.issuer));
   const { sse } = parts;
   if (sse) {
-    app.get("/sse", admitted(parts, sse.stream));
-    app.post("/messages", admitted(parts, sse.post));
+    app.get("/sse", authorizedRoute(parts, sse.stream));
+    app.post("/messages", authorizedRoute(parts, sse.post));
   }
   app.use((_req, res) => refuse(res, 404, "There is nothing here; MCP is at /mcp."));
   return app;
 }
 
 /** Serves what is let in. What goes wrong outside of a call is logged in full, and told to nobody. */
-function admitted(parts: Parts, serve: (exchange: Exchange) => Promise<void>): RequestListener {
+function authorizedRoute(
+  parts: Parts,
+  serve: (authorized: AuthorizedRequest) => Promise<void>,
+): RequestListener {
   const { log } = parts.connectionDeps;
   return async (req, res) => {
     let failure: { err: unknown } | undefined;
     try {
-      const exchange = await admit(parts, req, res);
-      if (exchange) await serve(exchange);
+      const authorized = await authorize(parts, req, res);
+      if (authorized) await serve(authorized);
     } catch (error) {
       // Whoever went away is told nothing, and is nobody's failure.
       if (res.destroyed || req.readableAborted) return;
@@ -242,7 +245,7 @@ function showMetadata({ config, connectionDeps }: Parts, issuer: string): Reques
  * A header that names the 2026 era settles it, whatever else is wrong, and so does an older one within a session; else
  * the SDK's own rules decide.
  */
-function isLegacy({ req, body }: Exchange): boolean {
+function isLegacy({ req, body }: AuthorizedRequest): boolean {
   const version = req.headers["mcp-protocol-version"];
   if (version === MODERN && req.method === "POST") return false;
   if (version !== undefined && version < MODERN && req.headers["mcp-session-id"] !== undefined) return true;

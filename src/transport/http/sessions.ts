@@ -1,18 +1,18 @@
 import { randomUUID } from "node:crypto";
 import { isInitializeRequest, WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/server";
 import { type ConnectionDeps, openConnection } from "../../connection/connection.ts";
-import type { Exchange } from "./admit.ts";
+import type { AuthorizedRequest } from "./admit.ts";
 import { noSuchSession, refuse, sessionElsewhere } from "./answers.ts";
 import { type AtWork, trackCalls } from "./at-work.ts";
 import { createEventStore } from "./events.ts";
 import type { Limits } from "./limits.ts";
 import type { Live } from "./live.ts";
-import type { Proof } from "./proof.ts";
+import type { AuthInfo } from "./proof.ts";
 import { sendResponse, toWebRequest } from "./web.ts";
 
 interface Session {
   /** Who uses it, by the credential that was used last. */
-  proof: Proof;
+  auth: AuthInfo;
   readonly transport: WebStandardStreamableHTTPServerTransport;
   readonly atWork: AtWork;
   /** Aborts when the session ends. */
@@ -30,7 +30,7 @@ interface Session {
  * proof: each belongs to whoever opened it.
  */
 export interface Sessions {
-  serve(exchange: Exchange): Promise<void>;
+  serve(authorized: AuthorizedRequest): Promise<void>;
   readonly size: number;
   close(): Promise<void>;
 }
@@ -53,9 +53,9 @@ export function createSessions(parts: {
   const sessions = new Map<string, Session>();
   const hasModules = connectionDeps.registers.length > 0;
 
-  const open = async (exchange: Exchange) => {
-    const { proof, res } = exchange;
-    const giveBack = limits.take("sessions", proof.userKey);
+  const open = async (authorized: AuthorizedRequest) => {
+    const { auth, res } = authorized;
+    const giveBack = limits.take("sessions", auth.userKey);
     if (!giveBack)
       return refuse(
         res,
@@ -71,10 +71,10 @@ export function createSessions(parts: {
       onsessioninitialized: (id) => void sessions.set(id, session),
     });
     const atWork = trackCalls(transport);
-    const unwatch = live.watch(proof, () => void transport.close());
+    const unwatch = live.watch(auth, () => void transport.close());
     const { signal } = ended;
     const session: Session = {
-      proof,
+      auth,
       transport,
       atWork,
       signal,
@@ -91,7 +91,7 @@ export function createSessions(parts: {
       if (transport.sessionId) sessions.delete(transport.sessionId);
     };
     try {
-      const { server, dispose } = await openConnection(connectionDeps, { ...proof, signal }, "legacy");
+      const { server, dispose } = await openConnection(connectionDeps, { ...auth, signal }, "legacy");
       transport.onclose = end;
       session.end = async () => {
         await transport.close();
@@ -99,7 +99,7 @@ export function createSessions(parts: {
       };
       await server.connect(transport);
       res.setHeader(NODE_HEADER, node);
-      await hand(session, exchange);
+      await hand(session, authorized);
       // An initialize that the transport refused opened nothing.
       if (!transport.sessionId) await transport.close();
     } catch (error) {
@@ -108,24 +108,24 @@ export function createSessions(parts: {
     }
   };
 
-  const hand = async (session: Session, exchange: Exchange) => {
-    const { req, res, body } = exchange;
+  const hand = async (session: Session, authorized: AuthorizedRequest) => {
+    const { req, res, body } = authorized;
     session.open += 1;
     session.lastUsedAt = now();
     res.once("close", () => {
       session.open -= 1;
       session.lastUsedAt = now();
     });
-    session.atWork.hold(exchange);
+    session.atWork.hold(authorized);
     const request = toWebRequest(req, session.signal, hasModules || body === undefined);
     await sendResponse(await session.transport.handleRequest(request, { parsedBody: body }), res);
   };
 
   /** A session may go on with another credential of the same worth; it ends with the one that was used last. */
-  const follow = (session: Session, proof: Proof) => {
+  const follow = (session: Session, auth: AuthInfo) => {
     session.unwatch();
-    session.unwatch = live.watch(proof, () => void session.transport.close());
-    session.proof = proof;
+    session.unwatch = live.watch(auth, () => void session.transport.close());
+    session.auth = auth;
   };
 
   const isIdle = ({ open, atWork }: Session) => open === 0 && atWork.size === 0;
@@ -137,20 +137,20 @@ export function createSessions(parts: {
   const timer = setInterval(sweep, Math.min(SWEEP_MS, idleMs)).unref();
 
   return {
-    async serve(exchange) {
-      const { proof, req, res, body } = exchange;
+    async serve(authorized) {
+      const { auth, req, res, body } = authorized;
       const id = req.headers["mcp-session-id"];
       if (id === undefined) {
         // Without an id it is a notification: it would open a session that nobody is told of.
-        if (req.method === "POST" && isInitializeRequest(body) && "id" in body) return open(exchange);
+        if (req.method === "POST" && isInitializeRequest(body) && "id" in body) return open(authorized);
         return refuse(res, 400, "This request needs the Mcp-Session-Id that initialize answered with.");
       }
       const owner = nodeOf(String(id));
       if (owner !== undefined && owner !== node) return sessionElsewhere(res, owner);
       const session = sessions.get(String(id));
-      if (!session || !isSame(session.proof, proof)) return noSuchSession(res);
-      if (session.proof.credential.id !== proof.credential.id) follow(session, proof);
-      return hand(session, exchange);
+      if (!session || !isSame(session.auth, auth)) return noSuchSession(res);
+      if (session.auth.credential.id !== auth.credential.id) follow(session, auth);
+      return hand(session, authorized);
     },
     get size() {
       return sessions.size;
@@ -166,7 +166,7 @@ export function createSessions(parts: {
 export const nodeOf = (id: string): string | undefined => /^([A-Za-z0-9-]{1,63})\./.exec(id)?.[1];
 
 /** The same principal, with a credential worth the same: a session must not lend its scopes to a lesser key. */
-export const isSame = (one: Proof, other: Proof): boolean =>
+export const isSame = (one: AuthInfo, other: AuthInfo): boolean =>
   one === other ||
   (one.userKey === other.userKey &&
     one.entityType === other.entityType &&
