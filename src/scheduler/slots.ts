@@ -19,28 +19,28 @@ export function openSlots(options: {
   readonly run: (claimed: Claimed, signal: AbortSignal) => Promise<unknown>;
   readonly onFree: () => void;
 }): Slots {
-  const atWork = new Map<string, { stop: AbortController; done: Promise<unknown> }>();
+  const inFlight = new Map<string, { stop: AbortController; done: Promise<unknown> }>();
   return {
     get free() {
-      return options.max - atWork.size;
+      return options.max - inFlight.size;
     },
     get running() {
-      return [...atWork.keys()];
+      return [...inFlight.keys()];
     },
     fill(claimed) {
       const { runId } = claimed.run;
       const stop = new AbortController();
       const done = options.run(claimed, stop.signal).finally(() => {
-        atWork.delete(runId);
+        inFlight.delete(runId);
         options.onFree();
       });
-      atWork.set(runId, { stop, done });
+      inFlight.set(runId, { stop, done });
     },
     end(runId, reason) {
-      atWork.get(runId)?.stop.abort(reason);
+      inFlight.get(runId)?.stop.abort(reason);
     },
     async idle() {
-      while (atWork.size > 0) await Promise.allSettled([...atWork.values()].map(({ done }) => done));
+      while (inFlight.size > 0) await Promise.allSettled([...inFlight.values()].map(({ done }) => done));
     },
   };
 }

@@ -44,7 +44,7 @@ export function buildToolkit<Services>(
 ): Toolkit {
   const registryId = `user_${context.userKey.slice(0, 12)}_${context.runId}_${Date.now()}`;
   const instances = new Map<string, ToolInstance<never>>();
-  const atWork = new Set<() => void>();
+  const inFlight = new Set<() => void>();
   let isDisposed = false;
   const offered = (name: string) => {
     const tool = catalog.definitions.get(name);
@@ -79,7 +79,7 @@ export function buildToolkit<Services>(
     // Checking takes a turn, in which the context may have ended.
     assertOpen();
     const signals = [context.signal, ...(options.signal ? [options.signal] : [])];
-    const value = await withDeadline(tool, signals, atWork, (signal) => {
+    const value = await withDeadline(tool, signals, inFlight, (signal) => {
       const call = { signal, progress: options.progress ?? (() => {}) };
       return instanceOf(tool).run(parsed.value as never, call);
     });
@@ -107,7 +107,7 @@ export function buildToolkit<Services>(
       }),
     dispose: once(async () => {
       isDisposed = true;
-      for (const abort of [...atWork]) abort();
+      for (const abort of [...inFlight]) abort();
       await disposeAll(instances, log);
     }),
   };
@@ -138,12 +138,12 @@ async function disposeAll(instances: Map<string, ToolInstance<never>>, log: Fail
 
 /**
  * Runs `work` until it ends, its time is over, or one of `signals` aborts: whichever is first. While it runs, what
- * aborts it is in `atWork`.
+ * aborts it is in `inFlight`.
  */
 async function withDeadline(
   tool: ToolDefinition<never>,
   signals: readonly AbortSignal[],
-  atWork: Set<() => void>,
+  inFlight: Set<() => void>,
   work: (signal: AbortSignal) => unknown,
 ): Promise<unknown> {
   const timeoutMs = tool.timeoutMs ?? DEFAULT_TOOL_TIMEOUT_MS;
@@ -164,7 +164,7 @@ async function withDeadline(
       ),
     timeoutMs,
   );
-  atWork.add(abort);
+  inFlight.add(abort);
   for (const signal of signals) {
     if (signal.aborted) abort();
     else signal.addEventListener("abort", abort, { once: true });
@@ -178,7 +178,7 @@ async function withDeadline(
     return await Promise.race([stopped, begin()]);
   } finally {
     clearTimeout(timer);
-    atWork.delete(abort);
+    inFlight.delete(abort);
     for (const signal of signals) signal.removeEventListener("abort", abort);
   }
 }

@@ -38,7 +38,7 @@ const MAX_EACH = 2;
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { outbox, reach = {}, log, now, maxAtOnce = MAX_AT_ONCE, maxEach = MAX_EACH } = options;
   const { lookMs = LOOK_MS } = options;
-  const atWork = new Map<Attempt, Promise<void>>();
+  const inFlight = new Map<Attempt, Promise<void>>();
   const stopped = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   let turning: Promise<void> | undefined;
@@ -58,20 +58,20 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
         "what came of a webhook could not be written",
       );
     } finally {
-      atWork.delete(attempt);
+      inFlight.delete(attempt);
     }
   };
   const countByUser = () => {
     const busy = new Map<string, number>();
-    for (const { userKey } of atWork.keys()) busy.set(userKey, (busy.get(userKey) ?? 0) + 1);
+    for (const { userKey } of inFlight.keys()) busy.set(userKey, (busy.get(userKey) ?? 0) + 1);
     return busy;
   };
   const tick = async (): Promise<number> => {
-    const limit = maxAtOnce - atWork.size;
+    const limit = maxAtOnce - inFlight.size;
     if (limit <= 0 || stopped.signal.aborted) return 0;
     const claimed = await outbox.claim({ now: now(), limit, each: maxEach, busy: countByUser(), reach });
     for (const attempt of claimed)
-      atWork.set(
+      inFlight.set(
         attempt,
         send(attempt).then(() => {
           if (isOpen) turn();
@@ -87,7 +87,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
         while ((await tick()) > 0);
         // With no free place the end of an attempt is what is waited for.
         const full = [...countByUser()].filter(([, count]) => count >= maxEach).map(([userKey]) => userKey);
-        const at = atWork.size < maxAtOnce ? await outbox.nextAt(reach, full) : null;
+        const at = inFlight.size < maxAtOnce ? await outbox.nextAt(reach, full) : null;
         sleepMs = at === null ? lookMs : Math.min(Math.max(at - now(), 0), lookMs);
       } while (isAskedAgain && isOpen);
     } catch (error) {
@@ -106,7 +106,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     });
   }
   const allSent = async () => {
-    while (atWork.size > 0) await Promise.all(atWork.values());
+    while (inFlight.size > 0) await Promise.all(inFlight.values());
   };
 
   return {

@@ -6,7 +6,7 @@ import { callsIn } from "./at-work.ts";
 import { readBody } from "./body.ts";
 import { askForCredentials, askForScope, type MetadataUrl, missingScope } from "./challenge.ts";
 import type { Limits } from "./limits.ts";
-import type { Live } from "./live.ts";
+import type { CredentialWatcher } from "./live.ts";
 import type { Authenticator, AuthInfo } from "./proof.ts";
 
 /** A request that was let in: by whom, and what it says. */
@@ -20,7 +20,7 @@ export interface AuthorizedRequest {
    * Takes over what this request has taken of its principal's limits; otherwise it is given back when the response
    * ends. Undefined when nothing was taken.
    */
-  readonly hold: (() => () => void) | undefined;
+  readonly retain: (() => () => void) | undefined;
 }
 
 export interface AuthorizeDeps {
@@ -28,7 +28,7 @@ export interface AuthorizeDeps {
   readonly config: Config;
   readonly authenticator: Authenticator;
   readonly limits: Limits;
-  readonly live: Live;
+  readonly credentials: CredentialWatcher;
   readonly metadataUrl: (req: IncomingMessage) => MetadataUrl;
 }
 
@@ -43,7 +43,7 @@ export async function authorize(
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<AuthorizedRequest | undefined> {
-  const { authenticator, config, connectionDeps, limits, live, metadataUrl } = deps;
+  const { authenticator, config, connectionDeps, limits, credentials, metadataUrl } = deps;
   const result = await authenticator.authenticate(req.headers.authorization);
   if (result.kind === "refused") return void askForCredentials(res, result.reason, metadataUrl(req));
   const { auth } = result;
@@ -51,7 +51,7 @@ export async function authorize(
   if (waitSeconds !== undefined) return void askToWait(res, waitSeconds);
   res.once(
     "close",
-    live.watch(auth, () => res.destroy()),
+    credentials.watch(auth, () => res.destroy()),
   );
 
   const read = await readBody(req, config);
@@ -61,7 +61,7 @@ export async function authorize(
   const scope = missingScope(connectionDeps, auth, body);
   if (scope) return void askForScope(res, scope, metadataUrl(req));
   const taken = take(limits, auth, req, body, res);
-  return taken && { req, res, auth, body, hold: taken.hold };
+  return taken && { req, res, auth, body, retain: taken.retain };
 }
 
 /** A batch, which old clients may send, is as many calls as it has messages. */
@@ -83,27 +83,27 @@ function take(
   req: IncomingMessage,
   body: unknown,
   res: ServerResponse,
-): Pick<AuthorizedRequest, "hold"> | undefined {
+): Pick<AuthorizedRequest, "retain"> | undefined {
   const isStream =
     req.method === "GET" || (body as { method?: unknown } | undefined)?.method === "subscriptions/listen";
   const amount = isStream ? 1 : callsIn(body).length;
   // What ends calls gets in at any time.
-  if (amount === 0) return { hold: undefined };
-  const giveBack = limits.take(isStream ? "subscriptions" : "calls", userKey, amount);
-  if (!giveBack) {
+  if (amount === 0) return { retain: undefined };
+  const release = limits.take(isStream ? "subscriptions" : "calls", userKey, amount);
+  if (!release) {
     const message = isStream
       ? "You have too many open streams; close one first."
       : "You have too many calls at work; wait for one to end.";
     refuse(res, 429, message, { headers: { "Retry-After": "1" } });
     return undefined;
   }
-  let isHeld = false;
+  let isRetained = false;
   res.once("close", () => {
-    if (!isHeld) giveBack();
+    if (!isRetained) release();
   });
-  const hold = () => {
-    isHeld = true;
-    return giveBack;
+  const retain = () => {
+    isRetained = true;
+    return release;
   };
-  return { hold };
+  return { retain };
 }

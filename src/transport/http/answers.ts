@@ -1,15 +1,15 @@
 import type { ServerResponse } from "node:http";
 
-export interface RefusalOptions {
+export interface RefuseOptions {
   /** JSON-RPC's; default -32000. */
   readonly code?: number;
   readonly headers?: Record<string, string>;
 }
 
-const refusals = new WeakMap<ServerResponse, string>();
+const correlationIds = new WeakMap<ServerResponse, string>();
 
 /** The id that a refused caller was told, for the log; undefined for whoever was not refused. */
-export const refusalOf = (res: ServerResponse): string | undefined => refusals.get(res);
+export const correlationIdOf = (res: ServerResponse): string | undefined => correlationIds.get(res);
 
 /**
  * An HTTP refusal that an MCP client can read too. It says a code, a sentence and what to do, and nothing of
@@ -19,7 +19,7 @@ export function refuse(
   res: ServerResponse,
   status: number,
   message: string,
-  options: RefusalOptions = {},
+  options: RefuseOptions = {},
 ): void {
   if (res.headersSent) {
     res.destroy();
@@ -27,7 +27,7 @@ export function refuse(
   }
   // No id is echoed: it is not known, or not to be trusted, before the body was read.
   const correlationId = crypto.randomUUID();
-  refusals.set(res, correlationId);
+  correlationIds.set(res, correlationId);
   const error = { code: options.code ?? -32_000, message };
   const body = Buffer.from(JSON.stringify({ jsonrpc: "2.0", id: null, error }));
   res.writeHead(status, {

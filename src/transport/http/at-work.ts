@@ -3,12 +3,12 @@ import type { AuthorizedRequest } from "./admit.ts";
 type RequestId = string | number;
 
 /** The calls of one session that are at work, whether or not anybody still listens for their answers. */
-export interface AtWork {
+export interface InFlightCalls {
   /**
    * Keeps what this request took of its principal's calls until each of its messages is answered or cancelled, or the
    * session ends: on the 2025 era a call outlives the response that it came with.
    */
-  hold(authorized: AuthorizedRequest): void;
+  retain(authorized: AuthorizedRequest): void;
   readonly size: number;
   end(): void;
 }
@@ -31,43 +31,43 @@ export const callsIn = (body: unknown): RequestId[] =>
   messagesIn(body).flatMap(({ id, method }) => (id !== undefined && method !== undefined ? [id] : []));
 
 /** Sees every answer that goes out through `transport`. */
-export function trackCalls(transport: Transport): AtWork {
+export function trackCalls(transport: Transport): InFlightCalls {
   // More than one where a careless client uses an id again.
   const held = new Map<RequestId, (() => void)[]>();
-  const release = (id: RequestId) => {
+  const releaseCall = (id: RequestId) => {
     const waiting = held.get(id);
     waiting?.shift()?.();
     if (waiting?.length === 0) held.delete(id);
   };
   const send = transport.send.bind(transport);
   transport.send = (message: Message, ...options) => {
-    if (message.id !== undefined && message.method === undefined) release(message.id);
+    if (message.id !== undefined && message.method === undefined) releaseCall(message.id);
     return send(message, ...options);
   };
   return {
-    hold({ body, res, hold }) {
+    retain({ body, res, retain }) {
       const ids = callsIn(body);
       for (const { method, params } of messagesIn(body))
         if (method === "notifications/cancelled" && params?.requestId !== undefined)
-          release(params.requestId);
-      if (ids.length === 0 || !hold) return;
-      const giveBack = hold();
+          releaseCall(params.requestId);
+      if (ids.length === 0 || !retain) return;
+      const release = retain();
       let left = ids.length;
-      const giveOne = () => {
+      const releaseOne = () => {
         left -= 1;
-        if (left === 0) giveBack();
+        if (left === 0) release();
       };
-      for (const id of ids) held.set(id, [...(held.get(id) ?? []), giveOne]);
+      for (const id of ids) held.set(id, [...(held.get(id) ?? []), releaseOne]);
       res.once("close", () => {
         // Refused before it came to a call: nobody will answer it.
-        if (res.statusCode >= 400) ids.forEach(release);
+        if (res.statusCode >= 400) ids.forEach(releaseCall);
       });
     },
     get size() {
       return held.size;
     },
     end() {
-      for (const waiting of held.values()) for (const giveOne of waiting) giveOne();
+      for (const waiting of held.values()) for (const releaseOne of waiting) releaseOne();
       held.clear();
     },
   };

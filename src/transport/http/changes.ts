@@ -4,17 +4,17 @@ import type { Scope } from "../../context/scopes.ts";
 import type { Events } from "../../events.ts";
 
 /** What changed for a principal, told to that principal's open streams and to nobody else's. */
-export interface Changes {
+export interface EventBuses {
   /** What one credential may hear, in the SDK's words: events of its principal, and what their own calls publish. */
-  busOf(userKey: string, scopes: readonly Scope[]): ServerEventBus;
+  forCredential(userKey: string, scopes: readonly Scope[]): ServerEventBus;
 }
 
 type Listener = (event: ServerEvent) => void;
 
-export function createChanges(events: Events): Changes {
+export function createEventBuses(events: Events): EventBuses {
   const listeners = new Map<string, Set<Listener>>();
   return {
-    busOf: (userKey, scopes) => ({
+    forCredential: (userKey, scopes) => ({
       publish: (event) => {
         for (const listener of listeners.get(userKey) ?? []) listener(event);
       },

@@ -38,9 +38,9 @@ export function createLimits(
       try {
         await limiter.consume(userKey, calls);
         return undefined;
-      } catch (refusal) {
-        if (!(refusal instanceof RateLimiterRes)) throw refusal;
-        return Math.max(1, Math.ceil(refusal.msBeforeNext / 1000));
+      } catch (rejection) {
+        if (!(rejection instanceof RateLimiterRes)) throw rejection;
+        return Math.max(1, Math.ceil(rejection.msBeforeNext / 1000));
       }
     },
     take(what, userKey, amount = 1) {

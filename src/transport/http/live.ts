@@ -3,7 +3,7 @@ import type { Authenticator, AuthInfo } from "./proof.ts";
 const SWEEP_MS = 500;
 
 /** What is open, by the credential that it was opened with: responses, and the sessions of the 2025 era. */
-export interface Live {
+export interface CredentialWatcher {
   /** Calls `end` as soon as the credential is no longer good. Returns what stops watching. */
   watch(auth: AuthInfo, end: () => void): () => void;
   /** What is watched. */
@@ -12,7 +12,7 @@ export interface Live {
 }
 
 /** Asks twice a second whether the credentials of what is open are still good: a revoked key dies in mid-stream. */
-export function watchLive(authenticator: Authenticator): Live {
+export function watchCredentials(authenticator: Authenticator): CredentialWatcher {
   const open = new Map<() => void, AuthInfo>();
   const sweep = async () => {
     const results = new Map<string, Promise<boolean>>();

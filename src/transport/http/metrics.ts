@@ -106,7 +106,7 @@ function showTally(
 }
 
 /** Does `work` at most once in so many ms; in between its last result stands, or its failure. */
-export function sometimes<T>(ms: number, work: () => Promise<T>): () => Promise<T> {
+export function memoizeFor<T>(ms: number, work: () => Promise<T>): () => Promise<T> {
   let last: { readonly at: number; readonly result: Promise<T> } | undefined;
   return () => {
     const at = performance.now();

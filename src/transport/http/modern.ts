@@ -3,14 +3,14 @@ import { type ConnectionDeps, openConnection } from "../../connection/connection
 import type { Caller } from "../../connection/identity.ts";
 import { NightshiftError } from "../../errors.ts";
 import type { AuthorizedRequest } from "./admit.ts";
-import { createChanges, publishThrough } from "./changes.ts";
+import { createEventBuses, publishThrough } from "./changes.ts";
 import { answerDirectly, sendResponse, toWebRequest } from "./web.ts";
 
 /** Made once: a request's end should not cost a stack trace. */
 const GONE = new NightshiftError("CANCELLED", "The caller has gone.");
 
 /** The 2026-07-28 protocol: each request is a connection of its own, gone with the answer. */
-export interface Modern {
+export interface StatelessHandler {
   serve(authorized: AuthorizedRequest): Promise<void>;
 }
 
@@ -18,8 +18,8 @@ export interface Modern {
  * The SDK's handler is made for each request too, with a bus that carries its principal's events and no others: there
  * is nothing to share, so there is nothing to filter.
  */
-export function createModern(connectionDeps: ConnectionDeps): Modern {
-  const changes = createChanges(connectionDeps.events);
+export function createStateless(connectionDeps: ConnectionDeps): StatelessHandler {
+  const changes = createEventBuses(connectionDeps.events);
   const hasModules = connectionDeps.registers.length > 0;
   return {
     async serve({ auth, req, res, body }) {
@@ -39,7 +39,7 @@ export function createModern(connectionDeps: ConnectionDeps): Modern {
       };
       const handler = createMcpHandler(open, {
         legacy: "reject",
-        bus: changes.busOf(auth.userKey, auth.scopes),
+        bus: changes.forCredential(auth.userKey, auth.scopes),
         onerror: (error) =>
           connectionDeps.log.debug({ reason: error.message }, "a request was answered with an error"),
       });

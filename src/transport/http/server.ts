@@ -15,11 +15,11 @@ import { NightshiftError } from "../../errors.ts";
 import type { Backlog } from "../../runs/backlog.ts";
 import type { Tally } from "../../runs/tally.ts";
 import { type AuthorizeDeps, type AuthorizedRequest, authorize } from "./admit.ts";
-import { refusalOf, refuse } from "./answers.ts";
+import { correlationIdOf, refuse } from "./answers.ts";
 import { createLimits, type Limits } from "./limits.ts";
-import { watchLive } from "./live.ts";
-import { createMetrics, type Metrics, sometimes } from "./metrics.ts";
-import { createModern, type Modern } from "./modern.ts";
+import { watchCredentials } from "./live.ts";
+import { createMetrics, type Metrics, memoizeFor } from "./metrics.ts";
+import { createStateless, type StatelessHandler } from "./modern.ts";
 import type { Authenticator } from "./proof.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
 import type { SsePair } from "./sse.ts";
@@ -46,7 +46,7 @@ export interface HttpServer {
 
 interface Parts extends HttpOptions, AuthorizeDeps {
   readonly metrics: Metrics;
-  readonly modern: Modern;
+  readonly stateless: StatelessHandler;
   readonly sessions: Sessions;
   readonly sse: SsePair | undefined;
 }
@@ -62,19 +62,19 @@ const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
 export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   const { connectionDeps, config, authenticator, now } = options;
   const limits = createLimits(config);
-  const live = watchLive(authenticator);
+  const credentials = watchCredentials(authenticator);
   const { node } = config;
   const idleMs = config.sessionIdleSeconds * 1000;
-  const sessions = createSessions({ connectionDeps, limits, live, node, idleMs, now });
-  const modern = createModern(connectionDeps);
+  const sessions = createSessions({ connectionDeps, limits, credentials, node, idleMs, now });
+  const stateless = createStateless(connectionDeps);
   const sse = config.sse ? (await import("./sse.ts")).createSsePair(connectionDeps, limits, node) : undefined;
-  const backlog = sometimes(BACKLOG_MS, options.readBacklog);
+  const backlog = memoizeFor(BACKLOG_MS, options.readBacklog);
   const overdueSeconds = ({ oldestDueAt }: Backlog) =>
     oldestDueAt === null ? 0 : Math.max(0, now() - oldestDueAt) / 1000;
   const metrics = await createMetrics(options.tally, {
     sessions: { help: "2025-era sessions", read: () => sessions.size },
     contexts: { help: "Open contexts", read: () => connectionDeps.open.size },
-    responses: { help: "HTTP responses at work", read: () => live.size - sessions.size },
+    responses: { help: "HTTP responses at work", read: () => credentials.size - sessions.size },
     calls: { help: "Calls at work", read: () => limits.total("calls") },
     subscriptions: { help: "Open subscription streams", read: () => limits.total("subscriptions") },
     queue_depth: {
@@ -89,7 +89,7 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   const metadataUrl = (req: IncomingMessage) =>
     options.issuer && `${baseUrl(config, req)}/.well-known/oauth-protected-resource/mcp`;
   const server = createServer(
-    route({ ...options, limits, live, metrics, modern, sessions, sse, metadataUrl }),
+    route({ ...options, limits, credentials, metrics, stateless, sessions, sse, metadataUrl }),
   );
   const url = await listen(server, config);
   return {
@@ -98,7 +98,7 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeIdleConnections();
       await finishCalls(limits, config.shutdownSeconds * 1000);
-      live.close();
+      credentials.close();
       await Promise.all([sessions.close(), sse?.close()]);
       server.closeAllConnections();
       await closed;
@@ -127,8 +127,8 @@ function listen(server: Server, { host, port }: Config): Promise<string> {
   });
 }
 
-async function finishCalls(limits: Limits, patienceMs: number): Promise<void> {
-  const deadline = performance.now() + patienceMs;
+async function finishCalls(limits: Limits, timeoutMs: number): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
   while (limits.total("calls") > 0 && performance.now() < deadline)
     await new Promise((resolve) => setTimeout(resolve, 20));
 }
@@ -147,7 +147,7 @@ function route(parts: Parts): RequestListener {
   const isHostKnown = hostHeaderValidation(hosts);
   const isOriginKnown = originValidation(hosts);
   const serveMcp = authorizedRoute(parts, (authorized) =>
-    isLegacy(authorized) ? parts.sessions.serve(authorized) : parts.modern.serve(authorized),
+    isLegacy(authorized) ? parts.sessions.serve(authorized) : parts.stateless.serve(authorized),
   );
   const others = otherRoutes(parts);
   return (req, res) => {
@@ -206,7 +206,7 @@ function authorizedRoute(
       failure = { err: error };
       refuseFor(error, res);
     }
-    const correlation_id = refusalOf(res);
+    const correlation_id = correlationIdOf(res);
     if (failure) log.error({ ...failure, correlation_id }, "a request failed");
     else if (correlation_id) log.debug({ correlation_id, status: res.statusCode }, "a request was refused");
   };

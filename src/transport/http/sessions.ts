@@ -3,10 +3,10 @@ import { isInitializeRequest, WebStandardStreamableHTTPServerTransport } from "@
 import { type ConnectionDeps, openConnection } from "../../connection/connection.ts";
 import type { AuthorizedRequest } from "./admit.ts";
 import { noSuchSession, refuse, sessionElsewhere } from "./answers.ts";
-import { type AtWork, trackCalls } from "./at-work.ts";
+import { type InFlightCalls, trackCalls } from "./at-work.ts";
 import { createEventStore } from "./events.ts";
 import type { Limits } from "./limits.ts";
-import type { Live } from "./live.ts";
+import type { CredentialWatcher } from "./live.ts";
 import type { AuthInfo } from "./proof.ts";
 import { sendResponse, toWebRequest } from "./web.ts";
 
@@ -14,7 +14,7 @@ interface Session {
   /** Who uses it, by the credential that was used last. */
   auth: AuthInfo;
   readonly transport: WebStandardStreamableHTTPServerTransport;
-  readonly atWork: AtWork;
+  readonly inFlight: InFlightCalls;
   /** Aborts when the session ends. */
   readonly signal: AbortSignal;
   unwatch: () => void;
@@ -44,19 +44,19 @@ const RETRY_MS = 1_000;
 export function createSessions(parts: {
   connectionDeps: ConnectionDeps;
   limits: Limits;
-  live: Live;
+  credentials: CredentialWatcher;
   node: string;
   idleMs: number;
   now: () => number;
 }): Sessions {
-  const { connectionDeps, limits, live, node, idleMs, now } = parts;
+  const { connectionDeps, limits, credentials, node, idleMs, now } = parts;
   const sessions = new Map<string, Session>();
   const hasModules = connectionDeps.registers.length > 0;
 
   const open = async (authorized: AuthorizedRequest) => {
     const { auth, res } = authorized;
-    const giveBack = limits.take("sessions", auth.userKey);
-    if (!giveBack)
+    const release = limits.take("sessions", auth.userKey);
+    if (!release)
       return refuse(
         res,
         429,
@@ -70,13 +70,13 @@ export function createSessions(parts: {
       retryInterval: RETRY_MS,
       onsessioninitialized: (id) => void sessions.set(id, session),
     });
-    const atWork = trackCalls(transport);
-    const unwatch = live.watch(auth, () => void transport.close());
+    const inFlight = trackCalls(transport);
+    const unwatch = credentials.watch(auth, () => void transport.close());
     const { signal } = ended;
     const session: Session = {
       auth,
       transport,
-      atWork,
+      inFlight,
       signal,
       unwatch,
       end: () => transport.close(),
@@ -85,8 +85,8 @@ export function createSessions(parts: {
     };
     const end = () => {
       session.unwatch();
-      atWork.end();
-      giveBack();
+      inFlight.end();
+      release();
       ended.abort();
       if (transport.sessionId) sessions.delete(transport.sessionId);
     };
@@ -116,7 +116,7 @@ export function createSessions(parts: {
       session.open -= 1;
       session.lastUsedAt = now();
     });
-    session.atWork.hold(authorized);
+    session.inFlight.retain(authorized);
     const request = toWebRequest(req, session.signal, hasModules || body === undefined);
     await sendResponse(await session.transport.handleRequest(request, { parsedBody: body }), res);
   };
@@ -124,11 +124,11 @@ export function createSessions(parts: {
   /** A session may go on with another credential of the same worth; it ends with the one that was used last. */
   const follow = (session: Session, auth: AuthInfo) => {
     session.unwatch();
-    session.unwatch = live.watch(auth, () => void session.transport.close());
+    session.unwatch = credentials.watch(auth, () => void session.transport.close());
     session.auth = auth;
   };
 
-  const isIdle = ({ open, atWork }: Session) => open === 0 && atWork.size === 0;
+  const isIdle = ({ open, inFlight }: Session) => open === 0 && inFlight.size === 0;
 
   const sweep = () => {
     for (const session of sessions.values())

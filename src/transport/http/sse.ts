@@ -2,7 +2,7 @@ import { SSEServerTransport } from "@modelcontextprotocol/sdk/server/sse.js";
 import { type ConnectionDeps, openConnection } from "../../connection/connection.ts";
 import type { AuthorizedRequest } from "./admit.ts";
 import { noSuchSession, refuse, sessionElsewhere } from "./answers.ts";
-import { type AtWork, trackCalls } from "./at-work.ts";
+import { type InFlightCalls, trackCalls } from "./at-work.ts";
 import type { Limits } from "./limits.ts";
 import type { AuthInfo } from "./proof.ts";
 import { isSame, NODE_HEADER, nodeOf } from "./sessions.ts";
@@ -18,25 +18,28 @@ export interface SsePair {
 }
 
 export function createSsePair(connectionDeps: ConnectionDeps, limits: Limits, node: string): SsePair {
-  const streams = new Map<string, { auth: AuthInfo; transport: SSEServerTransport; atWork: AtWork }>();
+  const streams = new Map<
+    string,
+    { auth: AuthInfo; transport: SSEServerTransport; inFlight: InFlightCalls }
+  >();
   return {
     async stream({ auth, res }) {
-      const giveBack = limits.take("sessions", auth.userKey);
-      if (!giveBack)
+      const release = limits.take("sessions", auth.userKey);
+      if (!release)
         return refuse(res, 429, "You have too many open sessions; close one first.", {
           headers: { "Retry-After": "5" },
         });
       const ended = new AbortController();
       res.once("close", () => {
-        giveBack();
+        release();
         ended.abort();
       });
       res.setHeader(NODE_HEADER, node);
       const transport = new SSEServerTransport(`/messages?node=${node}`, res);
-      const atWork = trackCalls(transport);
-      streams.set(transport.sessionId, { auth, transport, atWork });
+      const inFlight = trackCalls(transport);
+      streams.set(transport.sessionId, { auth, transport, inFlight });
       const end = () => {
-        atWork.end();
+        inFlight.end();
         streams.delete(transport.sessionId);
       };
       ended.signal.addEventListener("abort", end, { once: true });
@@ -51,7 +54,7 @@ export function createSsePair(connectionDeps: ConnectionDeps, limits: Limits, no
       if (owner !== undefined && owner !== node) return sessionElsewhere(res, owner);
       const stream = streams.get(asked.get("sessionId") ?? "");
       if (!stream || !isSame(stream.auth, auth)) return noSuchSession(res);
-      stream.atWork.hold(authorized);
+      stream.inFlight.retain(authorized);
       await stream.transport.handlePostMessage(req, res, body);
     },
     async close() {
