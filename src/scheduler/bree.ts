@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import type { Worker } from "node:worker_threads";
 import { NightshiftError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { openGate } from "./gate.ts";
+import { createThreadLimiter } from "./gate.ts";
 import { type GhostThread, type StartedThread, startWorker } from "./worker.ts";
 
 /** Threads for ghosts: spare ones started ahead of need, each used once. */
@@ -45,7 +45,9 @@ export function openThreads(options: ThreadsOptions): Threads {
   const alive = new Map<string, StartedThread>();
   const starting = new Set<Promise<StartedThread>>();
   const spares: Promise<StartedThread>[] = [];
-  const gate = openGate(() => Math.max(1, availableParallelism() - (options.isAnyoneHere?.() ? 1 : 0)));
+  const limiter = createThreadLimiter(() =>
+    Math.max(1, availableParallelism() - (options.isAnyoneHere?.() ? 1 : 0)),
+  );
   const { most = Number.POSITIVE_INFINITY } = options;
   let bree: Promise<Bree> | undefined;
   let replacing: NodeJS.Timeout | undefined;
@@ -65,7 +67,7 @@ export function openThreads(options: ThreadsOptions): Threads {
     return thread;
   };
   const start = (): Promise<StartedThread> => {
-    const thread = gate.pass(launch);
+    const thread = limiter.run(launch);
     starting.add(thread);
     const done = () => starting.delete(thread);
     thread.then(done, done);
@@ -103,7 +105,7 @@ export function openThreads(options: ThreadsOptions): Threads {
     async close() {
       isClosed = true;
       clearTimeout(replacing);
-      gate.open();
+      limiter.lift();
       await Promise.allSettled([...starting]);
       await Promise.all([...alive.values()].map((thread) => thread.terminate()));
     },

@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, it, vi } from "vitest";
-import { openGate } from "../../src/scheduler/gate.ts";
+import { createThreadLimiter } from "../../src/scheduler/gate.ts";
 import type { StartedThread } from "../../src/scheduler/worker.ts";
 
 /** Threads that are loaded when the test says so, in the order in which they were let in. */
@@ -17,8 +17,8 @@ function launches() {
 describe("the gate to loading threads", () => {
   it("lets in so many at once, and the others in order, also after one that fails", async () => {
     const { launch, loading, names } = launches();
-    const gate = openGate(() => 2);
-    for (const name of "abcde") void gate.pass(launch(name));
+    const limiter = createThreadLimiter(() => 2);
+    for (const name of "abcde") void limiter.run(launch(name));
     await setImmediate();
     expect(names()).toBe("ab");
     loading[0]?.failed(new Error("it did not load"));
@@ -33,8 +33,8 @@ describe("the gate to loading threads", () => {
   it("goes by the width of the moment: fewer while people are here, more when they have gone", async () => {
     const { launch, loading, names } = launches();
     let width = 1;
-    const gate = openGate(() => width);
-    for (const name of "abcdefg") void gate.pass(launch(name));
+    const limiter = createThreadLimiter(() => width);
+    for (const name of "abcdefg") void limiter.run(launch(name));
     await setImmediate();
     expect(names()).toBe("a");
     width = 3;
@@ -55,8 +55,8 @@ describe("the gate to loading threads", () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     try {
       const { launch, loading, names } = launches();
-      const gate = openGate(() => 1);
-      for (const name of "abc") void gate.pass(launch(name));
+      const limiter = createThreadLimiter(() => 1);
+      for (const name of "abc") void limiter.run(launch(name));
       await setImmediate();
       await vi.advanceTimersByTimeAsync(4_000);
       expect(names()).toBe("a");
@@ -73,10 +73,10 @@ describe("the gate to loading threads", () => {
 
   it("lets everyone through once it is open, and rejects with what the launch does", async () => {
     const { launch, names } = launches();
-    const gate = openGate(() => 1);
-    for (const name of "abc") void gate.pass(launch(name));
-    const broken = gate.pass(() => Promise.reject(new Error("no such file")));
-    gate.open();
+    const limiter = createThreadLimiter(() => 1);
+    for (const name of "abc") void limiter.run(launch(name));
+    const broken = limiter.run(() => Promise.reject(new Error("no such file")));
+    limiter.lift();
     await expect(broken).rejects.toThrow("no such file");
     expect(names()).toBe("abc");
   });
