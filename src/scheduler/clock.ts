@@ -3,7 +3,7 @@ import { NightshiftError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Run } from "../runs/run.ts";
 import type { Claimed, Occurrences, Reach, Worker } from "./occurrences.ts";
-import { createPulse } from "./pulse.ts";
+import { createHeartbeat } from "./pulse.ts";
 import { openSlots } from "./slots.ts";
 
 export interface ClockOptions {
@@ -62,7 +62,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 export function createClock(options: ClockOptions): Clock {
   const { occurrences, worker, reach, leaseMs, maxRunsPerDay = 0, onSkipped, log, now = Date.now } = options;
   const slots = openSlots({ max: options.maxGhosts, run: options.run, onFree: () => turn() });
-  const pulse = createPulse(options, slots);
+  const heartbeat = createHeartbeat(options, slots);
   let timer: NodeJS.Timeout | undefined;
   let look: NodeJS.Timeout | undefined;
   let hearing: NodeJS.Timeout | undefined;
@@ -87,7 +87,7 @@ export function createClock(options: ClockOptions): Clock {
         leaseMs,
         maxRunsPerDay,
         ...(onSkipped && { onSkipped }),
-        onCancelling: () => void pulse.beat(),
+        onCancelling: () => void heartbeat.renewLeases(),
       });
       for (const one of claimed) slots.fill(one);
       started += claimed.length;
@@ -140,7 +140,7 @@ export function createClock(options: ClockOptions): Clock {
   }
 
   const wake = (): void => {
-    void pulse.beat();
+    void heartbeat.renewLeases();
     turn();
   };
   const lookElsewhere = () => {
@@ -161,7 +161,7 @@ export function createClock(options: ClockOptions): Clock {
 
   return {
     async start() {
-      await pulse.start();
+      await heartbeat.start();
       isOpen = true;
       endListening = occurrences.onWrite?.(hear) ?? endListening;
       look = setInterval(lookElsewhere, LOOK_ELSEWHERE_MS).unref();
@@ -183,7 +183,7 @@ export function createClock(options: ClockOptions): Clock {
       await turning;
       for (const runId of slots.running) slots.end(runId, stopping());
       await Promise.race([slots.idle(), wait(graceMs, undefined, { ref: false })]);
-      pulse.stop();
+      heartbeat.stop();
     },
   };
 }

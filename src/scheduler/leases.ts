@@ -6,16 +6,16 @@ import { readDetail, readRun } from "../runs/row.ts";
 import type { Outcome, Run } from "../runs/run.ts";
 import type { Occurrences, Worker } from "./occurrences.ts";
 
-type Options<K extends "heartbeat" | "reapLost"> = Parameters<Occurrences[K]>[0];
+type Options<K extends "renewLeases" | "reapLost"> = Parameters<Occurrences[K]>[0];
 
 /**
  * See Occurrences.heartbeat. A run that somebody is writing to keeps its lease until the next beat: to wait for one
  * would be to let all the others' run out.
  */
-export async function heartbeat(
+export async function renewLeases(
   db: Kysely<Tables>,
-  { runIds, now, leaseMs, worker }: Options<"heartbeat"> & { worker: Worker },
-): ReturnType<Occurrences["heartbeat"]> {
+  { runIds, now, leaseMs, worker }: Options<"renewLeases"> & { worker: Worker },
+): ReturnType<Occurrences["renewLeases"]> {
   if (runIds.length === 0) return { cancel: [], gone: [] };
   const ours = db
     .selectFrom("runs")
@@ -70,12 +70,12 @@ export async function reapLost(db: Kysely<Tables>, options: Reaping, ending: End
   );
   const lost: Run[] = [];
   for (const [userKey, rows] of silent)
-    lost.push(...(await ending(userKey, (trx, ends) => bury(trx, rows, options, ends))));
+    lost.push(...(await ending(userKey, (trx, ends) => markLost(trx, rows, options, ends))));
   return lost;
 }
 
 /** Looks again, with the rows held: a run may have had a beat, or its end, since. */
-async function bury(
+async function markLost(
   trx: Transaction<Tables>,
   silent: RunRow[],
   options: Reaping,
@@ -107,10 +107,10 @@ export async function endAsLost(
   return { ...readRun(row, null), status: "lost", finishedAt: now, error: LOST.error };
 }
 
-function isLost(row: RunRow, reaping: Reaping): boolean {
-  if (isOfDead(row, reaping)) return true;
+function isLost(row: RunRow, reapTimer: Reaping): boolean {
+  if (isOfDead(row, reapTimer)) return true;
   const { run_id: runId, lease_until: until } = row;
-  const { now, isSilent = () => true, slackMs = 0 } = reaping;
+  const { now, isSilent = () => true, slackMs = 0 } = reapTimer;
   return until !== null && until + slackMs < now && isSilent({ runId, until });
 }
 

@@ -6,7 +6,7 @@ import { type Delivered, type EndOptions, endRun } from "../runs/end.ts";
 import type { Run } from "../runs/run.ts";
 import { type ClaimOptions, claimDue } from "./claim.ts";
 import { type FindDue, nextDueAt } from "./due.ts";
-import { type Ending, heartbeat, reapLost } from "./leases.ts";
+import { type Ending, reapLost, renewLeases } from "./leases.ts";
 import type { Occurrences } from "./occurrences.ts";
 
 /** Hands out what is due in the ledger's place. What was run stays the ledger's to know. */
@@ -50,10 +50,10 @@ export function createOccurrences(db: Database, options: LedgerOptions = {}): Oc
         if (!again || round === ROUNDS) return claimed;
       }
     },
-    heartbeat: async (options) => {
+    renewLeases: async (options) => {
       const tickets = options.runIds.flatMap((runId) => jobsAtWork.get(runId)?.ticket ?? []);
       if (tickets.length > 0) await queue?.touch(tickets);
-      return heartbeat(db.kysely, options);
+      return renewLeases(db.kysely, options);
     },
     finish: async (runId, outcome, now) => {
       const job = jobsAtWork.get(runId) ?? (await findJobOf(db, runId));

@@ -49,14 +49,14 @@ export interface Occurrences {
     /** Runs of one user in a day; what is beyond is recorded as skipped. Default 0, no limit. */
     maxRunsPerDay?: number;
     onSkipped?: (run: Run) => void;
-    /** Called after the commit when runs at work were told to stop (overlap `cancel_other`): `heartbeat` says which. */
+    /** Called after the commit when runs at work were told to stop (overlap `cancel_other`): `renewLeases` says which. */
     onCancelling?: () => void;
   }): Promise<readonly Claimed[]>;
   /**
    * Extends the leases of `runIds`; answers with those that are to stop, and why unless
    * their owner just wants it, and with those no longer ours.
    */
-  heartbeat(options: { runIds: readonly string[]; now: number; leaseMs: number; worker: Worker }): Promise<{
+  renewLeases(options: { runIds: readonly string[]; now: number; leaseMs: number; worker: Worker }): Promise<{
     cancel: readonly { readonly runId: string; readonly reason: string | null }[];
     gone: readonly string[];
   }>;
@@ -64,7 +64,7 @@ export interface Occurrences {
   finish(runId: string, outcome: Outcome, now: number): Promise<boolean>;
   /**
    * Ends as `lost` the running runs whose lease is over or whose process (on this host) is dead; answers with them.
-   * A process that may have slept renews its own leases (`heartbeat`) first. A transaction for each owner.
+   * A process that may have slept renews its own leases (`renewLeases`) first. A transaction for each owner.
    * `isSilent` is asked about each lease that is over, of a process that may be alive: false spares it for now. Default:
    * such a lease is believed.
    */

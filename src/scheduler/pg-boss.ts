@@ -117,7 +117,7 @@ export async function openPgBoss(db: Database, options: PgBossOptions): Promise<
   const ledger = createOccurrences(db, { ...options, queue });
   const ending = createEnding(db, options);
 
-  const buryNext = (now: number) =>
+  const markNextLost = (now: number) =>
     ending(null, async (trx, ends, users) => {
       const [dead] = await boss.fetch<Sent>(DEAD, { includeMetadata: true, db: awaited(trx) });
       if (!dead) return null;
@@ -131,7 +131,7 @@ export async function openPgBoss(db: Database, options: PgBossOptions): Promise<
     ...ledger,
     async reapLost(reap) {
       const lost = [...(await ledger.reapLost(reap))];
-      for (let next = await buryNext(reap.now); next; next = await buryNext(reap.now))
+      for (let next = await markNextLost(reap.now); next; next = await markNextLost(reap.now))
         if (next.lost) lost.push(next.lost);
       await db.transact((trx) => upcoming.mend(trx, KINDS, reap.now), { of: null });
       return lost;

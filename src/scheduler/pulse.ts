@@ -3,33 +3,33 @@ import type { ClockOptions } from "./clock.ts";
 import type { Slots } from "./slots.ts";
 
 /** Shows that the runs at work here are alive, hears which of them are to stop, and buries those of the dead. */
-export interface Pulse {
+export interface Heartbeat {
   /** Ends as lost what dead processes left behind, and goes on doing so. */
   start(): Promise<void>;
   /** Extends the leases now; ends runs that their owners want cancelled. Never rejects. */
-  beat(): Promise<void>;
+  renewLeases(): Promise<void>;
   stop(): void;
 }
 
 /** Beats within one lease: one may fail, or be late, without a live run counting as lost. */
-const BEATS_PER_LEASE = 3;
+const RENEWALS_PER_LEASE = 3;
 /** How long a lease that is over is still spared, in parts of a lease: longer than until its holder's next beat. */
-const SPARED = 1 / 2;
+const SPARED_LEASES = 1 / 2;
 
-export function createPulse(options: ClockOptions, slots: Slots): Pulse {
+export function createHeartbeat(options: ClockOptions, slots: Slots): Heartbeat {
   const { occurrences, worker, leaseMs, log, now = Date.now } = options;
-  let beating: NodeJS.Timeout | undefined;
-  let reaping: NodeJS.Timeout | undefined;
-  let lookingAgain: NodeJS.Timeout | undefined;
+  let renewTimer: NodeJS.Timeout | undefined;
+  let reapTimer: NodeJS.Timeout | undefined;
+  let recheckTimer: NodeJS.Timeout | undefined;
   /** When each lease that is over was first seen so. */
   let overdue = new Map<string, number>();
   let isStopped = false;
 
-  const beat = async (): Promise<void> => {
+  const renewLeases = async (): Promise<void> => {
     const runIds = slots.running;
     if (runIds.length === 0) return;
     try {
-      const { cancel, gone } = await occurrences.heartbeat({ runIds, now: now(), leaseMs, worker });
+      const { cancel, gone } = await occurrences.renewLeases({ runIds, now: now(), leaseMs, worker });
       for (const { runId, reason } of cancel) slots.end(runId, cancelled(reason));
       for (const runId of gone) slots.end(runId, taken());
     } catch (error) {
@@ -38,7 +38,7 @@ export function createPulse(options: ClockOptions, slots: Slots): Pulse {
   };
   const reap = async (): Promise<void> => {
     // First what is ours: after a sleep of this machine our own leases look as dead as any.
-    await beat();
+    await renewLeases();
     // Not by the clock of the wall. Where the machine slept, the clock was set or the database was locked, no holder
     // could beat, and the leases of all are over: those that live get the time to beat again.
     const before = overdue;
@@ -47,33 +47,33 @@ export function createPulse(options: ClockOptions, slots: Slots): Pulse {
       const lease = `${runId} ${until}`;
       const since = before.get(lease) ?? performance.now();
       overdue.set(lease, since);
-      return performance.now() - since >= SPARED * leaseMs;
+      return performance.now() - since >= SPARED_LEASES * leaseMs;
     };
     const lost = await occurrences.reapLost({ now: now(), worker, isAlive, isSilent });
-    if (overdue.size > 0) lookAgain();
+    if (overdue.size > 0) recheckSoon();
     for (const run of lost)
       log.warn({ run_id: run.runId, job_id: run.jobId }, "a run was lost: the process that ran it is gone");
     if (lost.length > 0) options.onLost?.(lost);
   };
   const tryToReap = () =>
     void reap().catch((error: unknown) => log.error({ err: error }, "lost runs could not be looked for"));
-  const lookAgain = () => {
-    clearTimeout(lookingAgain);
-    if (!isStopped) lookingAgain = setTimeout(tryToReap, SPARED * leaseMs).unref();
+  const recheckSoon = () => {
+    clearTimeout(recheckTimer);
+    if (!isStopped) recheckTimer = setTimeout(tryToReap, SPARED_LEASES * leaseMs).unref();
   };
 
   return {
     async start() {
       await reap();
-      beating = setInterval(() => void beat(), leaseMs / BEATS_PER_LEASE).unref();
-      reaping = setInterval(tryToReap, leaseMs).unref();
+      renewTimer = setInterval(() => void renewLeases(), leaseMs / RENEWALS_PER_LEASE).unref();
+      reapTimer = setInterval(tryToReap, leaseMs).unref();
     },
-    beat,
+    renewLeases,
     stop() {
       isStopped = true;
-      clearInterval(beating);
-      clearInterval(reaping);
-      clearTimeout(lookingAgain);
+      clearInterval(renewTimer);
+      clearInterval(reapTimer);
+      clearTimeout(recheckTimer);
     },
   };
 }

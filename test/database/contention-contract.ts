@@ -123,7 +123,7 @@ export function contentionContract(name: string, open: OpenBackend): void {
           const runIds = claimed.map(({ run }) => run.runId);
           const beat = { runIds, now: backend.clock(), leaseMs: 30_000, worker: worker(`w${i}`) };
           const [{ gone }, ...ends] = await Promise.all([
-            occurrences.heartbeat(beat),
+            occurrences.renewLeases(beat),
             ...runIds.map((runId) => occurrences.finish(runId, OUTCOME, backend.clock())),
           ]);
           // One that has its end may be gone already; the ends are all ours.
@@ -177,7 +177,7 @@ export function contentionContract(name: string, open: OpenBackend): void {
       const slow: Database = {
         ...backend.db,
         transact: async (work, options) => {
-          await createOccurrences(nodes[1] ?? backend.db).heartbeat(beat);
+          await createOccurrences(nodes[1] ?? backend.db).renewLeases(beat);
           return backend.db.transact(work, options);
         },
       };

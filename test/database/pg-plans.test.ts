@@ -58,7 +58,7 @@ describe("queries on a large jobs database in Postgres", () => {
       const claimed = await occurrences.claimDue(options);
       expect(claimed).toHaveLength(1);
       const runIds = claimed.map(({ run }) => run.runId);
-      await occurrences.heartbeat({ runIds, ...options });
+      await occurrences.renewLeases({ runIds, ...options });
       await occurrences.reapLost({ now: now + 9000, worker: worker("w2"), isAlive: () => true });
     });
     expect(scans).toEqual([]);

@@ -66,7 +66,7 @@ describe("queries on a large jobs database", () => {
         const claimed = await occurrences.claimDue(options);
         const runIds = claimed.map(({ run }) => run.runId);
         expect(runIds).toHaveLength(1);
-        await occurrences.heartbeat({ runIds, ...options });
+        await occurrences.renewLeases({ runIds, ...options });
         await occurrences.reapLost({ now: now + 9000, worker: worker("w2"), isAlive: () => true });
       });
       expect(reads(plans)).toEqual([]);

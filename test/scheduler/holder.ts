@@ -19,4 +19,4 @@ const [claimed] = await occurrences.claimDue({
 });
 process.stdout.write(`${claimed?.run.runId}\n`);
 for await (const _ of every(1_000))
-  await occurrences.heartbeat({ runIds: [claimed?.run.runId ?? ""], now: Date.now(), leaseMs, worker });
+  await occurrences.renewLeases({ runIds: [claimed?.run.runId ?? ""], now: Date.now(), leaseMs, worker });

@@ -39,8 +39,8 @@ export function leaseContract(name: string, open: OpenBackend): void {
     };
     const reap = (by = worker("w2", 200), isAlive: (pid: number) => boolean = everyoneAlive) =>
       occurrences.reapLost({ now: backend.clock(), worker: by, isAlive });
-    const beat = (runIds: readonly string[], by = worker("w1", 100)) =>
-      occurrences.heartbeat({ runIds, now: backend.clock(), leaseMs: LEASE_MS, worker: by });
+    const renewLeases = (runIds: readonly string[], by = worker("w1", 100)) =>
+      occurrences.renewLeases({ runIds, now: backend.clock(), leaseMs: LEASE_MS, worker: by });
 
     beforeEach(async () => {
       backend = await open();
@@ -77,7 +77,7 @@ export function leaseContract(name: string, open: OpenBackend): void {
       const kept = await started();
       const silent = await started();
       backend.pass(LEASE_MS);
-      expect(await beat([kept])).toEqual({ cancel: [], gone: [] });
+      expect(await renewLeases([kept])).toEqual({ cancel: [], gone: [] });
       backend.pass(1);
       const lost = await reap();
       expect(lost.map((run) => run.runId)).toEqual([silent]);
@@ -110,11 +110,11 @@ export function leaseContract(name: string, open: OpenBackend): void {
       const ended = await started();
       await runs.cancel(wanted);
       await occurrences.finish(ended, OUTCOME, START);
-      expect(await beat([wanted, foreign, ended])).toEqual({
+      expect(await renewLeases([wanted, foreign, ended])).toEqual({
         cancel: [{ runId: wanted, reason: null }],
         gone: [foreign, ended],
       });
-      expect(await beat([])).toEqual({ cancel: [], gone: [] });
+      expect(await renewLeases([])).toEqual({ cancel: [], gone: [] });
     });
   });
 }

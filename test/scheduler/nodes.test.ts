@@ -101,12 +101,14 @@ describe("nodes with one Postgres", () => {
     const { jobId } = await here.once("a", at);
     const far = await here.once("a", at + 3_600_000);
     expect(await Promise.all([here.claim(), there.claim()])).toEqual([[], []]);
-    const sent = await runSql<{ key: string; at: Date; user: string; beat: number }>(
+    const sent = await runSql<{ key: string; at: Date; user: string; renewLeases: number }>(
       here.db.kysely,
       `select singleton_key as key, start_after as at, group_id as "user", heartbeat_seconds as beat
         from nightshift_boss.job where name = 'tool'`,
     );
-    expect(sent).toEqual([{ key: `${jobId}@${at}`, at: new Date(at), user: "a", beat: LEASE_MS / 1000 }]);
+    expect(sent).toEqual([
+      { key: `${jobId}@${at}`, at: new Date(at), user: "a", renewLeases: LEASE_MS / 1000 },
+    ]);
     expect(JSON.stringify(sent)).not.toContain(far.jobId);
   });
 
@@ -132,8 +134,11 @@ describe("nodes with one Postgres", () => {
     expect((await there.claim()).map(({ run }) => run.runId)).toEqual([runId]);
     // Running there, it is told to stop with the next beat.
     await here.runs("e").cancel(runId);
-    const beat = { runIds: [runId], now: Date.now(), leaseMs: LEASE_MS, worker: there.worker };
-    expect(await there.occurrences.heartbeat(beat)).toEqual({ cancel: [{ runId, reason: null }], gone: [] });
+    const renewLeases = { runIds: [runId], now: Date.now(), leaseMs: LEASE_MS, worker: there.worker };
+    expect(await there.occurrences.renewLeases(renewLeases)).toEqual({
+      cancel: [{ runId, reason: null }],
+      gone: [],
+    });
   });
 
   it("leave what they can't run for one that can, and find it in the ledger for one user's own process", async () => {

@@ -133,9 +133,9 @@ export function policyContract(name: string, open: OpenBackend): void {
         expect(await claim()).toEqual([]);
       }
       expect(cancelling).toBe(2);
-      const beat = { runIds: [runId], now: backend.clock(), leaseMs: 1000, worker: worker("w1") };
+      const renewLeases = { runIds: [runId], now: backend.clock(), leaseMs: 1000, worker: worker("w1") };
       const reason = expect.stringMatching(/newer run of this job took its place/);
-      expect((await occurrences.heartbeat(beat)).cancel).toEqual([{ runId, reason }]);
+      expect((await occurrences.renewLeases(renewLeases)).cancel).toEqual([{ runId, reason }]);
       await finish(first, { ...OK, status: "cancelled" });
       expect(await runs.get(runId)).toMatchObject({
         status: "cancelled",
