@@ -17,7 +17,7 @@ import { isEnded } from "./runs/run.ts";
 import type { RunBook } from "./runs/store.ts";
 import type { Tally } from "./runs/tally.ts";
 import { openThreads } from "./scheduler/bree.ts";
-import { type Clock, createClock } from "./scheduler/clock.ts";
+import { createSchedulerLoop, type SchedulerLoop } from "./scheduler/clock.ts";
 import { createOccurrences, type LedgerOptions } from "./scheduler/ledger.ts";
 import type { Occurrences, Reach, Worker } from "./scheduler/occurrences.ts";
 import type { UpstreamConfig } from "./upstream/config.ts";
@@ -55,18 +55,18 @@ export async function startScheduler(
 ): Promise<SchedulerRuntime> {
   const { config, log, now, folderBook, onlyUserKey } = parts;
   const reach: Reach = { kinds: reachableKinds(config), ...(onlyUserKey && { userKey: onlyUserKey }) };
-  const { clock, threads, webhooks, closeOccurrences } = await openClock(parts, reach, config.spareThreads);
-  await clock.start();
+  const { loop, threads, webhooks, closeOccurrences } = await openLoop(parts, reach, config.spareThreads);
+  await loop.start();
   const retention = startRetention(await parts.database(), { keep: config, log, now });
   webhooks.start();
   const folder =
-    config.jobsDir && (await watchJobs(config.jobsDir, folderBook, { log, now, wake: clock.wake }));
+    config.jobsDir && (await watchJobs(config.jobsDir, folderBook, { log, now, wake: loop.wake }));
   return {
-    wake: clock.wake,
+    wake: loop.wake,
     async close() {
       await (folder || undefined)?.close();
       await retention.stop();
-      await clock.stop({ graceMs: 5_000 });
+      await loop.stop({ graceMs: 5_000 });
       await threads.close();
       await webhooks.stop();
       await closeOccurrences();
@@ -80,17 +80,17 @@ export async function startScheduler(
  */
 export async function runOne(parts: SchedulerDeps, userKey: string, runId: string): Promise<void> {
   const reach: Reach = { kinds: reachableKinds(parts.config), userKey, runId };
-  const { clock, threads, webhooks } = await openClock(parts, reach, 0);
+  const { loop, threads, webhooks } = await openLoop(parts, reach, 0);
   try {
-    await clock.start();
+    await loop.start();
     const runs = parts.openRuns(userKey);
     while (!isEnded((await runs.get(runId)).status)) {
-      await clock.idle();
+      await loop.idle();
       await new Promise((go) => setTimeout(go, 50));
     }
     await webhooks.drain();
   } finally {
-    await clock.stop({ graceMs: 5_000 });
+    await loop.stop({ graceMs: 5_000 });
     await threads.close();
     await webhooks.stop();
   }
@@ -101,7 +101,7 @@ function reachableKinds({ model, jobsDir }: Config): Action["kind"][] {
   return [...(model ? ["prompt" as const] : []), "tool", ...(jobsDir ? ["code" as const] : [])];
 }
 
-async function openClock(parts: SchedulerDeps, reach: Reach, spare: number) {
+async function openLoop(parts: SchedulerDeps, reach: Reach, spare: number) {
   const { config, log, now, events, openRuns, tally, presence, upstreams } = parts;
   const database = await parts.database();
   const { occurrences, closeOccurrences } = await openOccurrences(database, reach, parts, {
@@ -164,7 +164,7 @@ async function openClock(parts: SchedulerDeps, reach: Reach, spare: number) {
       },
     ],
   };
-  const clock: Clock = createClock({
+  const loop: SchedulerLoop = createSchedulerLoop({
     occurrences,
     worker: WORKER,
     reach,
@@ -190,7 +190,7 @@ async function openClock(parts: SchedulerDeps, reach: Reach, spare: number) {
       webhooks.wake();
     },
   });
-  return { clock, threads, webhooks, closeOccurrences };
+  return { loop, threads, webhooks, closeOccurrences };
 }
 
 /** One database for several nodes: pg-boss hands out what is due. One user's own process finds it in the ledger. */

@@ -3,7 +3,7 @@ const LOOK_MS = 60_000;
 /** Less is not worth a clock that jumps. */
 const NOTICEABLE_MS = 250;
 
-export interface ClockOptions {
+export interface SkewOptions {
   /** Postgres's time, in epoch ms. */
   readonly ask: () => Promise<number>;
   /** Ours. */
@@ -16,13 +16,13 @@ export interface ClockOptions {
  * Compares our clock with Postgres's, now and once a minute: nodes whose clocks differ must agree about what is due and
  * whose lease is over. Rejects when the first comparison fails; resolves to what ends it.
  */
-export async function watchClock(options: ClockOptions): Promise<() => void> {
+export async function watchClock(options: SkewOptions): Promise<() => void> {
   await compare(options);
   const timer = setInterval(() => void compare(options).catch(() => {}), LOOK_MS).unref();
   return () => clearInterval(timer);
 }
 
-async function compare({ ask, clock, onSkew }: ClockOptions): Promise<void> {
+async function compare({ ask, clock, onSkew }: SkewOptions): Promise<void> {
   let best: { readonly tripMs: number; readonly aheadMs: number } | undefined;
   for (let i = 0; i < SAMPLES; i++) {
     const from = performance.now();

@@ -6,7 +6,7 @@ import type { Claimed, Occurrences, Reach, Worker } from "./occurrences.ts";
 import { createHeartbeat } from "./pulse.ts";
 import { openSlots } from "./slots.ts";
 
-export interface ClockOptions {
+export interface LoopOptions {
   readonly occurrences: Occurrences;
   readonly worker: Worker;
   readonly reach: Reach;
@@ -28,7 +28,7 @@ export interface ClockOptions {
 }
 
 /** Starts what is due, when it is due, never before, oldest first. */
-export interface Clock {
+export interface SchedulerLoop {
   /** Ends what dead processes left, then runs what is due from now on. Rejects with DATA_UNAVAILABLE. */
   start(): Promise<void>;
   /** Says that something may be due, or to be cancelled, sooner than the clock knew. */
@@ -59,18 +59,18 @@ const LISTEN_EVERY_MS = 150;
 const RETRY_MS = 250;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-export function createClock(options: ClockOptions): Clock {
+export function createSchedulerLoop(options: LoopOptions): SchedulerLoop {
   const { occurrences, worker, reach, leaseMs, maxRunsPerDay = 0, onSkipped, log, now = Date.now } = options;
-  const slots = openSlots({ max: options.maxGhosts, run: options.run, onFree: () => turn() });
+  const slots = openSlots({ max: options.maxGhosts, run: options.run, onFree: () => requestPass() });
   const heartbeat = createHeartbeat(options, slots);
   let timer: NodeJS.Timeout | undefined;
-  let look: NodeJS.Timeout | undefined;
-  let hearing: NodeJS.Timeout | undefined;
-  let heardAt = -Infinity;
+  let elsewhereTimer: NodeJS.Timeout | undefined;
+  let lookTimer: NodeJS.Timeout | undefined;
+  let lookedAt = -Infinity;
   let endListening = () => {};
   let dueAt: number | null = null;
-  let turning: Promise<void> | undefined;
-  let isAskedAgain = false;
+  let pass: Promise<void> | undefined;
+  let isRequested = false;
   let isOpen = false;
   let isStopping = false;
 
@@ -108,21 +108,21 @@ export function createClock(options: ClockOptions): Clock {
     timer = setTimeout(wakeUp, Math.min(Math.max(sleepMs, 0), MAX_TIMER_MS));
   };
   const wakeUp = () => {
-    if (dueAt !== null && now() >= dueAt) turn();
+    if (dueAt !== null && now() >= dueAt) requestPass();
     else sleep();
   };
 
-  const takeTurn = async (): Promise<void> => {
+  const runPass = async (): Promise<void> => {
     try {
       do {
-        isAskedAgain = false;
+        isRequested = false;
         const started = await tick();
         // With no free slot the end of a ghost is what is waited for.
         const before = dueAt;
         dueAt = slots.free > 0 ? await occurrences.nextDueAt(reach) : null;
         const isStuck = started === 0 && dueAt !== null && dueAt === before && dueAt <= now();
         sleep(isStuck ? RETRY_MS : 0);
-      } while (isAskedAgain && isOpen);
+      } while (isRequested && isOpen);
     } catch (error) {
       log.error({ err: error }, "due jobs could not be read; trying again");
       dueAt = now();
@@ -130,32 +130,32 @@ export function createClock(options: ClockOptions): Clock {
     }
   };
   /** One turn at a time: claim, start, and set the timer for what is next. */
-  function turn(): void {
-    isAskedAgain = true;
-    if (!isOpen || turning) return;
-    turning = takeTurn().finally(() => {
-      turning = undefined;
-      if (isAskedAgain) turn();
+  function requestPass(): void {
+    isRequested = true;
+    if (!isOpen || pass) return;
+    pass = runPass().finally(() => {
+      pass = undefined;
+      if (isRequested) requestPass();
     });
   }
 
   const wake = (): void => {
     void heartbeat.renewLeases();
-    turn();
+    requestPass();
   };
   const lookElsewhere = () => {
     const isLate = dueAt !== null && now() >= dueAt + RETRY_MS;
     if (isLate || occurrences.changedElsewhere()) wake();
   };
 
-  const hear = () => {
-    hearing ??= setTimeout(
+  const lookSoon = () => {
+    lookTimer ??= setTimeout(
       () => {
-        hearing = undefined;
-        heardAt = performance.now();
+        lookTimer = undefined;
+        lookedAt = performance.now();
         if (occurrences.changedElsewhere()) wake();
       },
-      Math.max(0, heardAt + LISTEN_EVERY_MS - performance.now()),
+      Math.max(0, lookedAt + LISTEN_EVERY_MS - performance.now()),
     ).unref();
   };
 
@@ -163,9 +163,9 @@ export function createClock(options: ClockOptions): Clock {
     async start() {
       await heartbeat.start();
       isOpen = true;
-      endListening = occurrences.onWrite?.(hear) ?? endListening;
-      look = setInterval(lookElsewhere, LOOK_ELSEWHERE_MS).unref();
-      turn();
+      endListening = occurrences.onWrite?.(lookSoon) ?? endListening;
+      elsewhereTimer = setInterval(lookElsewhere, LOOK_ELSEWHERE_MS).unref();
+      requestPass();
     },
     wake,
     tick,
@@ -177,10 +177,10 @@ export function createClock(options: ClockOptions): Clock {
       isOpen = false;
       isStopping = true;
       clearTimeout(timer);
-      clearInterval(look);
+      clearInterval(elsewhereTimer);
       endListening();
-      clearTimeout(hearing);
-      await turning;
+      clearTimeout(lookTimer);
+      await pass;
       for (const runId of slots.running) slots.end(runId, stopping());
       await Promise.race([slots.idle(), wait(graceMs, undefined, { ref: false })]);
       heartbeat.stop();

@@ -1,5 +1,5 @@
 import { NightshiftError } from "../errors.ts";
-import type { ClockOptions } from "./clock.ts";
+import type { LoopOptions } from "./clock.ts";
 import type { Slots } from "./slots.ts";
 
 /** Shows that the runs at work here are alive, hears which of them are to stop, and buries those of the dead. */
@@ -16,7 +16,7 @@ const RENEWALS_PER_LEASE = 3;
 /** How long a lease that is over is still spared, in parts of a lease: longer than until its holder's next beat. */
 const SPARED_LEASES = 1 / 2;
 
-export function createHeartbeat(options: ClockOptions, slots: Slots): Heartbeat {
+export function createHeartbeat(options: LoopOptions, slots: Slots): Heartbeat {
   const { occurrences, worker, leaseMs, log, now = Date.now } = options;
   let renewTimer: NodeJS.Timeout | undefined;
   let reapTimer: NodeJS.Timeout | undefined;

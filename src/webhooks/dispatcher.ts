@@ -41,8 +41,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const inFlight = new Map<Attempt, Promise<void>>();
   const stopped = new AbortController();
   let timer: NodeJS.Timeout | undefined;
-  let turning: Promise<void> | undefined;
-  let isAskedAgain = false;
+  let pass: Promise<void> | undefined;
+  let isRequested = false;
   let isOpen = false;
 
   const send = async (attempt: Attempt): Promise<void> => {
@@ -74,35 +74,35 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       inFlight.set(
         attempt,
         send(attempt).then(() => {
-          if (isOpen) turn();
+          if (isOpen) requestPass();
         }),
       );
     return claimed.length;
   };
-  const takeTurn = async (): Promise<void> => {
+  const runPass = async (): Promise<void> => {
     let sleepMs = lookMs;
     try {
       do {
-        isAskedAgain = false;
+        isRequested = false;
         while ((await tick()) > 0);
         // With no free place the end of an attempt is what is waited for.
         const full = [...countByUser()].filter(([, count]) => count >= maxEach).map(([userKey]) => userKey);
         const at = inFlight.size < maxAtOnce ? await outbox.nextAt(reach, full) : null;
         sleepMs = at === null ? lookMs : Math.min(Math.max(at - now(), 0), lookMs);
-      } while (isAskedAgain && isOpen);
+      } while (isRequested && isOpen);
     } catch (error) {
       log.error({ err: error }, "due webhooks could not be read; trying again");
     }
-    if (isOpen) timer = setTimeout(turn, sleepMs);
+    if (isOpen) timer = setTimeout(requestPass, sleepMs);
   };
   /** One turn at a time: claim, send, and set the timer for what is next. */
-  function turn(): void {
-    isAskedAgain = true;
-    if (!isOpen || turning) return;
+  function requestPass(): void {
+    isRequested = true;
+    if (!isOpen || pass) return;
     clearTimeout(timer);
-    turning = takeTurn().finally(() => {
-      turning = undefined;
-      if (isAskedAgain) turn();
+    pass = runPass().finally(() => {
+      pass = undefined;
+      if (isRequested) requestPass();
     });
   }
   const allSent = async () => {
@@ -112,9 +112,9 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   return {
     start() {
       isOpen = true;
-      turn();
+      requestPass();
     },
-    wake: turn,
+    wake: requestPass,
     tick,
     async drain() {
       while ((await tick()) > 0) await allSent();
@@ -123,7 +123,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       isOpen = false;
       clearTimeout(timer);
       stopped.abort();
-      await turning;
+      await pass;
       clearTimeout(timer);
       await allSent();
     },

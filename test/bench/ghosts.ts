@@ -14,7 +14,7 @@ import { openModel } from "../../src/model/provider.ts";
 import { startScriptedModel } from "../../src/model/scripted.ts";
 import { openRunBook } from "../../src/runs/book.ts";
 import { openThreads } from "../../src/scheduler/bree.ts";
-import { createClock } from "../../src/scheduler/clock.ts";
+import { createSchedulerLoop } from "../../src/scheduler/clock.ts";
 import { createOccurrences } from "../../src/scheduler/ledger.ts";
 
 export interface GhostFigures {
@@ -69,7 +69,7 @@ async function openHouse(dir: string, options: { maxGhosts: number; threadFile: 
     toolModules: [],
     jobsDir: dir,
   };
-  const clock = createClock({
+  const clock = createSchedulerLoop({
     occurrences,
     worker: { workerId: "bench", host: hostname(), pid: process.pid },
     reach: { kinds: ["prompt", "tool", "code"] },

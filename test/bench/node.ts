@@ -11,7 +11,7 @@ import { type GhostDeps, runGhost } from "../../src/ghost/run.ts";
 import { openModel } from "../../src/model/provider.ts";
 import { openRunBook } from "../../src/runs/book.ts";
 import { openThreads } from "../../src/scheduler/bree.ts";
-import { createClock } from "../../src/scheduler/clock.ts";
+import { createSchedulerLoop } from "../../src/scheduler/clock.ts";
 import { openPgBoss } from "../../src/scheduler/pg-boss.ts";
 
 export interface NodeFigures {
@@ -48,7 +48,7 @@ const deps: GhostDeps = {
   now: Date.now,
   toolModules: [],
 };
-const clock = createClock({
+const clock = createSchedulerLoop({
   occurrences,
   worker: { workerId: `bench ${process.pid}`, host: hostname(), pid: process.pid },
   reach: { kinds: ["tool"] },

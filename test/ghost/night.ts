@@ -12,7 +12,7 @@ import { type Script, type ScriptedModel, startScriptedModel } from "../../src/m
 import { openRunBook } from "../../src/runs/book.ts";
 import type { Run } from "../../src/runs/run.ts";
 import { openThreads } from "../../src/scheduler/bree.ts";
-import { type ClockOptions, createClock } from "../../src/scheduler/clock.ts";
+import { createSchedulerLoop, type LoopOptions } from "../../src/scheduler/clock.ts";
 import { createOccurrences } from "../../src/scheduler/ledger.ts";
 import type { UpstreamConfig } from "../../src/upstream/config.ts";
 import { openUpstreams } from "../../src/upstream/open.ts";
@@ -30,7 +30,7 @@ export interface GhostWorldOptions {
   readonly upstreams?: UpstreamConfig;
   readonly memoryMb?: number;
   readonly spare?: number;
-  readonly clock?: Partial<ClockOptions>;
+  readonly clock?: Partial<LoopOptions>;
   readonly listener?: GhostListener;
   readonly threadFile?: string;
   /** How long a lock of another process is waited for. */
@@ -93,7 +93,7 @@ export async function openGhostWorld(options: GhostWorldOptions = {}) {
     }),
     ...(options.listener && { listeners: [options.listener] }),
   };
-  const clock = createClock({
+  const clock = createSchedulerLoop({
     occurrences,
     worker: { workerId: "worker_test", host: hostname(), pid: process.pid },
     reach: { kinds: ["prompt", "tool", "code"] },

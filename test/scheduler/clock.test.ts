@@ -2,34 +2,34 @@ import { hostname } from "node:os";
 import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { eventually } from "../harness.ts";
-import { openClock } from "./open-clock.ts";
+import { openLoop } from "./open-clock.ts";
 
 const START = Date.UTC(2026, 1, 20, 9);
 
 describe("a tick", () => {
   it("starts what is due at the time that is passed in, and nothing before", async () => {
-    const { clock, add, begun } = await openClock({ now: () => START });
+    const { loop, add, begun } = await openLoop({ now: () => START });
     await add(START + 60_000);
-    expect(await clock.tick(START + 59_999)).toBe(0);
-    expect(await clock.tick(START + 60_000)).toBe(1);
+    expect(await loop.tick(START + 59_999)).toBe(0);
+    expect(await loop.tick(START + 60_000)).toBe(1);
     expect(begun[0]?.run.scheduledFor).toBe(START + 60_000);
-    expect(await clock.tick(START + 60_001)).toBe(0);
+    expect(await loop.tick(START + 60_001)).toBe(0);
   });
 
   it("fills the free slots and no more, oldest first, and the rest follow in order", async () => {
-    const { clock, add, begun } = await openClock({ now: () => START, maxGhosts: 3, autoFinish: false });
+    const { loop, add, begun } = await openLoop({ now: () => START, maxGhosts: 3, autoFinish: false });
     for (const [i, offset] of [5, 1, 4, 2, 3, 6].entries()) await add(START + offset, `due ${offset} (${i})`);
-    expect(await clock.tick(START + 1_000)).toBe(3);
+    expect(await loop.tick(START + 1_000)).toBe(3);
     expect(begun.map(({ run }) => run.scheduledFor - START)).toEqual([1, 2, 3]);
-    expect(await clock.tick(START + 1_000)).toBe(0);
+    expect(await loop.tick(START + 1_000)).toBe(0);
     await begun[1]?.finish();
-    await eventually(async () => clock.running.length === 2);
-    expect(await clock.tick(START + 1_000)).toBe(1);
+    await eventually(async () => loop.running.length === 2);
+    expect(await loop.tick(START + 1_000)).toBe(1);
     expect(begun.map(({ run }) => run.scheduledFor - START)).toEqual([1, 2, 3, 4]);
   });
 
   it("gives others their turn between claims", async () => {
-    const { clock, add } = await openClock({ now: () => START, maxGhosts: 200 });
+    const { loop, add } = await openLoop({ now: () => START, maxGhosts: 200 });
     for (let i = 0; i < 100; i++) await add(START);
     let turns = 0;
     let isDone = false;
@@ -38,7 +38,7 @@ describe("a tick", () => {
       if (!isDone) setImmediate(count);
     };
     setImmediate(count);
-    expect(await clock.tick(START)).toBe(100);
+    expect(await loop.tick(START)).toBe(100);
     isDone = true;
     expect(turns).toBeGreaterThan(10);
   });
@@ -46,11 +46,11 @@ describe("a tick", () => {
 
 describe("a running clock", () => {
   it("fires on time and never early", async () => {
-    const { clock, add, begun } = await openClock();
+    const { loop, add, begun } = await openLoop();
     const due = [150, 300, 300, 451].map((ms) => Date.now() + ms);
-    await clock.start();
+    await loop.start();
     for (const at of due) await add(at);
-    clock.wake();
+    loop.wake();
     await eventually(async () => begun.length === due.length);
     for (const { at, run } of begun) {
       expect(at).toBeGreaterThanOrEqual(run.scheduledFor);
@@ -59,19 +59,19 @@ describe("a running clock", () => {
   });
 
   it("starts what waited for a slot as soon as one is free", async () => {
-    const { clock, add, begun } = await openClock({ maxGhosts: 2, autoFinish: false });
+    const { loop, add, begun } = await openLoop({ maxGhosts: 2, autoFinish: false });
     for (let i = 0; i < 6; i++) await add(Date.now());
-    await clock.start();
+    await loop.start();
     for (let ended = 0; ended < 6; ended++) {
       const next = await eventually(async () => begun[ended]);
-      expect(clock.running.length).toBeLessThanOrEqual(2);
+      expect(loop.running.length).toBeLessThanOrEqual(2);
       await next.finish();
     }
-    await clock.idle();
+    await loop.idle();
   });
 
   it("sleeps without a query until something is due, and again when nothing is", async () => {
-    const { clock, add, begun, occurrences } = await openClock();
+    const { loop, add, begun, occurrences } = await openLoop();
     let queries = 0;
     const { nextDueAt } = occurrences;
     Object.assign(occurrences, {
@@ -81,7 +81,7 @@ describe("a running clock", () => {
       },
     });
     await add(Date.now() + 40 * 24 * 3_600_000);
-    await clock.start();
+    await loop.start();
     await wait(1_200);
     expect(begun).toHaveLength(0);
     expect(queries).toBe(1);
@@ -89,21 +89,21 @@ describe("a running clock", () => {
 
   it("has spare threads started before something is due, and not long before", async () => {
     let warmed = 0;
-    const { clock, add } = await openClock({ warm: () => void warmed++ });
-    await clock.start();
+    const { loop, add } = await openLoop({ warm: () => void warmed++ });
+    await loop.start();
     await add(Date.now() + 3_600_000);
-    clock.wake();
+    loop.wake();
     await wait(50);
     expect(warmed).toBe(0);
     await add(Date.now() + 3_000);
-    clock.wake();
+    loop.wake();
     await eventually(async () => warmed > 0);
   });
 
   it("notices within a second what another process has written", async () => {
-    const one = await openClock();
-    await one.clock.start();
-    const other = await openClock({ file: one.file });
+    const one = await openLoop();
+    await one.loop.start();
+    const other = await openLoop({ file: one.file });
     await wait(100);
     const written = Date.now();
     await other.add(Date.now());
@@ -112,12 +112,12 @@ describe("a running clock", () => {
   });
 
   it("runs each occurrence once though two processes have the same folder", async () => {
-    const one = await openClock();
-    const two = await openClock({ file: one.file });
+    const one = await openLoop();
+    const two = await openLoop({ file: one.file });
     const due = Date.now() + 300;
     for (let i = 0; i < 40; i++) await one.add(due);
-    await one.clock.start();
-    await two.clock.start();
+    await one.loop.start();
+    await two.loop.start();
     await eventually(async () => one.begun.length + two.begun.length >= 40);
     await wait(700);
     const ids = [...one.begun, ...two.begun].map(({ job }) => job.jobId);
@@ -127,9 +127,9 @@ describe("a running clock", () => {
 
   it("goes on when the clock of the wall jumps forward", async () => {
     let ahead = 0;
-    const { clock, add, begun } = await openClock({ now: () => Date.now() + ahead });
+    const { loop, add, begun } = await openLoop({ now: () => Date.now() + ahead });
     await add(Date.now() + 3_600_000);
-    await clock.start();
+    await loop.start();
     await wait(50);
     expect(begun).toHaveLength(0);
     ahead = 3_600_000;
@@ -137,7 +137,7 @@ describe("a running clock", () => {
   });
 
   it("goes on after the store has failed for a while", async () => {
-    const { clock, add, begun, occurrences } = await openClock();
+    const { loop, add, begun, occurrences } = await openLoop();
     const { claimDue } = occurrences;
     let failures = 2;
     Object.assign(occurrences, {
@@ -145,26 +145,26 @@ describe("a running clock", () => {
         failures-- > 0 ? Promise.reject(new Error("locked")) : claimDue(options),
     });
     await add(Date.now());
-    await clock.start();
+    await loop.start();
     await eventually(async () => begun.length === 1, 5_000);
   });
 
   it("ends a run that its owner cancels from another process", async () => {
-    const one = await openClock({ autoFinish: false });
+    const one = await openLoop({ autoFinish: false });
     await one.add(Date.now());
-    await one.clock.start();
+    await one.loop.start();
     const claimed = await eventually(async () => one.begun[0]);
-    const other = await openClock({ file: one.file });
+    const other = await openLoop({ file: one.file });
     await other.runs.cancel(claimed.run.runId);
-    await one.clock.idle();
+    await one.loop.idle();
     expect(claimed.signal.reason).toMatchObject({ code: "CANCELLED", message: "Cancelled by its owner." });
     expect((await one.runs.get(claimed.run.runId)).status).toBe("cancelled");
   });
 
   it("extends the leases of what runs, so that nobody takes it for lost", async () => {
-    const { clock, add, begun, occurrences } = await openClock({ autoFinish: false, leaseMs: 300 });
+    const { loop, add, begun, occurrences } = await openLoop({ autoFinish: false, leaseMs: 300 });
     await add(Date.now());
-    await clock.start();
+    await loop.start();
     await eventually(async () => begun.length === 1);
     await wait(900);
     const stranger = { workerId: "stranger", host: "elsewhere", pid: 1 };
@@ -174,7 +174,7 @@ describe("a running clock", () => {
   });
 
   it("ends as lost what a dead process left running", async () => {
-    const { clock, add, occurrences, runs } = await openClock();
+    const { loop, add, occurrences, runs } = await openLoop();
     await add(Date.now() - 10);
     const dead = { workerId: "dead", host: hostname(), pid: 2 ** 22 + 1 };
     const [left] = await occurrences.claimDue({
@@ -184,7 +184,7 @@ describe("a running clock", () => {
       worker: dead,
       leaseMs: 60_000,
     });
-    await clock.start();
+    await loop.start();
     expect((await runs.get(left?.run.runId ?? "")).status).toBe("lost");
   });
 
@@ -192,13 +192,13 @@ describe("a running clock", () => {
     let ahead = 0;
     const now = () => Date.now() + ahead;
     const leaseMs = 1_500;
-    const one = await openClock({ autoFinish: false, leaseMs, now });
+    const one = await openLoop({ autoFinish: false, leaseMs, now });
     await one.add(now());
-    await one.clock.start();
+    await one.loop.start();
     const { run } = await eventually(async () => one.begun[0]);
     ahead = 3_600_000;
     const neighbour = { workerId: "neighbour", host: hostname(), pid: process.ppid };
-    const two = await openClock({ file: one.file, leaseMs, now, worker: neighbour });
+    const two = await openLoop({ file: one.file, leaseMs, now, worker: neighbour });
     let looks = 0;
     const { reapLost } = two.occurrences;
     Object.assign(two.occurrences, {
@@ -208,7 +208,7 @@ describe("a running clock", () => {
         return lost;
       },
     });
-    await two.clock.start();
+    await two.loop.start();
     await eventually(async () => looks >= 2, 20_000);
     expect((await one.runs.get(run.runId)).status).toBe("running");
     await one.begun[0]?.finish();
@@ -216,7 +216,7 @@ describe("a running clock", () => {
   });
 
   it("ends as lost what a machine held that stays silent", async () => {
-    const { clock, add, occurrences, runs } = await openClock({ leaseMs: 600 });
+    const { loop, add, occurrences, runs } = await openLoop({ leaseMs: 600 });
     await add(Date.now() - 10);
     const [held] = await occurrences.claimDue({
       now: Date.now(),
@@ -225,38 +225,38 @@ describe("a running clock", () => {
       worker: { workerId: "silent", host: "elsewhere", pid: 1 },
       leaseMs: 600,
     });
-    await clock.start();
+    await loop.start();
     await eventually(async () => (await runs.get(held?.run.runId ?? "")).status === "lost", 20_000);
   });
 
   it("stops: tells what runs to end, waits for it, and claims nothing more", async () => {
-    const { clock, add, begun, runs } = await openClock({ autoFinish: false });
+    const { loop, add, begun, runs } = await openLoop({ autoFinish: false });
     await add(Date.now());
-    await clock.start();
+    await loop.start();
     await eventually(async () => begun.length === 1);
-    await clock.stop({ graceMs: 1_000 });
+    await loop.stop({ graceMs: 1_000 });
     expect((await runs.get(begun[0]?.run.runId ?? "")).status).toBe("cancelled");
     await add(Date.now());
-    clock.wake();
+    loop.wake();
     await wait(700);
     expect(begun).toHaveLength(1);
   });
 
   it("stops in the middle of much that is due: what it has not claimed is left for the next start", async () => {
-    const { clock, add, begun, runs } = await openClock({ autoFinish: false, maxGhosts: 200 });
+    const { loop, add, begun, runs } = await openLoop({ autoFinish: false, maxGhosts: 200 });
     for (let i = 0; i < 60; i++) await add(Date.now());
-    await clock.start();
-    await clock.stop();
+    await loop.start();
+    await loop.stop();
     expect(begun.length).toBeLessThan(30);
     expect((await runs.list({ limit: 100 })).runs).toHaveLength(begun.length);
   });
 
   it("stops in time though a run ignores it", async () => {
-    const { clock, add } = await openClock({ run: () => new Promise(() => {}) });
+    const { loop, add } = await openLoop({ run: () => new Promise(() => {}) });
     await add(Date.now());
-    await clock.tick();
+    await loop.tick();
     const asked = Date.now();
-    await clock.stop({ graceMs: 200 });
+    await loop.stop({ graceMs: 200 });
     expect(Date.now() - asked).toBeLessThan(1_000);
   });
 });

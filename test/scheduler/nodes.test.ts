@@ -10,7 +10,7 @@ import { openJobBook } from "../../src/jobs/book.ts";
 import type { JobChange } from "../../src/jobs/store.ts";
 import { openRunBook } from "../../src/runs/book.ts";
 import { emptyOutcome } from "../../src/runs/end.ts";
-import { type ClockOptions, createClock } from "../../src/scheduler/clock.ts";
+import { createSchedulerLoop, type LoopOptions } from "../../src/scheduler/clock.ts";
 import type { Claimed } from "../../src/scheduler/occurrences.ts";
 import { openPgBoss, type PgBossOptions } from "../../src/scheduler/pg-boss.ts";
 import { newJob } from "../database/temporary.ts";
@@ -41,8 +41,7 @@ async function openNode(url: string, options: Partial<PgBossOptions> = {}) {
     occurrences,
     worker,
     claim,
-    jobs: (userKey: string) =>
-      openJobBook(db, { userKey, userId: userKey, clock: Date.now, maxJobs: 10_000 }),
+    jobs: (userKey: string) => openJobBook(db, { userKey, userId: userKey, clock: Date.now, maxJobs: 10_000 }),
     runs: (userKey: string) => openRunBook(db, { userKey, clock: Date.now }),
     once: (userKey: string, at: number, change: JobChange = {}) =>
       openJobBook(db, { userKey, userId: userKey, clock: Date.now, maxJobs: 10_000 }).create(
@@ -50,9 +49,9 @@ async function openNode(url: string, options: Partial<PgBossOptions> = {}) {
       ),
     finish: (runId: string) => occurrences.finish(runId, DONE, Date.now()),
     /** A clock at work that ends every run at once; answers with the ids of the jobs it ran. */
-    async run(change: Partial<ClockOptions> = {}) {
+    async run(change: Partial<LoopOptions> = {}) {
       const ran: string[] = [];
-      const clock = createClock({
+      const loop = createSchedulerLoop({
         occurrences,
         worker,
         reach: { kinds: ["tool"] },
@@ -65,9 +64,9 @@ async function openNode(url: string, options: Partial<PgBossOptions> = {}) {
         },
         ...change,
       });
-      await clock.start();
-      onTestFinished(() => clock.stop());
-      return { clock, ran };
+      await loop.start();
+      onTestFinished(() => loop.stop());
+      return { loop, ran };
     },
   };
 }
@@ -84,7 +83,7 @@ describe("nodes with one Postgres", () => {
     const running = await Promise.all(three.map((node) => node.run()));
     const ran = () => running.flatMap((one) => one.ran);
     await vi.waitFor(() => expect(ran().length).toBeGreaterThanOrEqual(1_000), PATIENCE);
-    await Promise.all(running.map(({ clock }) => clock.idle()));
+    await Promise.all(running.map(({ loop }) => loop.idle()));
     expect(ran()).toHaveLength(1_000);
     expect(new Set(ran()).size).toBe(1_000);
     for (const one of running) expect(one.ran.length).toBeGreaterThan(0);

@@ -7,7 +7,7 @@ import { openJobBook } from "../../src/jobs/book.ts";
 import { DEFAULT_LIMITS } from "../../src/jobs/job.ts";
 import { openRunBook } from "../../src/runs/book.ts";
 import type { Outcome } from "../../src/runs/run.ts";
-import { type Clock, type ClockOptions, createClock } from "../../src/scheduler/clock.ts";
+import { createSchedulerLoop, type LoopOptions, type SchedulerLoop } from "../../src/scheduler/clock.ts";
 import { createOccurrences } from "../../src/scheduler/ledger.ts";
 import type { Claimed } from "../../src/scheduler/occurrences.ts";
 import { tempDir } from "../harness.ts";
@@ -28,15 +28,13 @@ interface Begun extends Claimed {
 }
 
 /** A clock on a real database, whose ghosts do what the test has them do. */
-export async function openClock(
-  options: Partial<ClockOptions> & { file?: string; autoFinish?: boolean } = {},
-) {
+export async function openLoop(options: Partial<LoopOptions> & { file?: string; autoFinish?: boolean } = {}) {
   const { file = join(await tempDir(), "jobs.sqlite"), autoFinish = true, ...rest } = options;
   const now = options.now ?? Date.now;
   const db: Database = await openDatabase({ file, clock: now });
   const occurrences = createOccurrences(db);
   const begun: Begun[] = [];
-  const clock: Clock = createClock({
+  const loop: SchedulerLoop = createSchedulerLoop({
     occurrences,
     worker: { workerId: `worker_${Math.random()}`, host: hostname(), pid: process.pid },
     reach: { kinds: ["prompt", "tool", "code"] },
@@ -61,7 +59,7 @@ export async function openClock(
     ...rest,
   });
   onTestFinished(async () => {
-    await clock.stop({ graceMs: 500 });
+    await loop.stop({ graceMs: 500 });
     await db.close();
   });
   const jobs = openJobBook(db, { ...ALICE, clock: now });
@@ -77,5 +75,5 @@ export async function openClock(
       nextRunAt: dueAt,
       origin: { kind: "tool", parentSessionId: "s", threadId: "t" },
     });
-  return { file, clock, jobs, runs, add, begun, occurrences };
+  return { file, loop, jobs, runs, add, begun, occurrences };
 }
