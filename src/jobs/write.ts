@@ -1,7 +1,7 @@
 import type { Transaction } from "kysely";
 import { newId } from "../database/ids.ts";
 import type { Tables } from "../database/schema.ts";
-import { lineUp } from "../runs/turns.ts";
+import { enqueueUser } from "../runs/turns.ts";
 import type { Job } from "./job.ts";
 import { DEFAULT_POLICY } from "./policy.ts";
 import { NO_PROVISION } from "./provision.ts";
@@ -36,7 +36,7 @@ export function bornJob(job: NewJob, owner: Owner, now: number, jobId = newId("j
 export async function insertJob(trx: Transaction<Tables>, job: Job, digest: string | null): Promise<void> {
   const row = toJobRow(job, digest);
   await trx.insertInto("jobs").values(row).execute();
-  await lineUp(trx, row, row.next_run_at);
+  await enqueueUser(trx, row, row.next_run_at);
 }
 
 /** Writes everything of a stored job but its id, owner and birth. */
@@ -48,5 +48,5 @@ export async function rewriteJob(trx: Transaction<Tables>, job: Job, digest: str
     .where("job_id", "=", job_id)
     .where("user_key", "=", user_key)
     .execute();
-  await lineUp(trx, { user_key, kind: columns.kind }, columns.next_run_at);
+  await enqueueUser(trx, { user_key, kind: columns.kind }, columns.next_run_at);
 }

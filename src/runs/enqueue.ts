@@ -12,7 +12,7 @@ import { isExclusive, placeOf, standingOf } from "./place.ts";
 import { newRunRow, readRun } from "./row.ts";
 import type { Run } from "./run.ts";
 import type { Backfill } from "./store.ts";
-import { lineUp } from "./turns.ts";
+import { enqueueUser } from "./turns.ts";
 import { skipQueuedRuns } from "./waiting.ts";
 
 export interface Asked {
@@ -137,7 +137,7 @@ async function takeOver(trx: Transaction<Tables>, jobId: string, occurrence: num
 
 async function insert(trx: Transaction<Tables>, row: RunRow): Promise<Run> {
   await trx.insertInto("runs").values(row).execute();
-  await lineUp(trx, row, row.due_at);
+  await enqueueUser(trx, row, row.due_at);
   return readRun(row, null);
 }
 

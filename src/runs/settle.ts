@@ -8,7 +8,7 @@ import { type Policy, type RetryOn, WARN_AFTER_FAILURES } from "../jobs/policy.t
 import { readJob } from "../jobs/row.ts";
 import { newRunRow, readDetail } from "./row.ts";
 import type { Outcome } from "./run.ts";
-import { lineUp } from "./turns.ts";
+import { enqueueUser } from "./turns.ts";
 import { releaseNext, skipQueuedRuns } from "./waiting.ts";
 
 /** What came of the end of a run for its job. */
@@ -96,7 +96,7 @@ async function retry(trx: Transaction<Tables>, run: RunRow, outcome: Outcome, no
   };
   const row = newRunRow(job, seed, now);
   await trx.insertInto("runs").values(row).execute();
-  await lineUp(trx, row, row.due_at);
+  await enqueueUser(trx, row, row.due_at);
   return true;
 }
 

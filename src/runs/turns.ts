@@ -9,12 +9,12 @@ import type { Tables, TurnRow } from "../database/schema.ts";
  * paused since): whoever visits the row puts it right. It is never too late.
  */
 
-type Line = Pick<TurnRow, "user_key" | "kind">;
+type UserQueue = Pick<TurnRow, "user_key" | "kind">;
 
 /** Says that something of the user's is due at `at`. In the transaction that makes it so. */
-export async function lineUp(
+export async function enqueueUser(
   trx: Transaction<Tables>,
-  { user_key, kind }: Line,
+  { user_key, kind }: UserQueue,
   at: number | null,
 ): Promise<void> {
   if (at === null) return;
@@ -31,7 +31,7 @@ export async function lineUp(
 }
 
 /** Those whose turn has come, in their order. */
-export async function findTurns(
+export async function findUsersDue(
   trx: Transaction<Tables>,
   kinds: readonly string[],
   now: number,
@@ -55,27 +55,27 @@ export async function findTurns(
 }
 
 /** Gives a user who was visited their next turn: behind the others when they were served and have more that is due. */
-export async function moveOn(
+export async function advanceUser(
   trx: Transaction<Tables>,
-  line: Line & Partial<TurnRow>,
+  queue: UserQueue & Partial<TurnRow>,
   { now, wasServed }: { now: number; wasServed: boolean },
 ): Promise<void> {
-  const due = await earliest(trx, line);
-  const old = line.turn_no === undefined ? await readTurn(trx, line) : line;
+  const due = await earliest(trx, queue);
+  const old = queue.turn_no === undefined ? await readTurn(trx, queue) : queue;
   const isBehind = wasServed && due !== null && due <= now;
-  const turn = {
+  const user = {
     turn_at: isBehind ? now : due,
     // Within one millisecond, too, or while the clock stands still: behind those who were not served yet.
     turn_no: isBehind ? 1 + (Number(old?.turn_at) === now ? Number(old?.turn_no) : 0) : 0,
   };
   const query = trx
     .insertInto("turns")
-    .values({ user_key: line.user_key, kind: line.kind, ...turn })
-    .onConflict((conflict) => conflict.columns(["user_key", "kind"]).doUpdateSet(turn));
+    .values({ user_key: queue.user_key, kind: queue.kind, ...user })
+    .onConflict((conflict) => conflict.columns(["user_key", "kind"]).doUpdateSet(user));
   await later(trx, query);
 }
 
-const readTurn = (trx: Transaction<Tables>, { user_key, kind }: Line) =>
+const readTurn = (trx: Transaction<Tables>, { user_key, kind }: UserQueue) =>
   trx
     .selectFrom("turns")
     .selectAll()
@@ -83,7 +83,7 @@ const readTurn = (trx: Transaction<Tables>, { user_key, kind }: Line) =>
     .where("kind", "=", kind)
     .executeTakeFirst();
 
-async function earliest(db: Kysely<Tables>, { user_key, kind }: Line): Promise<number | null> {
+async function earliest(db: Kysely<Tables>, { user_key, kind }: UserQueue): Promise<number | null> {
   const row = await db
     .selectNoFrom((eb) => [
       eb

@@ -1,7 +1,7 @@
 import type { Transaction } from "kysely";
 import type { Tables } from "../database/schema.ts";
 import { emptyOutcome, endRun } from "./end.ts";
-import { lineUp } from "./turns.ts";
+import { enqueueUser } from "./turns.ts";
 
 /** Runs of one job that may wait for each other; what comes then is dropped. */
 export const MAX_WAITING = 1_000;
@@ -32,7 +32,7 @@ export async function releaseNext(trx: Transaction<Tables>, jobId: string, now: 
     .where("run_id", "=", next.run_id)
     .where("status", "=", "queued")
     .execute();
-  await lineUp(trx, next, now);
+  await enqueueUser(trx, next, now);
 }
 
 interface Ended {

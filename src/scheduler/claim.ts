@@ -9,7 +9,7 @@ import { emptyOutcome, endRun } from "../runs/end.ts";
 import { type Standing, standingOf } from "../runs/place.ts";
 import { readDetail, readRun } from "../runs/row.ts";
 import type { Run } from "../runs/run.ts";
-import { lineUp } from "../runs/turns.ts";
+import { enqueueUser } from "../runs/turns.ts";
 import { type DueItem, type FindDue, findDue } from "./due.ts";
 import { takeOccurrence, UNREADABLE } from "./occurrence.ts";
 import type { Claimed, Reach, Worker } from "./occurrences.ts";
@@ -102,7 +102,7 @@ async function takeQueued(
   if (kind !== row.kind) {
     // The job was changed since into something that perhaps only another process is able to run.
     await change({ kind });
-    await lineUp(trx, { user_key: row.user_key, kind }, row.due_at);
+    await enqueueUser(trx, { user_key: row.user_key, kind }, row.due_at);
     return null;
   }
   if (standing.running > 0 && readDetail(row.detail).exclusive) {

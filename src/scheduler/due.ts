@@ -1,7 +1,7 @@
 import type { Kysely, Transaction } from "kysely";
 import type { UserLocks } from "../database/open.ts";
 import type { JobRow, RunRow, Tables, TurnRow } from "../database/schema.ts";
-import { findTurns, moveOn } from "../runs/turns.ts";
+import { advanceUser, findUsersDue } from "../runs/turns.ts";
 import type { Reach } from "./occurrences.ts";
 
 /** Something whose time has come: an occurrence of a job, or a run that was queued. */
@@ -83,18 +83,18 @@ export async function findDue(trx: Transaction<Tables>, users: UserLocks, wanted
     await users.take(reach.userKey);
     return { items: await findOldest(trx, reach, now, limit), done: nothing };
   }
-  const holder = holdInTurn(users);
+  const holder = createHolder(users);
   for (let round = 0; round < ROUNDS && reach.runId === undefined; round++) {
-    const turns = await findTurns(trx, reach.kinds, now, Math.max(limit, MIN_VISITS));
-    if (turns.length === 0) break;
-    const { items, done } = await pickInTurn(trx, holder, turns, wanted);
+    const dueUsers = await findUsersDue(trx, reach.kinds, now, Math.max(limit, MIN_VISITS));
+    if (dueUsers.length === 0) break;
+    const { items, done } = await pickFairly(trx, holder, dueUsers, wanted);
     if (items.length > 0) return { items, done };
     await done(new Set());
   }
   // Never needed where every due time was lined up; a file that was written to by hand is still served.
-  const strays = await findOldest(trx, reach, now, limit);
-  const lines = new Map(strays.map(({ row }) => [`${row.kind} ${row.user_key}`, row]));
-  return pickInTurn(trx, holder, [...lines.values()], wanted);
+  const unqueued = await findOldest(trx, reach, now, limit);
+  const queues = new Map(unqueued.map(({ row }) => [`${row.kind} ${row.user_key}`, row]));
+  return pickFairly(trx, holder, [...queues.values()], wanted);
 }
 
 /** The users whose rows a claim holds. */
@@ -105,7 +105,7 @@ interface Holder {
   waitFor(userKey: string): Promise<boolean>;
 }
 
-function holdInTurn(users: UserLocks): Holder {
+function createHolder(users: UserLocks): Holder {
   const held = new Set<string>();
   return {
     async hold(userKey) {
@@ -121,51 +121,51 @@ function holdInTurn(users: UserLocks): Holder {
   };
 }
 
-type Line = Pick<TurnRow, "user_key" | "kind"> & Partial<TurnRow>;
+type UserQueue = Pick<TurnRow, "user_key" | "kind"> & Partial<TurnRow>;
 
 /**
  * The first item of each line, then the second, until there are enough. What is read is read while it is held. Users
  * of whom somebody else claims or changes something just now are left to them, unless there is nobody else.
  */
-async function pickInTurn(
+async function pickFairly(
   trx: Transaction<Tables>,
   holder: Holder,
-  turns: readonly Line[],
+  dueUsers: readonly UserQueue[],
   { reach, now, limit }: Wanted,
 ): Promise<Due> {
-  const visited: Line[] = [];
-  const lines: DueItem[][] = [];
+  const visited: UserQueue[] = [];
+  const queues: DueItem[][] = [];
   // With few users each may fill the claim; with many, two of each do.
-  const each = Math.min(limit, Math.ceil((2 * limit) / Math.min(turns.length, limit)));
-  const visit = async (turn: Line) => {
-    visited.push(turn);
-    const own = { ...reach, kinds: [turn.kind as Reach["kinds"][number]], userKey: turn.user_key };
-    const line = await findOldest(trx, own, now, each);
-    if (line.length > 0) lines.push(line);
+  const each = Math.min(limit, Math.ceil((2 * limit) / Math.min(dueUsers.length, limit)));
+  const visit = async (user: UserQueue) => {
+    visited.push(user);
+    const own = { ...reach, kinds: [user.kind as Reach["kinds"][number]], userKey: user.user_key };
+    const queue = await findOldest(trx, own, now, each);
+    if (queue.length > 0) queues.push(queue);
   };
-  for (const turn of turns) {
-    if (lines.length >= limit) break;
-    if (await holder.hold(turn.user_key)) await visit(turn);
+  for (const user of dueUsers) {
+    if (queues.length >= limit) break;
+    if (await holder.hold(user.user_key)) await visit(user);
   }
-  const [first] = turns;
+  const [first] = dueUsers;
   if (first && visited.length === 0 && (await holder.waitFor(first.user_key))) await visit(first);
   const items: DueItem[] = [];
   for (let place = 0; place < each && items.length < limit; place++)
-    for (const line of lines) {
-      const item = line[place];
+    for (const queue of queues) {
+      const item = queue[place];
       if (item && items.length < limit) items.push(item);
     }
   return {
     items: items.sort((a, b) => a.at - b.at),
     done: async () => {
-      for (const turn of visited)
-        await moveOn(trx, turn, { now, wasServed: items.some(({ row }) => isOf(turn, row)) });
+      for (const user of visited)
+        await advanceUser(trx, user, { now, wasServed: items.some(({ row }) => isOf(user, row)) });
     },
   };
 }
 
-const isOf = (turn: Line, row: JobRow | RunRow): boolean =>
-  turn.user_key === row.user_key && turn.kind === row.kind;
+const isOf = (user: UserQueue, row: JobRow | RunRow): boolean =>
+  user.user_key === row.user_key && user.kind === row.kind;
 
 /** Up to `limit` due items, oldest first; of the same moment, what a person asked for comes before the schedule. */
 async function findOldest(

@@ -93,7 +93,7 @@ export async function openPgBoss(db: Database, options: PgBossOptions): Promise<
     return fetched;
   };
 
-  let turn = 0;
+  let rotation = 0;
   const queue: Queue = {
     slackMs,
     find: async (claim) => {
@@ -106,7 +106,7 @@ export async function openPgBoss(db: Database, options: PgBossOptions): Promise<
       const isSentElsewhere = waits && sent.size === 0;
       const kinds = reach.kinds.filter((kind) => isSentElsewhere || sent.has(kind) || ready.includes(kind));
       // No kind goes first for ever.
-      const first = turn++ % (kinds.length || 1);
+      const first = rotation++ % (kinds.length || 1);
       return findIn([...kinds.slice(first), ...kinds.slice(0, first)]);
     },
     touch: async (tickets) => {

@@ -4,7 +4,7 @@ import type { DeliveryRow, Tables, WebhookRow } from "../database/schema.ts";
 import type { Verdict } from "./attempt.ts";
 import type { Message } from "./message.ts";
 import { readMessage } from "./message.ts";
-import { turnAt } from "./queue.ts";
+import { markUserDue } from "./queue.ts";
 import { secretsAt } from "./secret.ts";
 
 /** One attempt that is now somebody's to make. */
@@ -97,7 +97,7 @@ async function claim(
     if (reach.runId !== undefined) due = due.where("run_id", "=", reach.runId);
     for (const row of await due.orderBy("next_attempt_at").limit(places).execute())
       attempts.push(await take(trx, row, webhook, now));
-    await moveOn(trx, webhook.user_key, now);
+    await advanceUser(trx, webhook.user_key, now);
   }
   return attempts;
 }
@@ -128,7 +128,7 @@ async function take(
 }
 
 /** A user who was visited is next when something of theirs is due, and behind the others if it is due already. */
-async function moveOn(trx: Transaction<Tables>, userKey: string, now: number): Promise<void> {
+async function advanceUser(trx: Transaction<Tables>, userKey: string, now: number): Promise<void> {
   const row = await trx
     .selectFrom("deliveries")
     .select((eb) => eb.fn.min("next_attempt_at").as("at"))
@@ -153,8 +153,8 @@ async function settle(
     .where("attempts", "=", attempt)
     .executeTakeFirst();
   if (numUpdatedRows !== 1n) return false;
-  if (verdict.kind === "again") await turnAt(trx, userKey, verdict.at);
-  if (verdict.kind === "unmade") await turnAt(trx, userKey, now);
+  if (verdict.kind === "again") await markUserDue(trx, userKey, verdict.at);
+  if (verdict.kind === "unmade") await markUserDue(trx, userKey, now);
   return true;
 }
 

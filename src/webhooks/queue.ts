@@ -31,7 +31,7 @@ export async function queueDeliveries(
     .values(targets.map((target) => newDelivery(run, target, now)))
     .execute();
   await ensureWebhook(trx, run.user_key);
-  await turnAt(trx, run.user_key, now);
+  await markUserDue(trx, run.user_key, now);
 }
 
 const newDelivery = (run: RunRow, target: DeliveryRow["target"], now: number): DeliveryRow => ({
@@ -51,7 +51,7 @@ const newDelivery = (run: RunRow, target: DeliveryRow["target"], now: number): D
 });
 
 /** Says that a delivery of the user's is due at `at`, unless an earlier one is known of. */
-export async function turnAt(trx: Transaction<Tables>, userKey: string, at: number): Promise<void> {
+export async function markUserDue(trx: Transaction<Tables>, userKey: string, at: number): Promise<void> {
   await trx
     .updateTable("webhooks")
     .set({ turn_at: at })
