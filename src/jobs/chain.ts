@@ -1,7 +1,7 @@
 import type { Transaction } from "kysely";
 import type { JobRow, Tables } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
-import { placeRun } from "../runs/enqueue.ts";
+import { queueRun } from "../runs/enqueue.ts";
 import { addCounts, readCounters } from "./counters.ts";
 import type { Job } from "./job.ts";
 import { readJob } from "./row.ts";
@@ -72,7 +72,7 @@ async function follow(trx: Transaction<Tables>, job: Job, now: number): Promise<
   const had = (await readCounters(trx, job.userKey, [job.jobId])).get(job.jobId)?.scheduledRuns ?? 0;
   const left = maxRuns === null ? Infinity : maxRuns - had;
   if (left > 0) {
-    const run = await placeRun(trx, job, { trigger: "after", overlap }, now);
+    const run = await queueRun(trx, job, { trigger: "after", overlap }, now);
     if (run.status === "skipped") return;
     await addCounts(trx, job, { scheduled_runs: 1 });
   }

@@ -8,7 +8,7 @@ import { readJob } from "../jobs/row.ts";
 import { nextTimes } from "../jobs/times.ts";
 import { REPLACED, requestCancel } from "./cancel.ts";
 import { emptyOutcome, endedColumns } from "./end.ts";
-import { isExclusive, placeOf, standingOf } from "./place.ts";
+import { countActive, decideOverlap, isExclusive } from "./place.ts";
 import { newRunRow, readRun } from "./row.ts";
 import type { Run } from "./run.ts";
 import type { Backfill } from "./store.ts";
@@ -33,35 +33,35 @@ export async function enqueue(
   const { overlap } = asked;
   const job = await findJob(trx, asked);
   await checkQueue(trx, asked, 1);
-  return placeRun(trx, job, { trigger: "manual", overlap }, now);
+  return queueRun(trx, job, { trigger: "manual", overlap }, now);
 }
 
-interface Placing {
+interface QueueOptions {
   readonly trigger: "manual" | "after";
   readonly overlap: Overlap;
 }
 
 /** Queues a run for now, where `overlap` puts it beside those that the job has; it may be born skipped. */
-export async function placeRun(
+export async function queueRun(
   trx: Transaction<Tables>,
   job: Job,
-  { trigger, overlap }: Placing,
+  { trigger, overlap }: QueueOptions,
   now: number,
 ): Promise<Run> {
-  const standing = await standingOf(trx, job.jobId);
-  const place = placeOf(overlap, standing);
+  const active = await countActive(trx, job.jobId);
+  const decision = decideOverlap(overlap, active);
   const seed = { trigger, scheduledFor: now, exclusive: overlap !== "allow_all" };
-  if (place.kind === "refuse") {
+  if (decision.kind === "refuse") {
     const row = newRunRow(job, seed, now);
-    const ended = { ...row, ...endedColumns(row, emptyOutcome("skipped", place.reason), now) };
-    await addCounts(trx, job, { [place.count]: 1 });
+    const ended = { ...row, ...endedColumns(row, emptyOutcome("skipped", decision.reason), now) };
+    await addCounts(trx, job, { [decision.count]: 1 });
     return insert(trx, ended);
   }
-  if (place.kind === "replace") {
+  if (decision.kind === "replace") {
     await requestCancel(trx, job.jobId, REPLACED, now);
     await skipQueuedRuns(trx, job.jobId, now, REPLACED);
   }
-  const isHeld = place.kind === "hold" || (place.kind === "replace" && standing.running > 0);
+  const isHeld = decision.kind === "hold" || (decision.kind === "replace" && active.running > 0);
   return insert(trx, newRunRow(job, { ...seed, isHeld }, now));
 }
 
@@ -76,8 +76,8 @@ export async function backfill(
   await checkKept(trx, job, times[0]);
   const runs: Run[] = [];
   let alreadyRun = 0;
-  const standing = await standingOf(trx, job.jobId);
-  let isBusy = standing.running + standing.waiting > 0;
+  const active = await countActive(trx, job.jobId);
+  let isBusy = active.running + active.waiting > 0;
   for (const scheduledFor of times) {
     if (!(await takeOver(trx, job.jobId, scheduledFor))) {
       alreadyRun++;

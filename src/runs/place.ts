@@ -6,14 +6,14 @@ import type { Run } from "./run.ts";
 import { MAX_WAITING } from "./waiting.ts";
 
 /** The runs of a job that have not ended. */
-export interface Standing {
+export interface ActiveRuns {
   running: number;
   /** Queued, whether it is their turn or not. */
   waiting: number;
 }
 
 /** What becomes of an occurrence, or of a run that a person asks for. */
-export type Place =
+export type OverlapDecision =
   | { readonly kind: "start" }
   /** Behind what is at work. */
   | { readonly kind: "hold" }
@@ -26,7 +26,11 @@ const ONE_WAITS = "A run of this job was waiting already when this one was due (
 const TOO_MANY = `${MAX_WAITING} runs of this job were waiting already when this one was due.`;
 
 /** `isLate`: it is being caught up, and waits for its turn even where an overlap would be skipped. */
-export function placeOf(overlap: Overlap, { running, waiting }: Standing, isLate = false): Place {
+export function decideOverlap(
+  overlap: Overlap,
+  { running, waiting }: ActiveRuns,
+  isLate = false,
+): OverlapDecision {
   if (overlap === "allow_all" || running + waiting === 0) return { kind: "start" };
   if (overlap === "cancel_other") return { kind: "replace" };
   if (overlap === "skip" && !isLate) return { kind: "refuse", count: "skipped", reason: STILL_RUNNING };
@@ -40,7 +44,7 @@ export function placeOf(overlap: Overlap, { running, waiting }: Standing, isLate
 export const isExclusive = ({ policy }: Pick<Job, "policy">): boolean => policy.overlap !== "allow_all";
 
 /** What a job has running and waiting, whatever started it. */
-export async function standingOf(trx: Transaction<Tables>, jobId: string): Promise<Standing> {
+export async function countActive(trx: Transaction<Tables>, jobId: string): Promise<ActiveRuns> {
   const rows = await trx
     .selectFrom("runs")
     .select((eb) => ["status", eb.fn.countAll().as("count")])

@@ -46,7 +46,7 @@ export async function forgetOldRuns(
   const { keepTranscriptsDays, keepRunsDays, keepRunsPerJob } = keep;
   if (keepTranscriptsDays > 0)
     await inSteps<string>(pause, (after) => dropTranscripts(sweep, keepTranscriptsDays, after));
-  if (keepRunsDays > 0) await inSteps<Place>(pause, (after) => dropOldRuns(sweep, keepRunsDays, after));
+  if (keepRunsDays > 0) await inSteps<Position>(pause, (after) => dropOldRuns(sweep, keepRunsDays, after));
   if (keepRunsPerJob > 0) await inSteps<string>(pause, (after) => dropSurplus(sweep, keepRunsPerJob, after));
   return forgotten;
 }
@@ -94,10 +94,10 @@ async function dropTranscripts(sweep: Sweep, days: number, after = ""): Promise<
 }
 
 type Ended = Pick<RunRow, "run_id" | "job_id" | "user_key" | "occurrence" | "finished_at">;
-type Place = Pick<Ended, "run_id" | "finished_at">;
+type Position = Pick<Ended, "run_id" | "finished_at">;
 const ENDED = ["run_id", "job_id", "user_key", "occurrence", "finished_at"] as const;
 
-async function dropOldRuns(sweep: Sweep, days: number, after?: Place): Promise<Place | undefined> {
+async function dropOldRuns(sweep: Sweep, days: number, after?: Position): Promise<Position | undefined> {
   let ended = sweep.db.kysely
     .selectFrom("runs")
     .select(ENDED)

@@ -6,7 +6,7 @@ import { describeAction, type Job } from "../jobs/job.ts";
 import { readJob } from "../jobs/row.ts";
 import { countRun, RUNS_USED_UP } from "../runs/daily.ts";
 import { emptyOutcome, endRun } from "../runs/end.ts";
-import { type Standing, standingOf } from "../runs/place.ts";
+import { type ActiveRuns, countActive } from "../runs/place.ts";
 import { readDetail, readRun } from "../runs/row.ts";
 import type { Run } from "../runs/run.ts";
 import { enqueueUser } from "../runs/turns.ts";
@@ -50,7 +50,7 @@ export async function claimDue(
   const refused: Run[] = [];
   let isCancelling = false;
   const jobsOfRuns = await findJobs(trx, items);
-  const standings = new Map<string, Standing>();
+  const activeByJob = new Map<string, ActiveRuns>();
   const tickets = new Map<string, string>();
   for (const item of items) {
     const { ticket } = item;
@@ -61,13 +61,13 @@ export async function claimDue(
       claimed.push(one);
       if (ticket) tickets.set(one.run.runId, ticket);
     };
-    const standing = standings.get(item.row.job_id) ?? (await standingOf(trx, item.row.job_id));
-    standings.set(item.row.job_id, standing);
+    const active = activeByJob.get(item.row.job_id) ?? (await countActive(trx, item.row.job_id));
+    activeByJob.set(item.row.job_id, active);
     if (item.kind === "run") {
-      start(await takeQueued(trx, jobsOfRuns.get(item.row.job_id), item.row, standing, own));
+      start(await takeQueued(trx, jobsOfRuns.get(item.row.job_id), item.row, active, own));
       continue;
     }
-    const taken = await takeOccurrence(trx, item.row, standing, own);
+    const taken = await takeOccurrence(trx, item.row, active, own);
     start(taken.claimed);
     refused.push(...taken.refused);
     isCancelling ||= taken.isCancelling;
@@ -81,13 +81,13 @@ async function takeQueued(
   trx: Transaction<Tables>,
   jobRow: JobRow | undefined,
   row: RunRow,
-  standing: Standing,
+  active: ActiveRuns,
   options: ClaimOptions,
 ): Promise<Claimed | null> {
   const job = jobRow && readable(jobRow);
   const skip = async (reason: string) => {
     await endRun(trx, row.run_id, "queued", emptyOutcome("skipped", reason), options.now);
-    standing.waiting--;
+    active.waiting--;
     return null;
   };
   const change = (columns: Partial<RunRow>) =>
@@ -105,7 +105,7 @@ async function takeQueued(
     await enqueueUser(trx, { user_key: row.user_key, kind }, row.due_at);
     return null;
   }
-  if (standing.running > 0 && readDetail(row.detail).exclusive) {
+  if (active.running > 0 && readDetail(row.detail).exclusive) {
     await change({ due_at: null, held_for: row.scheduled_for });
     return null;
   }
@@ -114,8 +114,8 @@ async function takeQueued(
   const started = { kind, prompt: describeAction(job.action), ...startedColumns(options) };
   await change(started);
   await addCounts(trx, job, { runs_started: 1 });
-  standing.running++;
-  standing.waiting--;
+  active.running++;
+  active.waiting--;
   return { run: readRun({ ...row, ...started }, null), job };
 }
 

@@ -8,7 +8,7 @@ import { readJob } from "../jobs/row.ts";
 import { startOf } from "../jobs/times.ts";
 import { REPLACED, requestCancel } from "../runs/cancel.ts";
 import { emptyOutcome, endedColumns } from "../runs/end.ts";
-import { isExclusive, placeOf, type Standing } from "../runs/place.ts";
+import { type ActiveRuns, decideOverlap, isExclusive } from "../runs/place.ts";
 import { newRunRow, type RunSeed, readRun } from "../runs/row.ts";
 import type { Run } from "../runs/run.ts";
 import { skipQueuedRuns } from "../runs/waiting.ts";
@@ -32,7 +32,7 @@ const NOTHING: Taken = { claimed: null, refused: [], isCancelling: false };
 export async function takeOccurrence(
   trx: Transaction<Tables>,
   row: JobRow,
-  standing: Standing,
+  active: ActiveRuns,
   options: ClaimOptions,
 ): Promise<Taken> {
   const { now } = options;
@@ -55,21 +55,21 @@ export async function takeOccurrence(
   for (const planned of due.runs) {
     if (left === 0) break;
     if (isForgotten(planned)) continue;
-    const place = placeOf(job.policy.overlap, standing, planned.isLate);
-    if (place.kind === "refuse" && place.count === "dropped" && planned.isLate) {
+    const decision = decideOverlap(job.policy.overlap, active, planned.isLate);
+    if (decision.kind === "refuse" && decision.count === "dropped" && planned.isLate) {
       const rest = dropRest(job, planned.scheduledFor, now);
       const seed = { scheduledFor: planned.scheduledFor, coalesced: rest.count - 1 };
-      await book.refuse(seed, "dropped", place.reason, rest.count);
+      await book.refuse(seed, "dropped", decision.reason, rest.count);
       next = rest.next;
       break;
     }
-    if (place.kind === "refuse") {
-      await book.refuse(planned, place.count, place.reason, 1);
+    if (decision.kind === "refuse") {
+      await book.refuse(planned, decision.count, decision.reason, 1);
       continue;
     }
-    if (place.kind === "replace") await book.replace(standing);
-    const starts = place.kind === "start" || standing.running + standing.waiting === 0;
-    const isAdded = starts ? await book.start(planned, standing) : await book.hold(planned, standing);
+    if (decision.kind === "replace") await book.replace(active);
+    const starts = decision.kind === "start" || active.running + active.waiting === 0;
+    const isAdded = starts ? await book.start(planned, active) : await book.hold(planned, active);
     if (isAdded && left !== null) left--;
   }
   const after =
@@ -132,11 +132,11 @@ function openLedgerOf(trx: Transaction<Tables>, job: Job, options: ClaimOptions)
   return {
     refuse,
     /** False when it was not added to the runs that the schedule has had. */
-    async start(planned: PlannedRun, standing: Standing): Promise<boolean> {
+    async start(planned: PlannedRun, active: ActiveRuns): Promise<boolean> {
       // One start for each job and claim: what else is due at once is queued for the next claims.
       if (started) {
         if (!(await insert(newRunRow(job, seedOf(planned), now)))) return false;
-        standing.waiting++;
+        active.waiting++;
         await addCounts(trx, job, { missed: planned.coalesced, scheduled_runs: 1 });
         return true;
       }
@@ -149,22 +149,22 @@ function openLedgerOf(trx: Transaction<Tables>, job: Job, options: ClaimOptions)
         await refuse(planned, "skipped", obstacle, 1);
         return false;
       }
-      standing.running++;
+      active.running++;
       await addCounts(trx, job, { runs_started: 1, scheduled_runs: 1, missed: planned.coalesced });
       started = readRun(run, null);
       return true;
     },
-    async hold(planned: PlannedRun, standing: Standing): Promise<boolean> {
+    async hold(planned: PlannedRun, active: ActiveRuns): Promise<boolean> {
       if (!(await insert(newRunRow(job, { ...seedOf(planned), isHeld: true }, now)))) return false;
-      standing.waiting++;
+      active.waiting++;
       await addCounts(trx, job, { missed: planned.coalesced, scheduled_runs: 1 });
       return true;
     },
-    async replace(standing: Standing): Promise<void> {
+    async replace(active: ActiveRuns): Promise<void> {
       isCancelling = true;
       await requestCancel(trx, job.jobId, REPLACED, now);
-      if (standing.waiting > 0) await skipQueuedRuns(trx, job.jobId, now, REPLACED);
-      standing.waiting = 0;
+      if (active.waiting > 0) await skipQueuedRuns(trx, job.jobId, now, REPLACED);
+      active.waiting = 0;
     },
     taken: (after: Job): Taken => ({
       claimed: started && { run: started, job: after },
