@@ -5,13 +5,13 @@ type AsyncMethods<T> = { readonly [K in keyof T]: (...args: never[]) => Promise<
  * after a failure: a store that could not be reached a minute ago may be back.
  */
 export function lazily<T extends AsyncMethods<T>>(open: () => Promise<T>): T {
-  const reach = once(open);
+  const getTarget = once(open);
   return new Proxy({} as T, {
     get: (_none, method) => {
       // Not thenable: awaiting the object itself must not open it.
       if (method === "then") return undefined;
       return async (...args: never[]) => {
-        const target = await reach();
+        const target = await getTarget();
         return target[method as keyof T](...args);
       };
     },

@@ -19,7 +19,7 @@ import type { Tally } from "./runs/tally.ts";
 import { openThreads } from "./scheduler/bree.ts";
 import { createSchedulerLoop, type SchedulerLoop } from "./scheduler/clock.ts";
 import { createOccurrences, type LedgerOptions } from "./scheduler/ledger.ts";
-import type { Occurrences, Reach, Worker } from "./scheduler/occurrences.ts";
+import type { ClaimFilter, Occurrences, Worker } from "./scheduler/occurrences.ts";
 import type { UpstreamConfig } from "./upstream/config.ts";
 import { openUpstreams } from "./upstream/open.ts";
 import { wayOf } from "./webhooks/attempt.ts";
@@ -54,8 +54,8 @@ export async function startScheduler(
   parts: SchedulerDeps & { folderBook: JobBook; onlyUserKey?: string },
 ): Promise<SchedulerRuntime> {
   const { config, log, now, folderBook, onlyUserKey } = parts;
-  const reach: Reach = { kinds: reachableKinds(config), ...(onlyUserKey && { userKey: onlyUserKey }) };
-  const { loop, threads, webhooks, closeOccurrences } = await openLoop(parts, reach, config.spareThreads);
+  const filter: ClaimFilter = { kinds: runnableKinds(config), ...(onlyUserKey && { userKey: onlyUserKey }) };
+  const { loop, threads, webhooks, closeOccurrences } = await openLoop(parts, filter, config.spareThreads);
   await loop.start();
   const retention = startRetention(await parts.database(), { keep: config, log, now });
   webhooks.start();
@@ -79,8 +79,8 @@ export async function startScheduler(
  * user's webhooks were tried.
  */
 export async function runOne(parts: SchedulerDeps, userKey: string, runId: string): Promise<void> {
-  const reach: Reach = { kinds: reachableKinds(parts.config), userKey, runId };
-  const { loop, threads, webhooks } = await openLoop(parts, reach, 0);
+  const filter: ClaimFilter = { kinds: runnableKinds(parts.config), userKey, runId };
+  const { loop, threads, webhooks } = await openLoop(parts, filter, 0);
   try {
     await loop.start();
     const runs = parts.openRuns(userKey);
@@ -97,14 +97,14 @@ export async function runOne(parts: SchedulerDeps, userKey: string, runId: strin
 }
 
 /** What cannot run here is left for a process that can: see `waiting_because` in get_job. */
-function reachableKinds({ model, jobsDir }: Config): Action["kind"][] {
+function runnableKinds({ model, jobsDir }: Config): Action["kind"][] {
   return [...(model ? ["prompt" as const] : []), "tool", ...(jobsDir ? ["code" as const] : [])];
 }
 
-async function openLoop(parts: SchedulerDeps, reach: Reach, spare: number) {
+async function openLoop(parts: SchedulerDeps, filter: ClaimFilter, spare: number) {
   const { config, log, now, events, openRuns, tally, presence, upstreams } = parts;
   const database = await parts.database();
-  const { occurrences, closeOccurrences } = await openOccurrences(database, reach, parts, {
+  const { occurrences, closeOccurrences } = await openOccurrences(database, filter, parts, {
     retention: { days: config.inboxDays, items: config.inboxItems },
     onDelivered: ({ userKey, ...ended }) => {
       try {
@@ -128,7 +128,7 @@ async function openLoop(parts: SchedulerDeps, reach: Reach, spare: number) {
   };
   const webhooks = createDispatcher({
     outbox: createOutbox(database),
-    reach,
+    filter,
     way: wayOf(config.webhookAllowPrivate),
     log,
     now,
@@ -167,7 +167,7 @@ async function openLoop(parts: SchedulerDeps, reach: Reach, spare: number) {
   const loop: SchedulerLoop = createSchedulerLoop({
     occurrences,
     worker: WORKER,
-    reach,
+    filter,
     leaseMs: config.leaseMs,
     maxGhosts: config.maxGhosts,
     maxRunsPerDay: config.maxRunsPerDay,
@@ -196,7 +196,7 @@ async function openLoop(parts: SchedulerDeps, reach: Reach, spare: number) {
 /** One database for several nodes: pg-boss hands out what is due. One user's own process finds it in the ledger. */
 async function openOccurrences(
   database: Database,
-  { userKey, runId }: Reach,
+  { userKey, runId }: ClaimFilter,
   { config, log }: SchedulerDeps,
   options: LedgerOptions,
 ): Promise<{ occurrences: Occurrences; closeOccurrences: () => Promise<void> }> {

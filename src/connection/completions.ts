@@ -3,7 +3,7 @@ import { zonesLike } from "../jobs/timezone.ts";
 import type { Services } from "../tools/services.ts";
 
 /** What one caller may be offered: their own, within the scopes of their credential. */
-export interface Reach {
+export interface CompletionScope {
   readonly services: Services;
   readonly scopes: readonly Scope[];
 }
@@ -14,7 +14,7 @@ export interface Offered {
   readonly hasMore?: boolean;
 }
 
-export type Completer = (typed: string, reach: Reach) => Offered | Promise<Offered>;
+export type Completer = (typed: string, completionScope: CompletionScope) => Offered | Promise<Offered>;
 
 export const NOTHING: Offered = Object.freeze({ values: [] });
 

@@ -4,7 +4,7 @@ import { INBOX_URI } from "../inbox/item.ts";
 import { readTimezone } from "../jobs/timezone.ts";
 import { showUnread } from "../tools/inbox.ts";
 import { need } from "../tools/services.ts";
-import { type Completer, jobIds, type Reach, timezones } from "./completions.ts";
+import { type Completer, type CompletionScope, jobIds, timezones } from "./completions.ts";
 
 /** As `prompts/list` shows it. */
 interface PromptMetadata {
@@ -25,7 +25,7 @@ export interface Prompt {
   /** What a credential needs for it to be of use. */
   readonly scope: Scope;
   readonly completers: Readonly<Record<string, Completer>>;
-  readonly write: (given: Given, reach: Reach) => Promise<readonly object[]>;
+  readonly write: (given: Given, completionScope: CompletionScope) => Promise<readonly object[]>;
 }
 
 const say = (text: string) => ({ role: "user", content: { type: "text", text } });

@@ -1,6 +1,13 @@
 import { ProtocolError, ProtocolErrorCode, type ServerContext } from "@modelcontextprotocol/server";
 import { NightshiftError } from "../errors.ts";
-import { type Completer, jobIds, NOTHING, type Reach, runIds, toCompletion } from "./completions.ts";
+import {
+  type Completer,
+  type CompletionScope,
+  jobIds,
+  NOTHING,
+  runIds,
+  toCompletion,
+} from "./completions.ts";
 import type { Handler, ModuleHandlers, ServerParts, SetHandler } from "./handlers.ts";
 import { PROMPTS, type Prompt, readGiven } from "./prompts.ts";
 import { RESOURCE_TEMPLATES } from "./resources.ts";
@@ -13,7 +20,7 @@ export function setPromptHandlers(
   moduleHandlers: ModuleHandlers,
 ): void {
   const { scopes } = toolkit.context;
-  const reach: Reach = { services, scopes };
+  const completionScope: CompletionScope = { services, scopes };
   const offered = (name: unknown) =>
     PROMPTS.find(({ metadata, scope }) => metadata.name === name && scopes.includes(scope));
 
@@ -29,7 +36,10 @@ export function setPromptHandlers(
     const prompt = offered(request.params?.name);
     if (!prompt)
       return delegate("prompts/get", request, context, `Prompt ${clip(request.params?.name)} not found`);
-    return { description: prompt.metadata.description, messages: await write(prompt, request, reach) };
+    return {
+      description: prompt.metadata.description,
+      messages: await write(prompt, request, completionScope),
+    };
   });
   set("completion/complete", async (request, context) => {
     const { ref, argument } = request.params as unknown as CompleteParams;
@@ -39,7 +49,7 @@ export function setPromptHandlers(
     if (!completers)
       return delegate("completion/complete", request, context, `${clip(ref.name ?? ref.uri)} not found`);
     const completer = Object.hasOwn(completers, argument.name) ? completers[argument.name] : undefined;
-    return toCompletion((await completer?.(argument.value.slice(0, 200), reach)) ?? NOTHING);
+    return toCompletion((await completer?.(argument.value.slice(0, 200), completionScope)) ?? NOTHING);
   });
 
   const delegate = (method: string, request: Request, context: ServerContext, otherwise: string) => {
@@ -61,9 +71,9 @@ const TEMPLATES: ReadonlyMap<string, Readonly<Record<string, Completer>>> = new 
   RESOURCE_TEMPLATES.map(({ uriTemplate }) => [uriTemplate, IDS]),
 );
 
-async function write(prompt: Prompt, request: Request, reach: Reach) {
+async function write(prompt: Prompt, request: Request, completionScope: CompletionScope) {
   try {
-    return await prompt.write(readGiven(prompt, request.params?.arguments), reach);
+    return await prompt.write(readGiven(prompt, request.params?.arguments), completionScope);
   } catch (error) {
     // What was given is no time zone, or the like.
     if (error instanceof NightshiftError && error.code.startsWith("INVALID_"))

@@ -65,7 +65,7 @@ export function openKeyvFacts(options: KeyvFactsOptions): FactBackend {
   let opening: Promise<Opened> | undefined;
   let isClosed = false;
 
-  async function reach(): Promise<Opened> {
+  async function getOpened(): Promise<Opened> {
     if (isClosed)
       throw new NightshiftError("DATA_UNAVAILABLE", "This memory is closed: Nightshift is stopping.");
     opening ??= openPlace(options, patienceMs).then((database) => ({
@@ -84,7 +84,7 @@ export function openKeyvFacts(options: KeyvFactsOptions): FactBackend {
   return {
     open(userKey) {
       assertUserKey(userKey);
-      return openStore(userKey, { reach, clock, limits: options.limits, patienceMs });
+      return openStore(userKey, { getOpened, clock, limits: options.limits, patienceMs });
     },
     async close() {
       isClosed = true;
@@ -103,16 +103,16 @@ interface Ground {
   readonly limits: FactLimits;
   readonly clock: () => number;
   readonly patienceMs: number;
-  reach(): Promise<Opened>;
+  getOpened(): Promise<Opened>;
 }
 
 type Change<T> = (transaction: Transaction, copy: Copy) => Promise<T>;
 
-function openStore(userKey: string, { reach, clock, limits, patienceMs }: Ground): FactStore {
+function openStore(userKey: string, { getOpened, clock, limits, patienceMs }: Ground): FactStore {
   let isSweeping = false;
 
   async function read<T>(use: (memory: Memory) => T): Promise<T> {
-    const { users } = await reach();
+    const { users } = await getOpened();
     const { result, hasExpired } = await whileBusy(patienceMs, () =>
       users.read(userKey, (memory) => ({ result: use(memory), hasExpired: memory.expired.size > 0 })),
     );
@@ -128,7 +128,7 @@ function openStore(userKey: string, { reach, clock, limits, patienceMs }: Ground
   }
 
   async function write<T>(change: Change<T>): Promise<T> {
-    const { users, writes } = await reach();
+    const { users, writes } = await getOpened();
     return writes.run(userKey, (transaction) =>
       users.write(userKey, transaction, async (copy) => {
         const result = await change(transaction, copy);
@@ -148,7 +148,7 @@ function openStore(userKey: string, { reach, clock, limits, patienceMs }: Ground
     recall: (query, { limit = DEFAULT_RECALL_LIMIT, tags = [] } = {}) =>
       read((memory) => memory.recall(query, limit, tags)),
     async list({ limit = DEFAULT_PAGE_LIMIT, cursor } = {}) {
-      const { database } = await reach();
+      const { database } = await getOpened();
       const cursors = createCursors(database.cursorSecret, userKey);
       const position = cursor === undefined ? Number.POSITIVE_INFINITY : cursors.decode(cursor);
       const { facts, hasMore } = await read((memory) => memory.page(position, limit));

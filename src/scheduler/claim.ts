@@ -12,12 +12,12 @@ import type { Run } from "../runs/run.ts";
 import { enqueueUser } from "../runs/turns.ts";
 import { type DueItem, type FindDue, findDue } from "./due.ts";
 import { takeOccurrence, UNREADABLE } from "./occurrence.ts";
-import type { Claimed, Reach, Worker } from "./occurrences.ts";
+import type { Claimed, ClaimFilter, Worker } from "./occurrences.ts";
 
 export interface ClaimOptions {
   readonly now: number;
   readonly limit: number;
-  readonly reach: Reach;
+  readonly filter: ClaimFilter;
   readonly worker: Worker;
   readonly leaseMs: number;
   /** Runs of one user in a day; what is beyond is recorded as skipped. Default 0, no limit. */

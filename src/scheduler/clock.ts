@@ -2,14 +2,14 @@ import { setImmediate, setTimeout as wait } from "node:timers/promises";
 import { NightshiftError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Run } from "../runs/run.ts";
-import type { Claimed, Occurrences, Reach, Worker } from "./occurrences.ts";
+import type { Claimed, ClaimFilter, Occurrences, Worker } from "./occurrences.ts";
 import { createHeartbeat } from "./pulse.ts";
 import { openSlots } from "./slots.ts";
 
 export interface LoopOptions {
   readonly occurrences: Occurrences;
   readonly worker: Worker;
-  readonly reach: Reach;
+  readonly filter: ClaimFilter;
   readonly leaseMs: number;
   /** Runs of one user in a day; default 0, no limit. */
   readonly maxRunsPerDay?: number;
@@ -60,7 +60,7 @@ const RETRY_MS = 250;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export function createSchedulerLoop(options: LoopOptions): SchedulerLoop {
-  const { occurrences, worker, reach, leaseMs, maxRunsPerDay = 0, onSkipped, log, now = Date.now } = options;
+  const { occurrences, worker, filter, leaseMs, maxRunsPerDay = 0, onSkipped, log, now = Date.now } = options;
   const slots = openSlots({ max: options.maxGhosts, run: options.run, onFree: () => requestPass() });
   const heartbeat = createHeartbeat(options, slots);
   let timer: NodeJS.Timeout | undefined;
@@ -82,7 +82,7 @@ export function createSchedulerLoop(options: LoopOptions): SchedulerLoop {
       const claimed = await occurrences.claimDue({
         now: at,
         limit,
-        reach,
+        filter,
         worker,
         leaseMs,
         maxRunsPerDay,
@@ -119,7 +119,7 @@ export function createSchedulerLoop(options: LoopOptions): SchedulerLoop {
         const started = await tick();
         // With no free slot the end of a ghost is what is waited for.
         const before = dueAt;
-        dueAt = slots.free > 0 ? await occurrences.nextDueAt(reach) : null;
+        dueAt = slots.free > 0 ? await occurrences.nextDueAt(filter) : null;
         const isStuck = started === 0 && dueAt !== null && dueAt === before && dueAt <= now();
         sleep(isStuck ? RETRY_MS : 0);
       } while (isRequested && isOpen);

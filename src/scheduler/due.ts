@@ -2,7 +2,7 @@ import type { Kysely, Transaction } from "kysely";
 import type { UserLocks } from "../database/open.ts";
 import type { JobRow, RunRow, Tables, TurnRow } from "../database/schema.ts";
 import { advanceUser, findUsersDue } from "../runs/turns.ts";
-import type { Reach } from "./occurrences.ts";
+import type { ClaimFilter } from "./occurrences.ts";
 
 /** Something whose time has come: an occurrence of a job, or a run that was queued. */
 export type DueItem = (
@@ -19,7 +19,7 @@ export type DueItem = (
  */
 export async function nextDueAt(
   db: Kysely<Tables>,
-  { kinds, userKey, runId }: Reach,
+  { kinds, userKey, runId }: ClaimFilter,
 ): Promise<number | null> {
   if (kinds.length === 0) return null;
   const row = await db
@@ -62,7 +62,7 @@ export type FindDue = (trx: Transaction<Tables>, users: UserLocks, wanted: Wante
 
 /** What a claim is to find. */
 export interface Wanted {
-  readonly reach: Reach;
+  readonly filter: ClaimFilter;
   readonly now: number;
   readonly limit: number;
 }
@@ -76,23 +76,23 @@ const ROUNDS = 4;
  * more rows than a few times `limit`, whoever has how much due.
  */
 export async function findDue(trx: Transaction<Tables>, users: UserLocks, wanted: Wanted): Promise<Due> {
-  const { reach, now, limit } = wanted;
+  const { filter, now, limit } = wanted;
   const nothing = async () => {};
   if (limit < 1) return { items: [], done: nothing };
-  if (reach.userKey !== undefined) {
-    await users.take(reach.userKey);
-    return { items: await findOldest(trx, reach, now, limit), done: nothing };
+  if (filter.userKey !== undefined) {
+    await users.take(filter.userKey);
+    return { items: await findOldest(trx, filter, now, limit), done: nothing };
   }
   const holder = createHolder(users);
-  for (let round = 0; round < ROUNDS && reach.runId === undefined; round++) {
-    const dueUsers = await findUsersDue(trx, reach.kinds, now, Math.max(limit, MIN_VISITS));
+  for (let round = 0; round < ROUNDS && filter.runId === undefined; round++) {
+    const dueUsers = await findUsersDue(trx, filter.kinds, now, Math.max(limit, MIN_VISITS));
     if (dueUsers.length === 0) break;
     const { items, done } = await pickFairly(trx, holder, dueUsers, wanted);
     if (items.length > 0) return { items, done };
     await done(new Set());
   }
   // Never needed where every due time was lined up; a file that was written to by hand is still served.
-  const unqueued = await findOldest(trx, reach, now, limit);
+  const unqueued = await findOldest(trx, filter, now, limit);
   const queues = new Map(unqueued.map(({ row }) => [`${row.kind} ${row.user_key}`, row]));
   return pickFairly(trx, holder, [...queues.values()], wanted);
 }
@@ -131,7 +131,7 @@ async function pickFairly(
   trx: Transaction<Tables>,
   holder: Holder,
   dueUsers: readonly UserQueue[],
-  { reach, now, limit }: Wanted,
+  { filter, now, limit }: Wanted,
 ): Promise<Due> {
   const visited: UserQueue[] = [];
   const queues: DueItem[][] = [];
@@ -139,7 +139,7 @@ async function pickFairly(
   const each = Math.min(limit, Math.ceil((2 * limit) / Math.min(dueUsers.length, limit)));
   const visit = async (user: UserQueue) => {
     visited.push(user);
-    const own = { ...reach, kinds: [user.kind as Reach["kinds"][number]], userKey: user.user_key };
+    const own = { ...filter, kinds: [user.kind as ClaimFilter["kinds"][number]], userKey: user.user_key };
     const queue = await findOldest(trx, own, now, each);
     if (queue.length > 0) queues.push(queue);
   };
@@ -170,7 +170,7 @@ const isOf = (user: UserQueue, row: JobRow | RunRow): boolean =>
 /** Up to `limit` due items, oldest first; of the same moment, what a person asked for comes before the schedule. */
 async function findOldest(
   trx: Transaction<Tables>,
-  { kinds, userKey, runId }: Reach,
+  { kinds, userKey, runId }: ClaimFilter,
   now: number,
   limit: number,
 ): Promise<DueItem[]> {

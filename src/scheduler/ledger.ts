@@ -36,7 +36,7 @@ export function createOccurrences(db: Database, options: LedgerOptions = {}): Oc
   /** Of the runs that were claimed here. */
   const jobsAtWork = new Map<string, JobOfRun>();
   return {
-    nextDueAt: (reach) => nextDueAt(db.kysely, reach),
+    nextDueAt: (filter) => nextDueAt(db.kysely, filter),
     claimDue: async ({ onSkipped, onCancelling, ...options }) => {
       for (let round = 1; ; round++) {
         const find = (await queue?.find(options)) ?? undefined;

@@ -9,7 +9,7 @@ export interface Worker {
 }
 
 /** What this process is able to run; what it is not is left for a process that is. */
-export interface Reach {
+export interface ClaimFilter {
   /** Action kinds, e.g. no `prompt` where no model is configured. */
   readonly kinds: readonly Job["action"]["kind"][];
   /** One user's jobs only (a stdio server serves its own user); absent means everybody's. */
@@ -29,7 +29,7 @@ export interface Claimed {
  */
 export interface Occurrences {
   /** The earliest time at which something is due or was queued by hand; by index, whatever the number of jobs. */
-  nextDueAt(reach: Reach): Promise<number | null>;
+  nextDueAt(filter: ClaimFilter): Promise<number | null>;
   /**
    * Claims up to `limit` due occurrences and queued runs, of all users in turn and of each the oldest first: for each
    * the run row `running` with a lease, and the job's next time (computed by the schedule), in one transaction, so
@@ -43,7 +43,7 @@ export interface Occurrences {
   claimDue(options: {
     now: number;
     limit: number;
-    reach: Reach;
+    filter: ClaimFilter;
     worker: Worker;
     leaseMs: number;
     /** Runs of one user in a day; what is beyond is recorded as skipped. Default 0, no limit. */

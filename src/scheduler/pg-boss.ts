@@ -97,14 +97,14 @@ export async function openPgBoss(db: Database, options: PgBossOptions): Promise<
   const queue: Queue = {
     slackMs,
     find: async (claim) => {
-      const { reach, now, limit } = claim;
+      const { filter, now, limit } = claim;
       // pg-boss can't be asked for one user's, or for one run: the ledger finds those, and its own are completed later.
-      if (reach.userKey !== undefined || reach.runId !== undefined || limit < 1) return null;
-      const { waits, ready } = await upcoming.look(db.kysely, reach.kinds, now + aheadMs);
+      if (filter.userKey !== undefined || filter.runId !== undefined || limit < 1) return null;
+      const { waits, ready } = await upcoming.look(db.kysely, filter.kinds, now + aheadMs);
       const sent = waits ? await send(claim) : new Set();
       // What waited and was not there to be sent any more was sent by another node meanwhile.
       const isSentElsewhere = waits && sent.size === 0;
-      const kinds = reach.kinds.filter((kind) => isSentElsewhere || sent.has(kind) || ready.includes(kind));
+      const kinds = filter.kinds.filter((kind) => isSentElsewhere || sent.has(kind) || ready.includes(kind));
       // No kind goes first for ever.
       const first = rotation++ % (kinds.length || 1);
       return findIn([...kinds.slice(first), ...kinds.slice(0, first)]);

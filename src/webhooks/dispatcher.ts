@@ -1,10 +1,10 @@
 import type { Log } from "../log.ts";
 import { attemptDelivery, type Verdict, type Way } from "./attempt.ts";
-import type { Attempt, Outbox, OutboxReach } from "./outbox.ts";
+import type { Attempt, DeliveryFilter, Outbox } from "./outbox.ts";
 
 export interface DispatcherOptions {
   readonly outbox: Outbox;
-  readonly reach?: OutboxReach;
+  readonly filter?: DeliveryFilter;
   readonly way: Way;
   readonly log: Log;
   readonly now: () => number;
@@ -36,7 +36,7 @@ const MAX_AT_ONCE = 32;
 const MAX_EACH = 2;
 
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
-  const { outbox, reach = {}, log, now, maxAtOnce = MAX_AT_ONCE, maxEach = MAX_EACH } = options;
+  const { outbox, filter = {}, log, now, maxAtOnce = MAX_AT_ONCE, maxEach = MAX_EACH } = options;
   const { lookMs = LOOK_MS } = options;
   const inFlight = new Map<Attempt, Promise<void>>();
   const stopped = new AbortController();
@@ -69,7 +69,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const tick = async (): Promise<number> => {
     const limit = maxAtOnce - inFlight.size;
     if (limit <= 0 || stopped.signal.aborted) return 0;
-    const claimed = await outbox.claim({ now: now(), limit, each: maxEach, busy: countByUser(), reach });
+    const claimed = await outbox.claim({ now: now(), limit, each: maxEach, busy: countByUser(), filter });
     for (const attempt of claimed)
       inFlight.set(
         attempt,
@@ -87,7 +87,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
         while ((await tick()) > 0);
         // With no free place the end of an attempt is what is waited for.
         const full = [...countByUser()].filter(([, count]) => count >= maxEach).map(([userKey]) => userKey);
-        const at = inFlight.size < maxAtOnce ? await outbox.nextAt(reach, full) : null;
+        const at = inFlight.size < maxAtOnce ? await outbox.nextAt(filter, full) : null;
         sleepMs = at === null ? lookMs : Math.min(Math.max(at - now(), 0), lookMs);
       } while (isRequested && isOpen);
     } catch (error) {

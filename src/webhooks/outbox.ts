@@ -23,7 +23,7 @@ export interface Attempt {
 }
 
 /** Which deliveries are looked at: everybody's, one user's, or those of one run of theirs. */
-export interface OutboxReach {
+export interface DeliveryFilter {
   readonly userKey?: string;
   readonly runId?: string;
 }
@@ -34,7 +34,7 @@ const LEASE_MS = 60_000;
 /** The sender's side of the deliveries: everybody's, so it is never handed to a connection. */
 export interface Outbox {
   /** Epoch ms of the next look, at those who are not in `full`; null when nothing is on its way. May be too early. */
-  nextAt(reach: OutboxReach, full: readonly string[]): Promise<number | null>;
+  nextAt(filter: DeliveryFilter, full: readonly string[]): Promise<number | null>;
   /**
    * Claims due attempts, at most `limit` in all and `each` for a user, less what `busy` says is at work for them. Those
    * users come first who were served longest ago, so that nobody's dead endpoint holds up others. Of two processes
@@ -50,7 +50,7 @@ interface ClaimOptions {
   readonly limit: number;
   readonly each: number;
   readonly busy: ReadonlyMap<string, number>;
-  readonly reach: OutboxReach;
+  readonly filter: DeliveryFilter;
 }
 
 export function createOutbox(db: Database): Outbox {
@@ -74,11 +74,11 @@ export function createOutbox(db: Database): Outbox {
 async function claim(
   trx: Transaction<Tables>,
   locks: UserLocks,
-  { now, limit, each, busy, reach }: ClaimOptions,
+  { now, limit, each, busy, filter }: ClaimOptions,
 ): Promise<Attempt[]> {
   const full = [...busy].filter(([, count]) => count >= each).map(([userKey]) => userKey);
   let users = trx.selectFrom("webhooks").selectAll().where("turn_at", "<=", now);
-  if (reach.userKey !== undefined) users = users.where("user_key", "=", reach.userKey);
+  if (filter.userKey !== undefined) users = users.where("user_key", "=", filter.userKey);
   if (full.length > 0) users = users.where("user_key", "not in", full);
   const attempts: Attempt[] = [];
   let isHolding = false;
@@ -94,7 +94,7 @@ async function claim(
       .selectAll()
       .where("user_key", "=", webhook.user_key)
       .where("next_attempt_at", "<=", now);
-    if (reach.runId !== undefined) due = due.where("run_id", "=", reach.runId);
+    if (filter.runId !== undefined) due = due.where("run_id", "=", filter.runId);
     for (const row of await due.orderBy("next_attempt_at").limit(places).execute())
       attempts.push(await take(trx, row, webhook, now));
     await advanceUser(trx, webhook.user_key, now);

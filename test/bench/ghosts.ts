@@ -72,7 +72,7 @@ async function openHouse(dir: string, options: { maxGhosts: number; threadFile: 
   const clock = createSchedulerLoop({
     occurrences,
     worker: { workerId: "bench", host: hostname(), pid: process.pid },
-    reach: { kinds: ["prompt", "tool", "code"] },
+    filter: { kinds: ["prompt", "tool", "code"] },
     leaseMs: 30_000,
     maxGhosts,
     log,

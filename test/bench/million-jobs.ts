@@ -117,12 +117,12 @@ export async function storeJobs(file: string, { count, dueAt, users }: Stored): 
 async function measure(file: string): Promise<Measured> {
   const db = await openDatabase({ file, clock: () => START });
   const occurrences = createOccurrences(db);
-  const reach = { kinds: ALL_KINDS };
+  const filter = { kinds: ALL_KINDS };
   const nextDueAtMs: number[] = [];
   const claimMs: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
-    nextDueAtMs.push(await timed(() => occurrences.nextDueAt(reach)));
-    const options = { now: START + 1000, limit: CLAIM, reach, worker: worker("bench"), leaseMs: 60_000 };
+    nextDueAtMs.push(await timed(() => occurrences.nextDueAt(filter)));
+    const options = { now: START + 1000, limit: CLAIM, filter, worker: worker("bench"), leaseMs: 60_000 };
     claimMs.push(
       await timed(async () => {
         const claimed = await occurrences.claimDue(options);

@@ -51,7 +51,7 @@ const deps: GhostDeps = {
 const clock = createSchedulerLoop({
   occurrences,
   worker: { workerId: `bench ${process.pid}`, host: hostname(), pid: process.pid },
-  reach: { kinds: ["tool"] },
+  filter: { kinds: ["tool"] },
   leaseMs: 30_000,
   maxGhosts: Number(ghosts),
   log,

@@ -38,7 +38,7 @@ export function contentionContract(name: string, open: OpenBackend): void {
       createOccurrences(node).claimDue({
         now: backend.clock(),
         limit: 4,
-        reach: { kinds: ALL_KINDS },
+        filter: { kinds: ALL_KINDS },
         worker: worker(`w${i}`),
         leaseMs: 30_000,
         maxRunsPerDay,

@@ -51,9 +51,9 @@ describe("queries on a large jobs database in Postgres", () => {
     await openRunBook(db, { userKey: "a", clock: () => now }).enqueue(jobId, { overlap: "allow_all" });
     now += 120_000;
     const occurrences = createOccurrences(db);
-    const options = { now, limit: 16, reach: { kinds: ALL_KINDS }, worker: worker("w1"), leaseMs: 1000 };
+    const options = { now, limit: 16, filter: { kinds: ALL_KINDS }, worker: worker("w1"), leaseMs: 1000 };
     const scans = await scansOf(async () => {
-      await occurrences.nextDueAt(options.reach);
+      await occurrences.nextDueAt(options.filter);
       expect((await readBacklog(db, now)).depth).toBe(2);
       const claimed = await occurrences.claimDue(options);
       expect(claimed).toHaveLength(1);

@@ -52,17 +52,17 @@ describe("queries on a large jobs database", () => {
 
   it.each([{ kinds: ALL_KINDS }, { kinds: ALL_KINDS, userKey: "a" }])(
     "find and claim what is due by index alone (%j)",
-    async (reach) => {
+    async (filter) => {
       const book = openJobBook(db, { userKey: "a", userId: "alice", clock: () => now });
       const runs = openRunBook(db, { userKey: "a", clock: () => now });
       const occurrences = createOccurrences(db);
       const { jobId } = await book.create(newJob());
       await runs.enqueue(jobId);
       now += 120_000;
-      const options = { now, limit: 16, reach, worker: worker("w1"), leaseMs: 1000 };
+      const options = { now, limit: 16, filter, worker: worker("w1"), leaseMs: 1000 };
       expect(reads(await plansOf(() => readBacklog(db, now)))).toEqual([]);
       const plans = await plansOf(async () => {
-        await occurrences.nextDueAt(reach);
+        await occurrences.nextDueAt(filter);
         const claimed = await occurrences.claimDue(options);
         const runIds = claimed.map(({ run }) => run.runId);
         expect(runIds).toHaveLength(1);
@@ -71,7 +71,7 @@ describe("queries on a large jobs database", () => {
       });
       expect(reads(plans)).toEqual([]);
       for (const index of ["jobs_due", "runs_queued"]) {
-        const name = "userKey" in reach ? `${index}_of_user` : index;
+        const name = "userKey" in filter ? `${index}_of_user` : index;
         const ways = plans.filter((plan) => plan.includes(`INDEX ${index}`));
         expect(ways).not.toEqual([]);
         // All of them seek kind and time, and the user where there is one: none filters what others have due.
@@ -105,7 +105,7 @@ describe("queries on a large jobs database", () => {
     const { jobId } = await openJobBook(db, { userKey: "a", userId: "alice", clock }).create(newJob());
     await openRunBook(db, { userKey: "a", clock }).enqueue(jobId);
     const occurrences = createOccurrences(db, { retention: { days: 1, items: 1 } });
-    const options = { now, limit: 1, reach: { kinds: ALL_KINDS }, worker: worker("w1"), leaseMs: 1000 };
+    const options = { now, limit: 1, filter: { kinds: ALL_KINDS }, worker: worker("w1"), leaseMs: 1000 };
     const runId = (await occurrences.claimDue(options))[0]?.run.runId ?? "none";
     const usage = { input_tokens: 0, output_tokens: 0 };
     const outcome = { status: "failed", output: null, error: null, transcript: [], usage } as const;
@@ -155,9 +155,9 @@ describe("queries on a large jobs database", () => {
     const plans = await plansOf(async () => {
       await user.webhooks.set("https://example.com/user");
       const runId = await user.end(jobId);
-      for (const reach of [{}, { userKey: "a" }]) {
-        await outbox.nextAt(reach, []);
-        const options = { now, limit: 1, each: 2, busy: new Map([["b", 2]]), reach };
+      for (const filter of [{}, { userKey: "a" }]) {
+        await outbox.nextAt(filter, []);
+        const options = { now, limit: 1, each: 2, busy: new Map([["b", 2]]), filter };
         const [attempt] = await outbox.claim(options);
         if (!attempt) throw new Error("nothing was claimed");
         await outbox.settle(attempt, { kind: "unmade" }, now);

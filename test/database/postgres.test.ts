@@ -122,8 +122,8 @@ describe("the jobs database in Postgres", () => {
     const runs = openRunBook(db, { userKey: "a", clock });
     const { runId } = await runs.enqueue(jobId);
     const occurrences = createOccurrences(db);
-    const reach = { kinds: ALL_KINDS };
-    await occurrences.claimDue({ now: START, limit: 1, reach, worker: worker("w"), leaseMs: 1_000 });
+    const filter = { kinds: ALL_KINDS };
+    await occurrences.claimDue({ now: START, limit: 1, filter, worker: worker("w"), leaseMs: 1_000 });
     const transcript = [{ step: 1, type: "note", text: "x\0y" }] as const;
     const outcome = { status: "succeeded", output: "a\0b", error: null, transcript } as const;
     await occurrences.finish(runId, { ...outcome, usage: { input_tokens: 0, output_tokens: 0 } }, START);
@@ -221,10 +221,10 @@ describe("the jobs database in Postgres", () => {
     const heard: string[] = [];
     two.wire?.listen({ hear: (message) => heard.push(message), onGap: () => {} });
     const before = two.dataVersion();
-    const reach = { kinds: ALL_KINDS };
+    const filter = { kinds: ALL_KINDS };
     const occurrences = createOccurrences(one);
     expect(
-      await occurrences.claimDue({ now: START, limit: 1, reach, worker: worker("w"), leaseMs: 1_000 }),
+      await occurrences.claimDue({ now: START, limit: 1, filter, worker: worker("w"), leaseMs: 1_000 }),
     ).toEqual([]);
     await one.transact((trx) => trx.selectFrom("jobs").select("job_id").execute(), { of: "a" });
     // What is sent after it arrives after it.

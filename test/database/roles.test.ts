@@ -104,7 +104,7 @@ async function workAs(url: string): Promise<void> {
   const [claimed] = await occurrences.claimDue({
     now: START,
     limit: 1,
-    reach: { kinds: ALL_KINDS },
+    filter: { kinds: ALL_KINDS },
     worker: worker("w1"),
     leaseMs: 1_000,
   });

@@ -40,7 +40,7 @@ async function openNode(options: Pick<PostgresOptions, "url" | "migrations">) {
       const [occurrence] = await occurrences.claimDue({
         now,
         limit: 8,
-        reach: { kinds: ALL_KINDS },
+        filter: { kinds: ALL_KINDS },
         worker: worker(name),
         leaseMs: 1_000,
         maxRunsPerDay: 1_000,

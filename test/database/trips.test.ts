@@ -39,11 +39,11 @@ describe.each([
     const occurrences = await backend.openOccurrences(db);
     pass(60_000);
     const spy = vi.spyOn(Client.prototype, "query");
-    const reach = { kinds: ALL_KINDS };
+    const filter = { kinds: ALL_KINDS };
     const options = {
       now: clock(),
       limit: 8,
-      reach,
+      filter,
       worker: worker("w1"),
       leaseMs: 1000,
       maxRunsPerDay: 1_000,

@@ -36,7 +36,7 @@ async function drain(finish: boolean): Promise<string[]> {
   const claimed: string[] = [];
   await occurrences.reapLost({ now: NOW, worker: self, isAlive });
   const claim = (): Promise<readonly Claimed[]> =>
-    occurrences.claimDue({ now: NOW, limit: 4, reach: { kinds: ["tool"] }, worker: self, leaseMs: 60_000 });
+    occurrences.claimDue({ now: NOW, limit: 4, filter: { kinds: ["tool"] }, worker: self, leaseMs: 60_000 });
   for (let batch = await claim(); batch.length > 0; batch = await claim()) {
     // What it takes to start four ghosts, and the other process's chance to take the next ones.
     if (!finish) await sleep(2);

@@ -96,7 +96,7 @@ export async function openGhostWorld(options: GhostWorldOptions = {}) {
   const clock = createSchedulerLoop({
     occurrences,
     worker: { workerId: "worker_test", host: hostname(), pid: process.pid },
-    reach: { kinds: ["prompt", "tool", "code"] },
+    filter: { kinds: ["prompt", "tool", "code"] },
     leaseMs: 30_000,
     maxGhosts: 16,
     log,

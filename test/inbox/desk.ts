@@ -32,7 +32,7 @@ export function openDesk({ db, clock }: Backend) {
   const add = (policy: Partial<Policy> = {}, name: string | null = null) =>
     jobs.create(newJob({ name, nextRunAt: START + 365 * DAY, policy: { ...DEFAULT_POLICY, ...policy } }));
   const claim = async () => {
-    const options = { now: clock(), limit: 1, reach: { kinds: ALL_KINDS }, worker: worker("w1") };
+    const options = { now: clock(), limit: 1, filter: { kinds: ALL_KINDS }, worker: worker("w1") };
     const [claimed] = await occurrences.claimDue({ ...options, leaseMs: 3_600_000 });
     if (!claimed) throw new Error("there is nothing to claim");
     return claimed.run.runId;

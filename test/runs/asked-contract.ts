@@ -38,7 +38,7 @@ export function askedContract(name: string, open: OpenBackend): void {
       occurrences.claimDue({
         now: backend.clock(),
         limit: 16,
-        reach: { kinds: ALL_KINDS },
+        filter: { kinds: ALL_KINDS },
         worker: worker("w1"),
         leaseMs: 30_000,
       });

@@ -18,7 +18,7 @@ export function dailyContract(name: string, open: OpenBackend): void {
       createOccurrences(backend.db).claimDue({
         now: backend.clock(),
         limit: 100,
-        reach: { kinds: ALL_KINDS },
+        filter: { kinds: ALL_KINDS },
         worker: worker("w1"),
         leaseMs: 30_000,
         maxRunsPerDay: 3,

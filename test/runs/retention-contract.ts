@@ -10,7 +10,7 @@ import { forgetOldRuns, type Keep } from "../../src/runs/retention.ts";
 import type { Outcome } from "../../src/runs/run.ts";
 import type { RunBook } from "../../src/runs/store.ts";
 import { createOccurrences } from "../../src/scheduler/ledger.ts";
-import type { Occurrences, Reach } from "../../src/scheduler/occurrences.ts";
+import type { ClaimFilter, Occurrences } from "../../src/scheduler/occurrences.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
 
 const DAY_MS = 86_400_000;
@@ -61,11 +61,11 @@ export function retentionContract(name: string, open: OpenBackend): void {
     let runs: RunBook;
     let occurrences: Occurrences;
     const forget = (keep: Partial<Keep>) => forgetOldRuns(backend.db, { ...ALL, ...keep }, backend.clock());
-    const claim = (limit = 16, reach: Reach = { kinds: ALL_KINDS }) =>
+    const claim = (limit = 16, filter: ClaimFilter = { kinds: ALL_KINDS }) =>
       occurrences.claimDue({
         now: backend.clock(),
         limit,
-        reach,
+        filter,
         worker: worker("w1"),
         leaseMs: 30_000,
       });

@@ -75,9 +75,9 @@ describe("a running clock", () => {
     let queries = 0;
     const { nextDueAt } = occurrences;
     Object.assign(occurrences, {
-      nextDueAt: (reach: never) => {
+      nextDueAt: (filter: never) => {
         queries++;
-        return nextDueAt(reach);
+        return nextDueAt(filter);
       },
     });
     await add(Date.now() + 40 * 24 * 3_600_000);
@@ -180,7 +180,7 @@ describe("a running clock", () => {
     const [left] = await occurrences.claimDue({
       now: Date.now(),
       limit: 1,
-      reach: { kinds: ["tool"] },
+      filter: { kinds: ["tool"] },
       worker: dead,
       leaseMs: 60_000,
     });
@@ -221,7 +221,7 @@ describe("a running clock", () => {
     const [held] = await occurrences.claimDue({
       now: Date.now(),
       limit: 1,
-      reach: { kinds: ["tool"] },
+      filter: { kinds: ["tool"] },
       worker: { workerId: "silent", host: "elsewhere", pid: 1 },
       leaseMs: 600,
     });

@@ -4,10 +4,10 @@ import type { JobBook, NewJob } from "../../src/jobs/store.ts";
 import { openRunBook } from "../../src/runs/book.ts";
 import type { Outcome, Run } from "../../src/runs/run.ts";
 import type { RunBook } from "../../src/runs/store.ts";
-import type { Occurrences, Reach } from "../../src/scheduler/occurrences.ts";
+import type { ClaimFilter, Occurrences } from "../../src/scheduler/occurrences.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
 
-const EVERYBODY: Reach = { kinds: ALL_KINDS };
+const EVERYBODY: ClaimFilter = { kinds: ALL_KINDS };
 const MINUTE = 60_000;
 const OUTCOME: Outcome = {
   status: "succeeded",
@@ -25,11 +25,11 @@ export function occurrencesContract(name: string, open: OpenBackend): void {
     let runs: RunBook;
     let occurrences: Occurrences;
     let skipped: Run[];
-    const claim = (reach = EVERYBODY, limit = 16) =>
+    const claim = (filter = EVERYBODY, limit = 16) =>
       occurrences.claimDue({
         now: backend.clock(),
         limit,
-        reach,
+        filter,
         worker: worker("w1"),
         leaseMs: 30_000,
         onSkipped: (run) => skipped.push(run),
@@ -219,7 +219,7 @@ export function occurrencesContract(name: string, open: OpenBackend): void {
           (i % 2 ? occurrences : other).claimDue({
             now: backend.clock(),
             limit: 8,
-            reach: EVERYBODY,
+            filter: EVERYBODY,
             worker: worker(`w${i}`),
             leaseMs: 30_000,
           }),

@@ -35,7 +35,7 @@ export function failureContract(name: string, open: OpenBackend): void {
         await occurrences.claimDue({
           now: backend.clock(),
           limit: 16,
-          reach: { kinds: ALL_KINDS },
+          filter: { kinds: ALL_KINDS },
           worker: worker("w1"),
           leaseMs: 3_600_000,
         })

@@ -18,7 +18,7 @@ export function fairContract(name: string, open: OpenBackend): void {
       const claimed = await occurrences.claimDue({
         now: backend.clock(),
         limit,
-        reach: { kinds: ALL_KINDS },
+        filter: { kinds: ALL_KINDS },
         worker: worker("w1"),
         leaseMs: 30_000,
       });

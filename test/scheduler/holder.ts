@@ -13,7 +13,7 @@ const leaseMs = 10_000;
 const [claimed] = await occurrences.claimDue({
   now: Date.now(),
   limit: 1,
-  reach: { kinds: ["tool"] },
+  filter: { kinds: ["tool"] },
   worker,
   leaseMs,
 });

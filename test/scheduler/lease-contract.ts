@@ -31,7 +31,7 @@ export function leaseContract(name: string, open: OpenBackend): void {
       const [claimed] = await occurrences.claimDue({
         now: clock(),
         limit: 1,
-        reach: { kinds: ALL_KINDS },
+        filter: { kinds: ALL_KINDS },
         worker: holder,
         leaseMs: LEASE_MS,
       });

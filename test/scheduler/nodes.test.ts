@@ -35,13 +35,14 @@ async function openNode(url: string, options: Partial<PgBossOptions> = {}) {
   const name = `node ${nodes++}`;
   const worker = { workerId: name, host: name, pid: process.pid };
   const claim = (limit = 8, now = Date.now()): Promise<readonly Claimed[]> =>
-    occurrences.claimDue({ now, limit, reach: { kinds: ["tool", "code"] }, worker, leaseMs: LEASE_MS });
+    occurrences.claimDue({ now, limit, filter: { kinds: ["tool", "code"] }, worker, leaseMs: LEASE_MS });
   return {
     db,
     occurrences,
     worker,
     claim,
-    jobs: (userKey: string) => openJobBook(db, { userKey, userId: userKey, clock: Date.now, maxJobs: 10_000 }),
+    jobs: (userKey: string) =>
+      openJobBook(db, { userKey, userId: userKey, clock: Date.now, maxJobs: 10_000 }),
     runs: (userKey: string) => openRunBook(db, { userKey, clock: Date.now }),
     once: (userKey: string, at: number, change: JobChange = {}) =>
       openJobBook(db, { userKey, userId: userKey, clock: Date.now, maxJobs: 10_000 }).create(
@@ -54,7 +55,7 @@ async function openNode(url: string, options: Partial<PgBossOptions> = {}) {
       const loop = createSchedulerLoop({
         occurrences,
         worker,
-        reach: { kinds: ["tool"] },
+        filter: { kinds: ["tool"] },
         leaseMs: LEASE_MS,
         maxGhosts: 16,
         log,
@@ -147,13 +148,13 @@ describe("nodes with one Postgres", () => {
     await node.once("a", now, { action: { kind: "prompt", prompt: "p" } });
     expect(await node.claim()).toEqual([]);
     const own = { ...node, now, limit: 8, leaseMs: LEASE_MS };
-    expect(await node.occurrences.claimDue({ ...own, reach: { kinds: ["prompt"], userKey: "b" } })).toEqual(
+    expect(await node.occurrences.claimDue({ ...own, filter: { kinds: ["prompt"], userKey: "b" } })).toEqual(
       [],
     );
-    const mine = await node.occurrences.claimDue({ ...own, reach: { kinds: ["prompt"], userKey: "a" } });
+    const mine = await node.occurrences.claimDue({ ...own, filter: { kinds: ["prompt"], userKey: "a" } });
     expect(mine).toHaveLength(1);
     // What pg-boss still has of it is recognised.
-    expect(await node.occurrences.claimDue({ ...own, reach: { kinds: ["prompt"] } })).toEqual([]);
+    expect(await node.occurrences.claimDue({ ...own, filter: { kinds: ["prompt"] } })).toEqual([]);
     const states = await runSql(
       node.db.kysely,
       "select state from nightshift_boss.job where name = 'prompt'",

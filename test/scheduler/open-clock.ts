@@ -37,7 +37,7 @@ export async function openLoop(options: Partial<LoopOptions> & { file?: string; 
   const loop: SchedulerLoop = createSchedulerLoop({
     occurrences,
     worker: { workerId: `worker_${Math.random()}`, host: hostname(), pid: process.pid },
-    reach: { kinds: ["prompt", "tool", "code"] },
+    filter: { kinds: ["prompt", "tool", "code"] },
     leaseMs: 30_000,
     maxGhosts: 16,
     log: pino({ level: "silent" }),

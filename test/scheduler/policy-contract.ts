@@ -31,7 +31,7 @@ export function policyContract(name: string, open: OpenBackend): void {
       occurrences.claimDue({
         now: backend.clock(),
         limit,
-        reach: { kinds: ALL_KINDS },
+        filter: { kinds: ALL_KINDS },
         worker: worker("w1"),
         leaseMs: 30 * MINUTE,
         onSkipped: (run) => refused.push(run),

@@ -22,7 +22,7 @@ export function webhooksContract(name: string, open: OpenBackend): void {
         limit: options.limit ?? 100,
         each: options.each ?? 100,
         busy: new Map(options.busy),
-        reach: {},
+        filter: {},
       });
     const told = async (runId: string) => (await alice.deliveries.ofRun(runId)).map(({ status }) => status);
 
@@ -163,11 +163,11 @@ export function webhooksContract(name: string, open: OpenBackend): void {
       expect(await bob.webhooks.url()).toBeNull();
       expect(await bob.webhooks.secret()).not.toBe(await alice.webhooks.secret());
       expect(await bob.webhooks.counts()).toEqual({ pending: 0, delivered: 0, failed: 0 });
-      const reach = { userKey: "b" };
-      expect(await outbox.nextAt(reach, [])).toBeNull();
-      expect(await outbox.claim({ now: backend.clock(), limit: 9, each: 9, busy: new Map(), reach })).toEqual(
-        [],
-      );
+      const filter = { userKey: "b" };
+      expect(await outbox.nextAt(filter, [])).toBeNull();
+      expect(
+        await outbox.claim({ now: backend.clock(), limit: 9, each: 9, busy: new Map(), filter }),
+      ).toEqual([]);
       expect(await claim()).toHaveLength(1);
     });
 

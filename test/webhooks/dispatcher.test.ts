@@ -202,7 +202,7 @@ describe("the dispatcher", () => {
     const receiver = await startReceiver();
     const { jobId } = await alice.addJob(receiver.url);
     const [first, second] = [await alice.end(jobId), await alice.end(jobId)];
-    await dispatcher({ reach: { userKey: "a", runId: second } }).drain();
+    await dispatcher({ filter: { userKey: "a", runId: second } }).drain();
     const runs = receiver.received.map(({ body }) => JSON.parse(body).data.run_id);
     expect(runs).toEqual([second]);
     expect(await alice.deliveries.ofRun(first)).toMatchObject([{ status: "pending", attempts: 0 }]);

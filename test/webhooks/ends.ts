@@ -27,7 +27,7 @@ export function userOf({ db, clock }: Pick<Backend, "db" | "clock">, userKey: st
     await occurrences.claimDue({
       now: clock(),
       limit: 100,
-      reach: { kinds: ALL_KINDS, userKey, runId },
+      filter: { kinds: ALL_KINDS, userKey, runId },
       worker: worker(workerId),
       leaseMs: 30_000,
     });
