@@ -18,8 +18,8 @@ import type { RunBook } from "./runs/store.ts";
 import type { Tally } from "./runs/tally.ts";
 import { openThreads } from "./scheduler/bree.ts";
 import { createSchedulerLoop, type SchedulerLoop } from "./scheduler/clock.ts";
-import { createOccurrences, type LedgerOptions } from "./scheduler/ledger.ts";
-import type { ClaimFilter, Occurrences, Worker } from "./scheduler/occurrences.ts";
+import { openRunQueue, type RunQueueOptions } from "./scheduler/ledger.ts";
+import type { ClaimFilter, RunQueue, Worker } from "./scheduler/occurrences.ts";
 import type { UpstreamConfig } from "./upstream/config.ts";
 import { openUpstreams } from "./upstream/open.ts";
 import { wayOf } from "./webhooks/attempt.ts";
@@ -55,7 +55,7 @@ export async function startScheduler(
 ): Promise<SchedulerRuntime> {
   const { config, log, now, folderBook, onlyUserKey } = parts;
   const filter: ClaimFilter = { kinds: runnableKinds(config), ...(onlyUserKey && { userKey: onlyUserKey }) };
-  const { loop, threads, webhooks, closeOccurrences } = await openLoop(parts, filter, config.spareThreads);
+  const { loop, threads, webhooks, closeRunQueue } = await openLoop(parts, filter, config.spareThreads);
   await loop.start();
   const retention = startRetention(await parts.database(), { keep: config, log, now });
   webhooks.start();
@@ -69,7 +69,7 @@ export async function startScheduler(
       await loop.stop({ graceMs: 5_000 });
       await threads.close();
       await webhooks.stop();
-      await closeOccurrences();
+      await closeRunQueue();
     },
   };
 }
@@ -104,7 +104,7 @@ function runnableKinds({ model, jobsDir }: Config): Action["kind"][] {
 async function openLoop(parts: SchedulerDeps, filter: ClaimFilter, spare: number) {
   const { config, log, now, events, openRuns, tally, presence, upstreams } = parts;
   const database = await parts.database();
-  const { occurrences, closeOccurrences } = await openOccurrences(database, filter, parts, {
+  const { runQueue, closeRunQueue } = await selectRunQueue(database, filter, parts, {
     retention: { days: config.inboxDays, items: config.inboxItems },
     onDelivered: ({ userKey, ...ended }) => {
       try {
@@ -136,7 +136,7 @@ async function openLoop(parts: SchedulerDeps, filter: ClaimFilter, spare: number
   });
   const deps: GhostDeps = {
     threads,
-    occurrences,
+    runQueue,
     model: openModel(config),
     openRuns,
     openBudgets: ({ jobId, userKey, provision }) => [
@@ -165,7 +165,7 @@ async function openLoop(parts: SchedulerDeps, filter: ClaimFilter, spare: number
     ],
   };
   const loop: SchedulerLoop = createSchedulerLoop({
-    occurrences,
+    runQueue,
     worker: WORKER,
     filter,
     leaseMs: config.leaseMs,
@@ -190,21 +190,21 @@ async function openLoop(parts: SchedulerDeps, filter: ClaimFilter, spare: number
       webhooks.wake();
     },
   });
-  return { loop, threads, webhooks, closeOccurrences };
+  return { loop, threads, webhooks, closeRunQueue };
 }
 
 /** One database for several nodes: pg-boss hands out what is due. One user's own process finds it in the ledger. */
-async function openOccurrences(
+async function selectRunQueue(
   database: Database,
   { userKey, runId }: ClaimFilter,
   { config, log }: SchedulerDeps,
-  options: LedgerOptions,
-): Promise<{ occurrences: Occurrences; closeOccurrences: () => Promise<void> }> {
+  options: RunQueueOptions,
+): Promise<{ runQueue: RunQueue; closeRunQueue: () => Promise<void> }> {
   if (!config.databaseUrl || userKey !== undefined || runId !== undefined)
-    return { occurrences: createOccurrences(database, options), closeOccurrences: async () => {} };
+    return { runQueue: openRunQueue(database, options), closeRunQueue: async () => {} };
   const { openPgBoss } = await import("./scheduler/pg-boss.ts");
-  const occurrences = await openPgBoss(database, { ...options, log });
-  return { occurrences, closeOccurrences: occurrences.close };
+  const runQueue = await openPgBoss(database, { ...options, log });
+  return { runQueue, closeRunQueue: runQueue.close };
 }
 
 async function watchJobs(

@@ -90,8 +90,8 @@ async function verifyRuns(server: RawServer, known: Acknowledged, hint: string):
     return found.every(({ finished_at }) => finished_at) && found;
   }, 20_000);
   const scheduled = runs.filter(({ trigger }) => trigger === "schedule");
-  const occurrences = scheduled.map(({ job_id, scheduled_for }) => `${job_id} ${scheduled_for}`);
-  expect(new Set(occurrences).size, hint).toBe(occurrences.length);
+  const runQueue = scheduled.map(({ job_id, scheduled_for }) => `${job_id} ${scheduled_for}`);
+  expect(new Set(runQueue).size, hint).toBe(runQueue.length);
   for (const id of known.once)
     expect(
       scheduled.filter(({ job_id }) => job_id === id),

@@ -24,8 +24,8 @@ export async function makeTables(config: Config): Promise<void> {
   ]);
   const jobs = await openPostgres({ url, clock: Date.now, timeoutMs: config.databaseTimeoutMs });
   try {
-    const occurrences = await openPgBoss(jobs, { log: createLog(config.logLevel) });
-    await occurrences.close();
+    const runQueue = await openPgBoss(jobs, { log: createLog(config.logLevel) });
+    await runQueue.close();
   } finally {
     await jobs.close();
   }

@@ -105,7 +105,7 @@ async function mendJobs(file: string): Promise<Mended[]> {
 
 /** What the rows say: of jobs that nothing would start, of counts, and of runs whose process is gone. */
 async function mendRows(file: string, backUp: () => Promise<void>): Promise<Mended[]> {
-  const [{ readLeases }, { openDatabase }, { findJobFlaws }, { createOccurrences }, { isAlive }] =
+  const [{ readLeases }, { openDatabase }, { findJobFlaws }, { openRunQueue }, { isAlive }] =
     await Promise.all([
       import("../database/check.ts"),
       import("../database/open.ts"),
@@ -124,7 +124,7 @@ async function mendRows(file: string, backUp: () => Promise<void>): Promise<Mend
       mended.push({ found, repaired: true });
     }
     const worker = { workerId: "doctor", host: hostname(), pid: process.pid };
-    for (const { runId } of await createOccurrences(db).reapLost({ now: Date.now(), worker, isAlive }))
+    for (const { runId } of await openRunQueue(db).reapLost({ now: Date.now(), worker, isAlive }))
       mended.push({ found: `${runId} was running in a process that is dead; it is lost`, repaired: true });
     return mended;
   } finally {

@@ -7,7 +7,7 @@ import type { Model } from "../model/model.ts";
 import type { TokenBudget } from "../runs/daily.ts";
 import type { EndStatus, Outcome, Run, TranscriptStep } from "../runs/run.ts";
 import type { Threads } from "../scheduler/bree.ts";
-import type { Claimed, Occurrences } from "../scheduler/occurrences.ts";
+import type { Claimed, RunQueue } from "../scheduler/occurrences.ts";
 import type { GhostThread } from "../scheduler/worker.ts";
 import type { RunReader } from "../tools/services.ts";
 import { serverOf, type Upstreams } from "../tools/upstream.ts";
@@ -20,7 +20,7 @@ import { retry } from "./patience.ts";
 /** All that the runs of ghosts need of this process. */
 export interface GhostDeps {
   readonly threads: Pick<Threads, "take">;
-  readonly occurrences: Pick<Occurrences, "finish">;
+  readonly runQueue: Pick<RunQueue, "finish">;
   /** Absent where none is configured: prompts then fail with MODEL_NOT_CONFIGURED. */
   readonly model?: Model | undefined;
   /** What a run of this job may still use besides its own limit; absent means no limit. */
@@ -193,14 +193,14 @@ function brokerOf(
 }
 
 async function write({ runId, userKey }: Run, outcome: Outcome, deps: GhostDeps): Promise<boolean> {
-  const { occurrences, openRuns, log, now } = deps;
+  const { runQueue, openRuns, log, now } = deps;
   let hasFailed = false;
   const onFailure = (error: unknown) => {
     hasFailed = true;
     log.error({ err: error, run_id: runId }, "the end of a run could not be written");
   };
   const finish = async () => {
-    if (await occurrences.finish(runId, outcome, now())) return true;
+    if (await runQueue.finish(runId, outcome, now())) return true;
     // What failed may have been written, and only not been confirmed by the disk: then the row has this very end.
     return hasFailed && (await openRuns(userKey).get(runId)).status === outcome.status;
   };

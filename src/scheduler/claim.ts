@@ -38,7 +38,7 @@ export interface Claims {
   readonly again: boolean;
 }
 
-/** See Occurrences.claimDue. Everything it decides on is read in the transaction that writes it. */
+/** See RunQueue.claimDue. Everything it decides on is read in the transaction that writes it. */
 export async function claimDue(
   trx: Transaction<Tables>,
   users: UserLocks,

@@ -2,12 +2,12 @@ import { setImmediate, setTimeout as wait } from "node:timers/promises";
 import { NightshiftError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Run } from "../runs/run.ts";
-import type { Claimed, ClaimFilter, Occurrences, Worker } from "./occurrences.ts";
+import type { Claimed, ClaimFilter, RunQueue, Worker } from "./occurrences.ts";
 import { createHeartbeat } from "./pulse.ts";
 import { openSlots } from "./slots.ts";
 
 export interface LoopOptions {
-  readonly occurrences: Occurrences;
+  readonly runQueue: RunQueue;
   readonly worker: Worker;
   readonly filter: ClaimFilter;
   readonly leaseMs: number;
@@ -60,7 +60,7 @@ const RETRY_MS = 250;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export function createSchedulerLoop(options: LoopOptions): SchedulerLoop {
-  const { occurrences, worker, filter, leaseMs, maxRunsPerDay = 0, onSkipped, log, now = Date.now } = options;
+  const { runQueue, worker, filter, leaseMs, maxRunsPerDay = 0, onSkipped, log, now = Date.now } = options;
   const slots = openSlots({ max: options.maxGhosts, run: options.run, onFree: () => requestPass() });
   const heartbeat = createHeartbeat(options, slots);
   let timer: NodeJS.Timeout | undefined;
@@ -79,7 +79,7 @@ export function createSchedulerLoop(options: LoopOptions): SchedulerLoop {
     for (;;) {
       const limit = Math.min(slots.free, CLAIM_BATCH);
       if (limit <= 0 || isStopping) return started;
-      const claimed = await occurrences.claimDue({
+      const claimed = await runQueue.claimDue({
         now: at,
         limit,
         filter,
@@ -119,7 +119,7 @@ export function createSchedulerLoop(options: LoopOptions): SchedulerLoop {
         const started = await tick();
         // With no free slot the end of a ghost is what is waited for.
         const before = dueAt;
-        dueAt = slots.free > 0 ? await occurrences.nextDueAt(filter) : null;
+        dueAt = slots.free > 0 ? await runQueue.nextDueAt(filter) : null;
         const isStuck = started === 0 && dueAt !== null && dueAt === before && dueAt <= now();
         sleep(isStuck ? RETRY_MS : 0);
       } while (isRequested && isOpen);
@@ -145,7 +145,7 @@ export function createSchedulerLoop(options: LoopOptions): SchedulerLoop {
   };
   const lookElsewhere = () => {
     const isLate = dueAt !== null && now() >= dueAt + RETRY_MS;
-    if (isLate || occurrences.changedElsewhere()) wake();
+    if (isLate || runQueue.changedElsewhere()) wake();
   };
 
   const lookSoon = () => {
@@ -153,7 +153,7 @@ export function createSchedulerLoop(options: LoopOptions): SchedulerLoop {
       () => {
         lookTimer = undefined;
         lookedAt = performance.now();
-        if (occurrences.changedElsewhere()) wake();
+        if (runQueue.changedElsewhere()) wake();
       },
       Math.max(0, lookedAt + LISTEN_EVERY_MS - performance.now()),
     ).unref();
@@ -163,7 +163,7 @@ export function createSchedulerLoop(options: LoopOptions): SchedulerLoop {
     async start() {
       await heartbeat.start();
       isOpen = true;
-      endListening = occurrences.onWrite?.(lookSoon) ?? endListening;
+      endListening = runQueue.onWrite?.(lookSoon) ?? endListening;
       elsewhereTimer = setInterval(lookElsewhere, LOOK_ELSEWHERE_MS).unref();
       requestPass();
     },

@@ -4,18 +4,18 @@ import type { RunRow, Tables } from "../database/schema.ts";
 import { type EndOptions, endRun } from "../runs/end.ts";
 import { readDetail, readRun } from "../runs/row.ts";
 import type { Outcome, Run } from "../runs/run.ts";
-import type { Occurrences, Worker } from "./occurrences.ts";
+import type { RunQueue, Worker } from "./occurrences.ts";
 
-type Options<K extends "renewLeases" | "reapLost"> = Parameters<Occurrences[K]>[0];
+type Options<K extends "renewLeases" | "reapLost"> = Parameters<RunQueue[K]>[0];
 
 /**
- * See Occurrences.heartbeat. A run that somebody is writing to keeps its lease until the next beat: to wait for one
+ * See RunQueue.heartbeat. A run that somebody is writing to keeps its lease until the next beat: to wait for one
  * would be to let all the others' run out.
  */
 export async function renewLeases(
   db: Kysely<Tables>,
   { runIds, now, leaseMs, worker }: Options<"renewLeases"> & { worker: Worker },
-): ReturnType<Occurrences["renewLeases"]> {
+): ReturnType<RunQueue["renewLeases"]> {
   if (runIds.length === 0) return { cancel: [], gone: [] };
   const ours = db
     .selectFrom("runs")
@@ -50,10 +50,10 @@ const LOST: Outcome = {
   usage: { input_tokens: 0, output_tokens: 0 },
 };
 
-/** Ends runs in one transaction, of one user or (`null`) of whom it takes; `ends` is for `endRun`. */
-export type Ending = <T>(
+/** Ends runs in one transaction, of one user or (`null`) of whom it takes; `endOptions` is for `endRun`. */
+export type EndTransaction = <T>(
   userKey: string | null,
-  work: (trx: Transaction<Tables>, ends: EndOptions, users: UserLocks) => Promise<T>,
+  work: (trx: Transaction<Tables>, endOptions: EndOptions, users: UserLocks) => Promise<T>,
 ) => Promise<T>;
 
 type Reaping = Options<"reapLost"> & {
@@ -61,8 +61,12 @@ type Reaping = Options<"reapLost"> & {
   readonly slackMs?: number;
 };
 
-/** See Occurrences.reapLost. There are only as many leases as runs in progress, so all of them are looked at. */
-export async function reapLost(db: Kysely<Tables>, options: Reaping, ending: Ending): Promise<Run[]> {
+/** See RunQueue.reapLost. There are only as many leases as runs in progress, so all of them are looked at. */
+export async function reapLost(
+  db: Kysely<Tables>,
+  options: Reaping,
+  endTransaction: EndTransaction,
+): Promise<Run[]> {
   const leased = await db.selectFrom("runs").selectAll().where("lease_until", "is not", null).execute();
   const silent = Map.groupBy(
     leased.filter((row) => isLost(row, options)),
@@ -70,7 +74,9 @@ export async function reapLost(db: Kysely<Tables>, options: Reaping, ending: End
   );
   const lost: Run[] = [];
   for (const [userKey, rows] of silent)
-    lost.push(...(await ending(userKey, (trx, ends) => markLost(trx, rows, options, ends))));
+    lost.push(
+      ...(await endTransaction(userKey, (trx, endOptions) => markLost(trx, rows, options, endOptions))),
+    );
   return lost;
 }
 
@@ -79,7 +85,7 @@ async function markLost(
   trx: Transaction<Tables>,
   silent: RunRow[],
   options: Reaping,
-  ends: EndOptions,
+  endOptions: EndOptions,
 ): Promise<Run[]> {
   const { now } = options;
   const lost: Run[] = [];
@@ -92,7 +98,7 @@ async function markLost(
       .forUpdate()
       .executeTakeFirst();
     if (!row || !isLost(row, options)) continue;
-    lost.push(await endAsLost(trx, row, now, ends));
+    lost.push(await endAsLost(trx, row, now, endOptions));
   }
   return lost;
 }
@@ -101,9 +107,9 @@ export async function endAsLost(
   trx: Transaction<Tables>,
   row: RunRow,
   now: number,
-  ends: EndOptions,
+  endOptions: EndOptions,
 ): Promise<Run> {
-  await endRun(trx, row.run_id, "running", LOST, now, ends);
+  await endRun(trx, row.run_id, "running", LOST, now, endOptions);
   return { ...readRun(row, null), status: "lost", finishedAt: now, error: LOST.error };
 }
 

@@ -6,11 +6,11 @@ import { type Delivered, type EndOptions, endRun } from "../runs/end.ts";
 import type { Run } from "../runs/run.ts";
 import { type ClaimOptions, claimDue } from "./claim.ts";
 import { type FindDue, nextDueAt } from "./due.ts";
-import { type Ending, reapLost, renewLeases } from "./leases.ts";
-import type { Occurrences } from "./occurrences.ts";
+import { type EndTransaction, reapLost, renewLeases } from "./leases.ts";
+import type { RunQueue } from "./occurrences.ts";
 
 /** Hands out what is due in the ledger's place. What was run stays the ledger's to know. */
-export interface Queue {
+export interface ExternalQueue {
   /** Asked before the claim's transaction, for what finds in it. Null: the ledger finds it itself. */
   find(options: ClaimOptions): Promise<FindDue | null>;
   /** The runs are still at work. */
@@ -21,20 +21,20 @@ export interface Queue {
   close(trx: Transaction<Tables>, ticket: string): Promise<void>;
 }
 
-export interface LedgerOptions extends Pick<EndOptions, "retention" | "onDelivered"> {
-  readonly queue?: Queue;
+export interface RunQueueOptions extends Pick<EndOptions, "retention" | "onDelivered"> {
+  readonly queue?: ExternalQueue;
 }
 
 /** Claims in one call, when what was found needed no run any more. */
 const ROUNDS = 16;
 
 /** The scheduler's side of the jobs database: everybody's jobs and runs, so it is never handed to a connection. */
-export function createOccurrences(db: Database, options: LedgerOptions = {}): Occurrences {
+export function openRunQueue(db: Database, options: RunQueueOptions = {}): RunQueue {
   const { queue } = options;
-  const ending = createEnding(db, options);
+  const endTransaction = createEndTransaction(db, options);
   let seenVersion = db.dataVersion();
   /** Of the runs that were claimed here. */
-  const jobsAtWork = new Map<string, JobOfRun>();
+  const runningJobs = new Map<string, JobOfRun>();
   return {
     nextDueAt: (filter) => nextDueAt(db.kysely, filter),
     claimDue: async ({ onSkipped, onCancelling, ...options }) => {
@@ -44,33 +44,33 @@ export function createOccurrences(db: Database, options: LedgerOptions = {}): Oc
           (trx, users) => claimDue(trx, users, options, find),
           { of: null },
         );
-        for (const { run } of claimed) jobsAtWork.set(run.runId, { ...run, ticket: tickets.get(run.runId) });
+        for (const { run } of claimed) runningJobs.set(run.runId, { ...run, ticket: tickets.get(run.runId) });
         if (onSkipped) refused.forEach(onSkipped);
         if (isCancelling) onCancelling?.();
         if (!again || round === ROUNDS) return claimed;
       }
     },
     renewLeases: async (options) => {
-      const tickets = options.runIds.flatMap((runId) => jobsAtWork.get(runId)?.ticket ?? []);
+      const tickets = options.runIds.flatMap((runId) => runningJobs.get(runId)?.ticket ?? []);
       if (tickets.length > 0) await queue?.touch(tickets);
       return renewLeases(db.kysely, options);
     },
     finish: async (runId, outcome, now) => {
-      const job = jobsAtWork.get(runId) ?? (await findJobOf(db, runId));
+      const job = runningJobs.get(runId) ?? (await findJobOf(db, runId));
       if (!job) return false;
-      const isWritten = await ending(job.userKey, async (trx, ends) => {
+      const isWritten = await endTransaction(job.userKey, async (trx, endOptions) => {
         const behind = await whatWaitsBehind(trx, job);
         const releases = behind.has("held");
-        if (!(await endRun(trx, runId, "running", outcome, now, { ...ends, releases }))) return false;
+        if (!(await endRun(trx, runId, "running", outcome, now, { ...endOptions, releases }))) return false;
         if (job.ticket) await queue?.close(trx, job.ticket);
         if (behind.has("follower") && outcome.status === "succeeded") await queueFollowers(trx, runId, now);
         return true;
       });
-      jobsAtWork.delete(runId);
+      runningJobs.delete(runId);
       return isWritten;
     },
     reapLost: (options) =>
-      reapLost(db.kysely, { ...options, ...(queue && { slackMs: queue.slackMs }) }, ending),
+      reapLost(db.kysely, { ...options, ...(queue && { slackMs: queue.slackMs }) }, endTransaction),
     ...(db.onWrite && { onWrite: db.onWrite }),
     changedElsewhere: () => {
       const version = db.dataVersion();
@@ -82,10 +82,10 @@ export function createOccurrences(db: Database, options: LedgerOptions = {}): Oc
 }
 
 /** `onDelivered` is told of each end that was put into an inbox, after the commit. */
-export function createEnding(
+export function createEndTransaction(
   db: Database,
   { retention, onDelivered }: Pick<EndOptions, "retention" | "onDelivered">,
-): Ending {
+): EndTransaction {
   return async (userKey, work) => {
     let told: Delivered[] = [];
     const result = await db.transact(

@@ -43,12 +43,12 @@ export async function takeOccurrence(
     return NOTHING;
   }
   const { job, due } = plan;
-  const book = openLedgerOf(trx, job, options);
+  const writer = createRunWriter(trx, job, options);
   const isForgotten = ({ scheduledFor }: { scheduledFor: number }) =>
     scheduledFor <= (row.forgotten_until ?? Number.NEGATIVE_INFINITY);
   if (due.missed && !isForgotten(due.missed)) {
     const { scheduledFor, count, reason } = due.missed;
-    await book.refuse({ scheduledFor, coalesced: count - 1 }, "missed", reason, count);
+    await writer.refuse({ scheduledFor, coalesced: count - 1 }, "missed", reason, count);
   }
   let left = await runsLeft(trx, job);
   let { next } = due;
@@ -59,17 +59,17 @@ export async function takeOccurrence(
     if (decision.kind === "refuse" && decision.count === "dropped" && planned.isLate) {
       const rest = dropRest(job, planned.scheduledFor, now);
       const seed = { scheduledFor: planned.scheduledFor, coalesced: rest.count - 1 };
-      await book.refuse(seed, "dropped", decision.reason, rest.count);
+      await writer.refuse(seed, "dropped", decision.reason, rest.count);
       next = rest.next;
       break;
     }
     if (decision.kind === "refuse") {
-      await book.refuse(planned, decision.count, decision.reason, 1);
+      await writer.refuse(planned, decision.count, decision.reason, 1);
       continue;
     }
-    if (decision.kind === "replace") await book.replace(active);
+    if (decision.kind === "replace") await writer.replace(active);
     const starts = decision.kind === "start" || active.running + active.waiting === 0;
-    const isAdded = starts ? await book.start(planned, active) : await book.hold(planned, active);
+    const isAdded = starts ? await writer.start(planned, active) : await writer.hold(planned, active);
     if (isAdded && left !== null) left--;
   }
   const after =
@@ -77,7 +77,7 @@ export async function takeOccurrence(
       ? over(job, `It has had the ${job.policy.maxRuns} runs that its max_runs allows.`)
       : timesAfter(job, next);
   await setTimes(trx, job.jobId, after);
-  return book.taken({
+  return writer.taken({
     ...job,
     nextRunAt: after.next_run_at,
     status: after.status,
@@ -102,7 +102,7 @@ async function runsLeft(trx: Transaction<Tables>, { jobId, userKey, policy }: Jo
 }
 
 /** Writes the runs of one job's occurrences, and counts them. */
-function openLedgerOf(trx: Transaction<Tables>, job: Job, options: ClaimOptions) {
+function createRunWriter(trx: Transaction<Tables>, job: Job, options: ClaimOptions) {
   const { now } = options;
   const refused: Run[] = [];
   let started: Run | null = null;

@@ -27,7 +27,7 @@ export interface Claimed {
  * The system's side of jobs and runs: what is due, who has it, how it ended. Only the scheduler holds it.
  * Every method is one transaction, if it doesn't say otherwise.
  */
-export interface Occurrences {
+export interface RunQueue {
   /** The earliest time at which something is due or was queued by hand; by index, whatever the number of jobs. */
   nextDueAt(filter: ClaimFilter): Promise<number | null>;
   /**

@@ -7,8 +7,8 @@ import { awaited, DEAD, KINDS, startBoss, unawaited } from "./boss.ts";
 import type { ClaimOptions } from "./claim.ts";
 import type { DueItem, FindDue } from "./due.ts";
 import { endAsLost } from "./leases.ts";
-import { createEnding, createOccurrences, type LedgerOptions, type Queue } from "./ledger.ts";
-import type { Occurrences } from "./occurrences.ts";
+import { createEndTransaction, type ExternalQueue, openRunQueue, type RunQueueOptions } from "./ledger.ts";
+import type { RunQueue } from "./occurrences.ts";
 import { keyOf, SEND_BATCH, type Sent } from "./upcoming.ts";
 
 /*
@@ -24,7 +24,7 @@ import { keyOf, SEND_BATCH, type Sent } from "./upcoming.ts";
  * turn it is goes into the priority.
  */
 
-export interface PgBossOptions extends Omit<LedgerOptions, "queue"> {
+export interface PgBossOptions extends Omit<RunQueueOptions, "queue"> {
   readonly log: Log;
   /** How long before their time occurrences are sent, in ms; default a minute. */
   readonly aheadMs?: number;
@@ -32,7 +32,7 @@ export interface PgBossOptions extends Omit<LedgerOptions, "queue"> {
   readonly slackMs?: number;
 }
 
-export interface PgBossOccurrences extends Occurrences {
+export interface PgBossRunQueue extends RunQueue {
   close(): Promise<void>;
 }
 
@@ -40,7 +40,7 @@ export interface PgBossOccurrences extends Occurrences {
 const MIN_HEARTBEAT_S = 10;
 
 /** Opens pg-boss in a schema of its own, made when absent, over the connections of `db`. */
-export async function openPgBoss(db: Database, options: PgBossOptions): Promise<PgBossOccurrences> {
+export async function openPgBoss(db: Database, options: PgBossOptions): Promise<PgBossRunQueue> {
   const { aheadMs = 60_000, slackMs = 60_000 } = options;
   const { boss, upcoming } = await startBoss(db, options.log);
 
@@ -94,7 +94,7 @@ export async function openPgBoss(db: Database, options: PgBossOptions): Promise<
   };
 
   let rotation = 0;
-  const queue: Queue = {
+  const queue: ExternalQueue = {
     slackMs,
     find: async (claim) => {
       const { filter, now, limit } = claim;
@@ -114,23 +114,23 @@ export async function openPgBoss(db: Database, options: PgBossOptions): Promise<
     },
     close: (trx, ticket) => complete(trx, [ticket]),
   };
-  const ledger = createOccurrences(db, { ...options, queue });
-  const ending = createEnding(db, options);
+  const databaseQueue = openRunQueue(db, { ...options, queue });
+  const endTransaction = createEndTransaction(db, options);
 
   const markNextLost = (now: number) =>
-    ending(null, async (trx, ends, users) => {
+    endTransaction(null, async (trx, endOptions, users) => {
       const [dead] = await boss.fetch<Sent>(DEAD, { includeMetadata: true, db: awaited(trx) });
       if (!dead) return null;
       const row = await findHeld(trx, users, dead);
-      const lost = row && (await endAsLost(trx, row, now, ends));
+      const lost = row && (await endAsLost(trx, row, now, endOptions));
       await boss.complete(DEAD, dead.id, null, { db: unawaited(trx) });
       return { lost };
     });
 
   return {
-    ...ledger,
+    ...databaseQueue,
     async reapLost(reap) {
-      const lost = [...(await ledger.reapLost(reap))];
+      const lost = [...(await databaseQueue.reapLost(reap))];
       for (let next = await markNextLost(reap.now); next; next = await markNextLost(reap.now))
         if (next.lost) lost.push(next.lost);
       await db.transact((trx) => upcoming.mend(trx, KINDS, reap.now), { of: null });

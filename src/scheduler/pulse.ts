@@ -17,7 +17,7 @@ const RENEWALS_PER_LEASE = 3;
 const SPARED_LEASES = 1 / 2;
 
 export function createHeartbeat(options: LoopOptions, slots: Slots): Heartbeat {
-  const { occurrences, worker, leaseMs, log, now = Date.now } = options;
+  const { runQueue, worker, leaseMs, log, now = Date.now } = options;
   let renewTimer: NodeJS.Timeout | undefined;
   let reapTimer: NodeJS.Timeout | undefined;
   let recheckTimer: NodeJS.Timeout | undefined;
@@ -29,7 +29,7 @@ export function createHeartbeat(options: LoopOptions, slots: Slots): Heartbeat {
     const runIds = slots.running;
     if (runIds.length === 0) return;
     try {
-      const { cancel, gone } = await occurrences.renewLeases({ runIds, now: now(), leaseMs, worker });
+      const { cancel, gone } = await runQueue.renewLeases({ runIds, now: now(), leaseMs, worker });
       for (const { runId, reason } of cancel) slots.end(runId, cancelled(reason));
       for (const runId of gone) slots.end(runId, taken());
     } catch (error) {
@@ -49,7 +49,7 @@ export function createHeartbeat(options: LoopOptions, slots: Slots): Heartbeat {
       overdue.set(lease, since);
       return performance.now() - since >= SPARED_LEASES * leaseMs;
     };
-    const lost = await occurrences.reapLost({ now: now(), worker, isAlive, isSilent });
+    const lost = await runQueue.reapLost({ now: now(), worker, isAlive, isSilent });
     if (overdue.size > 0) recheckSoon();
     for (const run of lost)
       log.warn({ run_id: run.runId, job_id: run.jobId }, "a run was lost: the process that ran it is gone");

@@ -15,7 +15,7 @@ import { startScriptedModel } from "../../src/model/scripted.ts";
 import { openRunBook } from "../../src/runs/book.ts";
 import { openThreads } from "../../src/scheduler/bree.ts";
 import { createSchedulerLoop } from "../../src/scheduler/clock.ts";
-import { createOccurrences } from "../../src/scheduler/ledger.ts";
+import { openRunQueue } from "../../src/scheduler/ledger.ts";
 
 export interface GhostFigures {
   readonly dueToFirstLineMs: { readonly median: number; readonly max: number; readonly runs: number };
@@ -50,7 +50,7 @@ async function openHouse(dir: string, options: { maxGhosts: number; threadFile: 
   const db = await openDatabase({ file: join(dir, `jobs-${Math.random()}.sqlite`), clock: Date.now });
   const jobs = openJobBook(db, { ...USER, clock: Date.now, maxJobs: 100_000 });
   const openRuns = (userKey: string) => openRunBook(db, { userKey, clock: Date.now });
-  const occurrences = createOccurrences(db);
+  const runQueue = openRunQueue(db);
   const { delayMs = 0, threadFile, maxGhosts } = options;
   const scripted = await startScriptedModel({ script: () => ({ text: "done", delayMs }) });
   const threads = openThreads({ spare: 2, memoryMb: 128, log, threadFile });
@@ -61,7 +61,7 @@ async function openHouse(dir: string, options: { maxGhosts: number; threadFile: 
   });
   const deps: GhostDeps = {
     threads,
-    occurrences,
+    runQueue,
     model,
     openRuns,
     log,
@@ -70,7 +70,7 @@ async function openHouse(dir: string, options: { maxGhosts: number; threadFile: 
     jobsDir: dir,
   };
   const clock = createSchedulerLoop({
-    occurrences,
+    runQueue,
     worker: { workerId: "bench", host: hostname(), pid: process.pid },
     filter: { kinds: ["prompt", "tool", "code"] },
     leaseMs: 30_000,

@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { openDatabase } from "../../src/database/open.ts";
 import { toJobRow } from "../../src/jobs/row.ts";
 import { bornJob } from "../../src/jobs/write.ts";
-import { createOccurrences } from "../../src/scheduler/ledger.ts";
+import { openRunQueue } from "../../src/scheduler/ledger.ts";
 import { ALL_KINDS, newJob, START, temporaryFolder, worker } from "../database/temporary.ts";
 
 const SMALL = 1_000;
@@ -116,22 +116,22 @@ export async function storeJobs(file: string, { count, dueAt, users }: Stored): 
 
 async function measure(file: string): Promise<Measured> {
   const db = await openDatabase({ file, clock: () => START });
-  const occurrences = createOccurrences(db);
+  const runQueue = openRunQueue(db);
   const filter = { kinds: ALL_KINDS };
   const nextDueAtMs: number[] = [];
   const claimMs: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
-    nextDueAtMs.push(await timed(() => occurrences.nextDueAt(filter)));
+    nextDueAtMs.push(await timed(() => runQueue.nextDueAt(filter)));
     const options = { now: START + 1000, limit: CLAIM, filter, worker: worker("bench"), leaseMs: 60_000 };
     claimMs.push(
       await timed(async () => {
-        const claimed = await occurrences.claimDue(options);
+        const claimed = await runQueue.claimDue(options);
         if (claimed.length !== CLAIM) throw new Error(`claimed ${claimed.length} of ${CLAIM}`);
       }),
     );
   }
   const before = performance.now();
-  for (let i = 0; i < 10_000; i++) occurrences.changedElsewhere();
+  for (let i = 0; i < 10_000; i++) runQueue.changedElsewhere();
   const changedElsewhereUs = (performance.now() - before) / 10;
   const residentMb = process.memoryUsage.rss() / 2 ** 20;
   await db.close();

@@ -36,12 +36,12 @@ Client.prototype.query = function (this: Client, sql: unknown, ...rest: unknown[
 const [, , url = "", threadFile = "", ghosts = "16"] = process.argv;
 const log = pino({ level: "warn" }, pino.destination(2));
 const db = await openPostgres({ url, clock: Date.now });
-const occurrences = await openPgBoss(db, { log });
+const runQueue = await openPgBoss(db, { log });
 const threads = openThreads({ spare: 2, memoryMb: 128, log, threadFile });
 const lateMs: number[] = [];
 const deps: GhostDeps = {
   threads,
-  occurrences,
+  runQueue,
   model: openModel({ model: undefined, modelBaseUrl: undefined, modelApiKey: undefined }),
   openRuns: (userKey) => openRunBook(db, { userKey, clock: Date.now }),
   log: pino({ level: "silent" }),
@@ -49,7 +49,7 @@ const deps: GhostDeps = {
   toolModules: [],
 };
 const clock = createSchedulerLoop({
-  occurrences,
+  runQueue,
   worker: { workerId: `bench ${process.pid}`, host: hostname(), pid: process.pid },
   filter: { kinds: ["tool"] },
   leaseMs: 30_000,
@@ -70,5 +70,5 @@ for await (const _ of createInterface({ input: process.stdin })) {
 }
 await clock.stop();
 await threads.close();
-await occurrences.close();
+await runQueue.close();
 await db.close();

@@ -4,7 +4,7 @@ import { openJobBook } from "../../src/jobs/book.ts";
 import { openRunBook } from "../../src/runs/book.ts";
 import { openDailyTokens } from "../../src/runs/daily.ts";
 import type { Outcome } from "../../src/runs/run.ts";
-import { createOccurrences } from "../../src/scheduler/ledger.ts";
+import { openRunQueue } from "../../src/scheduler/ledger.ts";
 import type { Claimed } from "../../src/scheduler/occurrences.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "./temporary.ts";
 
@@ -35,7 +35,7 @@ export function contentionContract(name: string, open: OpenBackend): void {
       return { done: count - refused.length, refused };
     }
     const claim = (node: Database, i = 0, maxRunsPerDay = 0) =>
-      createOccurrences(node).claimDue({
+      openRunQueue(node).claimDue({
         now: backend.clock(),
         limit: 4,
         filter: { kinds: ALL_KINDS },
@@ -50,7 +50,7 @@ export function contentionContract(name: string, open: OpenBackend): void {
         const claims = await Promise.all(nodes.map((node, i) => claim(node, i, maxRunsPerDay)));
         all.push(...claims.flat());
         if (claims.flat().length > 0) continue;
-        const next = await createOccurrences(backend.db).nextDueAt({ kinds: ALL_KINDS });
+        const next = await openRunQueue(backend.db).nextDueAt({ kinds: ALL_KINDS });
         if (next === null || next > backend.clock()) return all;
       }
     };
@@ -115,7 +115,7 @@ export function contentionContract(name: string, open: OpenBackend): void {
       backend.pass(1_000);
       const ran: string[] = [];
       const worked = nodes.map(async (node, i) => {
-        const occurrences = createOccurrences(node);
+        const runQueue = openRunQueue(node);
         for (let idle = 0; idle < 3; ) {
           const claimed = await claim(node, i);
           idle = claimed.length > 0 ? 0 : idle + 1;
@@ -123,8 +123,8 @@ export function contentionContract(name: string, open: OpenBackend): void {
           const runIds = claimed.map(({ run }) => run.runId);
           const beat = { runIds, now: backend.clock(), leaseMs: 30_000, worker: worker(`w${i}`) };
           const [{ gone }, ...ends] = await Promise.all([
-            occurrences.renewLeases(beat),
-            ...runIds.map((runId) => occurrences.finish(runId, OUTCOME, backend.clock())),
+            runQueue.renewLeases(beat),
+            ...runIds.map((runId) => runQueue.finish(runId, OUTCOME, backend.clock())),
           ]);
           // One that has its end may be gone already; the ends are all ours.
           expect(runIds).toEqual(expect.arrayContaining([...gone]));
@@ -158,8 +158,8 @@ export function contentionContract(name: string, open: OpenBackend): void {
       backend.pass(31_000);
       const dead = { now: backend.clock(), worker: worker("other"), isAlive: () => true };
       const [lost, ...ends] = await Promise.all([
-        createOccurrences(backend.db).reapLost(dead),
-        ...nodes.map((node) => createOccurrences(node).finish(runId, OUTCOME, backend.clock())),
+        openRunQueue(backend.db).reapLost(dead),
+        ...nodes.map((node) => openRunQueue(node).finish(runId, OUTCOME, backend.clock())),
       ]);
       expect(lost.length + ends.filter(Boolean).length).toBe(1);
       const counters = (await jobsOf(backend.db, "a").counters([jobId])).get(jobId);
@@ -177,12 +177,12 @@ export function contentionContract(name: string, open: OpenBackend): void {
       const slow: Database = {
         ...backend.db,
         transact: async (work, options) => {
-          await createOccurrences(nodes[1] ?? backend.db).renewLeases(beat);
+          await openRunQueue(nodes[1] ?? backend.db).renewLeases(beat);
           return backend.db.transact(work, options);
         },
       };
       const other = { now, worker: worker("w1", 2), isAlive: () => true };
-      expect(await createOccurrences(slow).reapLost(other)).toEqual([]);
+      expect(await openRunQueue(slow).reapLost(other)).toEqual([]);
       expect((await runsOf(backend.db, "a").get(runId)).status).toBe("running");
     });
   });

@@ -4,7 +4,7 @@ import { openPostgres as openDatabase } from "../../src/database/postgres.ts";
 import { openJobBook } from "../../src/jobs/book.ts";
 import { readBacklog } from "../../src/runs/backlog.ts";
 import { openRunBook } from "../../src/runs/book.ts";
-import { createOccurrences } from "../../src/scheduler/ledger.ts";
+import { openRunQueue } from "../../src/scheduler/ledger.ts";
 import { openPostgres } from "../postgres.ts";
 import { ALL_KINDS, newJob, START, worker } from "./temporary.ts";
 
@@ -50,16 +50,16 @@ describe("queries on a large jobs database in Postgres", () => {
     const { jobId } = await book.create(newJob());
     await openRunBook(db, { userKey: "a", clock: () => now }).enqueue(jobId, { overlap: "allow_all" });
     now += 120_000;
-    const occurrences = createOccurrences(db);
+    const runQueue = openRunQueue(db);
     const options = { now, limit: 16, filter: { kinds: ALL_KINDS }, worker: worker("w1"), leaseMs: 1000 };
     const scans = await scansOf(async () => {
-      await occurrences.nextDueAt(options.filter);
+      await runQueue.nextDueAt(options.filter);
       expect((await readBacklog(db, now)).depth).toBe(2);
-      const claimed = await occurrences.claimDue(options);
+      const claimed = await runQueue.claimDue(options);
       expect(claimed).toHaveLength(1);
       const runIds = claimed.map(({ run }) => run.runId);
-      await occurrences.renewLeases({ runIds, ...options });
-      await occurrences.reapLost({ now: now + 9000, worker: worker("w2"), isAlive: () => true });
+      await runQueue.renewLeases({ runIds, ...options });
+      await runQueue.reapLost({ now: now + 9000, worker: worker("w2"), isAlive: () => true });
     });
     expect(scans).toEqual([]);
   });

@@ -7,7 +7,7 @@ import { openJobBook } from "../../src/jobs/book.ts";
 import { readBacklog } from "../../src/runs/backlog.ts";
 import { openRunBook } from "../../src/runs/book.ts";
 import { forgetOldRuns } from "../../src/runs/retention.ts";
-import { createOccurrences } from "../../src/scheduler/ledger.ts";
+import { openRunQueue } from "../../src/scheduler/ledger.ts";
 import { createOutbox } from "../../src/webhooks/outbox.ts";
 import { copyRun } from "../runs/retention-contract.ts";
 import { userOf } from "../webhooks/ends.ts";
@@ -55,19 +55,19 @@ describe("queries on a large jobs database", () => {
     async (filter) => {
       const book = openJobBook(db, { userKey: "a", userId: "alice", clock: () => now });
       const runs = openRunBook(db, { userKey: "a", clock: () => now });
-      const occurrences = createOccurrences(db);
+      const runQueue = openRunQueue(db);
       const { jobId } = await book.create(newJob());
       await runs.enqueue(jobId);
       now += 120_000;
       const options = { now, limit: 16, filter, worker: worker("w1"), leaseMs: 1000 };
       expect(reads(await plansOf(() => readBacklog(db, now)))).toEqual([]);
       const plans = await plansOf(async () => {
-        await occurrences.nextDueAt(filter);
-        const claimed = await occurrences.claimDue(options);
+        await runQueue.nextDueAt(filter);
+        const claimed = await runQueue.claimDue(options);
         const runIds = claimed.map(({ run }) => run.runId);
         expect(runIds).toHaveLength(1);
-        await occurrences.renewLeases({ runIds, ...options });
-        await occurrences.reapLost({ now: now + 9000, worker: worker("w2"), isAlive: () => true });
+        await runQueue.renewLeases({ runIds, ...options });
+        await runQueue.reapLost({ now: now + 9000, worker: worker("w2"), isAlive: () => true });
       });
       expect(reads(plans)).toEqual([]);
       for (const index of ["jobs_due", "runs_queued"]) {
@@ -104,14 +104,14 @@ describe("queries on a large jobs database", () => {
     const clock = () => now;
     const { jobId } = await openJobBook(db, { userKey: "a", userId: "alice", clock }).create(newJob());
     await openRunBook(db, { userKey: "a", clock }).enqueue(jobId);
-    const occurrences = createOccurrences(db, { retention: { days: 1, items: 1 } });
+    const runQueue = openRunQueue(db, { retention: { days: 1, items: 1 } });
     const options = { now, limit: 1, filter: { kinds: ALL_KINDS }, worker: worker("w1"), leaseMs: 1000 };
-    const runId = (await occurrences.claimDue(options))[0]?.run.runId ?? "none";
+    const runId = (await runQueue.claimDue(options))[0]?.run.runId ?? "none";
     const usage = { input_tokens: 0, output_tokens: 0 };
     const outcome = { status: "failed", output: null, error: null, transcript: [], usage } as const;
     const inbox = openInbox(db, { userKey: "a", clock });
     const plans = await plansOf(async () => {
-      expect(await occurrences.finish(runId, outcome, now)).toBe(true);
+      expect(await runQueue.finish(runId, outcome, now)).toBe(true);
       const { items } = await inbox.list({ unreadOnly: true });
       expect(items).toHaveLength(1);
       await inbox.list({ jobId });

@@ -8,7 +8,7 @@ import { openPostgres as open, type PostgresOptions } from "../../src/database/p
 import type { Tables } from "../../src/database/schema.ts";
 import { openJobBook } from "../../src/jobs/book.ts";
 import { openRunBook } from "../../src/runs/book.ts";
-import { createOccurrences } from "../../src/scheduler/ledger.ts";
+import { openRunQueue } from "../../src/scheduler/ledger.ts";
 import { eventually } from "../harness.ts";
 import { startPostgres } from "../postgres/start.ts";
 import { openPostgres } from "../postgres.ts";
@@ -121,12 +121,12 @@ describe("the jobs database in Postgres", () => {
     expect((await book(db).get(jobId)).name).toBe("a\uFFFDb");
     const runs = openRunBook(db, { userKey: "a", clock });
     const { runId } = await runs.enqueue(jobId);
-    const occurrences = createOccurrences(db);
+    const runQueue = openRunQueue(db);
     const filter = { kinds: ALL_KINDS };
-    await occurrences.claimDue({ now: START, limit: 1, filter, worker: worker("w"), leaseMs: 1_000 });
+    await runQueue.claimDue({ now: START, limit: 1, filter, worker: worker("w"), leaseMs: 1_000 });
     const transcript = [{ step: 1, type: "note", text: "x\0y" }] as const;
     const outcome = { status: "succeeded", output: "a\0b", error: null, transcript } as const;
-    await occurrences.finish(runId, { ...outcome, usage: { input_tokens: 0, output_tokens: 0 } }, START);
+    await runQueue.finish(runId, { ...outcome, usage: { input_tokens: 0, output_tokens: 0 } }, START);
     expect(await runs.get(runId)).toMatchObject({ status: "succeeded", output: "a\uFFFDb", transcript });
   });
 
@@ -222,9 +222,9 @@ describe("the jobs database in Postgres", () => {
     two.wire?.listen({ hear: (message) => heard.push(message), onGap: () => {} });
     const before = two.dataVersion();
     const filter = { kinds: ALL_KINDS };
-    const occurrences = createOccurrences(one);
+    const runQueue = openRunQueue(one);
     expect(
-      await occurrences.claimDue({ now: START, limit: 1, filter, worker: worker("w"), leaseMs: 1_000 }),
+      await runQueue.claimDue({ now: START, limit: 1, filter, worker: worker("w"), leaseMs: 1_000 }),
     ).toEqual([]);
     await one.transact((trx) => trx.selectFrom("jobs").select("job_id").execute(), { of: "a" });
     // What is sent after it arrives after it.

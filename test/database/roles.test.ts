@@ -99,9 +99,9 @@ async function workAs(url: string): Promise<void> {
   const { jobId } = await openJobBook(db, owner).create(
     newJob({ nextRunAt: START, schedule: { kind: "at", at: START } }),
   );
-  const occurrences = await openPgBoss(db, { log: pino({ level: "silent" }) });
-  onTestFinished(() => occurrences.close());
-  const [claimed] = await occurrences.claimDue({
+  const runQueue = await openPgBoss(db, { log: pino({ level: "silent" }) });
+  onTestFinished(() => runQueue.close());
+  const [claimed] = await runQueue.claimDue({
     now: START,
     limit: 1,
     filter: { kinds: ALL_KINDS },

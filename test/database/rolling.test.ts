@@ -6,7 +6,7 @@ import type { Tables } from "../../src/database/schema.ts";
 import { openSqlite } from "../../src/database/sqlite.ts";
 import { openJobBook } from "../../src/jobs/book.ts";
 import { openRunBook } from "../../src/runs/book.ts";
-import { createOccurrences } from "../../src/scheduler/ledger.ts";
+import { openRunQueue } from "../../src/scheduler/ledger.ts";
 import { newFile } from "../facts/places.ts";
 import { openPostgres } from "../postgres.ts";
 import { ALL_KINDS, newJob, START, worker } from "./temporary.ts";
@@ -29,7 +29,7 @@ async function openNode(options: Pick<PostgresOptions, "url" | "migrations">) {
   const db = await open({ ...options, clock: () => now, poolSize: 2 });
   onTestFinished(() => db.close());
   const owner = { userKey: "a", userId: "alice", clock: () => now };
-  const [book, runs, occurrences] = [openJobBook(db, owner), openRunBook(db, owner), createOccurrences(db)];
+  const [book, runs, runQueue] = [openJobBook(db, owner), openRunBook(db, owner), openRunQueue(db)];
   return {
     db,
     book,
@@ -37,7 +37,7 @@ async function openNode(options: Pick<PostgresOptions, "url" | "migrations">) {
       const { jobId } = await book.create(
         newJob({ name, nextRunAt: now, schedule: { kind: "at", at: now } }),
       );
-      const [occurrence] = await occurrences.claimDue({
+      const [occurrence] = await runQueue.claimDue({
         now,
         limit: 8,
         filter: { kinds: ALL_KINDS },

@@ -7,9 +7,9 @@ import { openPostgres as openPostgresDatabase } from "../../src/database/postgre
 import type { Job } from "../../src/jobs/job.ts";
 import { DEFAULT_LIMITS } from "../../src/jobs/job.ts";
 import type { NewJob } from "../../src/jobs/store.ts";
-import { createOccurrences } from "../../src/scheduler/ledger.ts";
-import type { Occurrences, Worker } from "../../src/scheduler/occurrences.ts";
-import { openPgBoss, type PgBossOccurrences } from "../../src/scheduler/pg-boss.ts";
+import { openRunQueue } from "../../src/scheduler/ledger.ts";
+import type { RunQueue, Worker } from "../../src/scheduler/occurrences.ts";
+import { openPgBoss, type PgBossRunQueue } from "../../src/scheduler/pg-boss.ts";
 import { openPostgres, type Prepare } from "../postgres.ts";
 
 /** 2026-02-20 09:00:00 UTC: a Friday. */
@@ -24,7 +24,7 @@ export interface Backend {
   /** Another connection to the same data, as another process has it. */
   reopen(): Promise<Database>;
   /** What hands out its occurrences. Closed with it. */
-  openOccurrences(db: Database): Promise<Occurrences>;
+  selectRunQueue(db: Database): Promise<RunQueue>;
   close(): Promise<void>;
 }
 export type OpenBackend = () => Promise<Backend>;
@@ -46,7 +46,7 @@ async function openBackend(openOne: (clock: () => number) => Promise<Database>):
       now += ms;
     },
     reopen: open,
-    openOccurrences: async (db) => createOccurrences(db),
+    selectRunQueue: async (db) => openRunQueue(db),
     close: async () => {
       for (const db of opened) await db.close();
     },
@@ -92,16 +92,16 @@ const openBoss = (db: Database) => openPgBoss(db, { log: pino({ level: "silent" 
 /** A Postgres whose occurrences are handed out by pg-boss. */
 export async function openBossBackend(): Promise<Backend> {
   const backend = await openPostgresWith(prepareBoss);
-  const opened: PgBossOccurrences[] = [];
+  const opened: PgBossRunQueue[] = [];
   return {
     ...backend,
-    openOccurrences: async (db) => {
-      const occurrences = await openBoss(db);
-      opened.push(occurrences);
-      return occurrences;
+    selectRunQueue: async (db) => {
+      const runQueue = await openBoss(db);
+      opened.push(runQueue);
+      return runQueue;
     },
     close: async () => {
-      for (const occurrences of opened) await occurrences.close();
+      for (const runQueue of opened) await runQueue.close();
       await backend.close();
     },
   };

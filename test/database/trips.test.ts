@@ -36,7 +36,7 @@ describe.each([
   it("are at most 12 for the claim and the end of one occurrence", async () => {
     const { db, clock, pass } = backend;
     await openJobBook(db, { userKey: "a", userId: "alice", clock }).create(newJob());
-    const occurrences = await backend.openOccurrences(db);
+    const runQueue = await backend.selectRunQueue(db);
     pass(60_000);
     const spy = vi.spyOn(Client.prototype, "query");
     const filter = { kinds: ALL_KINDS };
@@ -48,8 +48,8 @@ describe.each([
       leaseMs: 1000,
       maxRunsPerDay: 1_000,
     };
-    const [claimed] = await occurrences.claimDue(options);
-    expect(await occurrences.finish(claimed?.run.runId ?? "", OUTCOME, clock())).toBe(true);
+    const [claimed] = await runQueue.claimDue(options);
+    expect(await runQueue.finish(claimed?.run.runId ?? "", OUTCOME, clock())).toBe(true);
     const statements = spy.mock.calls.map(([sql]) => String(sql));
     // A connection's first words, and pg-boss's upkeep every minute, are not this occurrence's.
     const others = /^(?:start|set search_path)|^\s*update nightshift_boss\.version/i;

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { appendFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Outcome } from "../../src/runs/run.ts";
-import { createOccurrences } from "../../src/scheduler/ledger.ts";
+import { openRunQueue } from "../../src/scheduler/ledger.ts";
 import type { Claimed } from "../../src/scheduler/occurrences.ts";
 import { migrateTo } from "./migrating.ts";
 import { openPlace } from "./place.ts";
@@ -32,11 +32,11 @@ const isAlive = (pid: number): boolean => {
 
 async function drain(finish: boolean): Promise<string[]> {
   const db = await openPlace(place, () => NOW);
-  const occurrences = createOccurrences(db);
+  const runQueue = openRunQueue(db);
   const claimed: string[] = [];
-  await occurrences.reapLost({ now: NOW, worker: self, isAlive });
+  await runQueue.reapLost({ now: NOW, worker: self, isAlive });
   const claim = (): Promise<readonly Claimed[]> =>
-    occurrences.claimDue({ now: NOW, limit: 4, filter: { kinds: ["tool"] }, worker: self, leaseMs: 60_000 });
+    runQueue.claimDue({ now: NOW, limit: 4, filter: { kinds: ["tool"] }, worker: self, leaseMs: 60_000 });
   for (let batch = await claim(); batch.length > 0; batch = await claim()) {
     // What it takes to start four ghosts, and the other process's chance to take the next ones.
     if (!finish) await sleep(2);
@@ -45,7 +45,7 @@ async function drain(finish: boolean): Promise<string[]> {
       if (!finish) continue;
       // What a ghost would do to the world: it must happen at most once for each run.
       appendFileSync(log, `${run.jobId}\n`);
-      await occurrences.finish(run.runId, OUTCOME, NOW);
+      await runQueue.finish(run.runId, OUTCOME, NOW);
     }
   }
   await db.close();

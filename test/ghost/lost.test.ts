@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { createOccurrences } from "../../src/scheduler/ledger.ts";
+import { openRunQueue } from "../../src/scheduler/ledger.ts";
 import { eventually, tempDir } from "../harness.ts";
 import { openGhostWorld } from "./night.ts";
 
@@ -18,7 +18,7 @@ async function lostNight(body: string) {
   });
   const { jobId } = await night.addJob({ kind: "code", file: "work.ts" });
   await night.clock.tick();
-  const other = createOccurrences(night.db);
+  const other = openRunQueue(night.db);
   const lost = await other.reapLost({ now: Date.now() + 60_000, worker: elsewhere, isAlive: () => true });
   expect(lost.map((run) => run.jobId)).toEqual([jobId]);
   const verify = async () => {

@@ -13,7 +13,7 @@ import { openRunBook } from "../../src/runs/book.ts";
 import type { Run } from "../../src/runs/run.ts";
 import { openThreads } from "../../src/scheduler/bree.ts";
 import { createSchedulerLoop, type LoopOptions } from "../../src/scheduler/clock.ts";
-import { createOccurrences } from "../../src/scheduler/ledger.ts";
+import { openRunQueue } from "../../src/scheduler/ledger.ts";
 import type { UpstreamConfig } from "../../src/upstream/config.ts";
 import { openUpstreams } from "../../src/upstream/open.ts";
 import { tempDir } from "../harness.ts";
@@ -57,7 +57,7 @@ export async function openGhostWorld(options: GhostWorldOptions = {}) {
   const db = await openDatabase({ file, clock: Date.now, ...(lockPatienceMs && { lockPatienceMs }) });
   const jobs = openJobBook(db, { ...ALICE, clock: Date.now, maxJobs: 100_000 });
   const runs = openRunBook(db, { userKey: ALICE.userKey, clock: Date.now });
-  const occurrences = createOccurrences(disturb(db));
+  const runQueue = openRunQueue(disturb(db));
   const scripted: ScriptedModel | undefined =
     options.script && (await startScriptedModel({ script: options.script }));
   const baseUrl = options.modelBaseUrl ?? scripted?.baseUrl;
@@ -69,7 +69,7 @@ export async function openGhostWorld(options: GhostWorldOptions = {}) {
   });
   const deps: GhostDeps = {
     threads,
-    occurrences,
+    runQueue,
     model: baseUrl
       ? openModel(
           {
@@ -94,7 +94,7 @@ export async function openGhostWorld(options: GhostWorldOptions = {}) {
     ...(options.listener && { listeners: [options.listener] }),
   };
   const clock = createSchedulerLoop({
-    occurrences,
+    runQueue,
     worker: { workerId: "worker_test", host: hostname(), pid: process.pid },
     filter: { kinds: ["prompt", "tool", "code"] },
     leaseMs: 30_000,
@@ -143,7 +143,7 @@ export async function openGhostWorld(options: GhostWorldOptions = {}) {
     db,
     jobs,
     runs,
-    occurrences,
+    runQueue,
     threads,
     clock,
     deps,

@@ -52,15 +52,15 @@ export function inboxContract(name: string, open: OpenBackend): void {
     });
 
     it("has a run that was lost", async () => {
-      const { runs, inbox, occurrences, told, add, claim } = desk;
+      const { runs, inbox, runQueue, told, add, claim } = desk;
       const { jobId } = await add();
       await runs.enqueue(jobId);
       const runId = await claim();
       const dead = { now: START, worker: { ...worker("w2"), pid: 2 }, isAlive: () => false };
-      expect(await occurrences.reapLost(dead)).toHaveLength(1);
+      expect(await runQueue.reapLost(dead)).toHaveLength(1);
       expect((await inbox.list()).items).toMatchObject([{ runId, status: "lost" }]);
       expect(told).toMatchObject([{ runId, status: "lost", threadId: "thread_1" }]);
-      expect(await occurrences.finish(runId, end("succeeded"), START)).toBe(false);
+      expect(await runQueue.finish(runId, end("succeeded"), START)).toBe(false);
       expect((await inbox.list()).items).toHaveLength(1);
     });
 
@@ -79,33 +79,33 @@ export function inboxContract(name: string, open: OpenBackend): void {
     });
 
     it("has nothing of a run that its owner or a newer run stopped, but of one that a shutdown cut off", async () => {
-      const { runs, inbox, occurrences, add, claim } = desk;
+      const { runs, inbox, runQueue, add, claim } = desk;
       const { jobId } = await add();
       await runs.enqueue(jobId);
       const wanted = await claim();
       await runs.cancel(wanted);
-      await occurrences.finish(wanted, end("cancelled"), START);
+      await runQueue.finish(wanted, end("cancelled"), START);
       const waiting = await runs.enqueue(jobId);
       await runs.cancel(waiting.runId);
       await runs.enqueue(jobId);
       const replaced = await claim();
       await runs.enqueue(jobId, { overlap: "cancel_other" });
-      await occurrences.finish(replaced, end("cancelled"), START);
+      await runQueue.finish(replaced, end("cancelled"), START);
       expect((await inbox.list()).items).toEqual([]);
       const cutOff = await claim();
-      await occurrences.finish(cutOff, end("cancelled"), START);
+      await runQueue.finish(cutOff, end("cancelled"), START);
       expect((await inbox.list()).items).toMatchObject([{ runId: cutOff, status: "cancelled" }]);
     });
 
     it("has the last attempt of a run, and none that is tried again", async () => {
-      const { inbox, occurrences, add, claim, runOnce } = desk;
+      const { inbox, runQueue, add, claim, runOnce } = desk;
       const retry = { attempts: 2, backoffSeconds: 0, maxBackoffSeconds: 0, on: [] };
       const { jobId } = await add({ retry });
       const busy = end("failed", { error: { code: "MODEL_RATE_LIMITED", message: "Busy." } });
       await runOnce(jobId, busy);
       expect((await inbox.list()).items).toEqual([]);
       const runId = await claim();
-      await occurrences.finish(runId, busy, START);
+      await runQueue.finish(runId, busy, START);
       expect((await inbox.list()).items).toMatchObject([{ runId, failure: "Busy." }]);
     });
 

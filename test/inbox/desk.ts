@@ -4,7 +4,7 @@ import { DEFAULT_POLICY, type Policy } from "../../src/jobs/policy.ts";
 import { openRunBook } from "../../src/runs/book.ts";
 import type { Delivered } from "../../src/runs/end.ts";
 import type { EndStatus, Outcome } from "../../src/runs/run.ts";
-import { createOccurrences } from "../../src/scheduler/ledger.ts";
+import { openRunQueue } from "../../src/scheduler/ledger.ts";
 import { ALL_KINDS, type Backend, newJob, START, worker } from "../database/temporary.ts";
 
 export const DAY = 86_400_000;
@@ -27,13 +27,13 @@ export function openDesk({ db, clock }: Backend) {
   const runs = openRunBook(db, { userKey: "a", clock });
   const inbox = openInbox(db, { userKey: "a", clock });
   const told: Delivered[] = [];
-  const occurrences = createOccurrences(db, { retention: RETENTION, onDelivered: (one) => told.push(one) });
+  const runQueue = openRunQueue(db, { retention: RETENTION, onDelivered: (one) => told.push(one) });
   /** Runs by hand alone: nothing is due within a year. */
   const add = (policy: Partial<Policy> = {}, name: string | null = null) =>
     jobs.create(newJob({ name, nextRunAt: START + 365 * DAY, policy: { ...DEFAULT_POLICY, ...policy } }));
   const claim = async () => {
     const options = { now: clock(), limit: 1, filter: { kinds: ALL_KINDS }, worker: worker("w1") };
-    const [claimed] = await occurrences.claimDue({ ...options, leaseMs: 3_600_000 });
+    const [claimed] = await runQueue.claimDue({ ...options, leaseMs: 3_600_000 });
     if (!claimed) throw new Error("there is nothing to claim");
     return claimed.run.runId;
   };
@@ -41,11 +41,11 @@ export function openDesk({ db, clock }: Backend) {
   const runOnce = async (jobId: string, outcome: Outcome) => {
     await runs.enqueue(jobId);
     const runId = await claim();
-    if (!(await occurrences.finish(runId, outcome, clock()))) throw new Error("it had ended");
+    if (!(await runQueue.finish(runId, outcome, clock()))) throw new Error("it had ended");
     return runId;
   };
   const texts = async (options = {}) => (await inbox.list(options)).items.map(({ output }) => output);
-  return { jobs, runs, inbox, occurrences, told, add, claim, runOnce, texts };
+  return { jobs, runs, inbox, runQueue, told, add, claim, runOnce, texts };
 }
 
 export type Desk = ReturnType<typeof openDesk>;

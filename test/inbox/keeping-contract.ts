@@ -3,7 +3,7 @@ import { openInbox } from "../../src/inbox/book.ts";
 import { MAX_ITEM_CHARS } from "../../src/inbox/item.ts";
 import { openJobBook } from "../../src/jobs/book.ts";
 import { openRunBook } from "../../src/runs/book.ts";
-import { createOccurrences } from "../../src/scheduler/ledger.ts";
+import { openRunQueue } from "../../src/scheduler/ledger.ts";
 import { type Backend, newJob, type OpenBackend, START } from "../database/temporary.ts";
 import { DAY, type Desk, end, openDesk, say } from "./desk.ts";
 
@@ -91,14 +91,14 @@ export function keepingContract(name: string, open: OpenBackend): void {
     it("drops what is too old when something new comes, a little at a time", async () => {
       const { runs, add, claim, texts } = desk;
       const { jobId } = await add();
-      const other = createOccurrences(backend.db, { retention: { days: 3650, items: 1_000 } });
+      const other = openRunQueue(backend.db, { retention: { days: 3650, items: 1_000 } });
       for (let i = 0; i < 15; i++) {
         await runs.enqueue(jobId);
         await other.finish(await claim(), say(`old ${i}`), backend.clock());
         backend.pass(1);
       }
       backend.pass(30 * DAY - 5);
-      const kept = createOccurrences(backend.db, { retention: { days: 30, items: 1_000 } });
+      const kept = openRunQueue(backend.db, { retention: { days: 30, items: 1_000 } });
       await runs.enqueue(jobId);
       await kept.finish(await claim(), say("new"), backend.clock());
       expect(await texts({ limit: 100 })).toEqual(["new", "old 14", "old 13", "old 12", "old 11", "old 10"]);
@@ -125,14 +125,14 @@ export function keepingContract(name: string, open: OpenBackend): void {
     });
 
     it("is not touched by what another user gets", async () => {
-      const { occurrences, add, claim, runOnce, texts } = desk;
+      const { runQueue, add, claim, runOnce, texts } = desk;
       await runOnce((await add()).jobId, say("mine"));
       const bobs = openJobBook(backend.db, { userKey: "b", userId: "bob", clock: backend.clock });
       const { jobId } = await bobs.create(newJob());
       const bob = openRunBook(backend.db, { userKey: "b", clock: backend.clock });
       for (let i = 0; i < 7; i++) {
         await bob.enqueue(jobId);
-        await occurrences.finish(await claim(), say(String(i)), backend.clock());
+        await runQueue.finish(await claim(), say(String(i)), backend.clock());
         backend.pass(1);
       }
       expect(await texts()).toEqual(["mine"]);
@@ -142,7 +142,7 @@ export function keepingContract(name: string, open: OpenBackend): void {
     });
 
     it("gets an item and the run its end together: neither without the other", async () => {
-      const { jobs, runs, inbox, occurrences, told, add, claim } = desk;
+      const { jobs, runs, inbox, runQueue, told, add, claim } = desk;
       const { jobId } = await add();
       await runs.enqueue(jobId);
       const runId = await claim();
@@ -153,12 +153,12 @@ export function keepingContract(name: string, open: OpenBackend): void {
         .insertInto("inbox")
         .values({ ...before, ...times, run_id: runId, job_id: jobId })
         .execute();
-      await expect(occurrences.finish(runId, end("failed"), START)).rejects.toThrow();
+      await expect(runQueue.finish(runId, end("failed"), START)).rejects.toThrow();
       expect(await runs.get(runId)).toMatchObject({ status: "running", finishedAt: null });
       expect((await jobs.counters([jobId])).get(jobId)?.runsFailed).toBe(0);
       expect(told).toEqual([]);
       await backend.db.kysely.deleteFrom("inbox").execute();
-      expect(await occurrences.finish(runId, end("failed"), START)).toBe(true);
+      expect(await runQueue.finish(runId, end("failed"), START)).toBe(true);
       expect((await inbox.list()).items).toMatchObject([{ runId }]);
     });
   });

@@ -5,8 +5,8 @@ import type { JobBook } from "../../src/jobs/store.ts";
 import { openRunBook } from "../../src/runs/book.ts";
 import type { Outcome } from "../../src/runs/run.ts";
 import type { RunBook } from "../../src/runs/store.ts";
-import { createOccurrences } from "../../src/scheduler/ledger.ts";
-import type { Occurrences } from "../../src/scheduler/occurrences.ts";
+import { openRunQueue } from "../../src/scheduler/ledger.ts";
+import type { RunQueue } from "../../src/scheduler/occurrences.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
 
 const HOUR = 3_600_000;
@@ -24,7 +24,7 @@ export function askedContract(name: string, open: OpenBackend): void {
     let backend: Backend;
     let jobs: JobBook;
     let runs: RunBook;
-    let occurrences: Occurrences;
+    let runQueue: RunQueue;
     /** An hourly job whose past twelve hours nobody ran. */
     const add = (policy: Partial<Policy> = {}) =>
       jobs.create(
@@ -35,7 +35,7 @@ export function askedContract(name: string, open: OpenBackend): void {
         }),
       );
     const claim = () =>
-      occurrences.claimDue({
+      runQueue.claimDue({
         now: backend.clock(),
         limit: 16,
         filter: { kinds: ALL_KINDS },
@@ -49,7 +49,7 @@ export function askedContract(name: string, open: OpenBackend): void {
       const { db, clock } = backend;
       jobs = openJobBook(db, { userKey: "a", userId: "alice", clock });
       runs = openRunBook(db, { userKey: "a", clock, maxQueued: 150 });
-      occurrences = createOccurrences(db);
+      runQueue = openRunQueue(db);
     });
     afterEach(() => backend.close());
 
@@ -67,13 +67,13 @@ export function askedContract(name: string, open: OpenBackend): void {
       expect(await claim()).toEqual([]);
       const beside = await runs.enqueue(jobId);
       expect((await claim()).map(({ run }) => run.runId)).toEqual([beside.runId]);
-      await occurrences.finish(first.runId, end("succeeded"), backend.clock());
+      await runQueue.finish(first.runId, end("succeeded"), backend.clock());
       expect(await claim()).toEqual([]);
-      await occurrences.finish(beside.runId, end("succeeded"), backend.clock());
+      await runQueue.finish(beside.runId, end("succeeded"), backend.clock());
       expect((await claim()).map(({ run }) => run.runId)).toEqual([waiting.runId]);
       const replacing = await runs.enqueue(jobId, { overlap: "cancel_other" });
       expect((await runs.get(waiting.runId)).cancelRequestedAt).toBe(START);
-      await occurrences.finish(waiting.runId, end("cancelled"), backend.clock());
+      await runQueue.finish(waiting.runId, end("cancelled"), backend.clock());
       expect((await claim()).map(({ run }) => run.runId)).toEqual([replacing.runId]);
       expect((await jobs.counters([jobId])).get(jobId)).toMatchObject({ skipped: 2, runsStarted: 4 });
     });
@@ -89,7 +89,7 @@ export function askedContract(name: string, open: OpenBackend): void {
         expect(others).toEqual([]);
         expect(claimed.run.trigger).toBe("backfill");
         order.push(claimed.run.scheduledFor);
-        await occurrences.finish(claimed.run.runId, end("succeeded"), backend.clock());
+        await runQueue.finish(claimed.run.runId, end("succeeded"), backend.clock());
       }
       expect(order).toEqual([3, 2, 1, 0].map(hoursAgo));
     });
@@ -104,8 +104,8 @@ export function askedContract(name: string, open: OpenBackend): void {
       const { jobId } = await add({ overlap: "allow_all" });
       await runs.backfill(jobId, { from: hoursAgo(2), to: START });
       const [failed, done] = await claim();
-      await occurrences.finish(failed?.run.runId ?? "", end("failed"), backend.clock());
-      await occurrences.finish(done?.run.runId ?? "", end("succeeded"), backend.clock());
+      await runQueue.finish(failed?.run.runId ?? "", end("failed"), backend.clock());
+      await runQueue.finish(done?.run.runId ?? "", end("succeeded"), backend.clock());
       const again = await runs.backfill(jobId, { from: hoursAgo(3), to: START });
       expect(again.alreadyRun).toBe(2);
       expect(again.runs.map(({ scheduledFor }) => scheduledFor)).toEqual([hoursAgo(3), hoursAgo(2)]);

@@ -4,8 +4,8 @@ import type { JobBook } from "../../src/jobs/store.ts";
 import { openRunBook } from "../../src/runs/book.ts";
 import type { Outcome } from "../../src/runs/run.ts";
 import type { RunBook } from "../../src/runs/store.ts";
-import { createOccurrences } from "../../src/scheduler/ledger.ts";
-import type { Occurrences } from "../../src/scheduler/occurrences.ts";
+import { openRunQueue } from "../../src/scheduler/ledger.ts";
+import type { RunQueue } from "../../src/scheduler/occurrences.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
 
 const DONE: Outcome = {
@@ -23,9 +23,9 @@ export function runStoreContract(name: string, open: OpenBackend): void {
     let jobs: JobBook;
     let alice: RunBook;
     let bob: RunBook;
-    let occurrences: Occurrences;
+    let runQueue: RunQueue;
     const claim = () =>
-      occurrences.claimDue({
+      runQueue.claimDue({
         now: backend.clock(),
         limit: 16,
         filter: { kinds: ALL_KINDS },
@@ -39,7 +39,7 @@ export function runStoreContract(name: string, open: OpenBackend): void {
       jobs = openJobBook(db, { userKey: "a", userId: "alice", clock });
       alice = openRunBook(db, { userKey: "a", clock, maxQueued: 5 });
       bob = openRunBook(db, { userKey: "b", clock });
-      occurrences = createOccurrences(db);
+      runQueue = openRunQueue(db);
     });
     afterEach(() => backend.close());
 
@@ -94,7 +94,7 @@ export function runStoreContract(name: string, open: OpenBackend): void {
       const { runId } = await alice.enqueue(jobId);
       await claim();
       backend.pass(1500);
-      await occurrences.finish(runId, DONE, backend.clock());
+      await runQueue.finish(runId, DONE, backend.clock());
       const run = await alice.get(runId);
       expect(run).toMatchObject({ ...DONE, startedAt: START, finishedAt: START + 1500, statusReason: null });
       const { transcript: _, ...listed } = run;
@@ -139,7 +139,7 @@ export function runStoreContract(name: string, open: OpenBackend): void {
       expect(await alice.cancel(runId)).toMatchObject({ status: "running", cancelRequestedAt: START });
       backend.pass(1000);
       expect(await alice.cancel(runId)).toMatchObject({ cancelRequestedAt: START });
-      await occurrences.finish(runId, { ...DONE, status: "cancelled" }, backend.clock());
+      await runQueue.finish(runId, { ...DONE, status: "cancelled" }, backend.clock());
       await expect(alice.cancel(runId)).rejects.toMatchObject({ code: "RUN_STATE" });
     });
   });

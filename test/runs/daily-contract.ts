@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openJobBook } from "../../src/jobs/book.ts";
 import { openRunBook } from "../../src/runs/book.ts";
 import { openDailyTokens, RUNS_USED_UP } from "../../src/runs/daily.ts";
-import { createOccurrences } from "../../src/scheduler/ledger.ts";
+import { openRunQueue } from "../../src/scheduler/ledger.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
 
 const DAY = 86_400_000;
@@ -15,7 +15,7 @@ export function dailyContract(name: string, open: OpenBackend): void {
       openJobBook(backend.db, { userKey, userId: userKey, clock: backend.clock });
     const runsOf = (userKey: string) => openRunBook(backend.db, { userKey, clock: backend.clock });
     const claim = () =>
-      createOccurrences(backend.db).claimDue({
+      openRunQueue(backend.db).claimDue({
         now: backend.clock(),
         limit: 100,
         filter: { kinds: ALL_KINDS },

@@ -9,8 +9,8 @@ import { openRunBook } from "../../src/runs/book.ts";
 import { forgetOldRuns, type Keep } from "../../src/runs/retention.ts";
 import type { Outcome } from "../../src/runs/run.ts";
 import type { RunBook } from "../../src/runs/store.ts";
-import { createOccurrences } from "../../src/scheduler/ledger.ts";
-import type { ClaimFilter, Occurrences } from "../../src/scheduler/occurrences.ts";
+import { openRunQueue } from "../../src/scheduler/ledger.ts";
+import type { ClaimFilter, RunQueue } from "../../src/scheduler/occurrences.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
 
 const DAY_MS = 86_400_000;
@@ -59,10 +59,10 @@ export function retentionContract(name: string, open: OpenBackend): void {
     let backend: Backend;
     let jobs: JobBook;
     let runs: RunBook;
-    let occurrences: Occurrences;
+    let runQueue: RunQueue;
     const forget = (keep: Partial<Keep>) => forgetOldRuns(backend.db, { ...ALL, ...keep }, backend.clock());
     const claim = (limit = 16, filter: ClaimFilter = { kinds: ALL_KINDS }) =>
-      occurrences.claimDue({
+      runQueue.claimDue({
         now: backend.clock(),
         limit,
         filter,
@@ -72,7 +72,7 @@ export function retentionContract(name: string, open: OpenBackend): void {
     /** Runs what is due, to its end. */
     const work = async () => {
       const claimed = await claim();
-      for (const { run } of claimed) await occurrences.finish(run.runId, DONE, backend.clock());
+      for (const { run } of claimed) await runQueue.finish(run.runId, DONE, backend.clock());
       return claimed.length;
     };
     /** A job that is due every hour, and has run so often. */
@@ -97,7 +97,7 @@ export function retentionContract(name: string, open: OpenBackend): void {
       const { db, clock } = backend;
       jobs = openJobBook(db, { userKey: "a", userId: "alice", clock });
       runs = openRunBook(db, { userKey: "a", clock });
-      occurrences = createOccurrences(db);
+      runQueue = openRunQueue(db);
     });
     afterEach(() => backend.close());
 
@@ -128,7 +128,7 @@ export function retentionContract(name: string, open: OpenBackend): void {
       const waiting = await runs.enqueue(jobId);
       backend.pass(60 * DAY_MS);
       await claim(1);
-      await occurrences.finish(late.runId, DONE, backend.clock());
+      await runQueue.finish(late.runId, DONE, backend.clock());
       const last = await runs.enqueue(jobId);
       await runs.cancel(last.runId);
       expect(await forget({ keepRunsDays: 1, keepTranscriptsDays: 1 })).toEqual({ runs: 0, transcripts: 0 });
@@ -260,7 +260,7 @@ export function retentionContract(name: string, open: OpenBackend): void {
       backend.pass(30 * hour);
       const only = async (runId: string) => {
         await claim(1, { kinds: ALL_KINDS, runId });
-        await occurrences.finish(runId, DONE, backend.clock());
+        await runQueue.finish(runId, DONE, backend.clock());
       };
       const [early] = (await runs.backfill(jobId, { from: START + 28 * hour, to: START + 28 * hour })).runs;
       await only(early?.runId ?? "");

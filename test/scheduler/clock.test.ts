@@ -71,10 +71,10 @@ describe("a running clock", () => {
   });
 
   it("sleeps without a query until something is due, and again when nothing is", async () => {
-    const { loop, add, begun, occurrences } = await openLoop();
+    const { loop, add, begun, runQueue } = await openLoop();
     let queries = 0;
-    const { nextDueAt } = occurrences;
-    Object.assign(occurrences, {
+    const { nextDueAt } = runQueue;
+    Object.assign(runQueue, {
       nextDueAt: (filter: never) => {
         queries++;
         return nextDueAt(filter);
@@ -137,10 +137,10 @@ describe("a running clock", () => {
   });
 
   it("goes on after the store has failed for a while", async () => {
-    const { loop, add, begun, occurrences } = await openLoop();
-    const { claimDue } = occurrences;
+    const { loop, add, begun, runQueue } = await openLoop();
+    const { claimDue } = runQueue;
     let failures = 2;
-    Object.assign(occurrences, {
+    Object.assign(runQueue, {
       claimDue: (options: never) =>
         failures-- > 0 ? Promise.reject(new Error("locked")) : claimDue(options),
     });
@@ -162,22 +162,20 @@ describe("a running clock", () => {
   });
 
   it("extends the leases of what runs, so that nobody takes it for lost", async () => {
-    const { loop, add, begun, occurrences } = await openLoop({ autoFinish: false, leaseMs: 300 });
+    const { loop, add, begun, runQueue } = await openLoop({ autoFinish: false, leaseMs: 300 });
     await add(Date.now());
     await loop.start();
     await eventually(async () => begun.length === 1);
     await wait(900);
     const stranger = { workerId: "stranger", host: "elsewhere", pid: 1 };
-    expect(await occurrences.reapLost({ now: Date.now(), worker: stranger, isAlive: () => true })).toEqual(
-      [],
-    );
+    expect(await runQueue.reapLost({ now: Date.now(), worker: stranger, isAlive: () => true })).toEqual([]);
   });
 
   it("ends as lost what a dead process left running", async () => {
-    const { loop, add, occurrences, runs } = await openLoop();
+    const { loop, add, runQueue, runs } = await openLoop();
     await add(Date.now() - 10);
     const dead = { workerId: "dead", host: hostname(), pid: 2 ** 22 + 1 };
-    const [left] = await occurrences.claimDue({
+    const [left] = await runQueue.claimDue({
       now: Date.now(),
       limit: 1,
       filter: { kinds: ["tool"] },
@@ -200,8 +198,8 @@ describe("a running clock", () => {
     const neighbour = { workerId: "neighbour", host: hostname(), pid: process.ppid };
     const two = await openLoop({ file: one.file, leaseMs, now, worker: neighbour });
     let looks = 0;
-    const { reapLost } = two.occurrences;
-    Object.assign(two.occurrences, {
+    const { reapLost } = two.runQueue;
+    Object.assign(two.runQueue, {
       reapLost: async (options: never) => {
         const lost = await reapLost(options);
         looks++;
@@ -216,9 +214,9 @@ describe("a running clock", () => {
   });
 
   it("ends as lost what a machine held that stays silent", async () => {
-    const { loop, add, occurrences, runs } = await openLoop({ leaseMs: 600 });
+    const { loop, add, runQueue, runs } = await openLoop({ leaseMs: 600 });
     await add(Date.now() - 10);
-    const [held] = await occurrences.claimDue({
+    const [held] = await runQueue.claimDue({
       now: Date.now(),
       limit: 1,
       filter: { kinds: ["tool"] },

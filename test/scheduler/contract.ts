@@ -4,7 +4,7 @@ import type { JobBook, NewJob } from "../../src/jobs/store.ts";
 import { openRunBook } from "../../src/runs/book.ts";
 import type { Outcome, Run } from "../../src/runs/run.ts";
 import type { RunBook } from "../../src/runs/store.ts";
-import type { ClaimFilter, Occurrences } from "../../src/scheduler/occurrences.ts";
+import type { ClaimFilter, RunQueue } from "../../src/scheduler/occurrences.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
 
 const EVERYBODY: ClaimFilter = { kinds: ALL_KINDS };
@@ -23,10 +23,10 @@ export function occurrencesContract(name: string, open: OpenBackend): void {
     let backend: Backend;
     let jobs: JobBook;
     let runs: RunBook;
-    let occurrences: Occurrences;
+    let runQueue: RunQueue;
     let skipped: Run[];
     const claim = (filter = EVERYBODY, limit = 16) =>
-      occurrences.claimDue({
+      runQueue.claimDue({
         now: backend.clock(),
         limit,
         filter,
@@ -42,22 +42,22 @@ export function occurrencesContract(name: string, open: OpenBackend): void {
       const { db, clock } = backend;
       jobs = openJobBook(db, { userKey: "a", userId: "alice", clock });
       runs = openRunBook(db, { userKey: "a", clock });
-      occurrences = await backend.openOccurrences(db);
+      runQueue = await backend.selectRunQueue(db);
       skipped = [];
     });
     afterEach(() => backend.close());
 
     it("knows the earliest due time of what is within reach", async () => {
-      expect(await occurrences.nextDueAt(EVERYBODY)).toBeNull();
+      expect(await runQueue.nextDueAt(EVERYBODY)).toBeNull();
       await once(START + 5000);
       await once(START + 3000, { action: { kind: "prompt", prompt: "p" } });
       const bob = openJobBook(backend.db, { userKey: "b", userId: "bob", clock: backend.clock });
       await bob.create(newJob({ nextRunAt: START + 4000 }));
-      expect(await occurrences.nextDueAt(EVERYBODY)).toBe(START + 3000);
-      expect(await occurrences.nextDueAt({ kinds: ["tool"] })).toBe(START + 4000);
-      expect(await occurrences.nextDueAt({ kinds: ["tool"], userKey: "a" })).toBe(START + 5000);
-      expect(await occurrences.nextDueAt({ kinds: ["code"] })).toBeNull();
-      expect(await occurrences.nextDueAt({ kinds: [] })).toBeNull();
+      expect(await runQueue.nextDueAt(EVERYBODY)).toBe(START + 3000);
+      expect(await runQueue.nextDueAt({ kinds: ["tool"] })).toBe(START + 4000);
+      expect(await runQueue.nextDueAt({ kinds: ["tool"], userKey: "a" })).toBe(START + 5000);
+      expect(await runQueue.nextDueAt({ kinds: ["code"] })).toBeNull();
+      expect(await runQueue.nextDueAt({ kinds: [] })).toBeNull();
     });
 
     it("claims nothing early, and at its time the run and the job's next time together", async () => {
@@ -87,7 +87,7 @@ export function occurrencesContract(name: string, open: OpenBackend): void {
         nextRunAt: null,
         statusReason: expect.stringContaining("come"),
       });
-      expect(await occurrences.nextDueAt(EVERYBODY)).toBeNull();
+      expect(await runQueue.nextDueAt(EVERYBODY)).toBeNull();
     });
 
     it("claims oldest first, queued runs and occurrences alike, no more than asked for", async () => {
@@ -139,7 +139,7 @@ export function occurrencesContract(name: string, open: OpenBackend): void {
       expect(await claim()).toEqual([]);
       await jobs.update(jobId, () => ({ status: "active" }));
       expect(await claim()).toEqual([]);
-      expect(await occurrences.nextDueAt(EVERYBODY)).toBe(START + 6 * MINUTE);
+      expect(await runQueue.nextDueAt(EVERYBODY)).toBe(START + 6 * MINUTE);
     });
 
     it("records an occurrence as skipped while the job's last run is still running", async () => {
@@ -158,7 +158,7 @@ export function occurrencesContract(name: string, open: OpenBackend): void {
         statusReason: expect.stringContaining("previous run"),
       });
       expect(await runs.get(skipped[0]?.runId ?? "")).toEqual(skipped[0]);
-      await occurrences.finish(first?.run.runId ?? "", OUTCOME, backend.clock());
+      await runQueue.finish(first?.run.runId ?? "", OUTCOME, backend.clock());
       backend.pass(MINUTE);
       expect(await claim()).toHaveLength(1);
     });
@@ -191,7 +191,7 @@ export function occurrencesContract(name: string, open: OpenBackend): void {
       const { jobId } = await jobs.create(newJob());
       backend.pass(MINUTE);
       const [first] = await claim();
-      await occurrences.finish(first?.run.runId ?? "", OUTCOME, backend.clock());
+      await runQueue.finish(first?.run.runId ?? "", OUTCOME, backend.clock());
       await jobs.update(jobId, () => ({ nextRunAt: START + MINUTE }));
       expect(await claim()).toEqual([]);
       expect((await jobs.get(jobId)).nextRunAt).toBe(START + 2 * MINUTE);
@@ -211,12 +211,12 @@ export function occurrencesContract(name: string, open: OpenBackend): void {
     });
 
     it("claims each occurrence once when two connections claim at the same time", async () => {
-      const other = await backend.openOccurrences(await backend.reopen());
+      const other = await backend.selectRunQueue(await backend.reopen());
       for (let i = 0; i < 40; i++) await once(START + i);
       backend.pass(100);
       const claims = await Promise.all(
         Array.from({ length: 10 }, (_, i) =>
-          (i % 2 ? occurrences : other).claimDue({
+          (i % 2 ? runQueue : other).claimDue({
             now: backend.clock(),
             limit: 8,
             filter: EVERYBODY,
@@ -233,12 +233,12 @@ export function occurrencesContract(name: string, open: OpenBackend): void {
     it("notices what another connection writes, and not what it writes itself", async () => {
       const other = await backend.reopen();
       const book = openJobBook(other, { userKey: "b", userId: "bob", clock: backend.clock });
-      expect(occurrences.changedElsewhere()).toBe(false);
+      expect(runQueue.changedElsewhere()).toBe(false);
       await jobs.create(newJob());
-      expect(occurrences.changedElsewhere()).toBe(false);
+      expect(runQueue.changedElsewhere()).toBe(false);
       await book.create(newJob());
-      await vi.waitFor(() => expect(occurrences.changedElsewhere()).toBe(true), 10_000);
-      expect(occurrences.changedElsewhere()).toBe(false);
+      await vi.waitFor(() => expect(runQueue.changedElsewhere()).toBe(true), 10_000);
+      expect(runQueue.changedElsewhere()).toBe(false);
     });
   });
 }

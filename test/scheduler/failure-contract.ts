@@ -6,7 +6,7 @@ import type { JobBook } from "../../src/jobs/store.ts";
 import { openRunBook } from "../../src/runs/book.ts";
 import type { EndStatus, Outcome } from "../../src/runs/run.ts";
 import type { RunBook } from "../../src/runs/store.ts";
-import type { Occurrences } from "../../src/scheduler/occurrences.ts";
+import type { RunQueue } from "../../src/scheduler/occurrences.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
 
 const MINUTE = 60_000;
@@ -29,10 +29,10 @@ export function failureContract(name: string, open: OpenBackend): void {
     let backend: Backend;
     let jobs: JobBook;
     let runs: RunBook;
-    let occurrences: Occurrences;
+    let runQueue: RunQueue;
     const claim = async () =>
       (
-        await occurrences.claimDue({
+        await runQueue.claimDue({
           now: backend.clock(),
           limit: 16,
           filter: { kinds: ALL_KINDS },
@@ -44,7 +44,7 @@ export function failureContract(name: string, open: OpenBackend): void {
       jobs.create(newJob({ policy: { ...DEFAULT_POLICY, ...policy }, nextRunAt: backend.clock() }));
     const runOnce = async (outcome: Outcome) => {
       const runId = (await claim())?.run.runId ?? "none";
-      expect(await occurrences.finish(runId, outcome, backend.clock())).toBe(true);
+      expect(await runQueue.finish(runId, outcome, backend.clock())).toBe(true);
       return runId;
     };
     const countersOf = async (jobId: string) => (await jobs.counters([jobId])).get(jobId);
@@ -55,7 +55,7 @@ export function failureContract(name: string, open: OpenBackend): void {
       const { db, clock } = backend;
       jobs = openJobBook(db, { userKey: "a", userId: "alice", clock });
       runs = openRunBook(db, { userKey: "a", clock });
-      occurrences = await backend.openOccurrences(db);
+      runQueue = await backend.selectRunQueue(db);
     });
     afterEach(() => backend.close());
 
@@ -90,7 +90,7 @@ export function failureContract(name: string, open: OpenBackend): void {
         for (const attempt of [2, 3]) {
           await runOnce(end("failed", code));
           expect(await queued()).toMatchObject([{ attempt, scheduledFor: START, trigger: "schedule" }]);
-          const at = (await occurrences.nextDueAt({ kinds: ALL_KINDS })) ?? 0;
+          const at = (await runQueue.nextDueAt({ kinds: ALL_KINDS })) ?? 0;
           waits.push(at - backend.clock());
           backend.pass(waits.at(-1) ?? 0);
         }
@@ -141,7 +141,7 @@ export function failureContract(name: string, open: OpenBackend): void {
       await add({ retry: RETRY });
       const runId = (await claim())?.run.runId ?? "";
       await runs.cancel(runId);
-      await occurrences.finish(runId, end("failed", "MODEL_UNREACHABLE"), backend.clock());
+      await runQueue.finish(runId, end("failed", "MODEL_UNREACHABLE"), backend.clock());
       expect(await queued()).toEqual([]);
     });
 
@@ -155,7 +155,7 @@ export function failureContract(name: string, open: OpenBackend): void {
         await jobs.update(jobId, () => ({ status }));
         const failed = end("failed", "MODEL_UNREACHABLE");
         for (const runId of [scheduled?.runId ?? "", byHand.runId])
-          expect(await occurrences.finish(runId, failed, backend.clock())).toBe(true);
+          expect(await runQueue.finish(runId, failed, backend.clock())).toBe(true);
         expect((await queued()).map(({ trigger }) => trigger)).toEqual(status === "paused" ? ["manual"] : []);
       },
     );
@@ -166,12 +166,12 @@ export function failureContract(name: string, open: OpenBackend): void {
       backend.pass(MINUTE);
       expect(await claim()).toBeUndefined();
       expect(await queued()).toHaveLength(1);
-      await occurrences.finish(first, end("failed", "MODEL_UNREACHABLE"), backend.clock());
+      await runQueue.finish(first, end("failed", "MODEL_UNREACHABLE"), backend.clock());
       expect(await claim()).toBeUndefined();
       backend.pass(15_000);
       const again = (await claim())?.run;
       expect(again).toMatchObject({ attempt: 2, scheduledFor: START });
-      await occurrences.finish(again?.runId ?? "", end("succeeded"), backend.clock());
+      await runQueue.finish(again?.runId ?? "", end("succeeded"), backend.clock());
       expect((await claim())?.run).toMatchObject({ attempt: 1, scheduledFor: START + MINUTE });
     });
 
@@ -183,7 +183,7 @@ export function failureContract(name: string, open: OpenBackend): void {
       expect(byHand?.trigger).toBe("manual");
       backend.pass(15_000);
       expect(await claim()).toBeUndefined();
-      await occurrences.finish(byHand?.runId ?? "", end("succeeded"), backend.clock());
+      await runQueue.finish(byHand?.runId ?? "", end("succeeded"), backend.clock());
       expect((await claim())?.run).toMatchObject({ attempt: 2, scheduledFor: START });
     });
 

@@ -1,21 +1,21 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openJobBook } from "../../src/jobs/book.ts";
 import { openRunBook } from "../../src/runs/book.ts";
-import type { Occurrences } from "../../src/scheduler/occurrences.ts";
+import type { RunQueue } from "../../src/scheduler/occurrences.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
 
 /** What every Occurrences does when several users have something due. */
 export function fairContract(name: string, open: OpenBackend): void {
   describe(`turns kept in ${name}`, () => {
     let backend: Backend;
-    let occurrences: Occurrences;
+    let runQueue: RunQueue;
     const bookOf = (userKey: string) =>
       openJobBook(backend.db, { userKey, userId: userKey, clock: backend.clock, maxJobs: 10_000 });
     const once = (userKey: string, at: number) =>
       bookOf(userKey).create(newJob({ schedule: { kind: "at", at }, nextRunAt: at }));
     /** Whose runs a claim starts. */
     const claim = async (limit: number) => {
-      const claimed = await occurrences.claimDue({
+      const claimed = await runQueue.claimDue({
         now: backend.clock(),
         limit,
         filter: { kinds: ALL_KINDS },
@@ -27,7 +27,7 @@ export function fairContract(name: string, open: OpenBackend): void {
 
     beforeEach(async () => {
       backend = await open();
-      occurrences = await backend.openOccurrences(backend.db);
+      runQueue = await backend.selectRunQueue(backend.db);
     });
     afterEach(() => backend.close());
 

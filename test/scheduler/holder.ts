@@ -7,10 +7,10 @@ import { openPostgres } from "../../src/database/postgres.ts";
 import { openPgBoss } from "../../src/scheduler/pg-boss.ts";
 
 const db = await openPostgres({ url: process.argv[2] ?? "", clock: Date.now });
-const occurrences = await openPgBoss(db, { log: pino({ level: "silent" }) });
+const runQueue = await openPgBoss(db, { log: pino({ level: "silent" }) });
 const worker = { workerId: "holder", host: "elsewhere", pid: process.pid };
 const leaseMs = 10_000;
-const [claimed] = await occurrences.claimDue({
+const [claimed] = await runQueue.claimDue({
   now: Date.now(),
   limit: 1,
   filter: { kinds: ["tool"] },
@@ -19,4 +19,4 @@ const [claimed] = await occurrences.claimDue({
 });
 process.stdout.write(`${claimed?.run.runId}\n`);
 for await (const _ of every(1_000))
-  await occurrences.renewLeases({ runIds: [claimed?.run.runId ?? ""], now: Date.now(), leaseMs, worker });
+  await runQueue.renewLeases({ runIds: [claimed?.run.runId ?? ""], now: Date.now(), leaseMs, worker });

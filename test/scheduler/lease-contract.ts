@@ -3,7 +3,7 @@ import { openJobBook } from "../../src/jobs/book.ts";
 import { openRunBook } from "../../src/runs/book.ts";
 import { NEXT_STATUSES, type Outcome } from "../../src/runs/run.ts";
 import type { RunBook } from "../../src/runs/store.ts";
-import type { Occurrences } from "../../src/scheduler/occurrences.ts";
+import type { RunQueue } from "../../src/scheduler/occurrences.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
 
 const LEASE_MS = 30_000;
@@ -21,14 +21,14 @@ export function leaseContract(name: string, open: OpenBackend): void {
   describe(`leases kept in ${name}`, () => {
     let backend: Backend;
     let runs: RunBook;
-    let occurrences: Occurrences;
+    let runQueue: RunQueue;
     /** A run held by worker `holder` of process 100 on the host "night". */
     const started = async (holder = worker("w1", 100)): Promise<string> => {
       const { db, clock } = backend;
       const book = openJobBook(db, { userKey: "a", userId: "alice", clock });
       const { jobId } = await book.create(newJob({ nextRunAt: clock() + 86_400_000 }));
       await runs.enqueue(jobId);
-      const [claimed] = await occurrences.claimDue({
+      const [claimed] = await runQueue.claimDue({
         now: clock(),
         limit: 1,
         filter: { kinds: ALL_KINDS },
@@ -38,21 +38,21 @@ export function leaseContract(name: string, open: OpenBackend): void {
       return claimed?.run.runId ?? "none";
     };
     const reap = (by = worker("w2", 200), isAlive: (pid: number) => boolean = everyoneAlive) =>
-      occurrences.reapLost({ now: backend.clock(), worker: by, isAlive });
+      runQueue.reapLost({ now: backend.clock(), worker: by, isAlive });
     const renewLeases = (runIds: readonly string[], by = worker("w1", 100)) =>
-      occurrences.renewLeases({ runIds, now: backend.clock(), leaseMs: LEASE_MS, worker: by });
+      runQueue.renewLeases({ runIds, now: backend.clock(), leaseMs: LEASE_MS, worker: by });
 
     beforeEach(async () => {
       backend = await open();
       runs = openRunBook(backend.db, { userKey: "a", clock: backend.clock });
-      occurrences = await backend.openOccurrences(backend.db);
+      runQueue = await backend.selectRunQueue(backend.db);
     });
     afterEach(() => backend.close());
 
     it("writes the end of a run once", async () => {
       const runId = await started();
-      expect(await occurrences.finish(runId, OUTCOME, START)).toBe(true);
-      expect(await occurrences.finish(runId, { ...OUTCOME, output: "second" }, START)).toBe(false);
+      expect(await runQueue.finish(runId, OUTCOME, START)).toBe(true);
+      expect(await runQueue.finish(runId, { ...OUTCOME, output: "second" }, START)).toBe(false);
       expect((await runs.get(runId)).output).toBe("first");
     });
 
@@ -60,7 +60,7 @@ export function leaseContract(name: string, open: OpenBackend): void {
       for (const status of NEXT_STATUSES.running) {
         const runId = await started();
         const end = { ...OUTCOME, status, statusReason: "because" };
-        expect(await occurrences.finish(runId, end, START)).toBe(true);
+        expect(await runQueue.finish(runId, end, START)).toBe(true);
         expect(await runs.get(runId)).toMatchObject({ status, statusReason: "because" });
       }
     });
@@ -68,8 +68,8 @@ export function leaseContract(name: string, open: OpenBackend): void {
     it("doesn't end a run that nobody started, or that isn't there", async () => {
       const book = openJobBook(backend.db, { userKey: "a", userId: "alice", clock: backend.clock });
       const { runId } = await runs.enqueue((await book.create(newJob())).jobId);
-      expect(await occurrences.finish(runId, OUTCOME, START)).toBe(false);
-      expect(await occurrences.finish("run_0", OUTCOME, START)).toBe(false);
+      expect(await runQueue.finish(runId, OUTCOME, START)).toBe(false);
+      expect(await runQueue.finish("run_0", OUTCOME, START)).toBe(false);
       expect((await runs.get(runId)).status).toBe("queued");
     });
 
@@ -90,7 +90,7 @@ export function leaseContract(name: string, open: OpenBackend): void {
     it("takes a run for lost at once when its process on this host is dead", async () => {
       const runId = await started();
       expect(await reap(worker("w2", 200), (pid) => pid !== 100)).toHaveLength(1);
-      expect(await occurrences.finish(runId, OUTCOME, START)).toBe(false);
+      expect(await runQueue.finish(runId, OUTCOME, START)).toBe(false);
     });
 
     it("isn't fooled by a pid that was given to a new process", async () => {
@@ -109,7 +109,7 @@ export function leaseContract(name: string, open: OpenBackend): void {
       const foreign = await started(worker("w9", 900));
       const ended = await started();
       await runs.cancel(wanted);
-      await occurrences.finish(ended, OUTCOME, START);
+      await runQueue.finish(ended, OUTCOME, START);
       expect(await renewLeases([wanted, foreign, ended])).toEqual({
         cancel: [{ runId: wanted, reason: null }],
         gone: [foreign, ended],

@@ -26,19 +26,19 @@ let nodes = 0;
 async function openNode(url: string, options: Partial<PgBossOptions> = {}) {
   const db = await openDatabase({ url, clock: Date.now, timeoutMs: 5_000 });
   const log = pino({ level: "silent" });
-  const occurrences = await openPgBoss(db, { log, ...options });
+  const runQueue = await openPgBoss(db, { log, ...options });
   onTestFinished(async () => {
-    await occurrences.close();
+    await runQueue.close();
     await db.close();
   });
   // A host of its own: on one host another node of this very process would be taken for a dead one whose pid was reused.
   const name = `node ${nodes++}`;
   const worker = { workerId: name, host: name, pid: process.pid };
   const claim = (limit = 8, now = Date.now()): Promise<readonly Claimed[]> =>
-    occurrences.claimDue({ now, limit, filter: { kinds: ["tool", "code"] }, worker, leaseMs: LEASE_MS });
+    runQueue.claimDue({ now, limit, filter: { kinds: ["tool", "code"] }, worker, leaseMs: LEASE_MS });
   return {
     db,
-    occurrences,
+    runQueue,
     worker,
     claim,
     jobs: (userKey: string) =>
@@ -48,12 +48,12 @@ async function openNode(url: string, options: Partial<PgBossOptions> = {}) {
       openJobBook(db, { userKey, userId: userKey, clock: Date.now, maxJobs: 10_000 }).create(
         newJob({ schedule: { kind: "at", at }, nextRunAt: at, ...(change as object) }),
       ),
-    finish: (runId: string) => occurrences.finish(runId, DONE, Date.now()),
+    finish: (runId: string) => runQueue.finish(runId, DONE, Date.now()),
     /** A clock at work that ends every run at once; answers with the ids of the jobs it ran. */
     async run(change: Partial<LoopOptions> = {}) {
       const ran: string[] = [];
       const loop = createSchedulerLoop({
-        occurrences,
+        runQueue,
         worker,
         filter: { kinds: ["tool"] },
         leaseMs: LEASE_MS,
@@ -61,7 +61,7 @@ async function openNode(url: string, options: Partial<PgBossOptions> = {}) {
         log,
         run: async ({ run }) => {
           ran.push(run.jobId);
-          await vi.waitFor(() => occurrences.finish(run.runId, DONE, Date.now()), PATIENCE);
+          await vi.waitFor(() => runQueue.finish(run.runId, DONE, Date.now()), PATIENCE);
         },
         ...change,
       });
@@ -135,7 +135,7 @@ describe("nodes with one Postgres", () => {
     // Running there, it is told to stop with the next beat.
     await here.runs("e").cancel(runId);
     const renewLeases = { runIds: [runId], now: Date.now(), leaseMs: LEASE_MS, worker: there.worker };
-    expect(await there.occurrences.renewLeases(renewLeases)).toEqual({
+    expect(await there.runQueue.renewLeases(renewLeases)).toEqual({
       cancel: [{ runId, reason: null }],
       gone: [],
     });
@@ -148,13 +148,11 @@ describe("nodes with one Postgres", () => {
     await node.once("a", now, { action: { kind: "prompt", prompt: "p" } });
     expect(await node.claim()).toEqual([]);
     const own = { ...node, now, limit: 8, leaseMs: LEASE_MS };
-    expect(await node.occurrences.claimDue({ ...own, filter: { kinds: ["prompt"], userKey: "b" } })).toEqual(
-      [],
-    );
-    const mine = await node.occurrences.claimDue({ ...own, filter: { kinds: ["prompt"], userKey: "a" } });
+    expect(await node.runQueue.claimDue({ ...own, filter: { kinds: ["prompt"], userKey: "b" } })).toEqual([]);
+    const mine = await node.runQueue.claimDue({ ...own, filter: { kinds: ["prompt"], userKey: "a" } });
     expect(mine).toHaveLength(1);
     // What pg-boss still has of it is recognised.
-    expect(await node.occurrences.claimDue({ ...own, filter: { kinds: ["prompt"] } })).toEqual([]);
+    expect(await node.runQueue.claimDue({ ...own, filter: { kinds: ["prompt"] } })).toEqual([]);
     const states = await runSql(
       node.db.kysely,
       "select state from nightshift_boss.job where name = 'prompt'",
@@ -174,8 +172,7 @@ describe("nodes with one Postgres", () => {
     onTestFinished(() => void holder.kill("SIGKILL"));
     const [said] = await once(holder.stdout, "data");
     const runId = String(said).trim();
-    const reap = () =>
-      node.occurrences.reapLost({ now: Date.now(), worker: node.worker, isAlive: () => true });
+    const reap = () => node.runQueue.reapLost({ now: Date.now(), worker: node.worker, isAlive: () => true });
     expect(await node.runs("a").get(runId)).toMatchObject({ jobId, status: "running" });
     expect(await reap()).toEqual([]);
     holder.kill("SIGKILL");
@@ -227,7 +224,7 @@ describe("nodes with one Postgres", () => {
     await runSql(node.db.kysely, "delete from nightshift_boss.job");
     const later = Date.now() + 120_000;
     expect(await node.claim(8, later)).toEqual([]);
-    await node.occurrences.reapLost({ now: later, worker: node.worker, isAlive: () => true });
+    await node.runQueue.reapLost({ now: later, worker: node.worker, isAlive: () => true });
     await waitUntil(at);
     expect((await node.claim(8, later)).map(({ run }) => run.jobId)).toEqual([jobId]);
   });

@@ -8,7 +8,7 @@ import { DEFAULT_LIMITS } from "../../src/jobs/job.ts";
 import { openRunBook } from "../../src/runs/book.ts";
 import type { Outcome } from "../../src/runs/run.ts";
 import { createSchedulerLoop, type LoopOptions, type SchedulerLoop } from "../../src/scheduler/clock.ts";
-import { createOccurrences } from "../../src/scheduler/ledger.ts";
+import { openRunQueue } from "../../src/scheduler/ledger.ts";
 import type { Claimed } from "../../src/scheduler/occurrences.ts";
 import { tempDir } from "../harness.ts";
 
@@ -32,10 +32,10 @@ export async function openLoop(options: Partial<LoopOptions> & { file?: string; 
   const { file = join(await tempDir(), "jobs.sqlite"), autoFinish = true, ...rest } = options;
   const now = options.now ?? Date.now;
   const db: Database = await openDatabase({ file, clock: now });
-  const occurrences = createOccurrences(db);
+  const runQueue = openRunQueue(db);
   const begun: Begun[] = [];
   const loop: SchedulerLoop = createSchedulerLoop({
-    occurrences,
+    runQueue,
     worker: { workerId: `worker_${Math.random()}`, host: hostname(), pid: process.pid },
     filter: { kinds: ["prompt", "tool", "code"] },
     leaseMs: 30_000,
@@ -47,7 +47,7 @@ export async function openLoop(options: Partial<LoopOptions> & { file?: string; 
       const finish = async (outcome = DONE) => {
         if (isFinished) return;
         isFinished = true;
-        await occurrences.finish(claimed.run.runId, outcome, now());
+        await runQueue.finish(claimed.run.runId, outcome, now());
         resolve();
       };
       begun.push({ ...claimed, at: now(), signal, finish });
@@ -75,5 +75,5 @@ export async function openLoop(options: Partial<LoopOptions> & { file?: string; 
       nextRunAt: dueAt,
       origin: { kind: "tool", parentSessionId: "s", threadId: "t" },
     });
-  return { file, loop, jobs, runs, add, begun, occurrences };
+  return { file, loop, jobs, runs, add, begun, runQueue };
 }

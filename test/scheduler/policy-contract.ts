@@ -6,7 +6,7 @@ import { startOf } from "../../src/jobs/times.ts";
 import { openRunBook } from "../../src/runs/book.ts";
 import type { Outcome, Run } from "../../src/runs/run.ts";
 import type { RunBook } from "../../src/runs/store.ts";
-import type { Claimed, Occurrences } from "../../src/scheduler/occurrences.ts";
+import type { Claimed, RunQueue } from "../../src/scheduler/occurrences.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
 
 const MINUTE = 60_000;
@@ -24,11 +24,11 @@ export function policyContract(name: string, open: OpenBackend): void {
     let backend: Backend;
     let jobs: JobBook;
     let runs: RunBook;
-    let occurrences: Occurrences;
+    let runQueue: RunQueue;
     let refused: Run[];
     let cancelling = 0;
     const claim = (limit = 16): Promise<readonly Claimed[]> =>
-      occurrences.claimDue({
+      runQueue.claimDue({
         now: backend.clock(),
         limit,
         filter: { kinds: ALL_KINDS },
@@ -40,7 +40,7 @@ export function policyContract(name: string, open: OpenBackend): void {
     const add = (policy: Partial<Policy>, change: Partial<NewJob> = {}) =>
       jobs.create(newJob({ policy: { ...DEFAULT_POLICY, ...policy }, ...change }));
     const finish = (claimed: Claimed | undefined, outcome: Outcome = OK) =>
-      occurrences.finish(claimed?.run.runId ?? "none", outcome, backend.clock());
+      runQueue.finish(claimed?.run.runId ?? "none", outcome, backend.clock());
     const countersOf = async (jobId: string) => (await jobs.counters([jobId])).get(jobId);
     const minutes = (list: readonly { run: Run }[]) =>
       list.map(({ run }) => (run.scheduledFor - START) / MINUTE);
@@ -62,7 +62,7 @@ export function policyContract(name: string, open: OpenBackend): void {
       const { db, clock } = backend;
       jobs = openJobBook(db, { userKey: "a", userId: "alice", clock });
       runs = openRunBook(db, { userKey: "a", clock });
-      occurrences = await backend.openOccurrences(db);
+      runQueue = await backend.selectRunQueue(db);
       refused = [];
       cancelling = 0;
     });
@@ -104,7 +104,7 @@ export function policyContract(name: string, open: OpenBackend): void {
       }
       expect(await statuses()).toEqual(["queued", "running", "skipped"]);
       expect(refused[0]?.statusReason).toMatch(/waiting already .*buffer_one/);
-      expect(await occurrences.nextDueAt({ kinds: ALL_KINDS })).toBe(START + 4 * MINUTE);
+      expect(await runQueue.nextDueAt({ kinds: ALL_KINDS })).toBe(START + 4 * MINUTE);
       await finish(first);
       expect(minutes(await claim())).toEqual([2]);
       expect(await countersOf(jobId)).toMatchObject({ runsStarted: 2, skipped: 1 });
@@ -135,7 +135,7 @@ export function policyContract(name: string, open: OpenBackend): void {
       expect(cancelling).toBe(2);
       const renewLeases = { runIds: [runId], now: backend.clock(), leaseMs: 1000, worker: worker("w1") };
       const reason = expect.stringMatching(/newer run of this job took its place/);
-      expect((await occurrences.renewLeases(renewLeases)).cancel).toEqual([{ runId, reason }]);
+      expect((await runQueue.renewLeases(renewLeases)).cancel).toEqual([{ runId, reason }]);
       await finish(first, { ...OK, status: "cancelled" });
       expect(await runs.get(runId)).toMatchObject({
         status: "cancelled",
@@ -159,7 +159,7 @@ export function policyContract(name: string, open: OpenBackend): void {
       await claim();
       backend.pass(MINUTE);
       await claim();
-      await occurrences.reapLost({ now: backend.clock(), worker: worker("w2", 2), isAlive: () => false });
+      await runQueue.reapLost({ now: backend.clock(), worker: worker("w2", 2), isAlive: () => false });
       expect(minutes(await claim())).toEqual([2]);
     });
 
@@ -223,7 +223,7 @@ export function policyContract(name: string, open: OpenBackend): void {
       backend.pass(50 * MINUTE);
       expect(minutes(await claim())).toEqual([1]);
       expect((await runs.list({ limit: 200 })).runs).toHaveLength(20);
-      await occurrences.reapLost({ now: backend.clock(), worker: worker("w2", 2), isAlive: () => false });
+      await runQueue.reapLost({ now: backend.clock(), worker: worker("w2", 2), isAlive: () => false });
       // The last two are on time: while others wait, `overlap` decides about them.
       expect(await drain()).toEqual(Array.from({ length: 47 }, (_, i) => i + 2));
       expect(await countersOf(jobId)).toMatchObject({ runsStarted: 48, missed: 0, skipped: 2 });

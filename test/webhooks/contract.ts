@@ -119,7 +119,7 @@ export function webhooksContract(name: string, open: OpenBackend): void {
         worker: { workerId: "w2", host: "night", pid: 2 },
         isAlive: () => true,
       };
-      await alice.occurrences.reapLost(reaping);
+      await alice.runQueue.reapLost(reaping);
       const messages = (await claim()).map(({ message }) => message);
       expect(messages.map(({ type }) => type)).toEqual([
         "run.failed",

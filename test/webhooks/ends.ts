@@ -2,7 +2,7 @@ import { openJobBook } from "../../src/jobs/book.ts";
 import { NO_PROVISION } from "../../src/jobs/provision.ts";
 import { openRunBook } from "../../src/runs/book.ts";
 import type { Outcome } from "../../src/runs/run.ts";
-import { createOccurrences } from "../../src/scheduler/ledger.ts";
+import { openRunQueue } from "../../src/scheduler/ledger.ts";
 import { wayOf } from "../../src/webhooks/attempt.ts";
 import { openWebhookBook } from "../../src/webhooks/book.ts";
 import { openDeliveries } from "../../src/webhooks/deliveries.ts";
@@ -12,7 +12,7 @@ import { ALL_KINDS, type Backend, newJob, worker } from "../database/temporary.t
 export function userOf({ db, clock }: Pick<Backend, "db" | "clock">, userKey: string) {
   const jobs = openJobBook(db, { userKey, userId: userKey, clock, maxJobs: 10_000 });
   const runs = openRunBook(db, { userKey, clock, maxQueued: 10_000 });
-  const occurrences = createOccurrences(db);
+  const runQueue = openRunQueue(db);
   const addJob = (webhookUrl: string | null = null) =>
     jobs.create(
       newJob({
@@ -24,7 +24,7 @@ export function userOf({ db, clock }: Pick<Backend, "db" | "clock">, userKey: st
   /** Starts a run of the job and leaves it running. */
   const begin = async (jobId: string, workerId = "w1"): Promise<string> => {
     const { runId } = await runs.enqueue(jobId);
-    await occurrences.claimDue({
+    await runQueue.claimDue({
       now: clock(),
       limit: 100,
       filter: { kinds: ALL_KINDS, userKey, runId },
@@ -34,12 +34,12 @@ export function userOf({ db, clock }: Pick<Backend, "db" | "clock">, userKey: st
     return runId;
   };
   const finish = (runId: string, outcome: Partial<Outcome> = {}) =>
-    occurrences.finish(runId, { ...SUCCESS, ...outcome }, clock());
+    runQueue.finish(runId, { ...SUCCESS, ...outcome }, clock());
   return {
     userKey,
     jobs,
     runs,
-    occurrences,
+    runQueue,
     webhooks: openWebhookBook(db, { userKey, clock, way: wayOf(true) }),
     deliveries: openDeliveries(db, userKey),
     addJob,
