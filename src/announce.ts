@@ -1,31 +1,31 @@
 import type { Events } from "./events.ts";
 import { INBOX_URI, type Inbox } from "./inbox/item.ts";
-import type { JobBook } from "./jobs/store.ts";
+import type { JobStore } from "./jobs/store.ts";
 import type { Run } from "./runs/run.ts";
-import type { RunBook } from "./runs/store.ts";
+import type { RunStore } from "./runs/store.ts";
 
 /*
  * One user's stores, whose changes are told to that user's live connections. What ghosts do is told by the night.
  */
 
-export function announceJobs(book: JobBook, userKey: string, events: Events): JobBook {
+export function announceJobs(store: JobStore, userKey: string, events: Events): JobStore {
   const tell = (jobId: string) => events.publish(userKey, { kind: "job", uri: `job://${jobId}` });
   return {
-    ...book,
+    ...store,
     create: async (job) => {
-      const created = await book.create(job);
+      const created = await store.create(job);
       tell(created.jobId);
       return created;
     },
     update: async (jobId, change) => {
-      const updated = await book.update(jobId, change);
+      const updated = await store.update(jobId, change);
       tell(jobId);
       return updated;
     },
   };
 }
 
-export function announceRuns(book: RunBook, userKey: string, events: Events): RunBook {
+export function announceRuns(store: RunStore, userKey: string, events: Events): RunStore {
   const tell = ({ runId, jobId }: Run) => {
     events.publish(userKey, { kind: "run", uri: `run://${runId}` });
     events.publish(userKey, { kind: "job", uri: `job://${jobId}` });
@@ -36,11 +36,11 @@ export function announceRuns(book: RunBook, userKey: string, events: Events): Ru
     return run;
   };
   return {
-    ...book,
-    enqueue: (jobId, options) => told(book.enqueue(jobId, options)),
-    cancel: (runId) => told(book.cancel(runId)),
+    ...store,
+    enqueue: (jobId, options) => told(store.enqueue(jobId, options)),
+    cancel: (runId) => told(store.cancel(runId)),
     backfill: async (jobId, span) => {
-      const filled = await book.backfill(jobId, span);
+      const filled = await store.backfill(jobId, span);
       filled.runs.forEach(tell);
       return filled;
     },

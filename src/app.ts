@@ -11,7 +11,7 @@ import { createEvents, createStepFeed, type JoinableEvents } from "./events.ts";
 import type { FactBackend, FactStore } from "./facts/store.ts";
 import { describeGhosts } from "./ghost/describe.ts";
 import type { Inbox } from "./inbox/item.ts";
-import type { JobBook } from "./jobs/store.ts";
+import type { JobStore } from "./jobs/store.ts";
 import type { KeyRing } from "./keys/key-ring.ts";
 import { lazily, once } from "./lazily.ts";
 import type { Log } from "./log.ts";
@@ -19,14 +19,14 @@ import type { SchedulerDeps, SchedulerRuntime } from "./night.ts";
 import { createPresence } from "./presence.ts";
 import { createReleases, type Releases } from "./releases.ts";
 import type { Backlog } from "./runs/backlog.ts";
-import type { RunBook } from "./runs/store.ts";
+import type { RunStore } from "./runs/store.ts";
 import { createTally, type Tally } from "./runs/tally.ts";
 import { createCatalog } from "./tools/catalog.ts";
 import { peopleTools } from "./tools/for-people.ts";
 import { loadToolModules } from "./tools/modules.ts";
 import { narrow, type SchedulerApi, type Services } from "./tools/services.ts";
 import type { UpstreamConfig } from "./upstream/config.ts";
-import type { WebhookBook } from "./webhooks/book.ts";
+import type { WebhookStore } from "./webhooks/book.ts";
 import type { DeliveryReader } from "./webhooks/delivery.ts";
 import { urlProblem } from "./webhooks/url.ts";
 
@@ -46,7 +46,7 @@ export interface App {
   /** The API keys of this installation: for the HTTP transport and the operator's command line. */
   readonly keys: KeyRing;
   /** The webhook of a user, with its secret: for the operator's command line alone. */
-  openWebhooks(user: string): WebhookBook;
+  openWebhooks(user: string): WebhookStore;
   /** A context of the user without a protocol around it: for host programs and the command line. */
   openContext(caller: { user: string; entityType?: "human" | "api" }): OpenContext;
   /**
@@ -153,7 +153,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     const owner = localPrincipal(config.user);
     const opened = await startScheduler({
       ...schedulerDeps,
-      folderBook: stores.jobs({ userId: config.user, userKey: userKeyOf(owner) }),
+      folderStore: stores.jobs({ userId: config.user, userKey: userKeyOf(owner) }),
       ...(onlyUser !== undefined && { onlyUserKey: userKeyOf(localPrincipal(onlyUser)) }),
     });
     releases.add(opened.close);
@@ -237,11 +237,16 @@ function openStores(parts: {
   return {
     database,
     facts: (userKey: string): FactStore => lazily(async () => (await factBackend()).open(userKey)),
-    jobs: ({ userKey, userId }: Pick<UserContext, "userKey" | "userId">): JobBook =>
+    jobs: ({ userKey, userId }: Pick<UserContext, "userKey" | "userId">): JobStore =>
       lazily(async () => {
-        const { openJobBook } = await import("./jobs/book.ts");
-        const book = openJobBook(await database(), { userKey, userId, clock: now, maxJobs: config.maxJobs });
-        return announceJobs(book, userKey, events);
+        const { openJobStore } = await import("./jobs/book.ts");
+        const store = openJobStore(await database(), {
+          userKey,
+          userId,
+          clock: now,
+          maxJobs: config.maxJobs,
+        });
+        return announceJobs(store, userKey, events);
       }),
     inbox: (userKey: string): Inbox =>
       lazily(async () => {
@@ -257,23 +262,23 @@ function openStores(parts: {
         const { openDeliveries } = await import("./webhooks/deliveries.ts");
         return openDeliveries(await database(), userKey);
       }),
-    webhooks: (userKey: string): WebhookBook =>
+    webhooks: (userKey: string): WebhookStore =>
       lazily(async () => {
-        const [{ openWebhookBook }, { wayOf }] = await Promise.all([
+        const [{ openWebhookStore }, { wayOf }] = await Promise.all([
           import("./webhooks/book.ts"),
           import("./webhooks/attempt.ts"),
         ]);
-        return openWebhookBook(await database(), {
+        return openWebhookStore(await database(), {
           userKey,
           clock: now,
           way: wayOf(config.webhookAllowPrivate),
         });
       }),
-    runs: (userKey: string): RunBook =>
+    runs: (userKey: string): RunStore =>
       lazily(async () => {
-        const { openRunBook } = await import("./runs/book.ts");
-        const book = openRunBook(await database(), { userKey, clock: now });
-        return announceRuns(book, userKey, events);
+        const { openRunStore } = await import("./runs/book.ts");
+        const store = openRunStore(await database(), { userKey, clock: now });
+        return announceRuns(store, userKey, events);
       }),
   };
 }

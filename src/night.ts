@@ -6,7 +6,7 @@ import type { Events, StepFeed } from "./events.ts";
 import { type GhostDeps, runGhost } from "./ghost/run.ts";
 import { INBOX_URI } from "./inbox/item.ts";
 import type { Action } from "./jobs/job.ts";
-import type { JobBook } from "./jobs/store.ts";
+import type { JobStore } from "./jobs/store.ts";
 import type { Log } from "./log.ts";
 import { openModel } from "./model/provider.ts";
 import type { Presence } from "./presence.ts";
@@ -14,7 +14,7 @@ import { openDailyTokens } from "./runs/daily.ts";
 import { startRetention } from "./runs/housekeeping.ts";
 import { openJobTokens } from "./runs/job-tokens.ts";
 import { isEnded } from "./runs/run.ts";
-import type { RunBook } from "./runs/store.ts";
+import type { RunStore } from "./runs/store.ts";
 import type { Tally } from "./runs/tally.ts";
 import { openThreads } from "./scheduler/bree.ts";
 import { createSchedulerLoop, type SchedulerLoop } from "./scheduler/clock.ts";
@@ -37,7 +37,7 @@ export interface SchedulerDeps {
   /** Other MCP servers, from `--mcp-config`. */
   readonly upstreams: UpstreamConfig;
   readonly database: () => Promise<Database>;
-  readonly openRuns: (userKey: string) => RunBook;
+  readonly openRuns: (userKey: string) => RunStore;
 }
 
 /** One for the process: two schedulers in it must not take each other's runs for those of a dead one. */
@@ -51,16 +51,16 @@ export interface SchedulerRuntime {
 
 /** Starts the scheduler. Rejects with DATA_UNAVAILABLE. A jobs folder that cannot be read is logged and left. */
 export async function startScheduler(
-  parts: SchedulerDeps & { folderBook: JobBook; onlyUserKey?: string },
+  parts: SchedulerDeps & { folderStore: JobStore; onlyUserKey?: string },
 ): Promise<SchedulerRuntime> {
-  const { config, log, now, folderBook, onlyUserKey } = parts;
+  const { config, log, now, folderStore, onlyUserKey } = parts;
   const filter: ClaimFilter = { kinds: runnableKinds(config), ...(onlyUserKey && { userKey: onlyUserKey }) };
   const { loop, threads, webhooks, closeRunQueue } = await openLoop(parts, filter, config.spareThreads);
   await loop.start();
   const retention = startRetention(await parts.database(), { keep: config, log, now });
   webhooks.start();
   const folder =
-    config.jobsDir && (await watchJobs(config.jobsDir, folderBook, { log, now, wake: loop.wake }));
+    config.jobsDir && (await watchJobs(config.jobsDir, folderStore, { log, now, wake: loop.wake }));
   return {
     wake: loop.wake,
     async close() {
@@ -209,12 +209,12 @@ async function selectRunQueue(
 
 async function watchJobs(
   dir: string,
-  book: JobBook,
+  store: JobStore,
   { log, now, wake }: { log: Log; now: () => number; wake: () => void },
 ) {
   const { watchFolder } = await import("./jobs/folder/watch.ts");
   try {
-    return await watchFolder({ dir: resolve(dir), book, log, clock: now, onChange: wake });
+    return await watchFolder({ dir: resolve(dir), store, log, clock: now, onChange: wake });
   } catch (error) {
     log.error({ err: error }, "the jobs folder could not be read; its jobs are left as they were");
     return undefined;

@@ -1,7 +1,7 @@
 import { createApp } from "../app.ts";
 import type { Config } from "../config.ts";
 import { createLog } from "../log.ts";
-import type { WebhookBook } from "../webhooks/book.ts";
+import type { WebhookStore } from "../webhooks/book.ts";
 import { plain, print, printJson } from "./output.ts";
 
 interface Values {
@@ -9,7 +9,7 @@ interface Values {
   readonly rotate?: unknown;
 }
 
-async function withWebhooks<T>(config: Config, work: (webhooks: WebhookBook) => Promise<T>): Promise<T> {
+async function withWebhooks<T>(config: Config, work: (webhooks: WebhookStore) => Promise<T>): Promise<T> {
   const app = await createApp({ config, log: createLog("warn") });
   try {
     return await work(app.openWebhooks(config.user));
@@ -43,7 +43,7 @@ export async function useWebhook(
   });
 }
 
-async function show(webhooks: WebhookBook, json: unknown): Promise<void> {
+async function show(webhooks: WebhookStore, json: unknown): Promise<void> {
   const shown = { url: await webhooks.url(), deliveries: await webhooks.counts() };
   if (json) return printJson(shown);
   const { delivered, pending, failed } = shown.deliveries;
@@ -51,13 +51,13 @@ async function show(webhooks: WebhookBook, json: unknown): Promise<void> {
   print(`  ${delivered} delivered, ${pending} on their way, ${failed} failed`);
 }
 
-async function remove(webhooks: WebhookBook, json: unknown): Promise<void> {
+async function remove(webhooks: WebhookStore, json: unknown): Promise<void> {
   const isRemoved = await webhooks.remove();
   if (json) printJson({ removed: isRemoved });
   else print(isRemoved ? "Removed. What was on its way there is not sent any more." : "There was none.");
 }
 
-async function test(webhooks: WebhookBook, json: unknown): Promise<number> {
+async function test(webhooks: WebhookStore, json: unknown): Promise<number> {
   const { kind, status, error } = await webhooks.test();
   const isDelivered = kind === "delivered";
   if (json) printJson({ delivered: isDelivered, status, error });

@@ -11,10 +11,10 @@ import { addCounts, readCounters } from "./counters.ts";
 import { syncFolder } from "./folder-sync.ts";
 import { JOB_STATUSES, type Job, type JobStatus } from "./job.ts";
 import { readJob } from "./row.ts";
-import type { JobBook, JobPage } from "./store.ts";
+import type { JobPage, JobStore } from "./store.ts";
 import { bornJob, insertJob, rewriteJob } from "./write.ts";
 
-export interface JobBookOptions {
+export interface JobStoreOptions {
   readonly userKey: string;
   /** The principal's subject, for people to read. */
   readonly userId: string;
@@ -29,7 +29,7 @@ const DEFAULT_PAGE = 50;
 const MAX_PAGE = 200;
 
 /** One user's jobs: every query below carries `userKey`, and no caller can give another. */
-export function openJobBook(db: Database, options: JobBookOptions): JobBook {
+export function openJobStore(db: Database, options: JobStoreOptions): JobStore {
   const { userKey, userId, clock, maxJobs = DEFAULT_MAX_JOBS } = options;
   const transact = <T>(work: (trx: Transaction<Tables>) => Promise<T>) => db.transact(work, { of: userKey });
   return {
@@ -102,7 +102,7 @@ async function checkLimit(trx: Transaction<Tables>, userKey: string, maxJobs: nu
 async function listJobs(
   db: Database,
   userKey: string,
-  { status, idStart, limit = DEFAULT_PAGE, cursor }: NonNullable<Parameters<JobBook["list"]>[0]>,
+  { status, idStart, limit = DEFAULT_PAGE, cursor }: NonNullable<Parameters<JobStore["list"]>[0]>,
 ): Promise<JobPage> {
   const scope: CursorScope = ["jobs", userKey, status ?? null, ...(idStart === undefined ? [] : [idStart])];
   const size = Math.min(Math.max(1, limit), MAX_PAGE);

@@ -3,7 +3,7 @@ import { type Job, type JobStatus, NEXT_JOB_STATUSES } from "./job.ts";
 import type { JobChange } from "./store.ts";
 import { nextTime, startOf, type Timing } from "./times.ts";
 
-/** `job` after `change`, with the status and the next time that follow from it. Throws JOB_STATE, see JobBook.update. */
+/** `job` after `change`, with the status and the next time that follow from it. Throws JOB_STATE, see JobStore.update. */
 export function applyChange(job: Job, change: JobChange, now: number): Job {
   const status = change.status ?? job.status;
   checkStep(job, status);

@@ -16,7 +16,7 @@ export interface SyncResult {
   removed: number;
 }
 
-/** See JobBook.syncFolder. */
+/** See JobStore.syncFolder. */
 export async function syncFolder(
   trx: Transaction<Tables>,
   owner: Owner,

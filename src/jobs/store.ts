@@ -49,7 +49,7 @@ export interface JobPage {
  * One user's jobs; no method takes a user. A job that is absent and one that is somebody else's get the same
  * JOB_NOT_FOUND.
  */
-export interface JobBook {
+export interface JobStore {
   /**
    * Durable when it resolves. Rejects with JOB_LIMIT_REACHED (exact under parallel calls and processes): active and
    * paused jobs count, those of the folder too.

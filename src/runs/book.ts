@@ -7,9 +7,9 @@ import { emptyOutcome, endRun } from "./end.ts";
 import { backfill, enqueue } from "./enqueue.ts";
 import { readRun, readRunSummary } from "./row.ts";
 import type { Run } from "./run.ts";
-import type { RunBook, RunPage } from "./store.ts";
+import type { RunPage, RunStore } from "./store.ts";
 
-export interface RunBookOptions {
+export interface RunStoreOptions {
   readonly userKey: string;
   /** Epoch ms. */
   readonly clock: () => number;
@@ -22,7 +22,7 @@ const DEFAULT_PAGE = 50;
 const MAX_PAGE = 200;
 
 /** One user's runs: every query below carries `userKey`, and no caller can give another. */
-export function openRunBook(db: Database, options: RunBookOptions): RunBook {
+export function openRunStore(db: Database, options: RunStoreOptions): RunStore {
   const { userKey, clock, maxQueued = DEFAULT_MAX_QUEUED } = options;
   const transact = <T>(work: (trx: Transaction<Tables>) => Promise<T>) => db.transact(work, { of: userKey });
   return {
@@ -52,7 +52,7 @@ async function getRun(db: Database["kysely"], userKey: string, runId: string): P
 async function listRuns(
   db: Database,
   userKey: string,
-  { jobId, status, limit = DEFAULT_PAGE, cursor }: NonNullable<Parameters<RunBook["list"]>[0]>,
+  { jobId, status, limit = DEFAULT_PAGE, cursor }: NonNullable<Parameters<RunStore["list"]>[0]>,
 ): Promise<RunPage> {
   const scope: CursorScope = ["runs", userKey, jobId ?? null, status ?? null];
   const size = Math.min(Math.max(1, limit), MAX_PAGE);

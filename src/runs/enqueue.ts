@@ -24,7 +24,7 @@ export interface Asked {
 /** Occurrences of one backfill. */
 export const MAX_BACKFILL = 100;
 
-/** See RunBook.enqueue. */
+/** See RunStore.enqueue. */
 export async function enqueue(
   trx: Transaction<Tables>,
   asked: Asked & { overlap: Overlap },
@@ -65,7 +65,7 @@ export async function queueRun(
   return insert(trx, newRunRow(job, { ...seed, isHeld }, now));
 }
 
-/** See RunBook.backfill. */
+/** See RunStore.backfill. */
 export async function backfill(
   trx: Transaction<Tables>,
   asked: Asked & { from: number; to: number },

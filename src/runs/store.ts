@@ -14,7 +14,7 @@ export interface RunPage {
 }
 
 /** One user's runs; no method takes a user. Absent and somebody else's look the same: RUN_NOT_FOUND. */
-export interface RunBook {
+export interface RunStore {
   get(runId: string): Promise<Run>;
   /** Newest first. An unknown `jobId` is an empty list. Rejects with CURSOR_INVALID. */
   list(options?: { jobId?: string; status?: RunStatus; limit?: number; cursor?: string }): Promise<RunPage>;

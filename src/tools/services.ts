@@ -3,13 +3,13 @@ import { NightshiftError } from "../errors.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { Inbox } from "../inbox/item.ts";
 import type { Action, Job } from "../jobs/job.ts";
-import type { JobBook } from "../jobs/store.ts";
+import type { JobStore } from "../jobs/store.ts";
 import type { TranscriptStep } from "../runs/run.ts";
-import type { RunBook } from "../runs/store.ts";
+import type { RunStore } from "../runs/store.ts";
 import type { DeliveryReader } from "../webhooks/delivery.ts";
 
 /** What is read of runs; a ghost's is bound to its own job. */
-export type RunReader = Pick<RunBook, "get" | "list">;
+export type RunReader = Pick<RunStore, "get" | "list">;
 
 /** What the scheduler can tell the tools that make jobs. */
 export interface SchedulerApi {
@@ -42,9 +42,9 @@ export interface SchedulerApi {
  */
 export interface Services {
   readonly facts?: FactStore;
-  readonly jobs?: JobBook;
+  readonly jobs?: JobStore;
   readonly runs?: RunReader;
-  readonly runControl?: Pick<RunBook, "enqueue" | "backfill" | "cancel">;
+  readonly runControl?: Pick<RunStore, "enqueue" | "backfill" | "cancel">;
   /** What became of telling a webhook of a run. */
   readonly deliveries?: DeliveryReader;
   /** What the runs of the owner's jobs came to. No ghost has it. */

@@ -8,7 +8,7 @@ import type { DeliveryStatus } from "./delivery.ts";
 import { ensureWebhook, newSecret, OLD_SECRET_MS, secretsAt } from "./secret.ts";
 import { urlProblem } from "./url.ts";
 
-export interface WebhookBookOptions {
+export interface WebhookStoreOptions {
   readonly userKey: string;
   /** Epoch ms. */
   readonly clock: () => number;
@@ -16,7 +16,7 @@ export interface WebhookBookOptions {
 }
 
 /** One user's webhook and its secret: for the operator's command line. No method takes a user. */
-export interface WebhookBook {
+export interface WebhookStore {
   /** Null when the user has none. */
   url(): Promise<string | null>;
   /** From now on the ends of all the user's runs are told there. Rejects with INVALID_ARGUMENTS. */
@@ -33,7 +33,7 @@ export interface WebhookBook {
   test(): Promise<Exclude<Verdict, { kind: "unmade" }>>;
 }
 
-export function openWebhookBook(db: Database, { userKey, clock, way }: WebhookBookOptions): WebhookBook {
+export function openWebhookStore(db: Database, { userKey, clock, way }: WebhookStoreOptions): WebhookStore {
   const find = () =>
     db.kysely.selectFrom("webhooks").selectAll().where("user_key", "=", userKey).executeTakeFirst();
   const transact = <T>(work: (trx: Transaction<Tables>) => Promise<T>) => db.transact(work, { of: userKey });

@@ -8,11 +8,11 @@ import { pino } from "pino";
 import { rolldown } from "rolldown";
 import { openDatabase } from "../../src/database/open.ts";
 import { type GhostDeps, runGhost } from "../../src/ghost/run.ts";
-import { openJobBook } from "../../src/jobs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
 import { type Action, DEFAULT_LIMITS } from "../../src/jobs/job.ts";
 import { openModel } from "../../src/model/provider.ts";
 import { startScriptedModel } from "../../src/model/scripted.ts";
-import { openRunBook } from "../../src/runs/book.ts";
+import { openRunStore } from "../../src/runs/book.ts";
 import { openThreads } from "../../src/scheduler/bree.ts";
 import { createSchedulerLoop } from "../../src/scheduler/clock.ts";
 import { openRunQueue } from "../../src/scheduler/ledger.ts";
@@ -48,8 +48,8 @@ export async function bundleThread(dir: string): Promise<string> {
 async function openHouse(dir: string, options: { maxGhosts: number; threadFile: string; delayMs?: number }) {
   const log = pino({ level: "silent" });
   const db = await openDatabase({ file: join(dir, `jobs-${Math.random()}.sqlite`), clock: Date.now });
-  const jobs = openJobBook(db, { ...USER, clock: Date.now, maxJobs: 100_000 });
-  const openRuns = (userKey: string) => openRunBook(db, { userKey, clock: Date.now });
+  const jobs = openJobStore(db, { ...USER, clock: Date.now, maxJobs: 100_000 });
+  const openRuns = (userKey: string) => openRunStore(db, { userKey, clock: Date.now });
   const runQueue = openRunQueue(db);
   const { delayMs = 0, threadFile, maxGhosts } = options;
   const scripted = await startScriptedModel({ script: () => ({ text: "done", delayMs }) });

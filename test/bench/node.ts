@@ -9,7 +9,7 @@ import { isForLater } from "../../src/database/later.ts";
 import { openPostgres } from "../../src/database/postgres.ts";
 import { type GhostDeps, runGhost } from "../../src/ghost/run.ts";
 import { openModel } from "../../src/model/provider.ts";
-import { openRunBook } from "../../src/runs/book.ts";
+import { openRunStore } from "../../src/runs/book.ts";
 import { openThreads } from "../../src/scheduler/bree.ts";
 import { createSchedulerLoop } from "../../src/scheduler/clock.ts";
 import { openPgBoss } from "../../src/scheduler/pg-boss.ts";
@@ -43,7 +43,7 @@ const deps: GhostDeps = {
   threads,
   runQueue,
   model: openModel({ model: undefined, modelBaseUrl: undefined, modelApiKey: undefined }),
-  openRuns: (userKey) => openRunBook(db, { userKey, clock: Date.now }),
+  openRuns: (userKey) => openRunStore(db, { userKey, clock: Date.now }),
   log: pino({ level: "silent" }),
   now: Date.now,
   toolModules: [],

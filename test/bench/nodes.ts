@@ -7,9 +7,9 @@ import { createInterface } from "node:readline";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Database } from "../../src/database/open.ts";
 import { openPostgres } from "../../src/database/postgres.ts";
-import { openJobBook } from "../../src/jobs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
 import { DEFAULT_LIMITS } from "../../src/jobs/job.ts";
-import { openRunBook } from "../../src/runs/book.ts";
+import { openRunStore } from "../../src/runs/book.ts";
 import { startPostgres } from "../postgres/start.ts";
 import { bundleThread } from "./ghosts.ts";
 import type { NodeFigures } from "./node.ts";
@@ -67,7 +67,7 @@ async function startNode(url: string, threadFile: string, ghosts: number): Promi
 
 const userKeyOf = (user: number) => String(user).padStart(64, "0");
 const bookOf = (db: Database, user: number) =>
-  openJobBook(db, { userKey: userKeyOf(user), userId: String(user), clock: Date.now, maxJobs: 100_000 });
+  openJobStore(db, { userKey: userKeyOf(user), userId: String(user), clock: Date.now, maxJobs: 100_000 });
 
 const add = (db: Database, user: number, at: number) =>
   bookOf(db, user).create({
@@ -132,7 +132,7 @@ async function measure(threadFile: string, nodes: number, ghosts: number): Promi
     const late = (await lates()).sort((a, b) => a - b);
 
     const { jobId } = await add(db, 0, Date.now() + 86_400_000);
-    const runs = openRunBook(db, { userKey: userKeyOf(0), clock: Date.now });
+    const runs = openRunStore(db, { userKey: userKeyOf(0), clock: Date.now });
     for (let i = 0; i < ASKED; i++) {
       await wait(400);
       await runs.enqueue(jobId);

@@ -4,9 +4,9 @@ import { setTimeout as wait } from "node:timers/promises";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type Database, openDatabase } from "../../src/database/open.ts";
 import type { RunRow } from "../../src/database/schema.ts";
-import { openJobBook } from "../../src/jobs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
 import { DEFAULT_POLICY, type Policy } from "../../src/jobs/policy.ts";
-import type { JobBook } from "../../src/jobs/store.ts";
+import type { JobStore } from "../../src/jobs/store.ts";
 import { isEnded } from "../../src/runs/run.ts";
 import { BUILT_LIBRARY, ensureBuilt } from "../built.ts";
 import { newJob } from "../database/temporary.ts";
@@ -54,9 +54,9 @@ const action = { kind: "tool", tool: "leave_mark", arguments: {} } as const;
 const oneShot = (at: number) => newJob({ action, schedule: { kind: "at", at }, nextRunAt: at });
 
 /** The book of one of three users. */
-function bookOf(db: Database, i: number): JobBook {
+function bookOf(db: Database, i: number): JobStore {
   const userId = "abc"[i % 3] ?? "";
-  return openJobBook(db, { userKey: userId.repeat(64), userId, clock: Date.now });
+  return openJobStore(db, { userKey: userId.repeat(64), userId, clock: Date.now });
 }
 
 async function storeJobs(file: string, next: () => number): Promise<Stored> {

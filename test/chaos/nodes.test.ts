@@ -5,7 +5,7 @@ import { beforeAll, expect, it, onTestFinished } from "vitest";
 import type { Database } from "../../src/database/open.ts";
 import { openPostgres } from "../../src/database/postgres.ts";
 import type { RunRow } from "../../src/database/schema.ts";
-import { openJobBook } from "../../src/jobs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
 import { DEFAULT_POLICY } from "../../src/jobs/policy.ts";
 import { isEnded } from "../../src/runs/run.ts";
 import { BUILT_LIBRARY, ensureBuilt } from "../built.ts";
@@ -48,7 +48,7 @@ async function storeJobs(db: Database, next: () => number): Promise<string[]> {
       nextRunAt: at,
       policy: { ...DEFAULT_POLICY, ...(isRetried(i) && { retry: RETRY }) },
     });
-    return (await openJobBook(db, { userKey, userId: `user${i % USERS}`, clock: Date.now }).create(job))
+    return (await openJobStore(db, { userKey, userId: `user${i % USERS}`, clock: Date.now }).create(job))
       .jobId;
   });
   return Promise.all(made);

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Database } from "../../src/database/open.ts";
-import { openJobBook } from "../../src/jobs/book.ts";
-import { openRunBook } from "../../src/runs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
+import { openRunStore } from "../../src/runs/book.ts";
 import { openDailyTokens } from "../../src/runs/daily.ts";
 import type { Outcome } from "../../src/runs/run.ts";
 import { openRunQueue } from "../../src/scheduler/ledger.ts";
@@ -23,9 +23,9 @@ export function contentionContract(name: string, open: OpenBackend): void {
     let nodes: Database[];
 
     const jobsOf = (node: Database, userKey: string, maxJobs = 1_000) =>
-      openJobBook(node, { userKey, userId: userKey, clock: backend.clock, maxJobs });
+      openJobStore(node, { userKey, userId: userKey, clock: backend.clock, maxJobs });
     const runsOf = (node: Database, userKey: string, maxQueued = 1_000) =>
-      openRunBook(node, { userKey, clock: backend.clock, maxQueued });
+      openRunStore(node, { userKey, clock: backend.clock, maxQueued });
     /** `count` pieces of work at once, on all nodes in turn; how many of them were done. */
     async function atOnce(count: number, work: (node: Database, i: number) => Promise<unknown>) {
       const tried = await Promise.allSettled(

@@ -5,7 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { SCHEMA_VERSION } from "../../src/database/migrations.ts";
 import { type Database, openDatabase } from "../../src/database/open.ts";
-import { openJobBook } from "../../src/jobs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
 import { newJob, START, temporaryFolder } from "./temporary.ts";
 
 const clock = () => START;
@@ -31,7 +31,7 @@ describe("the jobs database", () => {
     holder.exec("begin immediate");
     return () => holder.exec("commit");
   };
-  const book = (db: Database) => openJobBook(db, { userKey: "a", userId: "alice", clock });
+  const store = (db: Database) => openJobStore(db, { userKey: "a", userId: "alice", clock });
 
   beforeEach(() => {
     folder = temporaryFolder();
@@ -56,7 +56,7 @@ describe("the jobs database", () => {
     const db = await open();
     await db.close();
     await db.close();
-    await expect(book(db).list()).rejects.toThrow();
+    await expect(store(db).list()).rejects.toThrow();
   });
 
   it("refuses a file that a newer Nightshift wrote, and leaves it as it is", async () => {
@@ -96,7 +96,7 @@ describe("the jobs database", () => {
       turns++;
       if (turns === 30) release();
     }, 5);
-    await book(db).create(newJob());
+    await store(db).create(newJob());
     clearInterval(timer);
     // Had the wait been SQLite's own, the timer that ends it would not have run at all.
     expect(turns).toBeGreaterThanOrEqual(30);
@@ -104,21 +104,21 @@ describe("the jobs database", () => {
 
   it("reads while another process holds the lock", async () => {
     const db = await open();
-    const { jobId } = await book(db).create(newJob());
+    const { jobId } = await store(db).create(newJob());
     holdLock();
-    expect((await book(db).get(jobId)).jobId).toBe(jobId);
+    expect((await store(db).get(jobId)).jobId).toBe(jobId);
   });
 
   it("gives up on a lock that is never released, with nothing written", async () => {
     const db = await open(50);
     const release = holdLock();
-    await expect(book(db).create(newJob())).rejects.toMatchObject({
+    await expect(store(db).create(newJob())).rejects.toMatchObject({
       code: "DATA_UNAVAILABLE",
       message: expect.stringContaining("locked"),
     });
     release();
-    expect((await book(db).list()).jobs).toEqual([]);
-    await book(db).create(newJob());
+    expect((await store(db).list()).jobs).toEqual([]);
+    await store(db).create(newJob());
   });
 
   it("takes back everything a failed transaction wrote, and goes on", async () => {
@@ -142,7 +142,7 @@ describe("the jobs database", () => {
       for (let i = 0; i < 5; i++) await trx.selectFrom("jobs").select("job_id").execute();
       order.push("transaction");
     });
-    const reading = book(db)
+    const reading = store(db)
       .list()
       .then(() => order.push("query"));
     await Promise.all([writing, reading]);
@@ -158,18 +158,18 @@ describe("the jobs database", () => {
     try {
       datasync.mockReturnValueOnce(confirmed);
       let isTold = false;
-      const created = book(db)
+      const created = store(db)
         .create(newJob())
         .then(() => {
           isTold = true;
         });
       await vi.waitFor(() => expect(datasync).toHaveBeenCalledTimes(1));
-      expect((await book(db).list()).jobs).toHaveLength(1);
+      expect((await store(db).list()).jobs).toHaveLength(1);
       expect(isTold).toBe(false);
       confirm();
       await created;
       datasync.mockRejectedValueOnce(new Error("EIO"));
-      await expect(book(db).create(newJob())).rejects.toMatchObject({
+      await expect(store(db).create(newJob())).rejects.toMatchObject({
         code: "DATA_UNAVAILABLE",
         message: expect.stringContaining("did not confirm"),
       });

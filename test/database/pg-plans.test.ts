@@ -1,9 +1,9 @@
 import { Client } from "pg";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { openPostgres as openDatabase } from "../../src/database/postgres.ts";
-import { openJobBook } from "../../src/jobs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
 import { readBacklog } from "../../src/runs/backlog.ts";
-import { openRunBook } from "../../src/runs/book.ts";
+import { openRunStore } from "../../src/runs/book.ts";
 import { openRunQueue } from "../../src/scheduler/ledger.ts";
 import { openPostgres } from "../postgres.ts";
 import { ALL_KINDS, newJob, START, worker } from "./temporary.ts";
@@ -46,9 +46,9 @@ describe("queries on a large jobs database in Postgres", () => {
   }
 
   it("find, claim and end what is due by index alone", async () => {
-    const book = openJobBook(db, { userKey: "a", userId: "alice", clock: () => now });
-    const { jobId } = await book.create(newJob());
-    await openRunBook(db, { userKey: "a", clock: () => now }).enqueue(jobId, { overlap: "allow_all" });
+    const store = openJobStore(db, { userKey: "a", userId: "alice", clock: () => now });
+    const { jobId } = await store.create(newJob());
+    await openRunStore(db, { userKey: "a", clock: () => now }).enqueue(jobId, { overlap: "allow_all" });
     now += 120_000;
     const runQueue = openRunQueue(db);
     const options = { now, limit: 16, filter: { kinds: ALL_KINDS }, worker: worker("w1"), leaseMs: 1000 };
@@ -65,19 +65,19 @@ describe("queries on a large jobs database in Postgres", () => {
   });
 
   it("read a user's jobs and runs by index alone", async () => {
-    const book = openJobBook(db, { userKey: "a", userId: "alice", clock: () => now });
-    const runs = openRunBook(db, { userKey: "a", clock: () => now });
+    const store = openJobStore(db, { userKey: "a", userId: "alice", clock: () => now });
+    const runs = openRunStore(db, { userKey: "a", clock: () => now });
     const scans = await scansOf(async () => {
-      const { jobId } = await book.create(newJob());
+      const { jobId } = await store.create(newJob());
       const { runId } = await runs.enqueue(jobId);
-      await book.list({ status: "active" });
-      await book.counts();
+      await store.list({ status: "active" });
+      await store.counts();
       await runs.get(runId);
       await runs.list({ status: "queued" });
       await runs.list({ jobId });
       await runs.backfill(jobId, { from: now, to: now });
-      await book.counters([jobId]);
-      await book.update(jobId, () => ({ status: "cancelled" }));
+      await store.counters([jobId]);
+      await store.update(jobId, () => ({ status: "cancelled" }));
     });
     expect(scans).toEqual([]);
   });

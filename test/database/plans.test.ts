@@ -3,9 +3,9 @@ import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Database, openDatabase } from "../../src/database/open.ts";
 import { openInbox } from "../../src/inbox/book.ts";
-import { openJobBook } from "../../src/jobs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
 import { readBacklog } from "../../src/runs/backlog.ts";
-import { openRunBook } from "../../src/runs/book.ts";
+import { openRunStore } from "../../src/runs/book.ts";
 import { forgetOldRuns } from "../../src/runs/retention.ts";
 import { openRunQueue } from "../../src/scheduler/ledger.ts";
 import { createOutbox } from "../../src/webhooks/outbox.ts";
@@ -53,10 +53,10 @@ describe("queries on a large jobs database", () => {
   it.each([{ kinds: ALL_KINDS }, { kinds: ALL_KINDS, userKey: "a" }])(
     "find and claim what is due by index alone (%j)",
     async (filter) => {
-      const book = openJobBook(db, { userKey: "a", userId: "alice", clock: () => now });
-      const runs = openRunBook(db, { userKey: "a", clock: () => now });
+      const store = openJobStore(db, { userKey: "a", userId: "alice", clock: () => now });
+      const runs = openRunStore(db, { userKey: "a", clock: () => now });
       const runQueue = openRunQueue(db);
-      const { jobId } = await book.create(newJob());
+      const { jobId } = await store.create(newJob());
       await runs.enqueue(jobId);
       now += 120_000;
       const options = { now, limit: 16, filter, worker: worker("w1"), leaseMs: 1000 };
@@ -82,9 +82,9 @@ describe("queries on a large jobs database", () => {
   );
 
   it("find by index alone what is no longer to be kept", async () => {
-    const book = openJobBook(db, { userKey: "a", userId: "alice", clock: () => now });
-    const runs = openRunBook(db, { userKey: "a", clock: () => now });
-    const { jobId } = await book.create(newJob());
+    const store = openJobStore(db, { userKey: "a", userId: "alice", clock: () => now });
+    const runs = openRunStore(db, { userKey: "a", clock: () => now });
+    const { jobId } = await store.create(newJob());
     const { runId } = await runs.enqueue(jobId);
     await runs.cancel(runId);
     await copyRun(db, runId, 449, now);
@@ -102,8 +102,8 @@ describe("queries on a large jobs database", () => {
 
   it("end a run, put it into an inbox and read that by index alone", async () => {
     const clock = () => now;
-    const { jobId } = await openJobBook(db, { userKey: "a", userId: "alice", clock }).create(newJob());
-    await openRunBook(db, { userKey: "a", clock }).enqueue(jobId);
+    const { jobId } = await openJobStore(db, { userKey: "a", userId: "alice", clock }).create(newJob());
+    await openRunStore(db, { userKey: "a", clock }).enqueue(jobId);
     const runQueue = openRunQueue(db, { retention: { days: 1, items: 1 } });
     const options = { now, limit: 1, filter: { kinds: ALL_KINDS }, worker: worker("w1"), leaseMs: 1000 };
     const runId = (await runQueue.claimDue(options))[0]?.run.runId ?? "none";
@@ -124,24 +124,24 @@ describe("queries on a large jobs database", () => {
   });
 
   it("read a user's jobs and runs by index alone", async () => {
-    const book = openJobBook(db, { userKey: "a", userId: "alice", clock: () => now });
-    const runs = openRunBook(db, { userKey: "a", clock: () => now });
+    const store = openJobStore(db, { userKey: "a", userId: "alice", clock: () => now });
+    const runs = openRunStore(db, { userKey: "a", clock: () => now });
     const plans = await plansOf(async () => {
-      const { jobId } = await book.create(newJob());
+      const { jobId } = await store.create(newJob());
       const { runId } = await runs.enqueue(jobId);
-      await book.list();
-      await book.list({ status: "active" });
-      await book.counts();
+      await store.list();
+      await store.list({ status: "active" });
+      await store.counts();
       await runs.get(runId);
       await runs.list();
       await runs.list({ status: "queued" });
       await runs.list({ jobId });
       await runs.enqueue(jobId, { overlap: "cancel_other" });
       await runs.backfill(jobId, { from: now, to: now });
-      await book.counters([jobId]);
-      await book.update(jobId, () => ({ status: "paused" }));
-      await book.update(jobId, () => ({ status: "cancelled" }));
-      await book.syncFolder([]);
+      await store.counters([jobId]);
+      await store.update(jobId, () => ({ status: "paused" }));
+      await store.update(jobId, () => ({ status: "cancelled" }));
+      await store.syncFolder([]);
     });
     expect(reads(plans)).toEqual([]);
   });

@@ -6,8 +6,8 @@ import { SCHEMA_VERSION } from "../../src/database/migrations.ts";
 import type { Database } from "../../src/database/open.ts";
 import { openPostgres as open, type PostgresOptions } from "../../src/database/postgres.ts";
 import type { Tables } from "../../src/database/schema.ts";
-import { openJobBook } from "../../src/jobs/book.ts";
-import { openRunBook } from "../../src/runs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
+import { openRunStore } from "../../src/runs/book.ts";
 import { openRunQueue } from "../../src/scheduler/ledger.ts";
 import { eventually } from "../harness.ts";
 import { startPostgres } from "../postgres/start.ts";
@@ -30,14 +30,14 @@ async function raw(url: string): Promise<Client> {
   return client;
 }
 
-const book = (db: Database, userKey = "a") => openJobBook(db, { userKey, userId: userKey, clock });
+const store = (db: Database, userKey = "a") => openJobStore(db, { userKey, userId: userKey, clock });
 const DATA_UNAVAILABLE = { code: "DATA_UNAVAILABLE" };
 
 describe("the jobs database in Postgres", () => {
   it("has its tables made once when several nodes start at the same moment", async () => {
     const { url } = await openPostgres();
     const nodes = await Promise.all(Array.from({ length: 5 }, () => openOne({ url, poolSize: 2 })));
-    for (const node of nodes) expect((await book(node).list()).jobs).toEqual([]);
+    for (const node of nodes) expect((await store(node).list()).jobs).toEqual([]);
     const client = await raw(url);
     const { rows } = await client.query("select version from nightshift.schema_version");
     expect(rows).toHaveLength(SCHEMA_VERSION);
@@ -48,12 +48,12 @@ describe("the jobs database in Postgres", () => {
     const client = await raw(url);
     await client.query("create table public.jobs (mine text)");
     const [one, two] = [await openOne({ url }), await openOne({ url, schema: "second" })];
-    await book(one).create(newJob());
-    expect((await book(two).list()).jobs).toEqual([]);
+    await store(one).create(newJob());
+    expect((await store(two).list()).jobs).toEqual([]);
     expect((await client.query("select * from public.jobs")).rows).toEqual([]);
     const version = two.dataVersion();
-    await book(one).create(newJob());
-    await book(two).create(newJob());
+    await store(one).create(newJob());
+    await store(two).create(newJob());
     expect(two.dataVersion()).toBe(version);
   });
 
@@ -70,7 +70,7 @@ describe("the jobs database in Postgres", () => {
     const own = new URL(url);
     [own.username, own.password] = [role, "owl"];
     const db = await openOne({ url: own.href });
-    await book(db).create(newJob());
+    await store(db).create(newJob());
     await db.close();
   });
 
@@ -108,18 +108,18 @@ describe("the jobs database in Postgres", () => {
   it("reads large numbers as numbers, and leaves other users of pg alone", async () => {
     const { url } = await openPostgres();
     const db = await openOne({ url });
-    const { createdAt } = await book(db).create(newJob());
+    const { createdAt } = await store(db).create(newJob());
     expect(createdAt).toBe(START);
-    expect((await book(db).list()).jobs[0]?.nextRunAt).toBe(START + 60_000);
+    expect((await store(db).list()).jobs[0]?.nextRunAt).toBe(START + 60_000);
     expect((await (await raw(url)).query("select 7::int8 as n")).rows).toEqual([{ n: "7" }]);
   });
 
   it("stores what Postgres has no character for", async () => {
     const { url } = await openPostgres();
     const db = await openOne({ url });
-    const { jobId } = await book(db).create(newJob({ name: "a\0b" }));
-    expect((await book(db).get(jobId)).name).toBe("a\uFFFDb");
-    const runs = openRunBook(db, { userKey: "a", clock });
+    const { jobId } = await store(db).create(newJob({ name: "a\0b" }));
+    expect((await store(db).get(jobId)).name).toBe("a\uFFFDb");
+    const runs = openRunStore(db, { userKey: "a", clock });
     const { runId } = await runs.enqueue(jobId);
     const runQueue = openRunQueue(db);
     const filter = { kinds: ALL_KINDS };
@@ -145,13 +145,13 @@ describe("the jobs database in Postgres", () => {
       { of: "a" },
     );
     await isHeld.promise;
-    await expect(book(db).create(newJob())).rejects.toMatchObject(DATA_UNAVAILABLE);
+    await expect(store(db).create(newJob())).rejects.toMatchObject(DATA_UNAVAILABLE);
     // Nobody else's rows are held.
-    await book(db, "b").create(newJob());
+    await store(db, "b").create(newJob());
     held.resolve();
     await holding;
-    expect((await book(db).list()).jobs).toEqual([]);
-    await book(db).create(newJob());
+    expect((await store(db).list()).jobs).toEqual([]);
+    await store(db).create(newJob());
   });
 
   it("takes the locks of a node that stands still in the middle of a transaction", async () => {
@@ -170,7 +170,7 @@ describe("the jobs database in Postgres", () => {
       return count;
     });
     await isHeld.promise;
-    await book(db).create(newJob());
+    await store(db).create(newJob());
     resolve();
     // It lost what it had read, and did it all again.
     expect(await standing).toBe(1);
@@ -182,18 +182,20 @@ describe("the jobs database in Postgres", () => {
     const db = await openOne({ url, poolSize: 2 });
     const { promise, resolve } = Promise.withResolvers<void>();
     const holding = db.transact(() => promise, { of: "a" });
-    const waiting = Array.from({ length: 20 }, () => book(db, "a").create(newJob()));
-    await book(db, "b").create(newJob());
-    expect((await book(db, "a").list()).jobs).toEqual([]);
+    const waiting = Array.from({ length: 20 }, () => store(db, "a").create(newJob()));
+    await store(db, "b").create(newJob());
+    expect((await store(db, "a").list()).jobs).toEqual([]);
     resolve();
     await Promise.all([holding, ...waiting]);
-    expect((await book(db, "a").list()).jobs).toHaveLength(20);
+    expect((await store(db, "a").list()).jobs).toHaveLength(20);
   });
 
   it("does a transaction again that Postgres took back", async () => {
     const { url } = await openPostgres();
     const db = await openOne({ url });
-    const ids = [await book(db).create(newJob()), await book(db).create(newJob())].map(({ jobId }) => jobId);
+    const ids = [await store(db).create(newJob()), await store(db).create(newJob())].map(
+      ({ jobId }) => jobId,
+    );
     let met = 0;
     const both = Promise.withResolvers<void>();
     let tries = 0;
@@ -231,7 +233,7 @@ describe("the jobs database in Postgres", () => {
     one.wire?.send("looked");
     await eventually(async () => heard.includes("looked"));
     expect(two.dataVersion()).toBe(before);
-    await book(one).create(newJob());
+    await store(one).create(newJob());
     await eventually(async () => two.dataVersion() !== before);
   });
 
@@ -264,10 +266,10 @@ describe("the jobs database in Postgres", () => {
     onTestFinished(() => server.close());
     const db = await openOne({ url: server.url });
     const other = await openOne({ url: server.url });
-    await book(db).create(newJob());
+    await store(db).create(newJob());
     await server.stop();
     await expect(db.ping()).rejects.toMatchObject(DATA_UNAVAILABLE);
-    await expect(book(db).create(newJob())).rejects.toMatchObject(DATA_UNAVAILABLE);
+    await expect(store(db).create(newJob())).rejects.toMatchObject(DATA_UNAVAILABLE);
     await server.start();
     await eventually(async () =>
       db.ping().then(
@@ -275,12 +277,12 @@ describe("the jobs database in Postgres", () => {
         () => false,
       ),
     );
-    await book(db).create(newJob());
-    expect((await book(db).list()).jobs).toHaveLength(2);
+    await store(db).create(newJob());
+    expect((await store(db).list()).jobs).toHaveLength(2);
     // What was written meanwhile was not heard; it is told as a change, and what comes after is heard again.
     const heard = async () => {
       const before = other.dataVersion();
-      await book(db).create(newJob());
+      await store(db).create(newJob());
       return eventually(async () => other.dataVersion() !== before, 500).catch(() => false);
     };
     await eventually(heard, 20_000);
@@ -292,6 +294,6 @@ describe("the jobs database in Postgres", () => {
     const db = await openOne({ url });
     await db.close();
     await db.close();
-    await expect(book(db).list()).rejects.toThrow();
+    await expect(store(db).list()).rejects.toThrow();
   });
 });

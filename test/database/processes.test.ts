@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { SCHEMA_VERSION } from "../../src/database/migrations.ts";
-import { openJobBook } from "../../src/jobs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
 import { openPostgres } from "../postgres.ts";
 import { openPlace } from "./place.ts";
 import { newJob, START, temporaryFolder } from "./temporary.ts";
@@ -43,11 +43,11 @@ describe.each(["SQLite", "Postgres"])("several processes on one jobs database in
 
   async function storeOneShots(count: number): Promise<string[]> {
     const db = await openPlace(place, () => START);
-    const book = openJobBook(db, { userKey: "a", userId: "alice", clock: () => START });
+    const store = openJobStore(db, { userKey: "a", userId: "alice", clock: () => START });
     const ids: string[] = [];
     for (let i = 0; i < count; i++) {
       const at = START + i;
-      ids.push((await book.create(newJob({ schedule: { kind: "at", at }, nextRunAt: at }))).jobId);
+      ids.push((await store.create(newJob({ schedule: { kind: "at", at }, nextRunAt: at }))).jobId);
     }
     await db.close();
     return ids;

@@ -6,9 +6,9 @@ import { pino } from "pino";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { openPostgres as openJobs } from "../../src/database/postgres.ts";
 import { openKeyvFacts } from "../../src/facts/keyv.ts";
-import { openJobBook } from "../../src/jobs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
 import { openKeyRing } from "../../src/keys/database.ts";
-import { openRunBook } from "../../src/runs/book.ts";
+import { openRunStore } from "../../src/runs/book.ts";
 import { openPgBoss } from "../../src/scheduler/pg-boss.ts";
 import { LIMITS } from "../facts/limits.ts";
 import { ROOT } from "../harness.ts";
@@ -96,7 +96,7 @@ async function workAs(url: string): Promise<void> {
   const db = await openJobs({ url, clock });
   onTestFinished(() => db.close());
   const owner = { userKey: "a".repeat(64), userId: "alice", clock };
-  const { jobId } = await openJobBook(db, owner).create(
+  const { jobId } = await openJobStore(db, owner).create(
     newJob({ nextRunAt: START, schedule: { kind: "at", at: START } }),
   );
   const runQueue = await openPgBoss(db, { log: pino({ level: "silent" }) });
@@ -109,7 +109,7 @@ async function workAs(url: string): Promise<void> {
     leaseMs: 1_000,
   });
   expect(claimed).toMatchObject({ job: { jobId } });
-  expect((await openRunBook(db, owner).list({ jobId })).runs).toHaveLength(1);
+  expect((await openRunStore(db, owner).list({ jobId })).runs).toHaveLength(1);
   const ring = openKeyRing(db, clock);
   const { key, apiKey } = await ring.create({ userId: "alice", scopes: ["facts:read"], expiresAt: null });
   expect(await ring.verify(key)).toMatchObject({ userId: "alice" });

@@ -4,8 +4,8 @@ import { MIGRATIONS, migrate, SCHEMA_VERSION } from "../../src/database/migratio
 import { openPostgres as open, type PostgresOptions } from "../../src/database/postgres.ts";
 import type { Tables } from "../../src/database/schema.ts";
 import { openSqlite } from "../../src/database/sqlite.ts";
-import { openJobBook } from "../../src/jobs/book.ts";
-import { openRunBook } from "../../src/runs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
+import { openRunStore } from "../../src/runs/book.ts";
 import { openRunQueue } from "../../src/scheduler/ledger.ts";
 import { newFile } from "../facts/places.ts";
 import { openPostgres } from "../postgres.ts";
@@ -29,12 +29,12 @@ async function openNode(options: Pick<PostgresOptions, "url" | "migrations">) {
   const db = await open({ ...options, clock: () => now, poolSize: 2 });
   onTestFinished(() => db.close());
   const owner = { userKey: "a", userId: "alice", clock: () => now };
-  const [book, runs, runQueue] = [openJobBook(db, owner), openRunBook(db, owner), openRunQueue(db)];
+  const [store, runs, runQueue] = [openJobStore(db, owner), openRunStore(db, owner), openRunQueue(db)];
   return {
     db,
-    book,
+    store,
     async workOneJob(name: string) {
-      const { jobId } = await book.create(
+      const { jobId } = await store.create(
         newJob({ name, nextRunAt: now, schedule: { kind: "at", at: now } }),
       );
       const [occurrence] = await runQueue.claimDue({
@@ -62,13 +62,13 @@ describe("two versions side by side", () => {
       const { jobId, occurrence } = await node.workOneJob(name);
       expect(occurrence, name).toMatchObject({ job: { jobId } });
       for (const reader of [older, newer, restarted])
-        expect(await reader.book.get(jobId), name).toMatchObject({ name });
+        expect(await reader.store.get(jobId), name).toMatchObject({ name });
     }
     await newer.db.kysely.executeQuery({
       ...newer.db.kysely.selectFrom("jobs").select("job_id").compile(),
       sql: "update jobs set colour = 'blue'",
     });
-    expect((await older.book.list()).jobs).toHaveLength(4);
+    expect((await older.store.list()).jobs).toHaveLength(4);
     const versions = await older.db.kysely.selectFrom("schema_version").select("version").execute();
     expect(versions.map(({ version }) => version).sort()).toEqual([...ADDITIVE.keys()].map((i) => i + 1));
   });

@@ -1,7 +1,7 @@
 import { Client } from "pg";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { isForLater } from "../../src/database/later.ts";
-import { openJobBook } from "../../src/jobs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
 import type { Outcome } from "../../src/runs/run.ts";
 import {
   ALL_KINDS,
@@ -35,7 +35,7 @@ describe.each([
 
   it("are at most 12 for the claim and the end of one occurrence", async () => {
     const { db, clock, pass } = backend;
-    await openJobBook(db, { userKey: "a", userId: "alice", clock }).create(newJob());
+    await openJobStore(db, { userKey: "a", userId: "alice", clock }).create(newJob());
     const runQueue = await backend.selectRunQueue(db);
     pass(60_000);
     const spy = vi.spyOn(Client.prototype, "query");

@@ -3,7 +3,7 @@ import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { Database } from "../../src/database/open.ts";
 import { shareEvents } from "../../src/database/shared-events.ts";
 import { createEvents } from "../../src/events.ts";
-import { openJobBook } from "../../src/jobs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
 import { newJob, openPostgresBackend } from "../database/temporary.ts";
 import { type EventNodes, eventsContract } from "./contract.ts";
 
@@ -33,18 +33,18 @@ describe("events on Postgres", () => {
     const heard: string[] = [];
     const there = eventsOn(far);
     there.subscribe("a", ({ uri }) => heard.push(uri));
-    const book = openJobBook(backend.db, { userKey: "a", userId: "alice", clock: backend.clock });
-    return { backend, book, here: eventsOn(backend.db), heard };
+    const store = openJobStore(backend.db, { userKey: "a", userId: "alice", clock: backend.clock });
+    return { backend, store, here: eventsOn(backend.db), heard };
   }
   const query = (db: Database, sql: string) => db.kysely.executeQuery(CompiledQuery.raw(sql));
 
   it("that were missed while the connection was cut are told when it is back", async () => {
-    const { backend, book, here, heard } = await openNodes();
+    const { backend, store, here, heard } = await openNodes();
     await query(
       backend.db,
       "select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen %' and datname = current_database()",
     );
-    const { jobId } = await book.create(newJob());
+    const { jobId } = await store.create(newJob());
     await query(
       backend.db,
       `insert into inbox (item_id, user_key, kind, job_id, status, created_at)

@@ -4,12 +4,12 @@ import { pino } from "pino";
 import { onTestFinished } from "vitest";
 import { type Database, openDatabase } from "../../src/database/open.ts";
 import { type GhostDeps, type GhostListener, runGhost } from "../../src/ghost/run.ts";
-import { openJobBook } from "../../src/jobs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
 import { type Action, DEFAULT_LIMITS, type Job, type Limits } from "../../src/jobs/job.ts";
 import type { Provision } from "../../src/jobs/provision.ts";
 import { openModel } from "../../src/model/provider.ts";
 import { type Script, type ScriptedModel, startScriptedModel } from "../../src/model/scripted.ts";
-import { openRunBook } from "../../src/runs/book.ts";
+import { openRunStore } from "../../src/runs/book.ts";
 import type { Run } from "../../src/runs/run.ts";
 import { openThreads } from "../../src/scheduler/bree.ts";
 import { createSchedulerLoop, type LoopOptions } from "../../src/scheduler/clock.ts";
@@ -55,8 +55,8 @@ export async function openGhostWorld(options: GhostWorldOptions = {}) {
   const { lockPatienceMs, disturb = (same: Database) => same } = options;
   const file = join(dir, "jobs.sqlite");
   const db = await openDatabase({ file, clock: Date.now, ...(lockPatienceMs && { lockPatienceMs }) });
-  const jobs = openJobBook(db, { ...ALICE, clock: Date.now, maxJobs: 100_000 });
-  const runs = openRunBook(db, { userKey: ALICE.userKey, clock: Date.now });
+  const jobs = openJobStore(db, { ...ALICE, clock: Date.now, maxJobs: 100_000 });
+  const runs = openRunStore(db, { userKey: ALICE.userKey, clock: Date.now });
   const runQueue = openRunQueue(disturb(db));
   const scripted: ScriptedModel | undefined =
     options.script && (await startScriptedModel({ script: options.script }));
@@ -80,7 +80,7 @@ export async function openGhostWorld(options: GhostWorldOptions = {}) {
           { retries: options.retries ?? 0 },
         )
       : undefined,
-    openRuns: (userKey) => openRunBook(db, { userKey, clock: Date.now }),
+    openRuns: (userKey) => openRunStore(db, { userKey, clock: Date.now }),
     log,
     now: Date.now,
     toolModules: options.toolModules ?? [],

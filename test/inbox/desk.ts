@@ -1,7 +1,7 @@
 import { openInbox } from "../../src/inbox/book.ts";
-import { openJobBook } from "../../src/jobs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
 import { DEFAULT_POLICY, type Policy } from "../../src/jobs/policy.ts";
-import { openRunBook } from "../../src/runs/book.ts";
+import { openRunStore } from "../../src/runs/book.ts";
 import type { Delivered } from "../../src/runs/end.ts";
 import type { EndStatus, Outcome } from "../../src/runs/run.ts";
 import { openRunQueue } from "../../src/scheduler/ledger.ts";
@@ -23,8 +23,8 @@ export const say = (output: string) => end("succeeded", { output });
 
 /** Alice's jobs, runs and inbox, and a scheduler whose inboxes hold five items. */
 export function openDesk({ db, clock }: Backend) {
-  const jobs = openJobBook(db, { userKey: "a", userId: "alice", clock });
-  const runs = openRunBook(db, { userKey: "a", clock });
+  const jobs = openJobStore(db, { userKey: "a", userId: "alice", clock });
+  const runs = openRunStore(db, { userKey: "a", clock });
   const inbox = openInbox(db, { userKey: "a", clock });
   const told: Delivered[] = [];
   const runQueue = openRunQueue(db, { retention: RETENTION, onDelivered: (one) => told.push(one) });

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openInbox } from "../../src/inbox/book.ts";
 import { MAX_ITEM_CHARS } from "../../src/inbox/item.ts";
-import { openJobBook } from "../../src/jobs/book.ts";
-import { openRunBook } from "../../src/runs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
+import { openRunStore } from "../../src/runs/book.ts";
 import { openRunQueue } from "../../src/scheduler/ledger.ts";
 import { type Backend, newJob, type OpenBackend, START } from "../database/temporary.ts";
 import { DAY, type Desk, end, openDesk, say } from "./desk.ts";
@@ -127,9 +127,9 @@ export function keepingContract(name: string, open: OpenBackend): void {
     it("is not touched by what another user gets", async () => {
       const { runQueue, add, claim, runOnce, texts } = desk;
       await runOnce((await add()).jobId, say("mine"));
-      const bobs = openJobBook(backend.db, { userKey: "b", userId: "bob", clock: backend.clock });
+      const bobs = openJobStore(backend.db, { userKey: "b", userId: "bob", clock: backend.clock });
       const { jobId } = await bobs.create(newJob());
-      const bob = openRunBook(backend.db, { userKey: "b", clock: backend.clock });
+      const bob = openRunStore(backend.db, { userKey: "b", clock: backend.clock });
       for (let i = 0; i < 7; i++) {
         await bob.enqueue(jobId);
         await runQueue.finish(await claim(), say(String(i)), backend.clock());

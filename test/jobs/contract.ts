@@ -1,21 +1,21 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openJobBook } from "../../src/jobs/book.ts";
-import type { JobBook } from "../../src/jobs/store.ts";
-import { openRunBook } from "../../src/runs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
+import type { JobStore } from "../../src/jobs/store.ts";
+import { openRunStore } from "../../src/runs/book.ts";
 import { type Backend, newJob, type OpenBackend, START } from "../database/temporary.ts";
 
-/** What every JobBook does, whatever database it is kept in. */
+/** What every JobStore does, whatever database it is kept in. */
 export function jobStoreContract(name: string, open: OpenBackend): void {
   describe(`jobs kept in ${name}`, () => {
     let backend: Backend;
-    let alice: JobBook;
-    let bob: JobBook;
+    let alice: JobStore;
+    let bob: JobStore;
 
     beforeEach(async () => {
       backend = await open();
       const { db, clock } = backend;
-      alice = openJobBook(db, { userKey: "a".repeat(64), userId: "alice", clock, maxJobs: 20 });
-      bob = openJobBook(db, { userKey: "b".repeat(64), userId: "bob", clock, maxJobs: 20 });
+      alice = openJobStore(db, { userKey: "a".repeat(64), userId: "alice", clock, maxJobs: 20 });
+      bob = openJobStore(db, { userKey: "b".repeat(64), userId: "bob", clock, maxJobs: 20 });
     });
     afterEach(() => backend.close());
 
@@ -29,7 +29,7 @@ export function jobStoreContract(name: string, open: OpenBackend): void {
 
     it("keeps a job for another connection to the same data", async () => {
       const { jobId } = await alice.create(newJob());
-      const other = openJobBook(await backend.reopen(), {
+      const other = openJobStore(await backend.reopen(), {
         userKey: "a".repeat(64),
         userId: "alice",
         clock: backend.clock,
@@ -52,7 +52,7 @@ export function jobStoreContract(name: string, open: OpenBackend): void {
     });
 
     it("holds the limit exactly when many are created at once, over two connections", async () => {
-      const other = openJobBook(await backend.reopen(), {
+      const other = openJobStore(await backend.reopen(), {
         userKey: "a".repeat(64),
         userId: "alice",
         clock: backend.clock,
@@ -188,7 +188,7 @@ export function jobStoreContract(name: string, open: OpenBackend): void {
 
     it("cancels the queued runs of a job that is cancelled", async () => {
       const { jobId } = await alice.create(newJob());
-      const runs = openRunBook(backend.db, { userKey: "a".repeat(64), clock: backend.clock });
+      const runs = openRunStore(backend.db, { userKey: "a".repeat(64), clock: backend.clock });
       const { runId } = await runs.enqueue(jobId);
       await alice.update(jobId, () => ({ status: "cancelled" }));
       expect(await runs.get(runId)).toMatchObject({

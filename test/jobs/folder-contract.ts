@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openJobBook } from "../../src/jobs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
 import { DEFAULT_POLICY } from "../../src/jobs/policy.ts";
-import type { FolderJob, JobBook, NewJob } from "../../src/jobs/store.ts";
+import type { FolderJob, JobStore, NewJob } from "../../src/jobs/store.ts";
 import { type Backend, newJob, type OpenBackend, START } from "../database/temporary.ts";
 
 const file = (name: string, digest: string, change: Partial<NewJob> = {}): FolderJob => {
@@ -9,45 +9,45 @@ const file = (name: string, digest: string, change: Partial<NewJob> = {}): Folde
   return { file: name, digest, job };
 };
 
-/** What every JobBook does with the files of a jobs folder. */
+/** What every JobStore does with the files of a jobs folder. */
 export function folderContract(name: string, open: OpenBackend): void {
   describe(`folder jobs kept in ${name}`, () => {
     let backend: Backend;
-    let book: JobBook;
-    const only = async () => (await book.list()).jobs[0];
+    let store: JobStore;
+    const only = async () => (await store.list()).jobs[0];
 
     beforeEach(async () => {
       backend = await open();
-      book = openJobBook(backend.db, { userKey: "a", userId: "alice", clock: backend.clock, maxJobs: 2 });
+      store = openJobStore(backend.db, { userKey: "a", userId: "alice", clock: backend.clock, maxJobs: 2 });
     });
     afterEach(() => backend.close());
 
     it("makes a job for each file, once, whatever the user's limit", async () => {
       const files = ["a.ts", "b.ts", "c.ts"].map((name) => file(name, "1"));
-      expect(await book.syncFolder(files)).toEqual({ created: 3, changed: 0, removed: 0 });
-      expect(await book.syncFolder(files)).toEqual({ created: 0, changed: 0, removed: 0 });
-      expect(await book.counts()).toMatchObject({ active: 3 });
+      expect(await store.syncFolder(files)).toEqual({ created: 3, changed: 0, removed: 0 });
+      expect(await store.syncFolder(files)).toEqual({ created: 0, changed: 0, removed: 0 });
+      expect(await store.counts()).toMatchObject({ active: 3 });
     });
 
     it("makes no second job when two processes read the folder at once", async () => {
-      const other = openJobBook(await backend.reopen(), {
+      const other = openJobStore(await backend.reopen(), {
         userKey: "a",
         userId: "alice",
         clock: backend.clock,
       });
       const files = [file("a.ts", "1"), file("b.ts", "1")];
-      const results = await Promise.all([book.syncFolder(files), other.syncFolder(files)]);
+      const results = await Promise.all([store.syncFolder(files), other.syncFolder(files)]);
       expect(results[0].created + results[1].created).toBe(2);
-      expect((await book.list()).jobs).toHaveLength(2);
+      expect((await store.list()).jobs).toHaveLength(2);
     });
 
     it("keeps id, time and pause of a file that changed", async () => {
-      await book.syncFolder([file("a.ts", "1")]);
+      await store.syncFolder([file("a.ts", "1")]);
       const before = await only();
-      await book.update(before?.jobId ?? "", () => ({ status: "paused", statusReason: "mine" }));
+      await store.update(before?.jobId ?? "", () => ({ status: "paused", statusReason: "mine" }));
       backend.pass(5000);
       const later = { schedule: { kind: "every", everySeconds: 60, anchor: backend.clock() } } as const;
-      expect(await book.syncFolder([file("a.ts", "2", { name: "new", ...later })])).toMatchObject({
+      expect(await store.syncFolder([file("a.ts", "2", { name: "new", ...later })])).toMatchObject({
         changed: 1,
       });
       expect(await only()).toMatchObject({
@@ -60,34 +60,34 @@ export function folderContract(name: string, open: OpenBackend): void {
     });
 
     it("keeps an occurrence that was missed while the file was edited, unless its times changed", async () => {
-      await book.syncFolder([file("a.ts", "1")]);
+      await store.syncFolder([file("a.ts", "1")]);
       backend.pass(10 * 60_000);
-      await book.syncFolder([file("a.ts", "2", { name: "new" })]);
+      await store.syncFolder([file("a.ts", "2", { name: "new" })]);
       expect((await only())?.nextRunAt).toBe(START + 60_000);
-      await book.syncFolder([file("a.ts", "3", { schedule: { kind: "cron", cron: "0 10 * * *" } })]);
+      await store.syncFolder([file("a.ts", "3", { schedule: { kind: "cron", cron: "0 10 * * *" } })]);
       expect((await only())?.nextRunAt).toBe(START + 3_600_000);
     });
 
     it("cancels the job of a file that is gone, and brings the same job back with the file", async () => {
-      await book.syncFolder([file("a.ts", "1")]);
+      await store.syncFolder([file("a.ts", "1")]);
       const jobId = (await only())?.jobId;
-      expect(await book.syncFolder([])).toEqual({ created: 0, changed: 0, removed: 1 });
+      expect(await store.syncFolder([])).toEqual({ created: 0, changed: 0, removed: 1 });
       expect(await only()).toMatchObject({ status: "cancelled", nextRunAt: null });
-      expect(await book.syncFolder([])).toMatchObject({ removed: 0 });
+      expect(await store.syncFolder([])).toMatchObject({ removed: 0 });
       backend.pass(61_000);
-      expect(await book.syncFolder([file("a.ts", "1")])).toMatchObject({ created: 0, changed: 1 });
+      expect(await store.syncFolder([file("a.ts", "1")])).toMatchObject({ created: 0, changed: 1 });
       expect(await only()).toMatchObject({ jobId, status: "active", nextRunAt: START + 120_000 });
     });
 
     it("describes anew, under its id, what can't be read any more, and the other files besides", async () => {
-      await book.syncFolder([file("a.ts", "1"), file("b.ts", "1")]);
-      const before = await book.list();
+      await store.syncFolder([file("a.ts", "1"), file("b.ts", "1")]);
+      const before = await store.list();
       await backend.db.transact((trx) =>
         trx.updateTable("jobs").set({ detail: "{}" }).where("file", "=", "a.ts").execute(),
       );
       const files = [file("a.ts", "2", { name: "mended" }), file("b.ts", "2", { name: "changed" })];
-      expect(await book.syncFolder(files)).toEqual({ created: 0, changed: 2, removed: 0 });
-      const { jobs } = await book.list();
+      expect(await store.syncFolder(files)).toEqual({ created: 0, changed: 2, removed: 0 });
+      const { jobs } = await store.list();
       expect(jobs.map(({ jobId, name, status }) => [jobId, name, status])).toEqual([
         [before.jobs[0]?.jobId, "changed", "active"],
         [before.jobs[1]?.jobId, "mended", "active"],
@@ -99,12 +99,12 @@ export function folderContract(name: string, open: OpenBackend): void {
         file(name, digest, { schedule: { kind: "after", jobId: leader }, nextRunAt: null });
       const CHAIN = [behind("a.ts", "b.ts"), behind("b.ts", "c.ts"), file("c.ts", "1")];
       const all = async () => {
-        const { jobs } = await book.list();
+        const { jobs } = await store.list();
         return Object.fromEntries(jobs.map((job) => [job.action.kind === "code" && job.action.file, job]));
       };
 
       it("are stored with each other's ids, whichever file is read first", async () => {
-        expect(await book.syncFolder(CHAIN)).toMatchObject({ created: 3 });
+        expect(await store.syncFolder(CHAIN)).toMatchObject({ created: 3 });
         const stored = await all();
         expect(stored["a.ts"]).toMatchObject({
           status: "active",
@@ -114,21 +114,21 @@ export function folderContract(name: string, open: OpenBackend): void {
           status: "active",
           schedule: { jobId: stored["c.ts"]?.jobId },
         });
-        expect(await book.syncFolder(CHAIN)).toEqual({ created: 0, changed: 0, removed: 0 });
+        expect(await store.syncFolder(CHAIN)).toEqual({ created: 0, changed: 0, removed: 0 });
       });
 
       it("wait while the one before is gone, and go on when it is back; a person's pause stays", async () => {
         const second = behind("d.ts", "c.ts");
-        await book.syncFolder([...CHAIN, second]);
+        await store.syncFolder([...CHAIN, second]);
         const before = await all();
-        await book.update(before["d.ts"]?.jobId ?? "", () => ({ status: "paused", statusReason: "mine" }));
-        await book.syncFolder([], ["a.ts", "b.ts", "d.ts"]);
+        await store.update(before["d.ts"]?.jobId ?? "", () => ({ status: "paused", statusReason: "mine" }));
+        await store.syncFolder([], ["a.ts", "b.ts", "d.ts"]);
         expect(await all()).toMatchObject({
           "a.ts": { status: "active" },
           "b.ts": { status: "paused", statusReason: expect.stringContaining("was cancelled") },
           "c.ts": { status: "cancelled" },
         });
-        expect(await book.syncFolder([...CHAIN, second])).toMatchObject({ created: 0, changed: 2 });
+        expect(await store.syncFolder([...CHAIN, second])).toMatchObject({ created: 0, changed: 2 });
         const later = await all();
         expect(later).toMatchObject({
           "b.ts": { status: "active", statusReason: null, schedule: before["b.ts"]?.schedule },
@@ -140,20 +140,20 @@ export function folderContract(name: string, open: OpenBackend): void {
       it("are over from the start where their span is", async () => {
         const policy = { ...DEFAULT_POLICY, endsAt: START - 1 };
         const ended = { ...behind("b.ts", "c.ts"), job: { ...behind("b.ts", "c.ts").job, policy } };
-        await book.syncFolder([ended, file("c.ts", "1")]);
+        await store.syncFolder([ended, file("c.ts", "1")]);
         expect((await all())["b.ts"]).toMatchObject({ status: "completed", nextRunAt: null });
       });
 
       it("may change what they run after, and take a time instead", async () => {
-        await book.syncFolder(CHAIN);
-        await book.syncFolder([behind("a.ts", "c.ts", "2"), file("b.ts", "2"), file("c.ts", "1")]);
+        await store.syncFolder(CHAIN);
+        await store.syncFolder([behind("a.ts", "c.ts", "2"), file("b.ts", "2"), file("c.ts", "1")]);
         const stored = await all();
         expect(stored["a.ts"]).toMatchObject({
           status: "active",
           schedule: { jobId: stored["c.ts"]?.jobId },
         });
         expect(stored["b.ts"]).toMatchObject({ status: "active", schedule: { kind: "every" } });
-        await book.syncFolder([behind("a.ts", "b.ts", "3"), file("b.ts", "2"), behind("c.ts", "b.ts", "2")]);
+        await store.syncFolder([behind("a.ts", "b.ts", "3"), file("b.ts", "2"), behind("c.ts", "b.ts", "2")]);
         expect(await all()).toMatchObject({
           "a.ts": { status: "active", nextRunAt: null },
           "c.ts": { status: "active", nextRunAt: null, schedule: { jobId: stored["b.ts"]?.jobId } },
@@ -162,11 +162,11 @@ export function folderContract(name: string, open: OpenBackend): void {
     });
 
     it("leaves alone the jobs made by tools, and another user's folder", async () => {
-      const mine = await book.create(newJob());
-      const bob = openJobBook(backend.db, { userKey: "b", userId: "bob", clock: backend.clock });
+      const mine = await store.create(newJob());
+      const bob = openJobStore(backend.db, { userKey: "b", userId: "bob", clock: backend.clock });
       await bob.syncFolder([file("a.ts", "1")]);
-      await book.syncFolder([]);
-      expect((await book.get(mine.jobId)).status).toBe("active");
+      await store.syncFolder([]);
+      expect((await store.get(mine.jobId)).status).toBe("active");
       expect((await bob.list({ status: "active" })).jobs).toHaveLength(1);
     });
   });

@@ -4,7 +4,7 @@ import { pino } from "pino";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { openDatabase } from "../../src/database/open.ts";
 import { NightshiftError } from "../../src/errors.ts";
-import { openJobBook } from "../../src/jobs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
 import { watchFolder } from "../../src/jobs/folder/watch.ts";
 import type { Job } from "../../src/jobs/job.ts";
 import { eventually, tempDir } from "../harness.ts";
@@ -18,7 +18,7 @@ async function openFolder(files: Record<string, string> = {}) {
   const write = (file: string, text: string) => writeFile(join(dir, file), text);
   for (const [file, text] of Object.entries(files)) await write(file, text);
   const db = await openDatabase({ file: join(data, "jobs.sqlite"), clock: Date.now });
-  const book = openJobBook(db, { userKey: "a".repeat(64), userId: "alice", clock: Date.now });
+  const store = openJobStore(db, { userKey: "a".repeat(64), userId: "alice", clock: Date.now });
   const errors: string[] = [];
   const log = pino(
     { base: null },
@@ -30,19 +30,19 @@ async function openFolder(files: Record<string, string> = {}) {
     },
   );
   let changes = 0;
-  const open = () => watchFolder({ dir, book, log, clock: Date.now, onChange: () => void changes++ });
+  const open = () => watchFolder({ dir, store, log, clock: Date.now, onChange: () => void changes++ });
   let watched = await open();
   onTestFinished(async () => {
     await watched.close();
     await db.close();
   });
   const jobOf = async (file: string): Promise<Job | undefined> => {
-    const { jobs } = await book.list();
+    const { jobs } = await store.list();
     return jobs.find(({ origin }) => origin.kind === "folder" && origin.file === file);
   };
   return {
     dir,
-    book,
+    store,
     errors,
     write,
     jobOf,
@@ -124,7 +124,7 @@ describe("a watched folder", () => {
       "b.mjs": 'export default { every: "1h", run() {} };',
     });
     const [a, b] = [await folder.jobOf("a.md"), await folder.jobOf("b.mjs")];
-    await folder.book.update(b?.jobId ?? "", () => ({ status: "paused", statusReason: "mine" }));
+    await folder.store.update(b?.jobId ?? "", () => ({ status: "paused", statusReason: "mine" }));
     await folder.write("a.md", BROKEN);
     await folder.write("b.mjs", "throw 1;");
     await folder.untilTold(/a\.md/);
@@ -162,7 +162,7 @@ describe("a watched folder", () => {
   });
 
   it("rejects when the folder is not there", async () => {
-    const options = { dir: join(await tempDir(), "none"), book: {} as never, log: {} as never };
+    const options = { dir: join(await tempDir(), "none"), store: {} as never, log: {} as never };
     await expect(watchFolder({ ...options, clock: Date.now, onChange: () => {} })).rejects.toMatchObject({
       code: "CONFIG_INVALID",
     });
@@ -170,11 +170,11 @@ describe("a watched folder", () => {
 
   it("takes a change in later that the database refused when it came", async () => {
     const folder = await openFolder({ "a.md": md("A") });
-    const { syncFolder } = folder.book;
+    const { syncFolder } = folder.store;
     let refusals = 1;
     const busy = new NightshiftError("DATA_UNAVAILABLE", "The jobs database is locked by another process.");
-    folder.book.syncFolder = (...given) =>
-      refusals-- > 0 ? Promise.reject(busy) : syncFolder.apply(folder.book, given);
+    folder.store.syncFolder = (...given) =>
+      refusals-- > 0 ? Promise.reject(busy) : syncFolder.apply(folder.store, given);
     await folder.write("b.md", md("B"));
     await folder.untilTold(/could not be read/);
     await eventually(async () => (await folder.jobOf("b.md")) !== undefined, 20_000);

@@ -6,10 +6,10 @@ import { userKeyOf } from "../../src/context/user-context.ts";
 import { openDatabase } from "../../src/database/open.ts";
 import { openPostgres as openJobs } from "../../src/database/postgres.ts";
 import { openKeyvFacts } from "../../src/facts/keyv.ts";
-import { openJobBook } from "../../src/jobs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
 import { openKeyRing } from "../../src/keys/database.ts";
 import { STAYS } from "../../src/move/source.ts";
-import { openRunBook } from "../../src/runs/book.ts";
+import { openRunStore } from "../../src/runs/book.ts";
 import { LIMITS } from "../facts/limits.ts";
 import { tempDir } from "../harness.ts";
 import { openPostgres } from "../postgres.ts";
@@ -47,11 +47,11 @@ describe("nightshift move", () => {
     const db = await openJobs({ url, clock: Date.now });
     onTestFinished(() => db.close());
     const alice = { userKey: keyOf("alice"), userId: "alice", clock: Date.now };
-    expect(await openJobBook(db, alice).get(jobId)).toMatchObject({
+    expect(await openJobStore(db, alice).get(jobId)).toMatchObject({
       status: "active",
       timezone: "Europe/Berlin",
     });
-    const run = await openRunBook(db, alice).get(runId);
+    const run = await openRunStore(db, alice).get(runId);
     expect(run).toMatchObject({ status: "succeeded", output: expect.stringContaining("ünïcode") });
     expect(run.transcript.length).toBeGreaterThan(0);
     expect(await openKeyRing(db, Date.now).verify(key)).toMatchObject({ userId: "alice" });

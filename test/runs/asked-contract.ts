@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openJobBook } from "../../src/jobs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
 import { DEFAULT_POLICY, type Policy } from "../../src/jobs/policy.ts";
-import type { JobBook } from "../../src/jobs/store.ts";
-import { openRunBook } from "../../src/runs/book.ts";
+import type { JobStore } from "../../src/jobs/store.ts";
+import { openRunStore } from "../../src/runs/book.ts";
 import type { Outcome } from "../../src/runs/run.ts";
-import type { RunBook } from "../../src/runs/store.ts";
+import type { RunStore } from "../../src/runs/store.ts";
 import { openRunQueue } from "../../src/scheduler/ledger.ts";
 import type { RunQueue } from "../../src/scheduler/occurrences.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
@@ -18,12 +18,12 @@ const end = (status: Outcome["status"]): Outcome => ({
   usage: { input_tokens: 0, output_tokens: 0 },
 });
 
-/** What every RunBook does with runs that a person asks for. */
+/** What every RunStore does with runs that a person asks for. */
 export function askedContract(name: string, open: OpenBackend): void {
   describe(`runs asked for, kept in ${name}`, () => {
     let backend: Backend;
-    let jobs: JobBook;
-    let runs: RunBook;
+    let jobs: JobStore;
+    let runs: RunStore;
     let runQueue: RunQueue;
     /** An hourly job whose past twelve hours nobody ran. */
     const add = (policy: Partial<Policy> = {}) =>
@@ -47,8 +47,8 @@ export function askedContract(name: string, open: OpenBackend): void {
     beforeEach(async () => {
       backend = await open();
       const { db, clock } = backend;
-      jobs = openJobBook(db, { userKey: "a", userId: "alice", clock });
-      runs = openRunBook(db, { userKey: "a", clock, maxQueued: 150 });
+      jobs = openJobStore(db, { userKey: "a", userId: "alice", clock });
+      runs = openRunStore(db, { userKey: "a", clock, maxQueued: 150 });
       runQueue = openRunQueue(db);
     });
     afterEach(() => backend.close());
@@ -126,7 +126,7 @@ export function askedContract(name: string, open: OpenBackend): void {
 
     it("are all refused or all queued, within the owner's limit and for the owner alone", async () => {
       const { jobId } = await add();
-      const bob = openRunBook(backend.db, { userKey: "b", clock: backend.clock });
+      const bob = openRunStore(backend.db, { userKey: "b", clock: backend.clock });
       const span = { from: hoursAgo(90), to: START };
       await expect(bob.backfill(jobId, span)).rejects.toMatchObject({ code: "JOB_NOT_FOUND" });
       await runs.backfill(jobId, span);

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openJobBook } from "../../src/jobs/book.ts";
-import type { JobBook } from "../../src/jobs/store.ts";
-import { openRunBook } from "../../src/runs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
+import type { JobStore } from "../../src/jobs/store.ts";
+import { openRunStore } from "../../src/runs/book.ts";
 import type { Outcome } from "../../src/runs/run.ts";
-import type { RunBook } from "../../src/runs/store.ts";
+import type { RunStore } from "../../src/runs/store.ts";
 import { openRunQueue } from "../../src/scheduler/ledger.ts";
 import type { RunQueue } from "../../src/scheduler/occurrences.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
@@ -16,13 +16,13 @@ const DONE: Outcome = {
   usage: { input_tokens: 12, output_tokens: 3 },
 };
 
-/** What every RunBook does, whatever database it is kept in. */
+/** What every RunStore does, whatever database it is kept in. */
 export function runStoreContract(name: string, open: OpenBackend): void {
   describe(`runs kept in ${name}`, () => {
     let backend: Backend;
-    let jobs: JobBook;
-    let alice: RunBook;
-    let bob: RunBook;
+    let jobs: JobStore;
+    let alice: RunStore;
+    let bob: RunStore;
     let runQueue: RunQueue;
     const claim = () =>
       runQueue.claimDue({
@@ -36,9 +36,9 @@ export function runStoreContract(name: string, open: OpenBackend): void {
     beforeEach(async () => {
       backend = await open();
       const { db, clock } = backend;
-      jobs = openJobBook(db, { userKey: "a", userId: "alice", clock });
-      alice = openRunBook(db, { userKey: "a", clock, maxQueued: 5 });
-      bob = openRunBook(db, { userKey: "b", clock });
+      jobs = openJobStore(db, { userKey: "a", userId: "alice", clock });
+      alice = openRunStore(db, { userKey: "a", clock, maxQueued: 5 });
+      bob = openRunStore(db, { userKey: "b", clock });
       runQueue = openRunQueue(db);
     });
     afterEach(() => backend.close());

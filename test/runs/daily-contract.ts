@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openJobBook } from "../../src/jobs/book.ts";
-import { openRunBook } from "../../src/runs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
+import { openRunStore } from "../../src/runs/book.ts";
 import { openDailyTokens, RUNS_USED_UP } from "../../src/runs/daily.ts";
 import { openRunQueue } from "../../src/scheduler/ledger.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
@@ -12,8 +12,8 @@ export function dailyContract(name: string, open: OpenBackend): void {
   describe(`a day's use kept in ${name}`, () => {
     let backend: Backend;
     const jobsOf = (userKey: string) =>
-      openJobBook(backend.db, { userKey, userId: userKey, clock: backend.clock });
-    const runsOf = (userKey: string) => openRunBook(backend.db, { userKey, clock: backend.clock });
+      openJobStore(backend.db, { userKey, userId: userKey, clock: backend.clock });
+    const runsOf = (userKey: string) => openRunStore(backend.db, { userKey, clock: backend.clock });
     const claim = () =>
       openRunQueue(backend.db).claimDue({
         now: backend.clock(),

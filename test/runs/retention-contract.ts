@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { newId } from "../../src/database/ids.ts";
 import type { Database } from "../../src/database/open.ts";
-import { openJobBook } from "../../src/jobs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
 import { DEFAULT_POLICY } from "../../src/jobs/policy.ts";
 import { NO_PROVISION } from "../../src/jobs/provision.ts";
-import type { JobBook, NewJob } from "../../src/jobs/store.ts";
-import { openRunBook } from "../../src/runs/book.ts";
+import type { JobStore, NewJob } from "../../src/jobs/store.ts";
+import { openRunStore } from "../../src/runs/book.ts";
 import { forgetOldRuns, type Keep } from "../../src/runs/retention.ts";
 import type { Outcome } from "../../src/runs/run.ts";
-import type { RunBook } from "../../src/runs/store.ts";
+import type { RunStore } from "../../src/runs/store.ts";
 import { openRunQueue } from "../../src/scheduler/ledger.ts";
 import type { ClaimFilter, RunQueue } from "../../src/scheduler/occurrences.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
@@ -57,8 +57,8 @@ async function copyJob(db: Database, jobId: string, count: number, at: number): 
 export function retentionContract(name: string, open: OpenBackend): void {
   describe(`retention of runs kept in ${name}`, () => {
     let backend: Backend;
-    let jobs: JobBook;
-    let runs: RunBook;
+    let jobs: JobStore;
+    let runs: RunStore;
     let runQueue: RunQueue;
     const forget = (keep: Partial<Keep>) => forgetOldRuns(backend.db, { ...ALL, ...keep }, backend.clock());
     const claim = (limit = 16, filter: ClaimFilter = { kinds: ALL_KINDS }) =>
@@ -95,8 +95,8 @@ export function retentionContract(name: string, open: OpenBackend): void {
     beforeEach(async () => {
       backend = await open();
       const { db, clock } = backend;
-      jobs = openJobBook(db, { userKey: "a", userId: "alice", clock });
-      runs = openRunBook(db, { userKey: "a", clock });
+      jobs = openJobStore(db, { userKey: "a", userId: "alice", clock });
+      runs = openRunStore(db, { userKey: "a", clock });
       runQueue = openRunQueue(db);
     });
     afterEach(() => backend.close());

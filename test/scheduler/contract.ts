@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { openJobBook } from "../../src/jobs/book.ts";
-import type { JobBook, NewJob } from "../../src/jobs/store.ts";
-import { openRunBook } from "../../src/runs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
+import type { JobStore, NewJob } from "../../src/jobs/store.ts";
+import { openRunStore } from "../../src/runs/book.ts";
 import type { Outcome, Run } from "../../src/runs/run.ts";
-import type { RunBook } from "../../src/runs/store.ts";
+import type { RunStore } from "../../src/runs/store.ts";
 import type { ClaimFilter, RunQueue } from "../../src/scheduler/occurrences.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
 
@@ -21,8 +21,8 @@ const OUTCOME: Outcome = {
 export function occurrencesContract(name: string, open: OpenBackend): void {
   describe(`occurrences kept in ${name}`, () => {
     let backend: Backend;
-    let jobs: JobBook;
-    let runs: RunBook;
+    let jobs: JobStore;
+    let runs: RunStore;
     let runQueue: RunQueue;
     let skipped: Run[];
     const claim = (filter = EVERYBODY, limit = 16) =>
@@ -40,8 +40,8 @@ export function occurrencesContract(name: string, open: OpenBackend): void {
     beforeEach(async () => {
       backend = await open();
       const { db, clock } = backend;
-      jobs = openJobBook(db, { userKey: "a", userId: "alice", clock });
-      runs = openRunBook(db, { userKey: "a", clock });
+      jobs = openJobStore(db, { userKey: "a", userId: "alice", clock });
+      runs = openRunStore(db, { userKey: "a", clock });
       runQueue = await backend.selectRunQueue(db);
       skipped = [];
     });
@@ -51,7 +51,7 @@ export function occurrencesContract(name: string, open: OpenBackend): void {
       expect(await runQueue.nextDueAt(EVERYBODY)).toBeNull();
       await once(START + 5000);
       await once(START + 3000, { action: { kind: "prompt", prompt: "p" } });
-      const bob = openJobBook(backend.db, { userKey: "b", userId: "bob", clock: backend.clock });
+      const bob = openJobStore(backend.db, { userKey: "b", userId: "bob", clock: backend.clock });
       await bob.create(newJob({ nextRunAt: START + 4000 }));
       expect(await runQueue.nextDueAt(EVERYBODY)).toBe(START + 3000);
       expect(await runQueue.nextDueAt({ kinds: ["tool"] })).toBe(START + 4000);
@@ -232,11 +232,11 @@ export function occurrencesContract(name: string, open: OpenBackend): void {
 
     it("notices what another connection writes, and not what it writes itself", async () => {
       const other = await backend.reopen();
-      const book = openJobBook(other, { userKey: "b", userId: "bob", clock: backend.clock });
+      const store = openJobStore(other, { userKey: "b", userId: "bob", clock: backend.clock });
       expect(runQueue.changedElsewhere()).toBe(false);
       await jobs.create(newJob());
       expect(runQueue.changedElsewhere()).toBe(false);
-      await book.create(newJob());
+      await store.create(newJob());
       await vi.waitFor(() => expect(runQueue.changedElsewhere()).toBe(true), 10_000);
       expect(runQueue.changedElsewhere()).toBe(false);
     });

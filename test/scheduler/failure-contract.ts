@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ErrorCode } from "../../src/errors.ts";
-import { openJobBook } from "../../src/jobs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
 import { DEFAULT_POLICY, type Policy } from "../../src/jobs/policy.ts";
-import type { JobBook } from "../../src/jobs/store.ts";
-import { openRunBook } from "../../src/runs/book.ts";
+import type { JobStore } from "../../src/jobs/store.ts";
+import { openRunStore } from "../../src/runs/book.ts";
 import type { EndStatus, Outcome } from "../../src/runs/run.ts";
-import type { RunBook } from "../../src/runs/store.ts";
+import type { RunStore } from "../../src/runs/store.ts";
 import type { RunQueue } from "../../src/scheduler/occurrences.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
 
@@ -27,8 +27,8 @@ const end = (status: EndStatus, code?: ErrorCode, denied = 0): Outcome => ({
 export function failureContract(name: string, open: OpenBackend): void {
   describe(`failures kept in ${name}`, () => {
     let backend: Backend;
-    let jobs: JobBook;
-    let runs: RunBook;
+    let jobs: JobStore;
+    let runs: RunStore;
     let runQueue: RunQueue;
     const claim = async () =>
       (
@@ -53,8 +53,8 @@ export function failureContract(name: string, open: OpenBackend): void {
     beforeEach(async () => {
       backend = await open();
       const { db, clock } = backend;
-      jobs = openJobBook(db, { userKey: "a", userId: "alice", clock });
-      runs = openRunBook(db, { userKey: "a", clock });
+      jobs = openJobStore(db, { userKey: "a", userId: "alice", clock });
+      runs = openRunStore(db, { userKey: "a", clock });
       runQueue = await backend.selectRunQueue(db);
     });
     afterEach(() => backend.close());
@@ -78,7 +78,7 @@ export function failureContract(name: string, open: OpenBackend): void {
     it("hides a job's counters from another user", async () => {
       const { jobId } = await add();
       await runOnce(end("succeeded"));
-      const bob = openJobBook(backend.db, { userKey: "b", userId: "bob", clock: backend.clock });
+      const bob = openJobStore(backend.db, { userKey: "b", userId: "bob", clock: backend.clock });
       expect(await bob.counters([jobId])).toEqual(new Map());
     });
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openJobBook } from "../../src/jobs/book.ts";
-import { openRunBook } from "../../src/runs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
+import { openRunStore } from "../../src/runs/book.ts";
 import type { RunQueue } from "../../src/scheduler/occurrences.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
 
@@ -10,7 +10,7 @@ export function fairContract(name: string, open: OpenBackend): void {
     let backend: Backend;
     let runQueue: RunQueue;
     const bookOf = (userKey: string) =>
-      openJobBook(backend.db, { userKey, userId: userKey, clock: backend.clock, maxJobs: 10_000 });
+      openJobStore(backend.db, { userKey, userId: userKey, clock: backend.clock, maxJobs: 10_000 });
     const once = (userKey: string, at: number) =>
       bookOf(userKey).create(newJob({ schedule: { kind: "at", at }, nextRunAt: at }));
     /** Whose runs a claim starts. */
@@ -54,7 +54,7 @@ export function fairContract(name: string, open: OpenBackend): void {
       for (let i = 0; i < 5; i++) await once("a", START + i);
       const { jobId } = await bookOf("b").create(newJob());
       backend.pass(1_000);
-      await openRunBook(backend.db, { userKey: "b", clock: backend.clock }).enqueue(jobId);
+      await openRunStore(backend.db, { userKey: "b", clock: backend.clock }).enqueue(jobId);
       expect([...(await claim(1)), ...(await claim(1))].sort()).toEqual(["a", "b"]);
     });
 

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openJobBook } from "../../src/jobs/book.ts";
-import { openRunBook } from "../../src/runs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
+import { openRunStore } from "../../src/runs/book.ts";
 import { NEXT_STATUSES, type Outcome } from "../../src/runs/run.ts";
-import type { RunBook } from "../../src/runs/store.ts";
+import type { RunStore } from "../../src/runs/store.ts";
 import type { RunQueue } from "../../src/scheduler/occurrences.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
 
@@ -20,13 +20,13 @@ const everyoneAlive = () => true;
 export function leaseContract(name: string, open: OpenBackend): void {
   describe(`leases kept in ${name}`, () => {
     let backend: Backend;
-    let runs: RunBook;
+    let runs: RunStore;
     let runQueue: RunQueue;
     /** A run held by worker `holder` of process 100 on the host "night". */
     const started = async (holder = worker("w1", 100)): Promise<string> => {
       const { db, clock } = backend;
-      const book = openJobBook(db, { userKey: "a", userId: "alice", clock });
-      const { jobId } = await book.create(newJob({ nextRunAt: clock() + 86_400_000 }));
+      const store = openJobStore(db, { userKey: "a", userId: "alice", clock });
+      const { jobId } = await store.create(newJob({ nextRunAt: clock() + 86_400_000 }));
       await runs.enqueue(jobId);
       const [claimed] = await runQueue.claimDue({
         now: clock(),
@@ -44,7 +44,7 @@ export function leaseContract(name: string, open: OpenBackend): void {
 
     beforeEach(async () => {
       backend = await open();
-      runs = openRunBook(backend.db, { userKey: "a", clock: backend.clock });
+      runs = openRunStore(backend.db, { userKey: "a", clock: backend.clock });
       runQueue = await backend.selectRunQueue(backend.db);
     });
     afterEach(() => backend.close());
@@ -66,8 +66,8 @@ export function leaseContract(name: string, open: OpenBackend): void {
     });
 
     it("doesn't end a run that nobody started, or that isn't there", async () => {
-      const book = openJobBook(backend.db, { userKey: "a", userId: "alice", clock: backend.clock });
-      const { runId } = await runs.enqueue((await book.create(newJob())).jobId);
+      const store = openJobStore(backend.db, { userKey: "a", userId: "alice", clock: backend.clock });
+      const { runId } = await runs.enqueue((await store.create(newJob())).jobId);
       expect(await runQueue.finish(runId, OUTCOME, START)).toBe(false);
       expect(await runQueue.finish("run_0", OUTCOME, START)).toBe(false);
       expect((await runs.get(runId)).status).toBe("queued");

@@ -6,9 +6,9 @@ import { pino } from "pino";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { openPostgres as openDatabase } from "../../src/database/postgres.ts";
 import { runSql } from "../../src/database/sql.ts";
-import { openJobBook } from "../../src/jobs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
 import type { JobChange } from "../../src/jobs/store.ts";
-import { openRunBook } from "../../src/runs/book.ts";
+import { openRunStore } from "../../src/runs/book.ts";
 import { emptyOutcome } from "../../src/runs/end.ts";
 import { createSchedulerLoop, type LoopOptions } from "../../src/scheduler/clock.ts";
 import type { Claimed } from "../../src/scheduler/occurrences.ts";
@@ -42,10 +42,10 @@ async function openNode(url: string, options: Partial<PgBossOptions> = {}) {
     worker,
     claim,
     jobs: (userKey: string) =>
-      openJobBook(db, { userKey, userId: userKey, clock: Date.now, maxJobs: 10_000 }),
-    runs: (userKey: string) => openRunBook(db, { userKey, clock: Date.now }),
+      openJobStore(db, { userKey, userId: userKey, clock: Date.now, maxJobs: 10_000 }),
+    runs: (userKey: string) => openRunStore(db, { userKey, clock: Date.now }),
     once: (userKey: string, at: number, change: JobChange = {}) =>
-      openJobBook(db, { userKey, userId: userKey, clock: Date.now, maxJobs: 10_000 }).create(
+      openJobStore(db, { userKey, userId: userKey, clock: Date.now, maxJobs: 10_000 }).create(
         newJob({ schedule: { kind: "at", at }, nextRunAt: at, ...(change as object) }),
       ),
     finish: (runId: string) => runQueue.finish(runId, DONE, Date.now()),

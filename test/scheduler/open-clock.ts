@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { pino } from "pino";
 import { onTestFinished } from "vitest";
 import { type Database, openDatabase } from "../../src/database/open.ts";
-import { openJobBook } from "../../src/jobs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
 import { DEFAULT_LIMITS } from "../../src/jobs/job.ts";
-import { openRunBook } from "../../src/runs/book.ts";
+import { openRunStore } from "../../src/runs/book.ts";
 import type { Outcome } from "../../src/runs/run.ts";
 import { createSchedulerLoop, type LoopOptions, type SchedulerLoop } from "../../src/scheduler/clock.ts";
 import { openRunQueue } from "../../src/scheduler/ledger.ts";
@@ -62,8 +62,8 @@ export async function openLoop(options: Partial<LoopOptions> & { file?: string; 
     await loop.stop({ graceMs: 500 });
     await db.close();
   });
-  const jobs = openJobBook(db, { ...ALICE, clock: now });
-  const runs = openRunBook(db, { userKey: ALICE.userKey, clock: now });
+  const jobs = openJobStore(db, { ...ALICE, clock: now });
+  const runs = openRunStore(db, { userKey: ALICE.userKey, clock: now });
   const add = (dueAt: number, name = "job") =>
     jobs.create({
       name,

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openJobBook } from "../../src/jobs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
 import { DEFAULT_POLICY, type Policy } from "../../src/jobs/policy.ts";
-import type { JobBook, NewJob } from "../../src/jobs/store.ts";
+import type { JobStore, NewJob } from "../../src/jobs/store.ts";
 import { startOf } from "../../src/jobs/times.ts";
-import { openRunBook } from "../../src/runs/book.ts";
+import { openRunStore } from "../../src/runs/book.ts";
 import type { Outcome, Run } from "../../src/runs/run.ts";
-import type { RunBook } from "../../src/runs/store.ts";
+import type { RunStore } from "../../src/runs/store.ts";
 import type { Claimed, RunQueue } from "../../src/scheduler/occurrences.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
 
@@ -22,8 +22,8 @@ const OK: Outcome = {
 export function policyContract(name: string, open: OpenBackend): void {
   describe(`policies kept in ${name}`, () => {
     let backend: Backend;
-    let jobs: JobBook;
-    let runs: RunBook;
+    let jobs: JobStore;
+    let runs: RunStore;
     let runQueue: RunQueue;
     let refused: Run[];
     let cancelling = 0;
@@ -60,8 +60,8 @@ export function policyContract(name: string, open: OpenBackend): void {
     beforeEach(async () => {
       backend = await open();
       const { db, clock } = backend;
-      jobs = openJobBook(db, { userKey: "a", userId: "alice", clock });
-      runs = openRunBook(db, { userKey: "a", clock });
+      jobs = openJobStore(db, { userKey: "a", userId: "alice", clock });
+      runs = openRunStore(db, { userKey: "a", clock });
       runQueue = await backend.selectRunQueue(db);
       refused = [];
       cancelling = 0;

@@ -1,17 +1,17 @@
-import { openJobBook } from "../../src/jobs/book.ts";
+import { openJobStore } from "../../src/jobs/book.ts";
 import { NO_PROVISION } from "../../src/jobs/provision.ts";
-import { openRunBook } from "../../src/runs/book.ts";
+import { openRunStore } from "../../src/runs/book.ts";
 import type { Outcome } from "../../src/runs/run.ts";
 import { openRunQueue } from "../../src/scheduler/ledger.ts";
 import { wayOf } from "../../src/webhooks/attempt.ts";
-import { openWebhookBook } from "../../src/webhooks/book.ts";
+import { openWebhookStore } from "../../src/webhooks/book.ts";
 import { openDeliveries } from "../../src/webhooks/deliveries.ts";
 import { ALL_KINDS, type Backend, newJob, worker } from "../database/temporary.ts";
 
 /** One user of a jobs database whose runs can be made to end. */
 export function userOf({ db, clock }: Pick<Backend, "db" | "clock">, userKey: string) {
-  const jobs = openJobBook(db, { userKey, userId: userKey, clock, maxJobs: 10_000 });
-  const runs = openRunBook(db, { userKey, clock, maxQueued: 10_000 });
+  const jobs = openJobStore(db, { userKey, userId: userKey, clock, maxJobs: 10_000 });
+  const runs = openRunStore(db, { userKey, clock, maxQueued: 10_000 });
   const runQueue = openRunQueue(db);
   const addJob = (webhookUrl: string | null = null) =>
     jobs.create(
@@ -40,7 +40,7 @@ export function userOf({ db, clock }: Pick<Backend, "db" | "clock">, userKey: st
     jobs,
     runs,
     runQueue,
-    webhooks: openWebhookBook(db, { userKey, clock, way: wayOf(true) }),
+    webhooks: openWebhookStore(db, { userKey, clock, way: wayOf(true) }),
     deliveries: openDeliveries(db, userKey),
     addJob,
     begin,

@@ -1,6 +1,6 @@
 import { type FSWatcher, watch } from "node:fs";
 import type { Log } from "../../log.ts";
-import type { JobBook } from "../store.ts";
+import type { JobStore } from "../store.ts";
 import { type DescribeCache, readFolder, scanFolder } from "./scan.ts";
 
 export interface WatchedFolder {
@@ -21,12 +21,12 @@ const AGAIN_MS = 5_000;
  */
 export async function watchFolder(options: {
   dir: string;
-  book: JobBook;
+  store: JobStore;
   log: Log;
   clock: () => number;
   onChange: () => void;
 }): Promise<WatchedFolder> {
-  const { dir, book, log, clock, onChange } = options;
+  const { dir, store, log, clock, onChange } = options;
   const cache: DescribeCache = new Map();
   const closed = new AbortController();
   let warned = new Set<string>();
@@ -34,7 +34,7 @@ export async function watchFolder(options: {
     const { jobs, problems } = await scanFolder(dir, clock(), { cache, signal: closed.signal });
     if (closed.signal.aborted) return;
     const bad = problems.map(({ file }) => file);
-    const changed = await book.syncFolder(jobs, bad);
+    const changed = await store.syncFolder(jobs, bad);
     const lines = new Set<string>();
     for (const { file, line, message } of problems) {
       const said = `${file}${line ? `:${line}` : ""}: ${message}`;

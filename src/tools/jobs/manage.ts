@@ -93,9 +93,9 @@ function changing<Args extends { job_id: string }>(
     annotations: metadata.name === "cancel_job" ? { ...WRITE, destructiveHint: true } : WRITE,
     create: (_context, services) => ({
       run: async (args: Args) => {
-        const book = need(services.jobs, "schedules");
+        const store = need(services.jobs, "schedules");
         const prepared = (await prepare?.(args, services)) ?? { warnings: [] };
-        const job = await book.update(args.job_id, (stored) => decide(stored, args, services, prepared));
+        const job = await store.update(args.job_id, (stored) => decide(stored, args, services, prepared));
         services.scheduler?.wake();
         const shown = showJob(job, services);
         return answer(shown, [tellJob(shown), ...prepared.warnings].join("\n"));

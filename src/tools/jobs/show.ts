@@ -145,12 +145,12 @@ const showCounters = (counters: Counters) => ({
 
 /** A job with its counters and the newest run that has ended. */
 export async function showFullJob(job: Job, services: Services) {
-  const book = need(services.jobs, "schedules");
-  const counters = (await book.counters([job.jobId])).get(job.jobId) ?? NO_COUNTS;
+  const store = need(services.jobs, "schedules");
+  const counters = (await store.counters([job.jobId])).get(job.jobId) ?? NO_COUNTS;
   const last = counters.lastRunId && (await readLastRun(counters.lastRunId, services));
   return {
     ...showJob(job, services, counters),
-    tokens_spent: await book.tokensSpent(job.jobId),
+    tokens_spent: await store.tokensSpent(job.jobId),
     counters: showCounters(counters),
     last_run: last || null,
   };
