@@ -12,7 +12,7 @@ import { syncFolder } from "./folder-sync.ts";
 import { JOB_STATUSES, type Job, type JobStatus } from "./job.ts";
 import { readJob } from "./row.ts";
 import type { JobPage, JobStore } from "./store.ts";
-import { bornJob, insertJob, rewriteJob } from "./write.ts";
+import { insertJob, newJob, rewriteJob } from "./write.ts";
 
 export interface JobStoreOptions {
   readonly userKey: string;
@@ -36,7 +36,7 @@ export function openJobStore(db: Database, options: JobStoreOptions): JobStore {
     create: (job) =>
       transact(async (trx) => {
         await checkLimit(trx, userKey, maxJobs);
-        const created = bornJob(job, { userKey, userId }, clock());
+        const created = newJob(job, { userKey, userId }, clock());
         await checkChain(trx, created);
         await insertJob(trx, created, null);
         return created;

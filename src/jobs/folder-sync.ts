@@ -8,7 +8,7 @@ import type { Job } from "./job.ts";
 import { readJob } from "./row.ts";
 import type { FolderJob, NewJob } from "./store.ts";
 import { hasTimeLeft, nextTime, startOf } from "./times.ts";
-import { bornJob, insertJob, type Owner, rewriteJob } from "./write.ts";
+import { insertJob, newJob, type Owner, rewriteJob } from "./write.ts";
 
 export interface SyncResult {
   created: number;
@@ -36,7 +36,7 @@ export async function syncFolder(
     const row = rows.get(file.file);
     const described: NewJob = { ...withLeader(file, idOf), origin: { kind: "folder", file: file.file } };
     if (!row) {
-      const job = bornJob(described, owner, now);
+      const job = newJob(described, owner, now);
       await insertJob(trx, job, file.digest);
       idOf.set(file.file, job.jobId);
       result.created++;
@@ -45,7 +45,7 @@ export async function syncFolder(
       // What can't be read any more is as its file says, as if it were new, under the id that it has.
       const job = before
         ? rewritten(before, described, { wasGone: isGone(row), now })
-        : bornJob(described, owner, now, row.job_id);
+        : newJob(described, owner, now, row.job_id);
       await rewriteJob(trx, job, file.digest);
       result.changed++;
     }

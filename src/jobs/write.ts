@@ -15,7 +15,7 @@ export interface Owner {
 }
 
 /** A job that has no time to run at is complete from the start: it is kept so that its file stays known. */
-export function bornJob(job: NewJob, owner: Owner, now: number, jobId = newId("job", now)): Job {
+export function newJob(job: NewJob, owner: Owner, now: number, jobId = newId("job", now)): Job {
   const { policy = DEFAULT_POLICY } = job;
   const isFollower = job.schedule.kind === "after" && hasTimeLeft({ ...job, policy }, now);
   const over = job.nextRunAt === null && !isFollower;

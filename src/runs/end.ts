@@ -6,7 +6,7 @@ import { DEFAULT_RETENTION, type Retention } from "../inbox/item.ts";
 import { queueDeliveries } from "../webhooks/queue.ts";
 import { readDetail } from "./row.ts";
 import { type EndStatus, NEXT_STATUSES, type Outcome, type Run, type RunStatus } from "./run.ts";
-import { settle } from "./settle.ts";
+import { applyResult } from "./settle.ts";
 
 /** Only the parts that a run can have that never started: nothing was said and nothing was spent. */
 export function emptyOutcome(status: EndStatus, statusReason: string | null): Outcome {
@@ -67,7 +67,7 @@ const deliveredOf = (row: RunRow, { status }: Outcome): Delivered => ({
  * The one function that ends a stored run. False, and nothing written, when the run is in none of the states from
  * which NEXT_STATUSES leads to that end, or not in `from`: so an end is written once, whoever comes second (nobody
  * else writes to its user's runs meanwhile).
- * What follows from the end is part of it: see `settle`, `deliver` and `queueDeliveries`.
+ * What follows from the end is part of it: see `applyResult`, `deliver` and `queueDeliveries`.
  */
 export async function endRun(
   trx: Transaction<Tables>,
@@ -98,7 +98,7 @@ export async function endRun(
     const steps = JSON.stringify(outcome.transcript);
     await later(trx, trx.insertInto("transcripts").values({ run_id: runId, steps }));
   }
-  const { isRetried, notice } = await settle(trx, row, outcome, now, releases);
+  const { isRetried, notice } = await applyResult(trx, row, outcome, now, releases);
   // Told once, of the last attempt.
   if (isRetried) return true;
   if (await deliver(trx, row, outcome, { notice, retention, now })) onDelivered?.(deliveredOf(row, outcome));

@@ -12,20 +12,20 @@ import { enqueueUser } from "./turns.ts";
 import { releaseNext, skipQueuedRuns } from "./waiting.ts";
 
 /** What came of the end of a run for its job. */
-export interface Settled {
+export interface AppliedResult {
   /** Another attempt was queued: this end is not the last word. */
   readonly isRetried: boolean;
   readonly notice: Notice | null;
 }
 
 /** What follows from the end of a run: its job's counters, a retry, a pause, and the run that waits behind it. */
-export async function settle(
+export async function applyResult(
   trx: Transaction<Tables>,
   run: RunRow,
   outcome: Outcome,
   now: number,
   releases = true,
-): Promise<Settled> {
+): Promise<AppliedResult> {
   const owner = { jobId: run.job_id, userKey: run.user_key };
   let isRetried = false;
   let notice: Notice | null = null;

@@ -48,7 +48,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const send = async (attempt: Attempt): Promise<void> => {
     try {
       const verdict = await attemptDelivery(attempt, options.way, { now, signal: stopped.signal });
-      if (!(await outbox.settle(attempt, verdict, now()))) return;
+      if (!(await outbox.recordResult(attempt, verdict, now()))) return;
       if (verdict.kind === "failed") tellFailure(attempt, verdict, log);
       options.onAttempt?.(attempt);
     } catch (error) {

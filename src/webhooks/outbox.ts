@@ -42,7 +42,7 @@ export interface Outbox {
    */
   claim(options: ClaimOptions): Promise<readonly Attempt[]>;
   /** Writes what came of an attempt; false, and nothing written, when the claim is no longer good. */
-  settle(attempt: Attempt, verdict: Verdict, now: number): Promise<boolean>;
+  recordResult(attempt: Attempt, verdict: Verdict, now: number): Promise<boolean>;
 }
 
 interface ClaimOptions {
@@ -66,8 +66,8 @@ export function createOutbox(db: Database): Outbox {
       return at === null || at === undefined ? null : Number(at);
     },
     claim: (options) => db.transact((trx, users) => claim(trx, users, options), { of: null }),
-    settle: (attempt, verdict, now) =>
-      db.transact((trx) => settle(trx, attempt, verdict, now), { of: attempt.userKey }),
+    recordResult: (attempt, verdict, now) =>
+      db.transact((trx) => recordResult(trx, attempt, verdict, now), { of: attempt.userKey }),
   };
 }
 
@@ -139,7 +139,7 @@ async function advanceUser(trx: Transaction<Tables>, userKey: string, now: numbe
   await trx.updateTable("webhooks").set({ turn_at: at }).where("user_key", "=", userKey).execute();
 }
 
-async function settle(
+async function recordResult(
   trx: Transaction<Tables>,
   { deliveryId, userKey, attempt }: Attempt,
   verdict: Verdict,

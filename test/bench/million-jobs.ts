@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { promisify } from "node:util";
 import { openDatabase } from "../../src/database/open.ts";
 import { toJobRow } from "../../src/jobs/row.ts";
-import { bornJob } from "../../src/jobs/write.ts";
+import { newJob as newStoredJob } from "../../src/jobs/write.ts";
 import { openRunQueue } from "../../src/scheduler/ledger.ts";
 import { ALL_KINDS, newJob, START, temporaryFolder, worker } from "../database/temporary.ts";
 
@@ -94,7 +94,7 @@ export async function storeJobs(file: string, { count, dueAt, users }: Stored): 
   const raw = new DatabaseSync(file);
   raw.exec("pragma synchronous = off; pragma cache_size = -400000; begin");
   const once = newJob({ schedule: { kind: "at", at: dueAt } });
-  const sample = toJobRow(bornJob(once, { userKey: "", userId: "" }, dueAt), null);
+  const sample = toJobRow(newStoredJob(once, { userKey: "", userId: "" }, dueAt), null);
   const columns = Object.keys(sample);
   const insert = raw.prepare(
     `insert into jobs (${columns.join()}) values (${columns.map((column) => `:${column}`).join()})`,

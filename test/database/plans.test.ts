@@ -160,7 +160,7 @@ describe("queries on a large jobs database", () => {
         const options = { now, limit: 1, each: 2, busy: new Map([["b", 2]]), filter };
         const [attempt] = await outbox.claim(options);
         if (!attempt) throw new Error("nothing was claimed");
-        await outbox.settle(attempt, { kind: "unmade" }, now);
+        await outbox.recordResult(attempt, { kind: "unmade" }, now);
       }
       await user.deliveries.ofRun(runId);
       await user.webhooks.counts();

@@ -76,7 +76,7 @@ export function webhooksContract(name: string, open: OpenBackend): void {
           error: null,
         },
       });
-      expect(await outbox.settle(attempt as Attempt, DELIVERED, now)).toBe(true);
+      expect(await outbox.recordResult(attempt as Attempt, DELIVERED, now)).toBe(true);
       expect(await alice.deliveries.ofRun(runId)).toMatchObject([
         {
           status: "delivered",
@@ -248,15 +248,15 @@ export function webhooksContract(name: string, open: OpenBackend): void {
       expect(again).toMatchObject({ deliveryId: dead?.deliveryId, attempt: 2 });
       // The first was only slow; what it has to say counts no more.
       const late = { kind: "failed", error: "Late.", ...SAID } as const;
-      expect(await outbox.settle(dead as Attempt, late, backend.clock())).toBe(false);
-      expect(await other.settle(again as Attempt, DELIVERED, backend.clock())).toBe(true);
+      expect(await outbox.recordResult(dead as Attempt, late, backend.clock())).toBe(false);
+      expect(await other.recordResult(again as Attempt, DELIVERED, backend.clock())).toBe(true);
       expect(await told(runId)).toEqual(["delivered"]);
     });
 
     it("are told later when an attempt says so, and an attempt that was not made does not count", async () => {
       const runId = await alice.end((await alice.addJob(HOOK)).jobId);
       const [first] = await claim();
-      await outbox.settle(first as Attempt, { kind: "unmade" }, backend.clock());
+      await outbox.recordResult(first as Attempt, { kind: "unmade" }, backend.clock());
       const [second] = await claim();
       expect(second?.attempt).toBe(1);
       const at = backend.clock() + 5_000;
@@ -267,7 +267,7 @@ export function webhooksContract(name: string, open: OpenBackend): void {
         host: "example.com",
         status: 503,
       } as const;
-      await outbox.settle(second as Attempt, busy, backend.clock());
+      await outbox.recordResult(second as Attempt, busy, backend.clock());
       expect(await outbox.nextAt({}, [])).toBe(at);
       expect(await claim()).toEqual([]);
       expect(await alice.deliveries.ofRun(runId)).toMatchObject([
@@ -282,7 +282,7 @@ export function webhooksContract(name: string, open: OpenBackend): void {
       const [attempt] = await claim();
       await backend.db.kysely.deleteFrom("runs").where("run_id", "=", runId).execute();
       expect(await told(runId)).toEqual([]);
-      expect(await outbox.settle(attempt as Attempt, DELIVERED, backend.clock())).toBe(false);
+      expect(await outbox.recordResult(attempt as Attempt, DELIVERED, backend.clock())).toBe(false);
       backend.pass(60_000);
       expect(await claim()).toEqual([]);
     });
