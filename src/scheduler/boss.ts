@@ -5,7 +5,7 @@ import type { Tables } from "../database/schema.ts";
 import { runSql, runSqlLater } from "../database/sql.ts";
 import type { Action } from "../jobs/job.ts";
 import type { Log } from "../log.ts";
-import { openUpcoming, type Upcoming } from "./upcoming.ts";
+import { type BossOutbox, openOutbox } from "./upcoming.ts";
 
 /** A queue for each kind of action: a node fetches only what it is able to run. */
 export const KINDS = ["tool", "prompt", "code"] as const satisfies readonly Action["kind"][];
@@ -29,7 +29,7 @@ const QUEUE = {
 const MONITOR_S = 5;
 
 /** Starts pg-boss in a schema of its own, made when absent, over the connections of `db`. */
-export async function startBoss(db: Database, log: Log): Promise<{ boss: PgBoss; upcoming: Upcoming }> {
+export async function startBoss(db: Database, log: Log): Promise<{ boss: PgBoss; outbox: BossOutbox }> {
   const { PgBoss } = await import("pg-boss");
   const [here] = await runSql<{ schema: string }>(db.kysely, "select current_schema() as schema");
   const schema = here?.schema ?? "nightshift";
@@ -45,8 +45,8 @@ export async function startBoss(db: Database, log: Log): Promise<{ boss: PgBoss;
   });
   boss.on("error", (error) => log.warn({ err: error }, "pg-boss could not do its upkeep; it tries again"));
   boss.on("warning", ({ message }) => log.warn({ reason: message }, "pg-boss has a warning"));
-  const upcoming = openUpcoming(schema, `${schema}_boss.job`);
-  await upcoming.install(db.kysely, `${schema}_boss`);
+  const outbox = openOutbox(schema, `${schema}_boss.job`);
+  await outbox.install(db.kysely, `${schema}_boss`);
   try {
     await boss.start();
     await createQueues(boss);
@@ -54,7 +54,7 @@ export async function startBoss(db: Database, log: Log): Promise<{ boss: PgBoss;
     await boss.stop({ graceful: false });
     throw error;
   }
-  return { boss, upcoming };
+  return { boss, outbox };
 }
 
 async function createQueues(boss: PgBoss): Promise<void> {

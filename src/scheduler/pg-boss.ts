@@ -42,7 +42,7 @@ const MIN_HEARTBEAT_S = 10;
 /** Opens pg-boss in a schema of its own, made when absent, over the connections of `db`. */
 export async function openPgBoss(db: Database, options: PgBossOptions): Promise<PgBossRunQueue> {
   const { aheadMs = 60_000, slackMs = 60_000 } = options;
-  const { boss, upcoming } = await startBoss(db, options.log);
+  const { boss, outbox } = await startBoss(db, options.log);
 
   /** Answers with the kinds that something was sent of. */
   const send = async ({ now, leaseMs }: ClaimOptions): Promise<ReadonlySet<string>> => {
@@ -51,7 +51,7 @@ export async function openPgBoss(db: Database, options: PgBossOptions): Promise<
     const sendBatch = () =>
       db.transact(
         async (trx) => {
-          const sent = await upcoming.take(trx, now + aheadMs);
+          const sent = await outbox.take(trx, now + aheadMs);
           for (const [kind, ofKind] of Map.groupBy(sent, (one) => one.kind)) {
             await boss.insert(kind, ofKind.map(toBossJob(heartbeatSeconds)), { db: unawaited(trx) });
             kinds.add(kind);
@@ -100,7 +100,7 @@ export async function openPgBoss(db: Database, options: PgBossOptions): Promise<
       const { filter, now, limit } = claim;
       // pg-boss can't be asked for one user's, or for one run: the ledger finds those, and its own are completed later.
       if (filter.userKey !== undefined || filter.runId !== undefined || limit < 1) return null;
-      const { waits, ready } = await upcoming.look(db.kysely, filter.kinds, now + aheadMs);
+      const { waits, ready } = await outbox.look(db.kysely, filter.kinds, now + aheadMs);
       const sent = waits ? await send(claim) : new Set();
       // What waited and was not there to be sent any more was sent by another node meanwhile.
       const isSentElsewhere = waits && sent.size === 0;
@@ -133,7 +133,7 @@ export async function openPgBoss(db: Database, options: PgBossOptions): Promise<
       const lost = [...(await databaseQueue.reapLost(reap))];
       for (let next = await markNextLost(reap.now); next; next = await markNextLost(reap.now))
         if (next.lost) lost.push(next.lost);
-      await db.transact((trx) => upcoming.mend(trx, KINDS, reap.now), { of: null });
+      await db.transact((trx) => outbox.repair(trx, KINDS, reap.now), { of: null });
       return lost;
     },
     close: () => boss.stop({ graceful: false }),

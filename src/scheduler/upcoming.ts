@@ -26,10 +26,10 @@ export const SEND_BATCH = 1_000;
 /** What should long have been sent and is nowhere is sent again after this. */
 const FORGOTTEN_MS = 60_000;
 
-export type Upcoming = ReturnType<typeof openUpcoming>;
+export type BossOutbox = ReturnType<typeof openOutbox>;
 
 /** `jobs` is the queue's own table. */
-export function openUpcoming(schema: string, jobs: string) {
+export function openOutbox(schema: string, jobs: string) {
   /** One sender at a time: each gives its places behind those of the one before. */
   const lock = `select pg_advisory_xact_lock(hashtextextended('${schema} upcoming', 0))`;
   return {
@@ -96,7 +96,7 @@ export function openUpcoming(schema: string, jobs: string) {
       );
     },
     /** Forgets the users' places while nobody waits, and sends again what a queue has lost (one that was emptied). */
-    async mend(trx: Transaction<Tables>, kinds: readonly string[], now: number): Promise<void> {
+    async repair(trx: Transaction<Tables>, kinds: readonly string[], now: number): Promise<void> {
       await runSqlLater(trx, lock, []);
       const idle = `not exists (select from ${jobs} where state < 'active' and not blocked)`;
       await runSqlLater(trx, `delete from ${schema}.upcoming_ranks where ${idle}`, []);
