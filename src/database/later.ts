@@ -7,9 +7,9 @@ const MARK = " -- later";
  * Executes a write whose result nobody needs. Where the database is reached over a network it is not waited for: what
  * comes after it in the transaction finds it done, and the transaction fails if it does.
  */
-export async function later(trx: Transaction<Tables>, query: Compilable): Promise<void> {
+export async function sendPipelined(trx: Transaction<Tables>, query: Compilable): Promise<void> {
   const compiled = query.compile();
   await trx.executeQuery({ ...compiled, sql: compiled.sql + MARK });
 }
 
-export const isForLater = (sql: string): boolean => sql.endsWith(MARK);
+export const isPipelined = (sql: string): boolean => sql.endsWith(MARK);

@@ -1,6 +1,6 @@
 import type { PostgresPool, PostgresPoolClient } from "kysely";
 import type { ClientConfig, PoolClient, QueryResult } from "pg";
-import { isForLater } from "./later.ts";
+import { isPipelined } from "./later.ts";
 import { isBroken, toPostgresError } from "./pg-failures.ts";
 
 export interface ConnectOptions {
@@ -97,11 +97,11 @@ function guard(client: PoolClient, afterWrites: string): PostgresPoolClient {
     sent = send(sql, parameters).catch((error: unknown) => {
       failure ??= { error };
     });
-    hasWritten ||= isForLater(sql) && !sql.startsWith("select");
+    hasWritten ||= isPipelined(sql) && !sql.startsWith("select");
     return { command: "", rowCount: 0, rows: [] };
   };
   const query = async (sql: string, parameters: readonly unknown[]) => {
-    if (sql.startsWith("start transaction") || isForLater(sql)) return sendAhead(sql, parameters);
+    if (sql.startsWith("start transaction") || isPipelined(sql)) return sendAhead(sql, parameters);
     try {
       const result = await send(sql, parameters);
       if (failure && sql === COMMIT) throw failure.error;

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { CompiledQuery, Transaction } from "kysely";
 import { NightshiftError } from "../errors.ts";
 import { once } from "../lazily.ts";
-import { later } from "./later.ts";
+import { sendPipelined } from "./later.ts";
 import type { Migrations } from "./migrations.ts";
 import type { Database, TransactOptions, UserLocks } from "./open.ts";
 import { watchClock } from "./pg-clock.ts";
@@ -170,7 +170,7 @@ function transactions(
   const everybody = `${schema} everybody`;
   const lock = (trx: Transaction<Tables>, sql: string, names: string[]) => {
     const query = raw(sql, names);
-    return later(trx, { compile: () => query });
+    return sendPipelined(trx, { compile: () => query });
   };
   const open = (trx: Transaction<Tables>, { of }: TransactOptions) => {
     if (of === undefined) return lock(trx, `select pg_advisory_xact_lock(${key("$1")})`, [everybody]);

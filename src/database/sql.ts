@@ -1,5 +1,5 @@
 import type { CompiledQuery, Kysely, Transaction } from "kysely";
-import { later } from "./later.ts";
+import { sendPipelined } from "./later.ts";
 import type { Tables } from "./schema.ts";
 
 const compiled = (sql: string, parameters: readonly unknown[]): CompiledQuery => ({
@@ -18,6 +18,6 @@ export async function runSql<Row>(
   return (await db.executeQuery<Row>(compiled(sql, parameters))).rows;
 }
 
-/** See `later`. */
-export const runSqlLater = (trx: Transaction<Tables>, sql: string, parameters: readonly unknown[]) =>
-  later(trx, { compile: () => compiled(sql, parameters) });
+/** See `sendPipelined`. */
+export const runSqlPipelined = (trx: Transaction<Tables>, sql: string, parameters: readonly unknown[]) =>
+  sendPipelined(trx, { compile: () => compiled(sql, parameters) });

@@ -1,6 +1,6 @@
 import type { Transaction } from "kysely";
 import { idsBefore, newId } from "../database/ids.ts";
-import { later } from "../database/later.ts";
+import { sendPipelined } from "../database/later.ts";
 import type { InboxRow, RunRow, Tables } from "../database/schema.ts";
 import type { Outcome } from "../runs/run.ts";
 import type { ItemKind, Retention } from "./item.ts";
@@ -33,7 +33,7 @@ export async function deliver(
     created_at: now,
     read_at: null,
   };
-  await later(trx, trx.insertInto("inbox").values(row));
+  await sendPipelined(trx, trx.insertInto("inbox").values(row));
   await prune(trx, run.user_key, retention, now);
   return true;
 }
@@ -55,7 +55,7 @@ async function prune(trx: Transaction<Tables>, userKey: string, { days, items }:
   // Ids sort by time, so the index has the oldest first.
   const oldest = () => own().orderBy("item_id");
   const expired = oldest().where("item_id", "<", idsBefore("item", now - days * DAY_MS));
-  await later(trx, trx.deleteFrom("inbox").where("item_id", "in", expired.limit(PRUNED_AT_ONCE)));
+  await sendPipelined(trx, trx.deleteFrom("inbox").where("item_id", "in", expired.limit(PRUNED_AT_ONCE)));
   const oldestRead = oldest().where("read_at", "is not", null);
   const beyond = own().orderBy("item_id", "desc").offset(items).limit(1);
   const oneTooMany = trx
@@ -65,5 +65,5 @@ async function prune(trx: Transaction<Tables>, userKey: string, { days, items }:
       fn.coalesce(oldestRead.limit(1).$asScalar(), oldest().limit(1).$asScalar()),
     )
     .where(({ exists }) => exists(beyond));
-  for (const _ of [1, 2]) await later(trx, oneTooMany);
+  for (const _ of [1, 2]) await sendPipelined(trx, oneTooMany);
 }

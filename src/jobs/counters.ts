@@ -1,5 +1,5 @@
 import type { Kysely, Transaction } from "kysely";
-import { later } from "../database/later.ts";
+import { sendPipelined } from "../database/later.ts";
 import type { CountersRow, Tables } from "../database/schema.ts";
 
 /** What became of a job's occurrences and runs, over its life. */
@@ -68,7 +68,7 @@ export async function addCounts(
         ...set,
       })),
     );
-  await later(trx, query);
+  await sendPipelined(trx, query);
 }
 
 /** The counters of those of `jobIds` that are the user's and have any. */

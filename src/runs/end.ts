@@ -1,5 +1,5 @@
 import type { Transaction } from "kysely";
-import { later } from "../database/later.ts";
+import { sendPipelined } from "../database/later.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
 import { deliver } from "../inbox/deliver.ts";
 import { DEFAULT_RETENTION, type Retention } from "../inbox/item.ts";
@@ -93,10 +93,10 @@ export async function endRun(
     .updateTable("runs")
     .set(endedColumns(row, outcome, now))
     .where("run_id", "=", runId);
-  await later(trx, ended);
+  await sendPipelined(trx, ended);
   if (outcome.transcript.length > 0) {
     const steps = JSON.stringify(outcome.transcript);
-    await later(trx, trx.insertInto("transcripts").values({ run_id: runId, steps }));
+    await sendPipelined(trx, trx.insertInto("transcripts").values({ run_id: runId, steps }));
   }
   const { isRetried, notice } = await applyResult(trx, row, outcome, now, releases);
   // Told once, of the last attempt.

@@ -1,5 +1,5 @@
 import type { Kysely, Transaction } from "kysely";
-import { later } from "../database/later.ts";
+import { sendPipelined } from "../database/later.ts";
 import type { Tables, TurnRow } from "../database/schema.ts";
 
 /*
@@ -27,7 +27,7 @@ export async function enqueueUser(
         .doUpdateSet({ turn_at: at, turn_no: 0 })
         .where((eb) => eb.or([eb("turns.turn_at", "is", null), eb("turns.turn_at", ">", at)])),
     );
-  await later(trx, query);
+  await sendPipelined(trx, query);
 }
 
 /** Those whose turn has come, in their order. */
@@ -72,7 +72,7 @@ export async function advanceUser(
     .insertInto("turns")
     .values({ user_key: queue.user_key, kind: queue.kind, ...user })
     .onConflict((conflict) => conflict.columns(["user_key", "kind"]).doUpdateSet(user));
-  await later(trx, query);
+  await sendPipelined(trx, query);
 }
 
 const readTurn = (trx: Transaction<Tables>, { user_key, kind }: UserQueue) =>

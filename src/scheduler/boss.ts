@@ -2,7 +2,7 @@ import type { Transaction } from "kysely";
 import type { PgBoss } from "pg-boss";
 import type { Database } from "../database/open.ts";
 import type { Tables } from "../database/schema.ts";
-import { runSql, runSqlLater } from "../database/sql.ts";
+import { runSql, runSqlPipelined } from "../database/sql.ts";
 import type { Action } from "../jobs/job.ts";
 import type { Log } from "../log.ts";
 import { type BossOutbox, openOutbox } from "./upcoming.ts";
@@ -34,7 +34,7 @@ export async function startBoss(db: Database, log: Log): Promise<{ boss: PgBoss;
   const [here] = await runSql<{ schema: string }>(db.kysely, "select current_schema() as schema");
   const schema = here?.schema ?? "nightshift";
   const boss = new PgBoss({
-    db: alone(db),
+    db: ownConnection(db),
     schema: `${schema}_boss`,
     createSchema: false,
     schedule: false,
@@ -65,7 +65,7 @@ async function createQueues(boss: PgBoss): Promise<void> {
 }
 
 /** pg-boss's own statements, some of which are whole transactions: one that fails leaves none of it open. */
-const alone = (db: Database) => ({
+const ownConnection = (db: Database) => ({
   executeSql: (sql: string, values?: unknown[]) =>
     db.kysely.connection().execute(async (connection) => {
       try {
@@ -78,14 +78,14 @@ const alone = (db: Database) => ({
 });
 
 /** Statements of pg-boss in a transaction of ours. */
-export const awaited = (trx: Transaction<Tables>) => ({
+export const inTransaction = (trx: Transaction<Tables>) => ({
   executeSql: async (sql: string, values?: unknown[]) => ({ rows: await runSql(trx, sql, values) }),
 });
 
 /** Those whose answer nobody needs. */
-export const unawaited = (trx: Transaction<Tables>) => ({
+export const pipelined = (trx: Transaction<Tables>) => ({
   async executeSql(sql: string, values: unknown[] = []) {
-    await runSqlLater(trx, sql, values);
+    await runSqlPipelined(trx, sql, values);
     return { rows: [{ count: "0", ids: [] }] };
   },
 });

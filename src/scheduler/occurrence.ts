@@ -1,5 +1,5 @@
 import type { Transaction } from "kysely";
-import { later } from "../database/later.ts";
+import { sendPipelined } from "../database/later.ts";
 import type { JobRow, RunRow, Tables } from "../database/schema.ts";
 import { addCounts, type Count, readCounters } from "../jobs/counters.ts";
 import type { Job } from "../jobs/job.ts";
@@ -195,5 +195,5 @@ function timesAfter(job: Job, next: number | null): Times {
 }
 
 async function setTimes(trx: Transaction<Tables>, jobId: string, times: Times): Promise<void> {
-  await later(trx, trx.updateTable("jobs").set(times).where("job_id", "=", jobId));
+  await sendPipelined(trx, trx.updateTable("jobs").set(times).where("job_id", "=", jobId));
 }

@@ -3,7 +3,7 @@ import type { JobWithMetadata, PgBoss } from "pg-boss";
 import type { Database, UserLocks } from "../database/open.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
 import type { Log } from "../log.ts";
-import { awaited, DEAD, KINDS, startBoss, unawaited } from "./boss.ts";
+import { DEAD, inTransaction, KINDS, pipelined, startBoss } from "./boss.ts";
 import type { ClaimOptions } from "./claim.ts";
 import type { DueItem, FindDue } from "./due.ts";
 import { endAsLost } from "./leases.ts";
@@ -53,7 +53,7 @@ export async function openPgBoss(db: Database, options: PgBossOptions): Promise<
         async (trx) => {
           const sent = await outbox.take(trx, now + aheadMs);
           for (const [kind, ofKind] of Map.groupBy(sent, (one) => one.kind)) {
-            await boss.insert(kind, ofKind.map(toBossJob(heartbeatSeconds)), { db: unawaited(trx) });
+            await boss.insert(kind, ofKind.map(toBossJob(heartbeatSeconds)), { db: pipelined(trx) });
             kinds.add(kind);
           }
           return sent.length;
@@ -65,7 +65,7 @@ export async function openPgBoss(db: Database, options: PgBossOptions): Promise<
   };
 
   const complete = async (trx: Transaction<Tables>, tickets: readonly string[]) => {
-    for (const [name, ids] of byQueue(tickets)) await boss.complete(name, ids, null, { db: unawaited(trx) });
+    for (const [name, ids] of byQueue(tickets)) await boss.complete(name, ids, null, { db: pipelined(trx) });
   };
   const findIn =
     (kinds: readonly string[]): FindDue =>
@@ -87,7 +87,7 @@ export async function openPgBoss(db: Database, options: PgBossOptions): Promise<
     for (const kind of kinds) {
       if (fetched.length >= limit) break;
       fetched.push(
-        ...(await boss.fetch<Sent>(kind, { batchSize: limit - fetched.length, db: awaited(trx) })),
+        ...(await boss.fetch<Sent>(kind, { batchSize: limit - fetched.length, db: inTransaction(trx) })),
       );
     }
     return fetched;
@@ -119,11 +119,11 @@ export async function openPgBoss(db: Database, options: PgBossOptions): Promise<
 
   const markNextLost = (now: number) =>
     endTransaction(null, async (trx, endOptions, users) => {
-      const [dead] = await boss.fetch<Sent>(DEAD, { includeMetadata: true, db: awaited(trx) });
+      const [dead] = await boss.fetch<Sent>(DEAD, { includeMetadata: true, db: inTransaction(trx) });
       if (!dead) return null;
       const row = await findHeld(trx, users, dead);
       const lost = row && (await endAsLost(trx, row, now, endOptions));
-      await boss.complete(DEAD, dead.id, null, { db: unawaited(trx) });
+      await boss.complete(DEAD, dead.id, null, { db: pipelined(trx) });
       return { lost };
     });
 

@@ -1,6 +1,6 @@
 import type { Kysely, Transaction } from "kysely";
 import type { Tables } from "../database/schema.ts";
-import { runSql, runSqlLater } from "../database/sql.ts";
+import { runSql, runSqlPipelined } from "../database/sql.ts";
 
 /*
  * What is on its way to the queue: a row for each job and each queued run that has a time, kept by the database
@@ -67,7 +67,7 @@ export function openOutbox(schema: string, jobs: string) {
      * is now, or from behind their last: so they are served in turn, however much one of them has due.
      */
     async take(trx: Transaction<Tables>, dueBy: number): Promise<Sent[]> {
-      await runSqlLater(trx, lock, []);
+      await runSqlPipelined(trx, lock, []);
       return runSql<Sent>(
         trx,
         `with gone as (
@@ -97,16 +97,16 @@ export function openOutbox(schema: string, jobs: string) {
     },
     /** Forgets the users' places while nobody waits, and sends again what a queue has lost (one that was emptied). */
     async repair(trx: Transaction<Tables>, kinds: readonly string[], now: number): Promise<void> {
-      await runSqlLater(trx, lock, []);
+      await runSqlPipelined(trx, lock, []);
       const idle = `not exists (select from ${jobs} where state < 'active' and not blocked)`;
-      await runSqlLater(trx, `delete from ${schema}.upcoming_ranks where ${idle}`, []);
+      await runSqlPipelined(trx, `delete from ${schema}.upcoming_ranks where ${idle}`, []);
       const lost = (table: string, item: string, at: string) =>
         `select ${item}, job_id, user_key, kind, ${at} from ${schema}.${table}
           where kind = any($2::text[]) and ${at} <= $1 and not exists (
             select from ${jobs} q where q.name = ${table}.kind and q.state = 'created' and q.policy = 'short'
               and coalesce(q.singleton_key, '') = ${table}.${item} || '@' || ${table}.${at}
           )`;
-      await runSqlLater(
+      await runSqlPipelined(
         trx,
         `insert into ${schema}.upcoming (item, job_id, user_key, kind, due_at)
           ${lost("jobs", "job_id", "next_run_at")} union all ${lost("runs", "run_id", "due_at")}

@@ -5,7 +5,7 @@ import { hostname } from "node:os";
 import { createInterface } from "node:readline";
 import { Client } from "pg";
 import { pino } from "pino";
-import { isForLater } from "../../src/database/later.ts";
+import { isPipelined } from "../../src/database/later.ts";
 import { openPostgres } from "../../src/database/postgres.ts";
 import { type GhostDeps, runGhost } from "../../src/ghost/run.ts";
 import { openModel } from "../../src/model/provider.ts";
@@ -29,7 +29,7 @@ const query = Client.prototype.query as unknown as (
   ...rest: unknown[]
 ) => unknown;
 Client.prototype.query = function (this: Client, sql: unknown, ...rest: unknown[]) {
-  if (typeof sql !== "string" || (!sql.startsWith("start") && !isForLater(sql))) trips++;
+  if (typeof sql !== "string" || (!sql.startsWith("start") && !isPipelined(sql))) trips++;
   return query.call(this, sql, ...rest);
 } as unknown as typeof Client.prototype.query;
 

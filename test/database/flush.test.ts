@@ -41,8 +41,8 @@ describe("flushes of the write-ahead log", () => {
     await turn();
     started[1]?.resolve();
     await second;
-    const later = flush();
+    const sendPipelined = flush();
     started[2]?.resolve();
-    await later;
+    await sendPipelined;
   });
 });

@@ -1,7 +1,7 @@
 import type { Transaction } from "kysely";
 import { Client } from "pg";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { later } from "../../src/database/later.ts";
+import { sendPipelined } from "../../src/database/later.ts";
 import { SCHEMA_VERSION } from "../../src/database/migrations.ts";
 import type { Database } from "../../src/database/open.ts";
 import { openPostgres as open, type PostgresOptions } from "../../src/database/postgres.ts";
@@ -241,7 +241,7 @@ describe("the jobs database in Postgres", () => {
     const { url } = await openPostgres();
     const db = await openOne({ url, poolSize: 1 });
     const write = (trx: Transaction<Tables>, version: number) =>
-      later(
+      sendPipelined(
         trx,
         trx.insertInto("schema_version").values({ version, compatible_from: version, applied_at: START }),
       );

@@ -1,6 +1,6 @@
 import { Client } from "pg";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { isForLater } from "../../src/database/later.ts";
+import { isPipelined } from "../../src/database/later.ts";
 import { openJobStore } from "../../src/jobs/book.ts";
 import type { Outcome } from "../../src/runs/run.ts";
 import {
@@ -53,7 +53,7 @@ describe.each([
     const statements = spy.mock.calls.map(([sql]) => String(sql));
     // A connection's first words, and pg-boss's upkeep every minute, are not this occurrence's.
     const others = /^(?:start|set search_path)|^\s*update nightshift_boss\.version/i;
-    const trips = statements.filter((sql) => !others.test(sql) && !isForLater(sql));
+    const trips = statements.filter((sql) => !others.test(sql) && !isPipelined(sql));
     expect(statements.length).toBeGreaterThan(trips.length);
     expect(trips.length).toBeLessThanOrEqual(12);
   });
