@@ -231,7 +231,8 @@ function openStores(parts: {
   const database = once(async () => {
     const opened = await openJobsDatabase(config, now, onSkew);
     releases.add(() => opened.close());
-    if (opened.wire) (await import("./database/shared-events.ts")).shareEvents(events, opened.wire, opened);
+    if (opened.notifyChannel)
+      (await import("./database/shared-events.ts")).shareEvents(events, opened.notifyChannel, opened);
     return opened;
   });
   return {

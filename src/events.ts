@@ -24,32 +24,32 @@ export interface Events {
 }
 
 /** Where what is published here goes besides, and what comes in from there. */
-export interface Joint {
+export interface Bridge {
   /** Something that was published elsewhere. */
-  hear(userKey: string, event: OwnerEvent): void;
+  receive(userKey: string, event: OwnerEvent): void;
   /** Those who have a listener here. */
   owners(): readonly string[];
 }
 
 export interface JoinableEvents extends Events {
   /** From here on `tell` is told of what is published here. Once. */
-  join(tell: (userKey: string, event: OwnerEvent) => void): Joint;
+  join(tell: (userKey: string, event: OwnerEvent) => void): Bridge;
 }
 
 export function createEvents(): JoinableEvents {
   const listeners = new Map<string, Set<(event: OwnerEvent) => void>>();
   let tellOthers: ((userKey: string, event: OwnerEvent) => void) | undefined;
-  const hear: Joint["hear"] = (userKey, event) => {
+  const receive: Bridge["receive"] = (userKey, event) => {
     for (const listener of listeners.get(userKey) ?? []) listener(event);
   };
   return {
     publish(userKey, event) {
-      hear(userKey, event);
+      receive(userKey, event);
       tellOthers?.(userKey, event);
     },
     join(tell) {
       tellOthers = tell;
-      return { hear, owners: () => [...listeners.keys()] };
+      return { receive, owners: () => [...listeners.keys()] };
     },
     subscribe(userKey, listener) {
       const own = listeners.get(userKey) ?? new Set();

@@ -26,24 +26,24 @@ export interface Database {
   /** Rejects with DATA_UNAVAILABLE while the database cannot be read. */
   ping(): Promise<void>;
   /** To the other processes that have it open; absent where they don't hear of each other. */
-  readonly wire?: Wire;
+  readonly notifyChannel?: NotifyChannel;
   close(): Promise<void>;
 }
 
 /** Short messages between the processes that have the same database open. */
-export interface Wire {
+export interface NotifyChannel {
   /** Up to 7,000 bytes. Sent soon and in order, again and again while it can't be; the oldest are given up first. */
   send(message: string): void;
   /**
-   * `hear` is told what others send. `onGap` is told when messages may have been missed: what was sent since `since`
+   * `onMessage` is told what others send. `onReconnect` is told when messages may have been missed: what was sent since `since`
    * (epoch ms, by the clock that the database was opened with). Returns what ends it.
    */
-  listen(listener: WireListener): () => void;
+  listen(listener: NotifyListener): () => void;
 }
 
-export interface WireListener {
-  readonly hear: (message: string) => void;
-  readonly onGap: (since: number) => void;
+export interface NotifyListener {
+  readonly onMessage: (message: string) => void;
+  readonly onReconnect: (since: number) => void;
 }
 
 export interface TransactOptions {

@@ -4,16 +4,16 @@ export interface ListenOptions {
   /** What the connection is opened with. */
   readonly config: ClientConfig;
   readonly channels: readonly string[];
-  readonly hear: (channel: string, payload: string) => void;
+  readonly onMessage: (channel: string, payload: string) => void;
   /** Called when nothing can be heard any more. */
-  readonly onDeaf: () => void;
+  readonly onDisconnect: () => void;
   /** Called when it can again. */
-  readonly onBack: () => void;
+  readonly onReconnect: () => void;
 }
 
 export interface Listening {
   /** Epoch-free ms (`performance.now`) since when nothing can be heard; null while it can. */
-  readonly deafSince: number | null;
+  readonly disconnectedSince: number | null;
   close(): Promise<void>;
 }
 
@@ -23,10 +23,16 @@ const LONGEST_WAIT_MS = 2_000;
 const ASK_MS = 10_000;
 
 /** Listens on a connection of its own, and connects again until it is closed. Rejects when it can't at first. */
-export async function listen({ config, channels, hear, onDeaf, onBack }: ListenOptions): Promise<Listening> {
+export async function listen({
+  config,
+  channels,
+  onMessage,
+  onDisconnect,
+  onReconnect,
+}: ListenOptions): Promise<Listening> {
   const { Client } = (await import("pg")).default;
   let client: Client | undefined;
-  let deafSince: number | null = performance.now();
+  let disconnectedSince: number | null = performance.now();
   let isClosed = false;
   let retry: NodeJS.Timeout | undefined;
 
@@ -40,13 +46,13 @@ export async function listen({ config, channels, hear, onDeaf, onBack }: ListenO
       opening.end().catch(() => {});
       if (client !== opening) return;
       client = undefined;
-      deafSince = performance.now();
-      onDeaf();
+      disconnectedSince = performance.now();
+      onDisconnect();
       reconnect(FIRST_WAIT_MS);
     };
     opening.on("error", over);
     opening.on("end", over);
-    opening.on("notification", ({ channel, payload = "" }) => hear(channel, payload));
+    opening.on("notification", ({ channel, payload = "" }) => onMessage(channel, payload));
     try {
       await opening.connect();
       await opening.query(channels.map((channel) => `listen "${channel}"`).join("; "));
@@ -56,12 +62,12 @@ export async function listen({ config, channels, hear, onDeaf, onBack }: ListenO
     }
     if (isOver || isClosed) return over();
     client = opening;
-    deafSince = null;
+    disconnectedSince = null;
   };
   const reconnect = (waitMs: number): void => {
     if (isClosed) return;
     retry = setTimeout(() => {
-      connect().then(onBack, () => reconnect(Math.min(waitMs * 2, LONGEST_WAIT_MS)));
+      connect().then(onReconnect, () => reconnect(Math.min(waitMs * 2, LONGEST_WAIT_MS)));
     }, waitMs).unref();
   };
   const ask = setInterval(() => {
@@ -76,8 +82,8 @@ export async function listen({ config, channels, hear, onDeaf, onBack }: ListenO
     throw error;
   }
   return {
-    get deafSince() {
-      return deafSince;
+    get disconnectedSince() {
+      return disconnectedSince;
     },
     async close() {
       isClosed = true;

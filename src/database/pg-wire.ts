@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Wire, WireListener } from "./open.ts";
+import type { NotifyChannel, NotifyListener } from "./open.ts";
 
 const MAX_WAITING = 10_000;
 /** Sent in one statement. */
@@ -7,15 +7,18 @@ const BATCH = 100;
 const RETRY_MS = 500;
 
 /** The sending side batches what comes while it waits; `post` sends to everybody, us too. */
-export interface PgWire extends Wire {
-  hear(message: string): void;
-  onGap(since: number): void;
+export interface PostgresNotifyChannel extends NotifyChannel {
+  onMessage(message: string): void;
+  onReconnect(since: number): void;
   /** Waits for what is being sent, and gives up what could not be. */
   close(): Promise<void>;
 }
 
-export function createWire(self: string, post: (messages: readonly string[]) => Promise<void>): PgWire {
-  const listeners = new Set<WireListener>();
+export function createNotifyChannel(
+  self: string,
+  post: (messages: readonly string[]) => Promise<void>,
+): PostgresNotifyChannel {
+  const listeners = new Set<NotifyListener>();
   const waiting: string[] = [];
   const closing = new AbortController();
   let sending: Promise<void> | undefined;
@@ -45,13 +48,13 @@ export function createWire(self: string, post: (messages: readonly string[]) => 
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
-    hear(message) {
+    onMessage(message) {
       const end = message.indexOf(" ");
       if (message.slice(0, end) === self) return;
-      for (const { hear } of listeners) hear(message.slice(end + 1));
+      for (const { onMessage } of listeners) onMessage(message.slice(end + 1));
     },
-    onGap(since) {
-      for (const { onGap } of listeners) onGap(since);
+    onReconnect(since) {
+      for (const { onReconnect } of listeners) onReconnect(since);
     },
     async close() {
       closing.abort();

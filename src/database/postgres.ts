@@ -10,7 +10,7 @@ import { watchClock } from "./pg-clock.ts";
 import { isBroken, isTakenBack, toPostgresError } from "./pg-failures.ts";
 import { listen } from "./pg-listen.ts";
 import { connectionConfig, openPool } from "./pg-pool.ts";
-import { createWire } from "./pg-wire.ts";
+import { createNotifyChannel } from "./pg-wire.ts";
 import { createQueues } from "./queues.ts";
 import type { Tables } from "./schema.ts";
 
@@ -37,7 +37,7 @@ const MAX_TRIES = 8;
 const CUT_PATIENCE_MS = 5_000;
 /** Somebody may have written and not been heard: said so this often, for whoever relies on `dataVersion`. */
 const SLOW_LOOK_MS = 30_000;
-const DEAF_LOOK_MS = 1_000;
+const DISCONNECTED_LOOK_MS = 1_000;
 
 /** Opens the jobs database in Postgres and brings its tables up to date. Rejects with DATA_UNAVAILABLE. */
 export async function openPostgres(options: PostgresOptions): Promise<Database> {
@@ -48,14 +48,14 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
   ]);
   const { raw } = CompiledQuery;
   const connection = { url, schema, timeoutMs };
-  const channels = { writes: `${schema}_writes`, wire: `${schema}_wire` };
+  const channels = { writes: `${schema}_writes`, notifyChannel: `${schema}_wire` };
   const self = randomUUID();
   const afterWrites = `notify "${channels.writes}", '${self}'`;
   const pool = await openPool({ ...connection, size: poolSize, afterWrites });
   const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
-  const wire = createWire(self, async (messages) => {
+  const notifyChannel = createNotifyChannel(self, async (messages) => {
     const sql = "select pg_notify($1, message) from unnest($2::text[]) message";
-    await kysely.executeQuery(raw(sql, [channels.wire, messages]));
+    await kysely.executeQuery(raw(sql, [channels.notifyChannel, messages]));
   });
   let version = 0;
   const listeners = new Set<() => void>();
@@ -63,7 +63,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     version++;
     for (const listener of listeners) listener();
   };
-  let deafAt = 0;
+  let disconnectedAt = 0;
   let unwatchClock = () => {};
   const openedAt = performance.now();
   try {
@@ -78,17 +78,17 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     const listening = await listen({
       config: connectionConfig(connection),
       channels: Object.values(channels),
-      hear: (channel, message) => {
-        if (channel === channels.wire) wire.hear(message);
+      onMessage: (channel, message) => {
+        if (channel === channels.notifyChannel) notifyChannel.onMessage(message);
         else if (message !== self) changed();
       },
-      onDeaf: () => {
+      onDisconnect: () => {
         version++;
-        deafAt = clock();
+        disconnectedAt = clock();
       },
-      onBack: () => {
+      onReconnect: () => {
         changed();
-        wire.onGap(deafAt);
+        notifyChannel.onReconnect(disconnectedAt);
       },
     }).catch((error: unknown) => {
       throw toPostgresError(error);
@@ -98,8 +98,8 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
       transact: transactions(kysely, schema, raw),
       dataVersion: () => {
         const now = performance.now();
-        const deafMs = listening.deafSince === null ? 0 : now - listening.deafSince;
-        if (deafMs > DEAF_LOOK_MS) version++;
+        const disconnectedMs = listening.disconnectedSince === null ? 0 : now - listening.disconnectedSince;
+        if (disconnectedMs > DISCONNECTED_LOOK_MS) version++;
         return version + Math.floor((now - openedAt) / SLOW_LOOK_MS);
       },
       onWrite: (listener) => {
@@ -109,10 +109,10 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
       ping: async () => {
         await kysely.executeQuery(raw("select 1"));
       },
-      wire,
+      notifyChannel,
       close: once(async () => {
         unwatchClock();
-        await wire.close();
+        await notifyChannel.close();
         await listening.close();
         await kysely.destroy();
       }),

@@ -1,5 +1,5 @@
 import type { JoinableEvents, OwnerEvent } from "../events.ts";
-import type { Database, Wire } from "./open.ts";
+import type { Database, NotifyChannel } from "./open.ts";
 
 /** Clocks of nodes differ; what is told twice does no harm. */
 const SKEW_MS = 60_000;
@@ -7,18 +7,18 @@ const SKEW_MS = 60_000;
 const MAX_CAUGHT_UP = 200;
 
 /** Carries the events of this process to the others that have the database open, and theirs here. */
-export function shareEvents(events: JoinableEvents, wire: Wire, db: Database): void {
-  const joint = events.join((userKey, event) => wire.send(JSON.stringify([userKey, event])));
-  wire.listen({
-    hear(message) {
+export function shareEvents(events: JoinableEvents, notifyChannel: NotifyChannel, db: Database): void {
+  const bridge = events.join((userKey, event) => notifyChannel.send(JSON.stringify([userKey, event])));
+  notifyChannel.listen({
+    onMessage(message) {
       const said = parse(message);
-      if (said) joint.hear(...said);
+      if (said) bridge.receive(...said);
     },
-    onGap(since) {
-      for (const userKey of joint.owners())
+    onReconnect(since) {
+      for (const userKey of bridge.owners())
         void changedSince(db, userKey, since - SKEW_MS).then(
           (changed) => {
-            for (const event of changed) joint.hear(userKey, event);
+            for (const event of changed) bridge.receive(userKey, event);
           },
           // The next gap, which this one's failure is a part of, catches up.
           () => {},

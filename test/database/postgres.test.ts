@@ -221,7 +221,7 @@ describe("the jobs database in Postgres", () => {
     const { url } = await openPostgres();
     const [one, two] = [await openOne({ url }), await openOne({ url })];
     const heard: string[] = [];
-    two.wire?.listen({ hear: (message) => heard.push(message), onGap: () => {} });
+    two.notifyChannel?.listen({ onMessage: (message) => heard.push(message), onReconnect: () => {} });
     const before = two.dataVersion();
     const filter = { kinds: ALL_KINDS };
     const runQueue = openRunQueue(one);
@@ -230,7 +230,7 @@ describe("the jobs database in Postgres", () => {
     ).toEqual([]);
     await one.transact((trx) => trx.selectFrom("jobs").select("job_id").execute(), { of: "a" });
     // What is sent after it arrives after it.
-    one.wire?.send("looked");
+    one.notifyChannel?.send("looked");
     await eventually(async () => heard.includes("looked"));
     expect(two.dataVersion()).toBe(before);
     await store(one).create(newJob());

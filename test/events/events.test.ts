@@ -9,8 +9,8 @@ import { type EventNodes, eventsContract } from "./contract.ts";
 
 const eventsOn = (db: Database) => {
   const events = createEvents();
-  expect(db.wire).toBeDefined();
-  if (db.wire) shareEvents(events, db.wire, db);
+  expect(db.notifyChannel).toBeDefined();
+  if (db.notifyChannel) shareEvents(events, db.notifyChannel, db);
   return events;
 };
 
