@@ -8,7 +8,7 @@ import type { RunStore } from "./runs/store.ts";
  * One user's stores, whose changes are told to that user's live connections. What ghosts do is told by the night.
  */
 
-export function announceJobs(store: JobStore, userKey: string, events: Events): JobStore {
+export function withJobEvents(store: JobStore, userKey: string, events: Events): JobStore {
   const tell = (jobId: string) => events.publish(userKey, { kind: "job", uri: `job://${jobId}` });
   return {
     ...store,
@@ -25,7 +25,7 @@ export function announceJobs(store: JobStore, userKey: string, events: Events): 
   };
 }
 
-export function announceRuns(store: RunStore, userKey: string, events: Events): RunStore {
+export function withRunEvents(store: RunStore, userKey: string, events: Events): RunStore {
   const tell = ({ runId, jobId }: Run) => {
     events.publish(userKey, { kind: "run", uri: `run://${runId}` });
     events.publish(userKey, { kind: "job", uri: `job://${jobId}` });
@@ -47,7 +47,7 @@ export function announceRuns(store: RunStore, userKey: string, events: Events): 
   };
 }
 
-export function announceInbox(inbox: Inbox, userKey: string, events: Events): Inbox {
+export function withInboxEvents(inbox: Inbox, userKey: string, events: Events): Inbox {
   const told = async (work: Promise<number>): Promise<number> => {
     const marked = await work;
     if (marked > 0) events.publish(userKey, { kind: "inbox", uri: INBOX_URI });

@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { announceInbox, announceJobs, announceRuns } from "./announce.ts";
+import { withInboxEvents, withJobEvents, withRunEvents } from "./announce.ts";
 import { type Config, variable } from "./config.ts";
 import { type ConnectionDeps, type OpenContext, openContext } from "./connection/connection.ts";
 import { localPrincipal } from "./connection/identity.ts";
@@ -16,11 +16,11 @@ import type { KeyRing } from "./keys/key-ring.ts";
 import { lazily, once } from "./lazily.ts";
 import type { Log } from "./log.ts";
 import type { SchedulerDeps, SchedulerRuntime } from "./night.ts";
-import { createPresence } from "./presence.ts";
-import { createReleases, type Releases } from "./releases.ts";
+import { createActivity } from "./presence.ts";
+import { type Cleanup, createCleanup } from "./releases.ts";
 import type { Backlog } from "./runs/backlog.ts";
 import type { RunStore } from "./runs/store.ts";
-import { createTally, type Tally } from "./runs/tally.ts";
+import { createRunStats, type RunStats } from "./runs/tally.ts";
 import { createCatalog } from "./tools/catalog.ts";
 import { peopleTools } from "./tools/for-people.ts";
 import { loadToolModules } from "./tools/modules.ts";
@@ -59,7 +59,7 @@ export interface App {
   /** Rejects while the jobs database cannot be reached. */
   checkReady(): Promise<void>;
   /** What became of the runs of this process. */
-  readonly tally: Tally;
+  readonly runStats: RunStats;
   /** What waits to be run, here or on another node. Rejects with DATA_UNAVAILABLE. */
   readBacklog(): Promise<Backlog>;
   /** Ends what runs, closes what is open. May be called twice. */
@@ -76,14 +76,14 @@ export async function createApp(options: AppOptions): Promise<App> {
     skewMs += aheadMs;
     log.warn({ ahead_ms: aheadMs }, "Postgres has another time than this machine; it is used from here on");
   };
-  const releases = createReleases();
+  const cleanup = createCleanup();
   const modules = await loadToolModules(config.tools);
   const upstreams = await readUpstreams(config);
   const events = createEvents();
   const steps = createStepFeed();
-  const tally = createTally();
-  const presence = createPresence();
-  const stores = openStores({ config, now, onSkew, events, releases });
+  const runStats = createRunStats();
+  const activity = createActivity();
+  const stores = openStores({ config, now, onSkew, events, cleanup });
   const ghosts = describeGhosts(config, modules, await nameUpstreams(upstreams, log, now));
   const schedulerDeps: SchedulerDeps = {
     config,
@@ -91,8 +91,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     now,
     events,
     steps,
-    tally,
-    presence,
+    runStats,
+    activity,
     upstreams,
     database: stores.database,
     openRuns: stores.runs,
@@ -144,7 +144,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     registers: modules.registers,
     servicesFor,
     events,
-    presence,
+    activity,
     log,
     open: new Set(),
   };
@@ -156,7 +156,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       folderStore: stores.jobs({ userId: config.user, userKey: userKeyOf(owner) }),
       ...(onlyUser !== undefined && { onlyUserKey: userKeyOf(localPrincipal(onlyUser)) }),
     });
-    releases.add(opened.close);
+    cleanup.add(opened.close);
     return opened;
   };
   const ended = new AbortController();
@@ -176,14 +176,14 @@ export async function createApp(options: AppOptions): Promise<App> {
     },
     runOne: async (userKey, runId) => (await import("./night.ts")).runOne(schedulerDeps, userKey, runId),
     checkReady: async () => (await stores.database()).ping(),
-    tally,
+    runStats,
     readBacklog: async () => (await import("./runs/backlog.ts")).readBacklog(await stores.database(), now()),
     close: once(async () => {
       ended.abort();
       await runtime?.catch(() => {});
       const contexts = [...connectionDeps.open].map((open) => open.dispose());
-      releases.add(() => Promise.all(contexts));
-      await releases.releaseAll();
+      cleanup.add(() => Promise.all(contexts));
+      await cleanup.run();
     }),
   };
 }
@@ -208,9 +208,9 @@ function openStores(parts: {
   now: () => number;
   onSkew: (aheadMs: number) => void;
   events: JoinableEvents;
-  releases: Releases;
+  cleanup: Cleanup;
 }) {
-  const { config, now, onSkew, events, releases } = parts;
+  const { config, now, onSkew, events, cleanup } = parts;
   const dataDir = resolve(config.dataDir);
   const factBackend = once(async (): Promise<FactBackend> => {
     const { databaseUrl, databasePool: poolSize, databaseTimeoutMs: timeoutMs } = config;
@@ -225,12 +225,12 @@ function openStores(parts: {
       ? { databaseUrl, poolSize: Math.max(2, poolSize), statementTimeoutMs: timeoutMs, patienceMs: timeoutMs }
       : { file: join(dataDir, "facts.sqlite") };
     const backend = openKeyvFacts({ ...place, limits, clock: now });
-    releases.add(() => backend.close());
+    cleanup.add(() => backend.close());
     return backend;
   });
   const database = once(async () => {
     const opened = await openJobsDatabase(config, now, onSkew);
-    releases.add(() => opened.close());
+    cleanup.add(() => opened.close());
     if (opened.notifyChannel)
       (await import("./database/shared-events.ts")).shareEvents(events, opened.notifyChannel, opened);
     return opened;
@@ -247,12 +247,12 @@ function openStores(parts: {
           clock: now,
           maxJobs: config.maxJobs,
         });
-        return announceJobs(store, userKey, events);
+        return withJobEvents(store, userKey, events);
       }),
     inbox: (userKey: string): Inbox =>
       lazily(async () => {
         const { openInbox } = await import("./inbox/book.ts");
-        return announceInbox(openInbox(await database(), { userKey, clock: now }), userKey, events);
+        return withInboxEvents(openInbox(await database(), { userKey, clock: now }), userKey, events);
       }),
     keys: lazily<KeyRing>(async () => {
       const { openKeyRing } = await import("./keys/database.ts");
@@ -279,7 +279,7 @@ function openStores(parts: {
       lazily(async () => {
         const { openRunStore } = await import("./runs/book.ts");
         const store = openRunStore(await database(), { userKey, clock: now });
-        return announceRuns(store, userKey, events);
+        return withRunEvents(store, userKey, events);
       }),
   };
 }

@@ -9,13 +9,13 @@ import type { Action } from "./jobs/job.ts";
 import type { JobStore } from "./jobs/store.ts";
 import type { Log } from "./log.ts";
 import { openModel } from "./model/provider.ts";
-import type { Presence } from "./presence.ts";
+import type { Activity } from "./presence.ts";
 import { openDailyTokens } from "./runs/daily.ts";
 import { startRetention } from "./runs/housekeeping.ts";
 import { openJobTokens } from "./runs/job-tokens.ts";
 import { isEnded } from "./runs/run.ts";
 import type { RunStore } from "./runs/store.ts";
-import type { Tally } from "./runs/tally.ts";
+import type { RunStats } from "./runs/tally.ts";
 import { openThreads } from "./scheduler/bree.ts";
 import { createSchedulerLoop, type SchedulerLoop } from "./scheduler/clock.ts";
 import { openRunQueue, type RunQueueOptions } from "./scheduler/ledger.ts";
@@ -32,8 +32,8 @@ export interface SchedulerDeps {
   readonly now: () => number;
   readonly events: Events;
   readonly steps: StepFeed;
-  readonly tally: Tally;
-  readonly presence: Pick<Presence, "isAnyoneHere">;
+  readonly runStats: RunStats;
+  readonly activity: Pick<Activity, "isInUse">;
   /** Other MCP servers, from `--mcp-config`. */
   readonly upstreams: UpstreamConfig;
   readonly database: () => Promise<Database>;
@@ -102,7 +102,7 @@ function runnableKinds({ model, jobsDir }: Config): Action["kind"][] {
 }
 
 async function openLoop(parts: SchedulerDeps, filter: ClaimFilter, spare: number) {
-  const { config, log, now, events, openRuns, tally, presence, upstreams } = parts;
+  const { config, log, now, events, openRuns, runStats, activity, upstreams } = parts;
   const database = await parts.database();
   const { runQueue, closeRunQueue } = await selectRunQueue(database, filter, parts, {
     retention: { days: config.inboxDays, items: config.inboxItems },
@@ -120,9 +120,9 @@ async function openLoop(parts: SchedulerDeps, filter: ClaimFilter, spare: number
     most: config.maxGhosts,
     memoryMb: config.ghostMemoryMb,
     log,
-    isAnyoneHere: () => presence.isAnyoneHere,
+    isInUse: () => activity.isInUse,
   });
-  const announce = (userKey: string, runId: string, jobId: string) => {
+  const publishRun = (userKey: string, runId: string, jobId: string) => {
     events.publish(userKey, { kind: "run", uri: `run://${runId}` });
     events.publish(userKey, { kind: "job", uri: `job://${jobId}` });
   };
@@ -132,7 +132,7 @@ async function openLoop(parts: SchedulerDeps, filter: ClaimFilter, spare: number
     way: wayOf(config.webhookAllowPrivate),
     log,
     now,
-    onAttempt: ({ userKey, runId, jobId }) => announce(userKey, runId, jobId),
+    onAttempt: ({ userKey, runId, jobId }) => publishRun(userKey, runId, jobId),
   });
   const deps: GhostDeps = {
     threads,
@@ -157,8 +157,8 @@ async function openLoop(parts: SchedulerDeps, filter: ClaimFilter, spare: number
       {
         onStep: ({ run }, step) => parts.steps.publish(run.runId, step),
         onEnd: ({ run }, { status, usage }) => {
-          tally.count(status, usage);
-          announce(run.userKey, run.runId, run.jobId);
+          runStats.count(status, usage);
+          publishRun(run.userKey, run.runId, run.jobId);
           webhooks.wake();
         },
       },
@@ -174,18 +174,18 @@ async function openLoop(parts: SchedulerDeps, filter: ClaimFilter, spare: number
     log,
     now,
     run: (claimed, signal) => {
-      announce(claimed.run.userKey, claimed.run.runId, claimed.run.jobId);
+      publishRun(claimed.run.userKey, claimed.run.runId, claimed.run.jobId);
       return runGhost(claimed, deps, signal);
     },
     warm: threads.warm,
     onSkipped: (run) => {
-      tally.count("skipped");
-      announce(run.userKey, run.runId, run.jobId);
+      runStats.count("skipped");
+      publishRun(run.userKey, run.runId, run.jobId);
     },
     onLost: (runs) => {
       for (const run of runs) {
-        tally.count("lost");
-        announce(run.userKey, run.runId, run.jobId);
+        runStats.count("lost");
+        publishRun(run.userKey, run.runId, run.jobId);
       }
       webhooks.wake();
     },

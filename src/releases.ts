@@ -1,25 +1,25 @@
-export type Release = () => Promise<unknown>;
+export type CleanupTask = () => Promise<unknown>;
 
 /** What was opened, to be closed in reverse order. */
-export interface Releases {
+export interface Cleanup {
   /** What is opened after the end is closed at once: nothing that was late is left behind. */
-  add(release: Release): void;
+  add(task: CleanupTask): void;
   /** Goes on past a failure and rejects with the first one. */
-  releaseAll(): Promise<void>;
+  run(): Promise<void>;
 }
 
-export function createReleases(): Releases {
-  const pending: Release[] = [];
+export function createCleanup(): Cleanup {
+  const pending: CleanupTask[] = [];
   let isOver = false;
   return {
-    add(release) {
-      if (isOver) void release().catch(() => {});
-      else pending.push(release);
+    add(task) {
+      if (isOver) void task().catch(() => {});
+      else pending.push(task);
     },
-    async releaseAll() {
+    async run() {
       const failures: unknown[] = [];
-      for (let release = pending.pop(); release; release = pending.pop())
-        await release().catch((error: unknown) => failures.push(error));
+      for (let task = pending.pop(); task; task = pending.pop())
+        await task().catch((error: unknown) => failures.push(error));
       isOver = true;
       if (failures.length > 0) throw failures[0];
     },

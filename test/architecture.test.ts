@@ -50,7 +50,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   events: [],
   lazily: [],
   releases: [],
-  presence: [],
+  activity: [],
   config: ["log"],
   facts: ["backup"],
   database: ["backup", "lazily"],

@@ -2,27 +2,27 @@ import { Client, InMemoryTransport } from "@modelcontextprotocol/client";
 import { expect, it, onTestFinished } from "vitest";
 import { openConnection } from "../src/connection/connection.ts";
 import { localPrincipal } from "../src/connection/identity.ts";
-import { createPresence } from "../src/presence.ts";
+import { createActivity } from "../src/presence.ts";
 import { openProgram } from "./program.ts";
 
 it("somebody is here from a request on, and no more some seconds after the last", () => {
   let now = 1_000_000;
-  const presence = createPresence(() => now);
-  expect(presence.isAnyoneHere).toBe(false);
-  presence.note();
+  const activity = createActivity(() => now);
+  expect(activity.isInUse).toBe(false);
+  activity.note();
   now += 9_000;
-  expect(presence.isAnyoneHere).toBe(true);
-  presence.note();
+  expect(activity.isInUse).toBe(true);
+  activity.note();
   now += 9_000;
-  expect(presence.isAnyoneHere).toBe(true);
+  expect(activity.isInUse).toBe(true);
   now += 2_000;
-  expect(presence.isAnyoneHere).toBe(false);
+  expect(activity.isInUse).toBe(false);
 });
 
 it("each request of a connection is noted: calls, listings, resources and prompts; opening one is not", async () => {
   const { app } = await openProgram();
   let noted = 0;
-  const connectionDeps = { ...app.connectionDeps, presence: { note: () => void noted++ } };
+  const connectionDeps = { ...app.connectionDeps, activity: { note: () => void noted++ } };
   const caller = {
     principal: localPrincipal("alice"),
     entityType: "human",

@@ -37,7 +37,7 @@ export async function runServe(config: Config): Promise<number> {
       issuer: tokens?.issuer,
       checkReady: app.checkReady,
       readBacklog: app.readBacklog,
-      tally: app.tally,
+      runStats: app.runStats,
       now: Date.now,
     });
     await app.startScheduler();

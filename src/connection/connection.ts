@@ -4,7 +4,7 @@ import { NightshiftError } from "../errors.ts";
 import type { Events } from "../events.ts";
 import { once } from "../lazily.ts";
 import type { Log } from "../log.ts";
-import type { Presence } from "../presence.ts";
+import type { Activity } from "../presence.ts";
 import type { Catalog } from "../tools/catalog.ts";
 import type { Register } from "../tools/modules.ts";
 import type { Services } from "../tools/services.ts";
@@ -17,7 +17,7 @@ export interface ConnectionDeps {
   readonly registers: readonly Register[];
   readonly servicesFor: (context: UserContext) => Services;
   readonly events: Events;
-  readonly presence: Pick<Presence, "note">;
+  readonly activity: Pick<Activity, "note">;
   readonly log: Log;
   /** Connections and embedded contexts that are open; a test asserts that it goes back to none. */
   readonly open: Set<OpenContext>;
@@ -73,8 +73,8 @@ export async function openConnection(
   const opened = openContext(connectionDeps, caller);
   try {
     const parts = { toolkit: opened.toolkit, services: opened.services, registers: connectionDeps.registers };
-    const { events, presence, log } = connectionDeps;
-    const { server, release } = await buildServer({ ...parts, events, presence, log, era });
+    const { events, activity, log } = connectionDeps;
+    const { server, release } = await buildServer({ ...parts, events, activity, log, era });
     opened.context.signal.addEventListener("abort", release, { once: true });
     if (opened.context.signal.aborted) release();
     const { onclose } = server.server;

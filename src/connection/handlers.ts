@@ -2,7 +2,7 @@ import { ProtocolError, ProtocolErrorCode, type ServerContext } from "@modelcont
 import { toPublicError } from "../errors.ts";
 import type { Events } from "../events.ts";
 import type { Log } from "../log.ts";
-import type { Presence } from "../presence.ts";
+import type { Activity } from "../presence.ts";
 import type { Register } from "../tools/modules.ts";
 import type { Services } from "../tools/services.ts";
 import type { Toolkit } from "../tools/toolkit.ts";
@@ -13,7 +13,7 @@ export interface ServerParts {
   readonly services: Services;
   readonly registers: readonly Register[];
   readonly events: Events;
-  readonly presence: Pick<Presence, "note">;
+  readonly activity: Pick<Activity, "note">;
   readonly log: Log;
   /** `modern` (2026-07-28) filters change notifications itself; `legacy` (2025) leaves that to the server. */
   readonly era: "modern" | "legacy";
@@ -34,9 +34,9 @@ export const isWireError = (error: unknown): boolean =>
  * Each request is noted: somebody is here. The SDK tells whatever is thrown: of ours it may tell our own sentences,
  * with an id to find the rest in the log.
  */
-export function serving({ toolkit, presence, log }: ServerParts, handler: Handler): Handler {
+export function serving({ toolkit, activity, log }: ServerParts, handler: Handler): Handler {
   return async (request, context) => {
-    presence.note();
+    activity.note();
     try {
       return await handler(request, context);
     } catch (error) {

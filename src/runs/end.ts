@@ -48,7 +48,7 @@ export interface Delivered extends Pick<Run, "userKey" | "runId" | "jobId"> {
 
 export interface EndOptions {
   /** Whether the run that waits behind this one may start; default true. */
-  readonly releases?: boolean;
+  readonly startsNext?: boolean;
   /** How long what it came to stays in its owner's inbox. */
   readonly retention?: Retention;
   /** Called when it was put into the inbox, within the transaction. */
@@ -75,7 +75,7 @@ export async function endRun(
   from: "queued" | "running",
   outcome: Outcome,
   now: number,
-  { releases, retention = DEFAULT_RETENTION, onDelivered }: EndOptions = {},
+  { startsNext, retention = DEFAULT_RETENTION, onDelivered }: EndOptions = {},
 ): Promise<boolean> {
   const next: readonly RunStatus[] = NEXT_STATUSES[from];
   if (!next.includes(outcome.status)) return false;
@@ -98,7 +98,7 @@ export async function endRun(
     const steps = JSON.stringify(outcome.transcript);
     await sendPipelined(trx, trx.insertInto("transcripts").values({ run_id: runId, steps }));
   }
-  const { isRetried, notice } = await applyResult(trx, row, outcome, now, releases);
+  const { isRetried, notice } = await applyResult(trx, row, outcome, now, startsNext);
   // Told once, of the last attempt.
   if (isRetried) return true;
   if (await deliver(trx, row, outcome, { notice, retention, now })) onDelivered?.(deliveredOf(row, outcome));

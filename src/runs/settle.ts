@@ -24,7 +24,7 @@ export async function applyResult(
   run: RunRow,
   outcome: Outcome,
   now: number,
-  releases = true,
+  startsNext = true,
 ): Promise<AppliedResult> {
   const owner = { jobId: run.job_id, userKey: run.user_key };
   let isRetried = false;
@@ -48,7 +48,7 @@ export async function applyResult(
       await addCounts(trx, owner, { skipped: isSkipped ? 1 : 0, denied_calls }, isSkipped ? {} : last);
     }
   }
-  if (releases) await releaseNext(trx, run.job_id, now);
+  if (startsNext) await releaseNext(trx, run.job_id, now);
   return { isRetried, notice };
 }
 

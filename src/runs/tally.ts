@@ -1,13 +1,13 @@
 import type { RunStatus, Usage } from "./run.ts";
 
 /** How the runs that ended on this node ended, and what they have used, since it was started. */
-export interface Tally {
+export interface RunStats {
   count(status: RunStatus, usage?: Usage): void;
   readonly runs: ReadonlyMap<RunStatus, number>;
   readonly tokens: { readonly input: number; readonly output: number };
 }
 
-export function createTally(): Tally {
+export function createRunStats(): RunStats {
   const runs = new Map<RunStatus, number>();
   const tokens = { input: 0, output: 0 };
   return {

@@ -56,7 +56,7 @@ export async function endWaiting(
   if (spareManual) queued = queued.where("triggered_by", "!=", "manual");
   const outcome = emptyOutcome(status, reason);
   for (const { run_id } of await queued.execute())
-    await endRun(trx, run_id, "queued", outcome, now, { releases: false });
+    await endRun(trx, run_id, "queued", outcome, now, { startsNext: false });
   if (spareManual) await releaseNext(trx, jobId, now);
 }
 

@@ -29,7 +29,7 @@ export interface ThreadsOptions {
   readonly memoryMb: number;
   readonly log: Log;
   /** While it says true, one thread fewer loads at once than there are processors. Default: never. */
-  readonly isAnyoneHere?: () => boolean;
+  readonly isInUse?: () => boolean;
   /** Default: the ghost's entry, from source or as built. */
   readonly threadFile?: string;
 }
@@ -46,7 +46,7 @@ export function openThreads(options: ThreadsOptions): Threads {
   const starting = new Set<Promise<StartedThread>>();
   const spares: Promise<StartedThread>[] = [];
   const limiter = createThreadLimiter(() =>
-    Math.max(1, availableParallelism() - (options.isAnyoneHere?.() ? 1 : 0)),
+    Math.max(1, availableParallelism() - (options.isInUse?.() ? 1 : 0)),
   );
   const { most = Number.POSITIVE_INFINITY } = options;
   let bree: Promise<Bree> | undefined;

@@ -60,8 +60,8 @@ export function openRunQueue(db: Database, options: RunQueueOptions = {}): RunQu
       if (!job) return false;
       const isWritten = await endTransaction(job.userKey, async (trx, endOptions) => {
         const behind = await whatWaitsBehind(trx, job);
-        const releases = behind.has("held");
-        if (!(await endRun(trx, runId, "running", outcome, now, { ...endOptions, releases }))) return false;
+        const startsNext = behind.has("held");
+        if (!(await endRun(trx, runId, "running", outcome, now, { ...endOptions, startsNext }))) return false;
         if (job.ticket) await queue?.close(trx, job.ticket);
         if (behind.has("follower") && outcome.status === "succeeded") await queueFollowers(trx, runId, now);
         return true;

@@ -48,7 +48,7 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
     issuer,
     checkReady: app.checkReady,
     readBacklog: app.readBacklog,
-    tally: app.tally,
+    runStats: app.runStats,
     now: Date.now,
   });
   onTestFinished(() => http.close());

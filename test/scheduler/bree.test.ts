@@ -18,10 +18,7 @@ const SILENT = `const { workerData: { port } } = require("node:worker_threads");
 async function threadsOf(
   body: string,
   spare: number,
-  {
-    log = pino({ level: "silent" }),
-    ...limits
-  }: { log?: Log; most?: number; isAnyoneHere?: () => boolean } = {},
+  { log = pino({ level: "silent" }), ...limits }: { log?: Log; most?: number; isInUse?: () => boolean } = {},
 ) {
   const threadFile = join(await tempDir(), "thread.js");
   await writeFile(threadFile, body);
@@ -120,14 +117,14 @@ describe("threads", () => {
     os.availableParallelism = () => 3;
     syncBuiltinESMExports();
     try {
-      let isAnyoneHere = true;
-      const threads = await threadsOf(SILENT, 5, { isAnyoneHere: () => isAnyoneHere });
+      let isInUse = true;
+      const threads = await threadsOf(SILENT, 5, { isInUse: () => isInUse });
       void threads.warm();
       await eventually(async () => threads.size === 2);
       await wait(200);
       expect(threads.size).toBe(2);
-      isAnyoneHere = false;
-      const others = await threadsOf(SILENT, 5, { isAnyoneHere: () => isAnyoneHere });
+      isInUse = false;
+      const others = await threadsOf(SILENT, 5, { isInUse: () => isInUse });
       void others.warm();
       await eventually(async () => others.size === 3);
     } finally {

@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import type { Response } from "express";
 import type { Counter as CounterOf, Registry as RegistryOf } from "prom-client";
-import type { Tally } from "../../runs/tally.ts";
+import type { RunStats } from "../../runs/tally.ts";
 
 /** What `/metrics` shows: counts and times, and no user, tool argument or id. */
 export interface Metrics {
@@ -18,7 +18,7 @@ export interface ReadGauge {
 
 /** Prometheus metrics of this process; `gauges` and the tally are read when somebody looks. */
 export async function createMetrics(
-  tally: Pick<Tally, "runs" | "tokens">,
+  runStats: Pick<RunStats, "runs" | "tokens">,
   gauges: Readonly<Record<string, ReadGauge>>,
 ): Promise<Metrics> {
   const { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } = await import("prom-client");
@@ -51,7 +51,7 @@ export async function createMetrics(
         }
       },
     });
-  showTally(tally, Counter, registry);
+  showRunStats(runStats, Counter, registry);
   // Looking a label pair up costs more than counting does.
   const counters = new Map<string, { inc(): void }>();
   const counterOf = (route: string, status: number) => {
@@ -83,8 +83,8 @@ export async function createMetrics(
   };
 }
 
-function showTally(
-  { runs, tokens }: Pick<Tally, "runs" | "tokens">,
+function showRunStats(
+  { runs, tokens }: Pick<RunStats, "runs" | "tokens">,
   Counter: typeof CounterOf,
   registry: RegistryOf,
 ): void {

@@ -13,7 +13,7 @@ import type { Config } from "../../config.ts";
 import type { ConnectionDeps } from "../../connection/connection.ts";
 import { NightshiftError } from "../../errors.ts";
 import type { Backlog } from "../../runs/backlog.ts";
-import type { Tally } from "../../runs/tally.ts";
+import type { RunStats } from "../../runs/tally.ts";
 import { type AuthorizeDeps, type AuthorizedRequest, authorize } from "./admit.ts";
 import { correlationIdOf, refuse } from "./answers.ts";
 import { createLimits, type Limits } from "./limits.ts";
@@ -34,7 +34,7 @@ export interface HttpOptions {
   readonly checkReady: () => Promise<unknown>;
   /** What waits to be run; rejects while the stores cannot be reached. */
   readonly readBacklog: () => Promise<Backlog>;
-  readonly tally: Tally;
+  readonly runStats: RunStats;
   readonly now: () => number;
 }
 
@@ -71,7 +71,7 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   const backlog = memoizeFor(BACKLOG_MS, options.readBacklog);
   const overdueSeconds = ({ oldestDueAt }: Backlog) =>
     oldestDueAt === null ? 0 : Math.max(0, now() - oldestDueAt) / 1000;
-  const metrics = await createMetrics(options.tally, {
+  const metrics = await createMetrics(options.runStats, {
     sessions: { help: "2025-era sessions", read: () => sessions.size },
     contexts: { help: "Open contexts", read: () => connectionDeps.open.size },
     responses: { help: "HTTP responses at work", read: () => credentials.size - sessions.size },

@@ -28,7 +28,7 @@ const http = await serveHttp({
   authenticator: createAuthenticator({ keys: app.keys, now: Date.now }),
   checkReady: app.checkReady,
   readBacklog: app.readBacklog,
-  tally: app.tally,
+  runStats: app.runStats,
   now: Date.now,
 });
 const keys = await Promise.all(
