@@ -24,12 +24,12 @@ export interface FactsDatabase {
   /** Sees what is committed, and nothing of a transaction that is still open. */
   readonly read: Query;
   /** Writes of users who share a lane go one after the other, and may share a transaction. */
-  laneOf(userKey: string): string;
+  lockKey(userKey: string): string;
   /**
    * Runs `work` in a transaction in which nobody else, of this process or of another, writes facts of that lane.
    * Resolves once it is committed; undoes everything and rejects when `work` or the database fails.
    */
-  transact(lane: string, work: (writing: Writing) => Promise<void>): Promise<void>;
+  transact(lockKey: string, work: (writing: Writing) => Promise<void>): Promise<void>;
   /** Signs cursors. */
   readonly cursorSecret: string;
   /** Parses a row's value as Keyv wrote it. Its ttl counts as the fact's expiry. */

@@ -2,8 +2,8 @@ import { NightshiftError } from "../errors.ts";
 import { createCursors } from "./cursor.ts";
 import type { FactsDatabase } from "./database.ts";
 import { whileBusy } from "./failures.ts";
-import type { Memory } from "./memory.ts";
-import { openFactsPostgres, type PostgresPlace } from "./postgres.ts";
+import type { UserFacts } from "./memory.ts";
+import { openFactsPostgres, type PostgresLocation } from "./postgres.ts";
 import {
   assertUserKey,
   bytesOf,
@@ -17,9 +17,9 @@ import {
 } from "./rules.ts";
 import { openFactsFile } from "./sqlite.ts";
 import type { FactBackend, FactLimits, FactStore, NewFact, Saved } from "./store.ts";
-import { type Copy, noteOwnWrite } from "./sync.ts";
-import { createUsers, type Users } from "./users.ts";
-import { createWrites, type Transaction, type Writes } from "./writes.ts";
+import { type CachedFacts, noteOwnWrite } from "./sync.ts";
+import { createFactCache, type FactCache } from "./users.ts";
+import { createWriteQueue, type Transaction, type WriteQueue } from "./writes.ts";
 
 const DEFAULT_PATIENCE_MS = 5_000;
 const DEFAULT_MAX_CACHE_BYTES = 128 * 1024 * 1024;
@@ -28,9 +28,9 @@ const DEFAULT_PAGE_LIMIT = 50;
 /** Keyv's adapter compares every key with every row it finds. */
 const MAX_DELETES_AT_ONCE = 200;
 
-export type KeyvFactsOptions = FactsOptions & (FilePlace | PostgresPlace);
+export type KeyvFactsOptions = FactsOptions & (FileLocation | PostgresLocation);
 
-interface FilePlace {
+interface FileLocation {
   /** Path of facts.sqlite; its folder must exist. */
   readonly file: string;
 }
@@ -47,8 +47,8 @@ interface FactsOptions {
 
 interface Opened {
   readonly database: FactsDatabase;
-  readonly users: Users;
-  readonly writes: Writes;
+  readonly cache: FactCache;
+  readonly writeQueue: WriteQueue;
 }
 
 /**
@@ -68,10 +68,10 @@ export function openKeyvFacts(options: KeyvFactsOptions): FactBackend {
   async function getOpened(): Promise<Opened> {
     if (isClosed)
       throw new NightshiftError("DATA_UNAVAILABLE", "This memory is closed: Nightshift is stopping.");
-    opening ??= openPlace(options, patienceMs).then((database) => ({
+    opening ??= openDatabase(options, patienceMs).then((database) => ({
       database,
-      users: createUsers(database, clock, maxCacheBytes),
-      writes: createWrites(database),
+      cache: createFactCache(database, clock, maxCacheBytes),
+      writeQueue: createWriteQueue(database),
     }));
     try {
       return await opening;
@@ -89,32 +89,38 @@ export function openKeyvFacts(options: KeyvFactsOptions): FactBackend {
     async close() {
       isClosed = true;
       const opened = await opening?.catch(() => undefined);
-      await opened?.writes.drain();
+      await opened?.writeQueue.drain();
       await opened?.database.close();
       opening = undefined;
     },
   };
 }
 
-const openPlace = (place: FilePlace | PostgresPlace, patienceMs: number): Promise<FactsDatabase> =>
-  "file" in place ? openFactsFile(place.file, patienceMs) : openFactsPostgres(place, patienceMs);
+const openDatabase = (
+  location: FileLocation | PostgresLocation,
+  patienceMs: number,
+): Promise<FactsDatabase> =>
+  "file" in location ? openFactsFile(location.file, patienceMs) : openFactsPostgres(location, patienceMs);
 
-interface Ground {
+interface StoreDeps {
   readonly limits: FactLimits;
   readonly clock: () => number;
   readonly patienceMs: number;
   getOpened(): Promise<Opened>;
 }
 
-type Change<T> = (transaction: Transaction, copy: Copy) => Promise<T>;
+type Change<T> = (transaction: Transaction, cached: CachedFacts) => Promise<T>;
 
-function openStore(userKey: string, { getOpened, clock, limits, patienceMs }: Ground): FactStore {
+function openStore(userKey: string, { getOpened, clock, limits, patienceMs }: StoreDeps): FactStore {
   let isSweeping = false;
 
-  async function read<T>(use: (memory: Memory) => T): Promise<T> {
-    const { users } = await getOpened();
+  async function read<T>(use: (userFacts: UserFacts) => T): Promise<T> {
+    const { cache } = await getOpened();
     const { result, hasExpired } = await whileBusy(patienceMs, () =>
-      users.read(userKey, (memory) => ({ result: use(memory), hasExpired: memory.expired.size > 0 })),
+      cache.read(userKey, (userFacts) => ({
+        result: use(userFacts),
+        hasExpired: userFacts.expired.size > 0,
+      })),
     );
     if (hasExpired && !isSweeping) void sweepLater();
     return result;
@@ -128,11 +134,11 @@ function openStore(userKey: string, { getOpened, clock, limits, patienceMs }: Gr
   }
 
   async function write<T>(change: Change<T>): Promise<T> {
-    const { users, writes } = await getOpened();
-    return writes.run(userKey, (transaction) =>
-      users.write(userKey, transaction, async (copy) => {
-        const result = await change(transaction, copy);
-        await sweepExpired(userKey, transaction, copy);
+    const { cache, writeQueue } = await getOpened();
+    return writeQueue.run(userKey, (transaction) =>
+      cache.write(userKey, transaction, async (cached) => {
+        const result = await change(transaction, cached);
+        await sweepExpired(userKey, transaction, cached);
         return result;
       }),
     );
@@ -143,15 +149,15 @@ function openStore(userKey: string, { getOpened, clock, limits, patienceMs }: Gr
       checkNewFact(fact, limits);
       // Loads a large memory before the lock is taken, so that other writers don't wait for it.
       await read(() => {});
-      return write((transaction, copy) => saveFact(userKey, fact, { transaction, copy, limits, clock }));
+      return write((transaction, cached) => saveFact(userKey, fact, { transaction, cached, limits, clock }));
     },
     recall: (query, { limit = DEFAULT_RECALL_LIMIT, tags = [] } = {}) =>
-      read((memory) => memory.recall(query, limit, tags)),
+      read((userFacts) => userFacts.recall(query, limit, tags)),
     async list({ limit = DEFAULT_PAGE_LIMIT, cursor } = {}) {
       const { database } = await getOpened();
       const cursors = createCursors(database.cursorSecret, userKey);
       const position = cursor === undefined ? Number.POSITIVE_INFINITY : cursors.decode(cursor);
-      const { facts, hasMore } = await read((memory) => memory.page(position, limit));
+      const { facts, hasMore } = await read((userFacts) => userFacts.page(position, limit));
       const last = facts.at(-1);
       return {
         facts: facts.map(toFact),
@@ -159,34 +165,34 @@ function openStore(userKey: string, { getOpened, clock, limits, patienceMs }: Gr
       };
     },
     async get(factId) {
-      const fact = await read((memory) => memory.facts.get(factId));
+      const fact = await read((userFacts) => userFacts.facts.get(factId));
       if (fact === undefined) throw notFound(factId);
       return toFact(fact);
     },
     forget: (factId) =>
-      write(async ({ keyv, query }, copy) => {
-        if (!copy.memory.facts.has(factId)) throw notFound(factId);
+      write(async ({ keyv, query }, cached) => {
+        if (!cached.userFacts.facts.has(factId)) throw notFound(factId);
         await keyv.delete(`${userKey}:${factId}`);
-        copy.memory.remove([factId]);
-        await noteOwnWrite(userKey, copy, query);
+        cached.userFacts.remove([factId]);
+        await noteOwnWrite(userKey, cached, query);
       }),
   };
 }
 
-interface SaveGround {
+interface SaveDeps {
   readonly transaction: Transaction;
-  readonly copy: Copy;
+  readonly cached: CachedFacts;
   readonly limits: FactLimits;
   readonly clock: () => number;
 }
 
-async function saveFact(userKey: string, fact: NewFact, ground: SaveGround): Promise<Saved> {
-  const { transaction, copy, limits, clock } = ground;
-  const { memory } = copy;
-  const known = memory.findDuplicate(fact.text);
+async function saveFact(userKey: string, fact: NewFact, deps: SaveDeps): Promise<Saved> {
+  const { transaction, cached, limits, clock } = deps;
+  const { userFacts } = cached;
+  const known = userFacts.findDuplicate(fact.text);
   if (known !== undefined) return { kind: "duplicate", factId: known };
   const tags = uniqueTags(fact.tags);
-  checkRoom(memory.kept, bytesOf({ text: fact.text, tags }), limits);
+  checkRoom(userFacts.kept, bytesOf({ text: fact.text, tags }), limits);
   const createdAt = clock();
   const expiry = expiryOf(createdAt, fact.expiresInDays);
   const factId = newFactId();
@@ -195,27 +201,31 @@ async function saveFact(userKey: string, fact: NewFact, ground: SaveGround): Pro
     text: fact.text,
     tags,
     createdAt,
-    position: memory.nextPosition,
+    position: userFacts.nextPosition,
     ...expiry,
   };
   // Keyv counts from the machine's clock and takes a ttl of 0 for none.
   const ttlMs = expiry.expiresAt === undefined ? undefined : expiry.expiresAt - Date.now() || 1;
   await transaction.keyv.set(`${userKey}:${factId}`, stored, ttlMs);
-  memory.add([stored], createdAt);
-  await noteOwnWrite(userKey, copy, transaction.query, factId);
+  userFacts.add([stored], createdAt);
+  await noteOwnWrite(userKey, cached, transaction.query, factId);
   return { kind: "saved", factId };
 }
 
 /** Deletes the rows of expired facts with a write that happens anyway. */
-async function sweepExpired(userKey: string, { keyv, query }: Transaction, copy: Copy): Promise<void> {
-  const { memory } = copy;
-  if (memory.expired.size === 0) return;
-  const keys = [...memory.expired].map((factId) => `${userKey}:${factId}`);
+async function sweepExpired(
+  userKey: string,
+  { keyv, query }: Transaction,
+  cached: CachedFacts,
+): Promise<void> {
+  const { userFacts } = cached;
+  if (userFacts.expired.size === 0) return;
+  const keys = [...userFacts.expired].map((factId) => `${userKey}:${factId}`);
   for (let i = 0; i < keys.length; i += MAX_DELETES_AT_ONCE) {
     await keyv.delete(keys.slice(i, i + MAX_DELETES_AT_ONCE));
   }
-  memory.forgetExpired();
-  await noteOwnWrite(userKey, copy, query);
+  userFacts.forgetExpired();
+  await noteOwnWrite(userKey, cached, query);
 }
 
 function notFound(factId: string): NightshiftError {

@@ -1,6 +1,6 @@
 import { type StoredFact, toFact } from "./rules.ts";
 import { createSearchIndex, type SearchIndex } from "./search.ts";
-import { compareAge, createShelf, type Shelf } from "./shelf.ts";
+import { compareAge, createSortedFacts, type SortedFacts } from "./shelf.ts";
 import type { RecalledFact } from "./store.ts";
 import { foldText } from "./text.ts";
 
@@ -10,7 +10,7 @@ const BYTES_PER_FACT = 700;
 const BYTES_PER_TEXT_BYTE = 15;
 
 /** One user's facts in memory, searchable: a copy of what the database holds, never shared between users. */
-export interface Memory {
+export interface UserFacts {
   readonly facts: ReadonlyMap<string, StoredFact>;
   readonly kept: { readonly facts: number; readonly bytes: number };
   /** What this copy costs the process, in bytes, roughly. */
@@ -28,21 +28,21 @@ export interface Memory {
   findDuplicate(text: string): string | undefined;
   recall(query: string, limit: number, tags: readonly string[]): RecalledFact[];
   /** Newest first, those before `position`. */
-  page: Shelf["page"];
+  page: SortedFacts["page"];
 }
 
 interface Contents {
-  readonly shelf: Shelf;
+  readonly sortedFacts: SortedFacts;
   readonly index: SearchIndex;
   /** Ids by folded text; made for the first save, as most copies are only read. */
   idByText?: Map<string, string>;
 }
 
-export function createMemory(): Memory {
+export function createUserFacts(): UserFacts {
   let contents = empty();
   const expired = new Set<string>();
   const expire = (now: number) => {
-    const gone = contents.shelf.expiredBy(now);
+    const gone = contents.sortedFacts.expiredBy(now);
     for (const factId of gone) expired.add(factId);
     if (gone.length > 0) removeAll(contents, gone);
   };
@@ -50,20 +50,20 @@ export function createMemory(): Memory {
     expired,
     expire,
     get facts() {
-      return contents.shelf.byId;
+      return contents.sortedFacts.byId;
     },
     get kept() {
-      return { facts: contents.shelf.byId.size, bytes: contents.shelf.bytes };
+      return { facts: contents.sortedFacts.byId.size, bytes: contents.sortedFacts.bytes };
     },
     get costBytes() {
-      const { byId, bytes } = contents.shelf;
+      const { byId, bytes } = contents.sortedFacts;
       return BYTES_PER_MEMORY + byId.size * BYTES_PER_FACT + bytes * BYTES_PER_TEXT_BYTE;
     },
     get nextPosition() {
-      return (contents.shelf.byAge.at(-1)?.position ?? 0) + 1;
+      return (contents.sortedFacts.byAge.at(-1)?.position ?? 0) + 1;
     },
     add(facts, now) {
-      const { byId } = contents.shelf;
+      const { byId } = contents.sortedFacts;
       contents = addAll(
         contents,
         facts.filter(({ factId }) => !byId.has(factId) && !expired.has(factId)),
@@ -78,32 +78,32 @@ export function createMemory(): Memory {
     },
     findDuplicate: (text) => idsByText(contents).get(foldText(text)),
     recall: (query, limit, tags) => recallFrom(contents, query, limit, tags),
-    page: (position, limit) => contents.shelf.page(position, limit),
+    page: (position, limit) => contents.sortedFacts.page(position, limit),
   };
 }
 
 function empty(): Contents {
-  return { shelf: createShelf(), index: createSearchIndex() };
+  return { sortedFacts: createSortedFacts(), index: createSearchIndex() };
 }
 
 function addAll(contents: Contents, added: readonly StoredFact[]): Contents {
   const sorted = added.toSorted(compareAge);
   const [oldest] = sorted;
-  const newest = contents.shelf.byAge.at(-1);
+  const newest = contents.sortedFacts.byAge.at(-1);
   // Rows that nobody ordered, as after an import: shelf and index want the oldest first, so they start again.
   if (oldest !== undefined && newest !== undefined && compareAge(oldest, newest) < 0) {
-    return addAll(empty(), [...contents.shelf.byAge, ...sorted]);
+    return addAll(empty(), [...contents.sortedFacts.byAge, ...sorted]);
   }
   for (const fact of sorted) {
-    contents.shelf.put(fact);
+    contents.sortedFacts.put(fact);
     contents.index.add({ ...fact, id: fact.factId });
     contents.idByText?.set(foldText(fact.text), fact.factId);
   }
   return contents;
 }
 
-function removeAll({ shelf, index, idByText }: Contents, factIds: Iterable<string>): void {
-  for (const { factId, text } of shelf.take(factIds)) {
+function removeAll({ sortedFacts, index, idByText }: Contents, factIds: Iterable<string>): void {
+  for (const { factId, text } of sortedFacts.remove(factIds)) {
     index.remove(factId);
     idByText?.delete(foldText(text));
   }
@@ -112,21 +112,22 @@ function removeAll({ shelf, index, idByText }: Contents, factIds: Iterable<strin
 function idsByText(contents: Contents): ReadonlyMap<string, string> {
   // The first one's id: of two that read the same, as an import may bring, the older is put last.
   contents.idByText ??= new Map(
-    contents.shelf.byAge.toReversed().map((fact) => [foldText(fact.text), fact.factId]),
+    contents.sortedFacts.byAge.toReversed().map((fact) => [foldText(fact.text), fact.factId]),
   );
   return contents.idByText;
 }
 
 function recallFrom(
-  { shelf, index }: Contents,
+  { sortedFacts, index }: Contents,
   query: string,
   limit: number,
   tags: readonly string[],
 ): RecalledFact[] {
   const wanted = new Set(tags.map(foldText));
-  const hasTags = (factId: string) => wanted.isSubsetOf(new Set(shelf.byId.get(factId)?.tags.map(foldText)));
+  const hasTags = (factId: string) =>
+    wanted.isSubsetOf(new Set(sortedFacts.byId.get(factId)?.tags.map(foldText)));
   return index.search(query, limit, wanted.size > 0 ? hasTags : undefined).flatMap(({ id, score }) => {
-    const fact = shelf.byId.get(id);
+    const fact = sortedFacts.byId.get(id);
     return fact === undefined ? [] : [{ ...toFact(fact), score }];
   });
 }

@@ -8,7 +8,7 @@ import type { StoredFact } from "./rules.ts";
 const DEFAULT_POOL_SIZE = 10;
 const DEFAULT_STATEMENT_TIMEOUT_MS = 10_000;
 
-export interface PostgresPlace {
+export interface PostgresLocation {
   /** `postgres://user:password@host/database`, with what else Postgres takes in a URL. */
   readonly databaseUrl: string;
   /** Connections at most, half of them for reading. Default 10, at least 2. */
@@ -18,9 +18,12 @@ export interface PostgresPlace {
 }
 
 /** Connects, and makes the tables where there are none. Rejects with DATA_UNAVAILABLE; a later try starts afresh. */
-export async function openFactsPostgres(place: PostgresPlace, patienceMs: number): Promise<FactsDatabase> {
-  const { databaseUrl, poolSize = DEFAULT_POOL_SIZE } = place;
-  const { statementTimeoutMs = DEFAULT_STATEMENT_TIMEOUT_MS } = place;
+export async function openFactsPostgres(
+  location: PostgresLocation,
+  patienceMs: number,
+): Promise<FactsDatabase> {
+  const { databaseUrl, poolSize = DEFAULT_POOL_SIZE } = location;
+  const { statementTimeoutMs = DEFAULT_STATEMENT_TIMEOUT_MS } = location;
   // Loaded on first use, like SQLite.
   const [{ Keyv }, adapterOn] = await Promise.all([import("keyv"), loadAdapter()]);
   const open = (share: number) =>
@@ -35,7 +38,7 @@ export async function openFactsPostgres(place: PostgresPlace, patienceMs: number
     const parser = new Keyv<StoredFact>(KEYV_OPTIONS);
     return {
       read,
-      laneOf: (userKey) => userKey,
+      lockKey: (userKey) => userKey,
       async transact(userKey, work) {
         const begin = `BEGIN; SELECT pg_advisory_xact_lock(${lockOf(userKey)})`;
         const client = await whileBusy(patienceMs, () => beginOn(writers, begin));

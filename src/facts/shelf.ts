@@ -3,7 +3,7 @@ import { bytesOf, type StoredFact } from "./rules.ts";
 const NEVER = Number.POSITIVE_INFINITY;
 
 /** One user's facts by id and by age, with what they add up to. */
-export interface Shelf {
+export interface SortedFacts {
   readonly byId: ReadonlyMap<string, StoredFact>;
   /** Oldest first. */
   readonly byAge: readonly StoredFact[];
@@ -12,14 +12,14 @@ export interface Shelf {
   /** `fact` must be the newest. */
   put(fact: StoredFact): void;
   /** Resolves ids to the facts that were there, and takes them away. */
-  take(factIds: Iterable<string>): StoredFact[];
+  remove(factIds: Iterable<string>): StoredFact[];
   /** Ids of the facts that have expired by `now`; cheap when there are none. */
   expiredBy(now: number): string[];
   /** Newest first, those before `position`. */
   page(position: number, limit: number): { facts: StoredFact[]; hasMore: boolean };
 }
 
-export function createShelf(): Shelf {
+export function createSortedFacts(): SortedFacts {
   const byId = new Map<string, StoredFact>();
   let byAge: StoredFact[] = [];
   let bytes = 0;
@@ -40,7 +40,7 @@ export function createShelf(): Shelf {
       bytes += bytesOf(fact);
       nextExpiryMs = Math.min(nextExpiryMs, fact.expiresAt ?? NEVER);
     },
-    take(factIds) {
+    remove(factIds) {
       const taken = [...factIds].map((id) => byId.get(id)).filter((fact) => fact !== undefined);
       for (const fact of taken) {
         if (byId.delete(fact.factId)) bytes -= bytesOf(fact);

@@ -61,7 +61,7 @@ export function openFactsFile(
       return {
         read,
         // SQLite has one writer at a time: everybody's writes share a lane, and so a flush to the disk.
-        laneOf: () => "",
+        lockKey: () => "",
         transact: (_lane, work) => transact(write, patienceMs, () => work({ query: write, keyv })),
         cursorSecret: secret?.value ?? "",
         parse: (value) => parseRow(keyv, value),

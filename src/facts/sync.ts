@@ -1,9 +1,9 @@
 import type { FactsDatabase, Query } from "./database.ts";
-import { createMemory, type Memory } from "./memory.ts";
+import { createUserFacts, type UserFacts } from "./memory.ts";
 
 /** A copy of a user's facts and how far it has followed the database. `changes` is -1 before the first load. */
-export interface Copy {
-  readonly memory: Memory;
+export interface CachedFacts {
+  readonly userFacts: UserFacts;
   changes: number;
   removals: number;
   /** The highest row that was seen. */
@@ -30,60 +30,66 @@ const ALL_ROWS = `SELECT ${COLUMNS}, value FROM keyv WHERE ${RANGE}`;
 
 const NOT_LOADED = { changes: -1, removals: 0, rowId: 0 };
 
-export function createCopy(): Copy {
-  return { memory: createMemory(), ...NOT_LOADED };
+export function createCachedFacts(): CachedFacts {
+  return { userFacts: createUserFacts(), ...NOT_LOADED };
 }
 
 /** For a copy that may hold what was undone: the next look loads it anew. */
-export function resetCopy(copy: Copy): void {
-  copy.memory.clear();
-  Object.assign(copy, NOT_LOADED);
+export function resetCachedFacts(cached: CachedFacts): void {
+  cached.userFacts.clear();
+  Object.assign(cached, NOT_LOADED);
 }
 
 /**
  * Brings a copy up to date with the least work: nothing when its user's counter has not moved, the new rows when
  * there are only new rows, else the difference of the ids. Facts never change, so an id says it all.
  */
-export async function syncCopy(
+export async function syncCachedFacts(
   userKey: string,
-  copy: Copy,
+  cached: CachedFacts,
   { query, parse, now }: { query: Query; parse: FactsDatabase["parse"]; now: number },
 ): Promise<void> {
   // Read before the rows: they may be newer than it, which costs a second look, but never older.
   const current = await readChanges(userKey, query);
-  if (current.changes === copy.changes) return;
+  if (current.changes === cached.changes) return;
   const take = (rows: readonly FullRow[]) => {
-    copy.memory.add(
+    cached.userFacts.add(
       rows.map(({ id, value }) => ({ ...parse(value), factId: id })),
       now,
     );
-    for (const { rowId } of rows) copy.rowId = Math.max(copy.rowId, rowId);
+    for (const { rowId } of rows) cached.rowId = Math.max(cached.rowId, rowId);
   };
-  if (copy.changes === -1) {
+  if (cached.changes === -1) {
     take(await query<FullRow>(ALL_ROWS, userKey));
   } else {
     // The plus keeps SQLite on the index of keys: by row number it would read everybody's new rows.
     const newRows = `SELECT ${COLUMNS}, value FROM keyv WHERE ${RANGE} AND +rowid > $2`;
-    const added = await query<FullRow>(newRows, userKey, copy.rowId);
+    const added = await query<FullRow>(newRows, userKey, cached.rowId);
     take(added);
-    const isComplete = current.removals === copy.removals && added.length >= current.changes - copy.changes;
-    if (!isComplete) take(await reconcile(userKey, copy.memory, query));
+    const isComplete =
+      current.removals === cached.removals && added.length >= current.changes - cached.changes;
+    if (!isComplete) take(await reconcile(userKey, cached.userFacts, query));
   }
-  Object.assign(copy, current);
+  Object.assign(cached, current);
 }
 
 /** After a write inside its transaction: what it changed is known, and need not be looked for. */
-export async function noteOwnWrite(userKey: string, copy: Copy, query: Query, factId = ""): Promise<void> {
+export async function noteOwnWrite(
+  userKey: string,
+  cached: CachedFacts,
+  query: Query,
+  factId = "",
+): Promise<void> {
   const [row] = await query<Changes & { rowId: number | null }>(
     `SELECT changes, removals, (SELECT rowid FROM keyv WHERE key = $1) AS "rowId" FROM fact_changes WHERE user_key = $2`,
     `${userKey}:${factId}`,
     userKey,
   );
   if (row === undefined) return;
-  Object.assign(copy, {
+  Object.assign(cached, {
     changes: row.changes,
     removals: row.removals,
-    rowId: Math.max(copy.rowId, row.rowId ?? 0),
+    rowId: Math.max(cached.rowId, row.rowId ?? 0),
   });
 }
 
@@ -99,15 +105,15 @@ async function readChanges(userKey: string, query: Query): Promise<Changes> {
  * Removes what the database no longer has. Resolves to all rows when the memory lacks one, which is rare: its number
  * was not above the highest seen, as SQLite may use one again.
  */
-async function reconcile(userKey: string, memory: Memory, query: Query): Promise<FullRow[]> {
+async function reconcile(userKey: string, userFacts: UserFacts, query: Query): Promise<FullRow[]> {
   const rows = await query<Row>(`SELECT ${COLUMNS} FROM keyv WHERE ${RANGE}`, userKey);
   const present = new Set(rows.map(({ id }) => id));
-  memory.remove(
-    memory.facts
+  userFacts.remove(
+    userFacts.facts
       .keys()
       .filter((id) => !present.has(id))
       .toArray(),
   );
-  const isWhole = rows.every(({ id }) => memory.facts.has(id) || memory.expired.has(id));
+  const isWhole = rows.every(({ id }) => userFacts.facts.has(id) || userFacts.expired.has(id));
   return isWhole ? [] : query<FullRow>(ALL_ROWS, userKey);
 }

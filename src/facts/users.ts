@@ -1,91 +1,91 @@
 import type { FactsDatabase, Query } from "./database.ts";
-import type { Memory } from "./memory.ts";
+import type { UserFacts } from "./memory.ts";
 import { createMutex, type Mutex } from "./mutex.ts";
-import { type Copy, createCopy, resetCopy, syncCopy } from "./sync.ts";
+import { type CachedFacts, createCachedFacts, resetCachedFacts, syncCachedFacts } from "./sync.ts";
 import type { Transaction } from "./writes.ts";
 
-interface Slot {
-  readonly copy: Copy;
+interface CacheEntry {
+  readonly cached: CachedFacts;
   readonly mutex: Mutex;
   costBytes: number;
 }
 
 /** The copies of users' facts that are in memory: the most recently used, each for its own user only. */
-export interface Users {
+export interface FactCache {
   /** Gives `use` the user's memory as of the last commit. Nothing changes it while `use` runs. */
-  read<T>(userKey: string, use: (memory: Memory) => T): Promise<T>;
+  read<T>(userKey: string, use: (userFacts: UserFacts) => T): Promise<T>;
   /**
    * Gives `use` the user's memory inside a transaction. What `use` does to it is undone if the transaction is, and
    * readers of the same user wait for the end.
    */
-  write<T>(userKey: string, transaction: Transaction, use: (copy: Copy) => Promise<T>): Promise<T>;
+  write<T>(userKey: string, transaction: Transaction, use: (cached: CachedFacts) => Promise<T>): Promise<T>;
 }
 
 /** `maxBytes` bounds all copies together; a single larger one is kept while it is the one in use. */
-export function createUsers(database: FactsDatabase, clock: () => number, maxBytes: number): Users {
+export function createFactCache(database: FactsDatabase, clock: () => number, maxBytes: number): FactCache {
   /** Least recently used first. */
-  const slots = new Map<string, Slot>();
+  const entries = new Map<string, CacheEntry>();
   /** Locked by a transaction that is open now: a user has one at a time. */
-  const held = new Map<string, Slot>();
+  const lockedEntries = new Map<string, CacheEntry>();
   let totalBytes = 0;
 
-  function slotFor(userKey: string): Slot {
-    const slot = slots.get(userKey) ?? {
-      copy: createCopy(),
+  function entryFor(userKey: string): CacheEntry {
+    const entry = entries.get(userKey) ?? {
+      cached: createCachedFacts(),
       mutex: createMutex(),
       costBytes: 0,
     };
-    slots.delete(userKey);
-    slots.set(userKey, slot);
-    return slot;
+    entries.delete(userKey);
+    entries.set(userKey, entry);
+    return entry;
   }
 
-  function weigh(userKey: string, slot: Slot): void {
-    if (slots.get(userKey) !== slot) return;
-    totalBytes += slot.copy.memory.costBytes - slot.costBytes;
-    slot.costBytes = slot.copy.memory.costBytes;
-    for (const [oldestKey, oldest] of slots) {
-      if (totalBytes <= maxBytes || oldest === slot) break;
-      slots.delete(oldestKey);
+  function weigh(userKey: string, entry: CacheEntry): void {
+    if (entries.get(userKey) !== entry) return;
+    totalBytes += entry.cached.userFacts.costBytes - entry.costBytes;
+    entry.costBytes = entry.cached.userFacts.costBytes;
+    for (const [oldestKey, oldest] of entries) {
+      if (totalBytes <= maxBytes || oldest === entry) break;
+      entries.delete(oldestKey);
       totalBytes -= oldest.costBytes;
     }
   }
 
-  async function hold(userKey: string, transaction: Transaction): Promise<Slot> {
-    const slot = slotFor(userKey);
-    const release = await slot.mutex.lock();
-    held.set(userKey, slot);
+  async function lockEntry(userKey: string, transaction: Transaction): Promise<CacheEntry> {
+    const entry = entryFor(userKey);
+    const release = await entry.mutex.lock();
+    lockedEntries.set(userKey, entry);
     transaction.onEnd((wasCommitted) => {
-      if (!wasCommitted) resetCopy(slot.copy);
-      held.delete(userKey);
-      weigh(userKey, slot);
+      if (!wasCommitted) resetCachedFacts(entry.cached);
+      lockedEntries.delete(userKey);
+      weigh(userKey, entry);
       release();
     });
-    return slot;
+    return entry;
   }
 
-  async function refresh(userKey: string, { copy }: Slot, query: Query): Promise<void> {
+  async function refresh(userKey: string, { cached }: CacheEntry, query: Query): Promise<void> {
     const now = clock();
-    await syncCopy(userKey, copy, { query, parse: database.parse, now });
-    copy.memory.expire(now);
+    await syncCachedFacts(userKey, cached, { query, parse: database.parse, now });
+    cached.userFacts.expire(now);
   }
 
   return {
     async read(userKey, use) {
-      const slot = slotFor(userKey);
-      const release = await slot.mutex.lock();
+      const entry = entryFor(userKey);
+      const release = await entry.mutex.lock();
       try {
-        await refresh(userKey, slot, database.read);
-        return use(slot.copy.memory);
+        await refresh(userKey, entry, database.read);
+        return use(entry.cached.userFacts);
       } finally {
-        weigh(userKey, slot);
+        weigh(userKey, entry);
         release();
       }
     },
     async write(userKey, transaction, use) {
-      const slot = held.get(userKey) ?? (await hold(userKey, transaction));
-      await refresh(userKey, slot, transaction.query);
-      return use(slot.copy);
+      const entry = lockedEntries.get(userKey) ?? (await lockEntry(userKey, transaction));
+      await refresh(userKey, entry, transaction.query);
+      return use(entry.cached);
     },
   };
 }

@@ -11,7 +11,7 @@ export interface Transaction extends Writing {
   onEnd(callback: (wasCommitted: boolean) => void): void;
 }
 
-export interface Writes {
+export interface WriteQueue {
   /**
    * Runs `work` in an exclusive transaction: no other writer of this user, in this process or in another, comes
    * between. Resolves once it is committed. A NightshiftError of `work` refuses this write alone, so it must be
@@ -29,19 +29,19 @@ interface Waiting {
   fail(error: unknown): void;
 }
 
-interface Lane {
+interface WriterQueue {
   readonly waiting: Waiting[];
   /** Resolves when nobody waits in it any more. */
   readonly working: Promise<void>;
 }
 
-export function createWrites(database: FactsDatabase): Writes {
+export function createWriteQueue(database: FactsDatabase): WriteQueue {
   /** Those in which somebody writes now. */
-  const lanes = new Map<string, Lane>();
+  const queues = new Map<string, WriterQueue>();
 
   async function workOff(name: string, waiting: Waiting[]): Promise<void> {
     while (waiting.length > 0) await transact(name, waiting, database);
-    lanes.delete(name);
+    queues.delete(name);
   }
 
   return {
@@ -59,21 +59,21 @@ export function createWrites(database: FactsDatabase): Writes {
         },
         fail: reject,
       };
-      const name = database.laneOf(userKey);
-      const lane = lanes.get(name);
-      if (lane) lane.waiting.push(write);
+      const name = database.lockKey(userKey);
+      const lockKey = queues.get(name);
+      if (lockKey) lockKey.waiting.push(write);
       else {
         const waiting = [write];
-        lanes.set(name, { waiting, working: workOff(name, waiting) });
+        queues.set(name, { waiting, working: workOff(name, waiting) });
       }
       return promise;
     },
-    drain: async () => void (await Promise.all(lanes.values().map(({ working }) => working))),
+    drain: async () => void (await Promise.all(queues.values().map(({ working }) => working))),
   };
 }
 
 /** Never rejects: every outcome goes to the writers it belongs to. */
-async function transact(lane: string, waiting: Waiting[], database: FactsDatabase): Promise<void> {
+async function transact(lockKey: string, waiting: Waiting[], database: FactsDatabase): Promise<void> {
   let batch: Waiting[] = [];
   const endings: ((wasCommitted: boolean) => void)[] = [];
   const end = (wasCommitted: boolean) => {
@@ -81,7 +81,7 @@ async function transact(lane: string, waiting: Waiting[], database: FactsDatabas
   };
   const answers: (() => void)[] = [];
   try {
-    await database.transact(lane, async (writing) => {
+    await database.transact(lockKey, async (writing) => {
       batch = waiting.splice(0, MAX_WRITES_PER_TRANSACTION);
       const transaction = {
         ...writing,

@@ -47,11 +47,11 @@ describe("a facts file of an older version", () => {
     await bring(file, STEP);
     await bring(file, STEP);
     expect(backupsOf(file)).toEqual([`facts.sqlite.v${MIGRATIONS.length}.bak`]);
-    const copy = `${file}.v${MIGRATIONS.length}.bak`;
-    expect(statSync(copy).mode & 0o777).toBe(0o600);
-    expect(await read(copy, "SELECT key FROM keyv")).toHaveLength(1);
-    expect(await read(copy, "SELECT name FROM sqlite_master WHERE name = 'notes'")).toEqual([]);
-    expect(await read(copy, "PRAGMA user_version")).toEqual([{ user_version: MIGRATIONS.length }]);
+    const cached = `${file}.v${MIGRATIONS.length}.bak`;
+    expect(statSync(cached).mode & 0o777).toBe(0o600);
+    expect(await read(cached, "SELECT key FROM keyv")).toHaveLength(1);
+    expect(await read(cached, "SELECT name FROM sqlite_master WHERE name = 'notes'")).toEqual([]);
+    expect(await read(cached, "PRAGMA user_version")).toEqual([{ user_version: MIGRATIONS.length }]);
     expect(await read(file, "SELECT text FROM notes")).toEqual([{ text: "new" }]);
   });
 

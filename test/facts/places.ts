@@ -8,7 +8,7 @@ import type { KeyvStoreAdapter } from "keyv";
 import { onTestFinished } from "vitest";
 import { checkFacts } from "../../src/facts/check.ts";
 import { type KeyvFactsOptions, openKeyvFacts } from "../../src/facts/keyv.ts";
-import type { PostgresPlace } from "../../src/facts/postgres.ts";
+import type { PostgresLocation } from "../../src/facts/postgres.ts";
 import type { FactBackend } from "../../src/facts/store.ts";
 import { tempDir } from "../harness.ts";
 import { LIMITS } from "./limits.ts";
@@ -16,7 +16,7 @@ import { LIMITS } from "./limits.ts";
 type At = { readonly file: string } | { readonly databaseUrl: string };
 type Rest = Partial<
   Pick<KeyvFactsOptions, "limits" | "clock" | "patienceMs" | "maxCacheBytes"> &
-    Pick<PostgresPlace, "poolSize">
+    Pick<PostgresLocation, "poolSize">
 >;
 
 /** Storage that several nodes may share. Everything that is opened is closed when the test has finished. */

@@ -1,7 +1,7 @@
 import { Client, TypeOverrides } from "pg";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { Query } from "../../src/facts/database.ts";
-import { createCopy, noteOwnWrite, syncCopy } from "../../src/facts/sync.ts";
+import { createCachedFacts, noteOwnWrite, syncCachedFacts } from "../../src/facts/sync.ts";
 import { openPostgres } from "../postgres.ts";
 import { ALICE } from "./contract.ts";
 import { postgresPlaceAt } from "./places.ts";
@@ -58,12 +58,12 @@ describe("what a reader asks of Postgres", () => {
       anybodys.push(...flatten(generic.rows[0]["QUERY PLAN"][0].Plan));
       return (await client.query(sql, parameters)).rows;
     };
-    const copy = createCopy();
+    const cached = createCachedFacts();
     const sync = () =>
-      syncCopy(ALICE, copy, { query, parse: (value) => JSON.parse(value).value, now: Date.now() });
+      syncCachedFacts(ALICE, cached, { query, parse: (value) => JSON.parse(value).value, now: Date.now() });
     for (const statistics of ["SELECT 1", "ANALYZE"]) {
       await client.query(statistics);
-      copy.changes = -1;
+      cached.changes = -1;
       await sync();
       await alice.save({ text: `one more after ${statistics}` });
       await sync();
@@ -72,11 +72,11 @@ describe("what a reader asks of Postgres", () => {
         await alice.forget(factId);
         await alice.save({ text: `${text} again` });
       }
-      copy.rowId = Number.MAX_SAFE_INTEGER;
+      cached.rowId = Number.MAX_SAFE_INTEGER;
       await sync();
-      await noteOwnWrite(ALICE, copy, query, newest[0]?.factId);
+      await noteOwnWrite(ALICE, cached, query, newest[0]?.factId);
     }
-    expect(copy.memory.facts.size).toBe(OWN_FACTS + 2);
+    expect(cached.userFacts.facts.size).toBe(OWN_FACTS + 2);
 
     const reads = nodes.filter((node) => node["Relation Name"] !== undefined);
     expect(new Set(reads.map((node) => node["Relation Name"]))).toEqual(new Set(["keyv", "fact_changes"]));
