@@ -222,7 +222,12 @@ function openStores(parts: {
       maxFactBytes: config.maxFactBytes,
     };
     const place = databaseUrl
-      ? { databaseUrl, poolSize: Math.max(2, poolSize), statementTimeoutMs: timeoutMs, patienceMs: timeoutMs }
+      ? {
+          databaseUrl,
+          poolSize: Math.max(2, poolSize),
+          statementTimeoutMs: timeoutMs,
+          lockTimeoutMs: timeoutMs,
+        }
       : { file: join(dataDir, "facts.sqlite") };
     const backend = openKeyvFacts({ ...place, limits, clock: now });
     cleanup.add(() => backend.close());

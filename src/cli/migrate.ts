@@ -3,7 +3,7 @@ import { NightshiftError } from "../errors.ts";
 import { createLog } from "../log.ts";
 import { print, printJson } from "./output.ts";
 
-const PATIENCE_MS = 10_000;
+const TIMEOUT_MS = 10_000;
 
 /** A Postgres URL, or CONFIG_INVALID that names the flag. */
 export function requirePostgres({ databaseUrl }: Config, flag: string): string {
@@ -29,7 +29,7 @@ export async function makeTables(config: Config): Promise<void> {
   } finally {
     await jobs.close();
   }
-  const facts = await openFactsPostgres({ databaseUrl: url }, PATIENCE_MS);
+  const facts = await openFactsPostgres({ databaseUrl: url }, TIMEOUT_MS);
   await facts.close();
 }
 

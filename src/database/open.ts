@@ -70,18 +70,18 @@ export interface OpenOptions {
   /** Epoch ms. */
   readonly clock: () => number;
   /** How long a query waits for the lock of another process, in ms, before DATA_UNAVAILABLE; default 10,000. */
-  readonly lockPatienceMs?: number;
+  readonly lockTimeoutMs?: number;
 }
 
 /**
  * Opens the jobs database and brings its tables up to date, with a copy of an older file beside it (`….v1.bak`).
  * Rejects with DATA_UNAVAILABLE.
  */
-export async function openDatabase({ file, clock, lockPatienceMs = 10_000 }: OpenOptions): Promise<Database> {
+export async function openDatabase({ file, clock, lockTimeoutMs = 10_000 }: OpenOptions): Promise<Database> {
   prepareFile(file);
   // Kysely takes a noticeable part of a cold start, so it is loaded here and imported as types everywhere else.
   const [{ Kysely }, { migrate }] = await Promise.all([import("kysely"), import("./migrations.ts")]);
-  const sqlite = await openSqlite(file, lockPatienceMs);
+  const sqlite = await openSqlite(file, lockTimeoutMs);
   const kysely = new Kysely<Tables>({ dialect: sqlite.dialect });
   try {
     await migrate(kysely, clock(), {

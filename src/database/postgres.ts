@@ -34,7 +34,7 @@ export interface PostgresOptions {
 /** Times a transaction is done again that Postgres took back because of another one. */
 const MAX_TRIES = 8;
 /** A connection that was cut while nobody used it says so at once; one that can't be made takes long to. */
-const CUT_PATIENCE_MS = 5_000;
+const CUT_RETRY_MS = 5_000;
 /** Somebody may have written and not been heard: said so this often, for whoever relies on `dataVersion`. */
 const SLOW_LOOK_MS = 30_000;
 const DISCONNECTED_LOOK_MS = 1_000;
@@ -216,7 +216,7 @@ async function again<T>(attempt: (worked: () => void) => Promise<T>): Promise<T>
       });
     } catch (error) {
       const cause = (error as Error | null)?.cause;
-      const isCut = !isCommitting && isBroken(cause) && performance.now() - startedAt < CUT_PATIENCE_MS;
+      const isCut = !isCommitting && isBroken(cause) && performance.now() - startedAt < CUT_RETRY_MS;
       const isHarmless = isTakenBack(cause) || isCut;
       if (tries === MAX_TRIES || !isHarmless) throw error;
     }

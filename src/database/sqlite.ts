@@ -36,10 +36,10 @@ export interface SqliteFile {
 }
 
 /** Opens a SQLite file for Kysely on node:sqlite. Rejects with DATA_UNAVAILABLE. */
-export async function openSqlite(file: string, lockPatienceMs: number): Promise<SqliteFile> {
+export async function openSqlite(file: string, lockTimeoutMs: number): Promise<SqliteFile> {
   const [{ DatabaseSync }, kysely] = await Promise.all([import("node:sqlite"), import("kysely")]);
   const closing = new AbortController();
-  const retry = { patienceMs: lockPatienceMs, signal: closing.signal };
+  const retry = { timeoutMs: lockTimeoutMs, signal: closing.signal };
   const database = await whileLocked(() => openFile(DatabaseSync, file), retry);
   const connection = createConnection(database, (work) => whileLocked(work, retry));
   const version = database.prepare("PRAGMA data_version");

@@ -46,10 +46,10 @@ function same(codes: readonly string[], sentence: string): Record<string, string
 
 /**
  * Does `work` again while the database is locked or comes back, waiting between tries. Only for work that leaves
- * nothing behind when it is refused. Rejects with DATA_UNAVAILABLE once `patienceMs` is over.
+ * nothing behind when it is refused. Rejects with DATA_UNAVAILABLE once `lockTimeoutMs` is over.
  */
-export async function whileBusy<T>(patienceMs: number, work: () => Promise<T>): Promise<T> {
-  const endsAtMs = performance.now() + patienceMs;
+export async function whileBusy<T>(lockTimeoutMs: number, work: () => Promise<T>): Promise<T> {
+  const endsAtMs = performance.now() + lockTimeoutMs;
   for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
     try {
       return await work();

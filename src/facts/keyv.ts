@@ -21,7 +21,7 @@ import { type CachedFacts, noteOwnWrite } from "./sync.ts";
 import { createFactCache, type FactCache } from "./users.ts";
 import { createWriteQueue, type Transaction, type WriteQueue } from "./writes.ts";
 
-const DEFAULT_PATIENCE_MS = 5_000;
+const DEFAULT_LOCK_TIMEOUT_MS = 5_000;
 const DEFAULT_MAX_CACHE_BYTES = 128 * 1024 * 1024;
 const DEFAULT_RECALL_LIMIT = 10;
 const DEFAULT_PAGE_LIMIT = 50;
@@ -40,7 +40,7 @@ interface FactsOptions {
   /** Epoch ms. Default `Date.now`. */
   readonly clock?: () => number;
   /** How long a lock, a free connection or a server that starts again is waited for. Default 5,000 ms. */
-  readonly patienceMs?: number;
+  readonly lockTimeoutMs?: number;
   /** Memory for copies of users' facts, over all users. Default 128 MiB; the least recently used go first. */
   readonly maxCacheBytes?: number;
 }
@@ -58,7 +58,7 @@ interface Opened {
  */
 export function openKeyvFacts(options: KeyvFactsOptions): FactBackend {
   const {
-    patienceMs = DEFAULT_PATIENCE_MS,
+    lockTimeoutMs = DEFAULT_LOCK_TIMEOUT_MS,
     maxCacheBytes = DEFAULT_MAX_CACHE_BYTES,
     clock = Date.now,
   } = options;
@@ -68,7 +68,7 @@ export function openKeyvFacts(options: KeyvFactsOptions): FactBackend {
   async function getOpened(): Promise<Opened> {
     if (isClosed)
       throw new NightshiftError("DATA_UNAVAILABLE", "This memory is closed: Nightshift is stopping.");
-    opening ??= openDatabase(options, patienceMs).then((database) => ({
+    opening ??= openDatabase(options, lockTimeoutMs).then((database) => ({
       database,
       cache: createFactCache(database, clock, maxCacheBytes),
       writeQueue: createWriteQueue(database),
@@ -84,7 +84,7 @@ export function openKeyvFacts(options: KeyvFactsOptions): FactBackend {
   return {
     open(userKey) {
       assertUserKey(userKey);
-      return openStore(userKey, { getOpened, clock, limits: options.limits, patienceMs });
+      return openStore(userKey, { getOpened, clock, limits: options.limits, lockTimeoutMs });
     },
     async close() {
       isClosed = true;
@@ -98,25 +98,27 @@ export function openKeyvFacts(options: KeyvFactsOptions): FactBackend {
 
 const openDatabase = (
   location: FileLocation | PostgresLocation,
-  patienceMs: number,
+  lockTimeoutMs: number,
 ): Promise<FactsDatabase> =>
-  "file" in location ? openFactsFile(location.file, patienceMs) : openFactsPostgres(location, patienceMs);
+  "file" in location
+    ? openFactsFile(location.file, lockTimeoutMs)
+    : openFactsPostgres(location, lockTimeoutMs);
 
 interface StoreDeps {
   readonly limits: FactLimits;
   readonly clock: () => number;
-  readonly patienceMs: number;
+  readonly lockTimeoutMs: number;
   getOpened(): Promise<Opened>;
 }
 
 type Change<T> = (transaction: Transaction, cached: CachedFacts) => Promise<T>;
 
-function openStore(userKey: string, { getOpened, clock, limits, patienceMs }: StoreDeps): FactStore {
+function openStore(userKey: string, { getOpened, clock, limits, lockTimeoutMs }: StoreDeps): FactStore {
   let isSweeping = false;
 
   async function read<T>(use: (userFacts: UserFacts) => T): Promise<T> {
     const { cache } = await getOpened();
-    const { result, hasExpired } = await whileBusy(patienceMs, () =>
+    const { result, hasExpired } = await whileBusy(lockTimeoutMs, () =>
       cache.read(userKey, (userFacts) => ({
         result: use(userFacts),
         hasExpired: userFacts.expired.size > 0,

@@ -15,13 +15,13 @@ export interface PoolOptions {
   readonly size: number;
   readonly statementTimeoutMs: number;
   /** How long a connection or a lock is waited for. */
-  readonly patienceMs: number;
+  readonly lockTimeoutMs: number;
 }
 
 /** Connections that are replaced when they break. None is opened before it is needed. */
 export async function openPool(options: PoolOptions): Promise<Pool> {
   const { Pool, TypeOverrides } = await import("pg");
-  const { databaseUrl, size, statementTimeoutMs, patienceMs } = options;
+  const { databaseUrl, size, statementTimeoutMs, lockTimeoutMs } = options;
   const types = new TypeOverrides();
   types.setTypeParser(INT8_OID, Number);
   const pool = new Pool({
@@ -30,12 +30,12 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
     types,
     application_name: "nightshift facts",
     keepAlive: true,
-    connectionTimeoutMillis: patienceMs,
+    connectionTimeoutMillis: lockTimeoutMs,
     // For a server that has fallen silent; one that is well keeps the time itself.
-    query_timeout: statementTimeoutMs + patienceMs,
+    query_timeout: statementTimeoutMs + lockTimeoutMs,
     // Not by the connection's options, which a URL may set itself and a pooler before the server may refuse.
     onConnect: async (client) => {
-      await client.query(`SET search_path = ${SCHEMA_NAME}; SET lock_timeout = ${patienceMs};
+      await client.query(`SET search_path = ${SCHEMA_NAME}; SET lock_timeout = ${lockTimeoutMs};
         SET statement_timeout = ${statementTimeoutMs};
         SET idle_in_transaction_session_timeout = ${SILENCE_MS}`);
     },

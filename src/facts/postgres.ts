@@ -20,19 +20,19 @@ export interface PostgresLocation {
 /** Connects, and makes the tables where there are none. Rejects with DATA_UNAVAILABLE; a later try starts afresh. */
 export async function openFactsPostgres(
   location: PostgresLocation,
-  patienceMs: number,
+  lockTimeoutMs: number,
 ): Promise<FactsDatabase> {
   const { databaseUrl, poolSize = DEFAULT_POOL_SIZE } = location;
   const { statementTimeoutMs = DEFAULT_STATEMENT_TIMEOUT_MS } = location;
   // Loaded on first use, like SQLite.
   const [{ Keyv }, adapterOn] = await Promise.all([import("keyv"), loadAdapter()]);
   const open = (share: number) =>
-    openPool({ databaseUrl, size: Math.max(1, Math.floor(share)), statementTimeoutMs, patienceMs });
+    openPool({ databaseUrl, size: Math.max(1, Math.floor(share)), statementTimeoutMs, lockTimeoutMs });
   // Apart, because a writer may wait for a reader of the same user, who must not wait for the writer's connection.
   const [readers, writers] = await Promise.all([open(poolSize / 2), open((poolSize + 1) / 2)]);
   const close = async () => void (await Promise.all([readers.end(), writers.end()]));
   try {
-    await whileBusy(patienceMs, () => migrate(writers));
+    await whileBusy(lockTimeoutMs, () => migrate(writers));
     const read = queryOf(readers);
     const [secret] = await read<{ value: string }>("SELECT value FROM fact_secrets WHERE name = 'cursor'");
     const parser = new Keyv<StoredFact>(KEYV_OPTIONS);
@@ -41,7 +41,7 @@ export async function openFactsPostgres(
       lockKey: (userKey) => userKey,
       async transact(userKey, work) {
         const begin = `BEGIN; SELECT pg_advisory_xact_lock(${lockOf(userKey)})`;
-        const client = await whileBusy(patienceMs, () => beginOn(writers, begin));
+        const client = await whileBusy(lockTimeoutMs, () => beginOn(writers, begin));
         const query = queryOf(client);
         await finish(client, () =>
           work({ query, keyv: new Keyv<StoredFact>(adapterOn(query), KEYV_OPTIONS) }),

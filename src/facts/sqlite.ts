@@ -35,10 +35,10 @@ export const MIGRATIONS: Migrations = [
  */
 export function openFactsFile(
   file: string,
-  patienceMs: number,
+  lockTimeoutMs: number,
   migrations: Migrations = MIGRATIONS,
 ): Promise<FactsDatabase> {
-  return whileBusy(patienceMs, async () => {
+  return whileBusy(lockTimeoutMs, async () => {
     // Loaded on first use: together they cost a start about 20 ms and a native library.
     const [{ Keyv }, { KeyvSqlite }] = await Promise.all([import("keyv"), import("@keyv/sqlite")]);
     const connect = () =>
@@ -62,7 +62,7 @@ export function openFactsFile(
         read,
         // SQLite has one writer at a time: everybody's writes share a lane, and so a flush to the disk.
         lockKey: () => "",
-        transact: (_lane, work) => transact(write, patienceMs, () => work({ query: write, keyv })),
+        transact: (_lane, work) => transact(write, lockTimeoutMs, () => work({ query: write, keyv })),
         cursorSecret: secret?.value ?? "",
         parse: (value) => parseRow(keyv, value),
         // One after the other: the last to close empties the write-ahead log, and of two at once neither is last.
@@ -101,8 +101,8 @@ const queryOf =
   (sql, ...parameters) =>
     adapter.query(sql, ...parameters);
 
-async function transact(query: Query, patienceMs: number, work: () => Promise<void>): Promise<void> {
-  await whileBusy(patienceMs, () => query("BEGIN IMMEDIATE"));
+async function transact(query: Query, lockTimeoutMs: number, work: () => Promise<void>): Promise<void> {
+  await whileBusy(lockTimeoutMs, () => query("BEGIN IMMEDIATE"));
   try {
     await work();
     await query("COMMIT");

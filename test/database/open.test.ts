@@ -15,11 +15,11 @@ describe("the jobs database", () => {
   let file: string;
   let opened: Database[];
   let holders: DatabaseSync[];
-  const open = async (lockPatienceMs?: number) => {
+  const open = async (lockTimeoutMs?: number) => {
     const db = await openDatabase({
       file,
       clock,
-      ...(lockPatienceMs === undefined ? {} : { lockPatienceMs }),
+      ...(lockTimeoutMs === undefined ? {} : { lockTimeoutMs }),
     });
     opened.push(db);
     return db;

@@ -53,7 +53,7 @@ describe("a file in trouble", () => {
 
   it("answers DATA_UNAVAILABLE with a sentence when the lock outlasts the patience, and recovers", async () => {
     const place = await sqlitePlace();
-    const alice = place.open({ patienceMs: 200 }).open(ALICE);
+    const alice = place.open({ lockTimeoutMs: 200 }).open(ALICE);
     await alice.save({ text: "first" });
     const raw = place.openRaw();
     await raw.query("BEGIN IMMEDIATE");

@@ -94,7 +94,7 @@ describe("facts in Postgres", () => {
 
   it("are saved for one user while another's are being written elsewhere", async () => {
     const place = await postgresPlace();
-    const node = place.open({ patienceMs: 500 });
+    const node = place.open({ lockTimeoutMs: 500 });
     await node.open(ALICE).save({ text: "the first" });
     const elsewhere = await connect((place.at as { databaseUrl: string }).databaseUrl);
     const lock = BigInt.asIntN(64, BigInt(`0x${ALICE.slice(0, 16)}`));
@@ -134,7 +134,7 @@ describe("facts in Postgres", () => {
     onTestFinished(() => void child.kill("SIGKILL"));
     const lines = child.stdout.setEncoding("utf8").iterator({ destroyOnReturn: false });
     expect((await lines.next()).value).toBe("stopping\n");
-    const alice = place.open({ patienceMs: 12_000 }).open(ALICE);
+    const alice = place.open({ lockTimeoutMs: 12_000 }).open(ALICE);
     expect((await alice.save({ text: "saved by the other node" })).kind).toBe("saved");
     const exited = once(child, "exit");
     child.kill("SIGCONT");
@@ -181,7 +181,7 @@ describe("a Postgres in trouble", () => {
     const server = await startPostgres();
     onTestFinished(() => server.close());
     const place = postgresPlaceAt(server.url);
-    const node = place.open({ patienceMs: 300 });
+    const node = place.open({ lockTimeoutMs: 300 });
     await node.open(ALICE).save({ text: "before" });
     await server.stop();
     const failure = await failureOf(node.open(ALICE).recall("before"));
@@ -190,9 +190,9 @@ describe("a Postgres in trouble", () => {
       "The database cannot be reached or has no free connection; try again in a moment.",
     ]);
     await expectCode(node.open(BOB).save({ text: "Bob's" }), "DATA_UNAVAILABLE");
-    const late = place.open({ patienceMs: 300 }).open(ALICE);
+    const late = place.open({ lockTimeoutMs: 300 }).open(ALICE);
     await expectCode(late.list(), "DATA_UNAVAILABLE");
-    const patient = place.open({ patienceMs: 15_000 }).open(ALICE).recall("before");
+    const patient = place.open({ lockTimeoutMs: 15_000 }).open(ALICE).recall("before");
     await server.start();
     expect(await patient).toHaveLength(1);
     expect(await node.open(ALICE).recall("before")).toHaveLength(1);
@@ -206,7 +206,9 @@ describe("a Postgres in trouble", () => {
     ["a port where nobody listens", { port: "1" }],
   ])("says what to do about %s, and shows no part of the URL", async (_what, change) => {
     const url = Object.assign(new URL(database.url), change);
-    const failure = await failureOf(postgresPlaceAt(url.href).open({ patienceMs: 100 }).open(ALICE).list());
+    const failure = await failureOf(
+      postgresPlaceAt(url.href).open({ lockTimeoutMs: 100 }).open(ALICE).list(),
+    );
     expect(failure.code).toBe("DATA_UNAVAILABLE");
     for (const part of [url.password, url.hostname, url.pathname.slice(1), url.port])
       expect(JSON.stringify([failure.message, failure.data])).not.toContain(part);

@@ -7,7 +7,7 @@ const [at = "", userKey = "", name = "", count = "0", maxFacts = "1000", mode = 
 const backend = openKeyvFacts({
   ...JSON.parse(at),
   limits: { ...LIMITS, maxFacts: Number(maxFacts) },
-  patienceMs: 15_000,
+  lockTimeoutMs: 15_000,
 });
 const store = backend.open(userKey);
 

@@ -12,7 +12,7 @@ export function factSharingContract(name: string, newPlace: NewPlace): void {
   describe(`two nodes on ${name}`, () => {
     it("lose nothing when both save at the same time", async () => {
       const place = await newPlace();
-      const ours = place.open({ patienceMs: 15_000 }).open(ALICE);
+      const ours = place.open({ lockTimeoutMs: 15_000 }).open(ALICE);
       const [theirs, mine] = await Promise.all([
         place.runSaver([ALICE, "other", 150]),
         Promise.all(Array.from({ length: 150 }, (_, i) => ours.save({ text: `main saves number ${i}` }))),

@@ -33,7 +33,7 @@ const code = { kind: "code", file: "work.ts" } as const;
 describe("a database that another process holds locked beyond all patience", () => {
   it("delays the ends of ghosts that worked meanwhile, and loses none", async () => {
     const jobsDir = await jobsDirWith(`await new Promise((r) => setTimeout(r, 300)); return "worked";`);
-    const night = await openGhostWorld({ jobsDir, lockPatienceMs: 50, clock: { leaseMs: 60_000 } });
+    const night = await openGhostWorld({ jobsDir, lockTimeoutMs: 50, clock: { leaseMs: 60_000 } });
     const ids = (await Promise.all([1, 2, 3].map(() => night.addJob(code)))).map(({ jobId }) => jobId);
     await night.clock.tick();
     expect(night.clock.running).toHaveLength(3);
@@ -56,7 +56,7 @@ describe("a database that another process holds locked beyond all patience", () 
   }, 40_000);
 
   it("lets the clock try again, until what became due meanwhile has run", async () => {
-    const night = await openGhostWorld({ lockPatienceMs: 20 });
+    const night = await openGhostWorld({ lockTimeoutMs: 20 });
     await night.clock.start();
     const dueAt = Date.now() + 300;
     const action = { kind: "tool", tool: "current_time", arguments: {} } as const;

@@ -34,7 +34,7 @@ export interface GhostWorldOptions {
   readonly listener?: GhostListener;
   readonly threadFile?: string;
   /** How long a lock of another process is waited for. */
-  readonly lockPatienceMs?: number;
+  readonly lockTimeoutMs?: number;
   /** The database as the scheduler sees it: for what a disk may do. */
   readonly disturb?: (db: Database) => Database;
 }
@@ -52,9 +52,9 @@ export async function openGhostWorld(options: GhostWorldOptions = {}) {
   const dir = await tempDir();
   const lines: Record<string, unknown>[] = [];
   const log = pino({ level: "debug", base: null }, { write: (line) => lines.push(JSON.parse(line)) });
-  const { lockPatienceMs, disturb = (same: Database) => same } = options;
+  const { lockTimeoutMs, disturb = (same: Database) => same } = options;
   const file = join(dir, "jobs.sqlite");
-  const db = await openDatabase({ file, clock: Date.now, ...(lockPatienceMs && { lockPatienceMs }) });
+  const db = await openDatabase({ file, clock: Date.now, ...(lockTimeoutMs && { lockTimeoutMs }) });
   const jobs = openJobStore(db, { ...ALICE, clock: Date.now, maxJobs: 100_000 });
   const runs = openRunStore(db, { userKey: ALICE.userKey, clock: Date.now });
   const runQueue = openRunQueue(disturb(db));

@@ -66,9 +66,9 @@ export async function watchFolder(options: {
   watcher.on("error", (error) => log.error({ err: error }, "the jobs folder is no longer watched"));
   again();
   const slow = Promise.withResolvers<void>();
-  const patience = setTimeout(slow.resolve, FIRST_SCAN_MS);
+  const firstScanTimer = setTimeout(slow.resolve, FIRST_SCAN_MS);
   await Promise.race([working, slow.promise]);
-  clearTimeout(patience);
+  clearTimeout(firstScanTimer);
   return {
     async close() {
       watcher.close();
