@@ -270,14 +270,14 @@ function openStores(parts: {
       }),
     webhooks: (userKey: string): WebhookStore =>
       lazily(async () => {
-        const [{ openWebhookStore }, { wayOf }] = await Promise.all([
+        const [{ openWebhookStore }, { createNetworkPolicy }] = await Promise.all([
           import("./webhooks/book.ts"),
           import("./webhooks/attempt.ts"),
         ]);
         return openWebhookStore(await database(), {
           userKey,
           clock: now,
-          way: wayOf(config.webhookAllowPrivate),
+          network: createNetworkPolicy(config.webhookAllowPrivate),
         });
       }),
     runs: (userKey: string): RunStore =>

@@ -22,7 +22,7 @@ import { openRunQueue, type RunQueueOptions } from "./scheduler/ledger.ts";
 import type { ClaimFilter, RunQueue, Worker } from "./scheduler/occurrences.ts";
 import type { UpstreamConfig } from "./upstream/config.ts";
 import { openUpstreams } from "./upstream/open.ts";
-import { wayOf } from "./webhooks/attempt.ts";
+import { createNetworkPolicy } from "./webhooks/attempt.ts";
 import { createDispatcher } from "./webhooks/dispatcher.ts";
 import { createOutbox } from "./webhooks/outbox.ts";
 
@@ -129,7 +129,7 @@ async function openLoop(parts: SchedulerDeps, filter: ClaimFilter, spare: number
   const webhooks = createDispatcher({
     outbox: createOutbox(database),
     filter,
-    way: wayOf(config.webhookAllowPrivate),
+    network: createNetworkPolicy(config.webhookAllowPrivate),
     log,
     now,
     onAttempt: ({ userKey, runId, jobId }) => publishRun(userKey, runId, jobId),

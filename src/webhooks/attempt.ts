@@ -1,32 +1,32 @@
 import { version } from "../version.ts";
 import { isPublicAddress } from "./address.ts";
 import type { Message } from "./message.ts";
-import { type Answer, type PostOptions, post } from "./post.ts";
+import { type PostOptions, type PostResult, post } from "./post.ts";
 import { askNameServers, askSystem } from "./resolve.ts";
 import { urlProblem } from "./url.ts";
 
 /** What came of an attempt, and so what is to be done. `status` is of the HTTP answer, `at` in epoch ms. */
-export type Verdict =
-  | ({ readonly kind: "delivered"; readonly error: null } & Said)
-  | ({ readonly kind: "again"; readonly at: number; readonly error: string } & Said)
-  | ({ readonly kind: "failed"; readonly error: string } & Said)
+export type AttemptResult =
+  | ({ readonly kind: "delivered"; readonly error: null } & HttpResult)
+  | ({ readonly kind: "again"; readonly at: number; readonly error: string } & HttpResult)
+  | ({ readonly kind: "failed"; readonly error: string } & HttpResult)
   /** It was stopped before it was over. */
-  | { readonly kind: "unmade" };
+  | { readonly kind: "stopped" };
 
-interface Said {
+interface HttpResult {
   /** Host and port of the URL; null when there was none. */
   readonly host: string | null;
   readonly status: number | null;
 }
 
 /** How connections are made. */
-export type Way = Pick<PostOptions, "resolve" | "isAllowed"> & {
+export type NetworkPolicy = Pick<PostOptions, "resolve" | "isAllowed"> & {
   readonly allowPrivate: boolean;
   readonly timeoutMs?: number;
 };
 
 /** What the setting says; tests lead names elsewhere. */
-export const wayOf = (allowPrivate: boolean): Way =>
+export const createNetworkPolicy = (allowPrivate: boolean): NetworkPolicy =>
   allowPrivate
     ? { allowPrivate, resolve: askSystem, isAllowed: () => true }
     : { allowPrivate, resolve: askNameServers(), isAllowed: isPublicAddress };
@@ -52,18 +52,18 @@ export interface Sending {
 /** Makes one attempt, and says what is to come of it. Never rejects for what a receiver does. */
 export async function attemptDelivery(
   { deliveryId, attempt, url, message, secrets }: Sending,
-  way: Way,
+  network: NetworkPolicy,
   { now, signal }: { now: () => number; signal: AbortSignal },
-): Promise<Verdict> {
+): Promise<AttemptResult> {
   if (url === null)
     return { kind: "failed", host: null, status: null, error: "The webhook was removed before it was told." };
   const host = URL.parse(url)?.host ?? null;
-  const problem = urlProblem(url, way);
+  const problem = urlProblem(url, network);
   if (problem) return { kind: "failed", host, status: null, error: problem };
   const body = JSON.stringify(message);
   const headers = await headersFor(deliveryId, body, secrets, now());
-  const answer = await post(new URL(url), { headers, body, signal, ...way });
-  return judge(answer, { host, attempt, now: now() });
+  const answer = await post(new URL(url), { headers, body, signal, ...network });
+  return classify(answer, { host, attempt, now: now() });
 }
 
 /** The headers of https://www.standardwebhooks.com, with a signature for each secret. */
@@ -79,7 +79,7 @@ async function headersFor(id: string, body: string, secrets: readonly string[], 
   };
 }
 
-interface Circumstances {
+interface ClassifyContext {
   readonly host: string | null;
   readonly attempt: number;
   readonly now: number;
@@ -88,11 +88,11 @@ interface Circumstances {
 }
 
 /** What an answer means for a delivery. */
-export function judge(
-  answer: Answer,
-  { host, attempt, now, chance = Math.random() }: Circumstances,
-): Verdict {
-  if (answer.kind === "stopped") return { kind: "unmade" };
+export function classify(
+  answer: PostResult,
+  { host, attempt, now, chance = Math.random() }: ClassifyContext,
+): AttemptResult {
+  if (answer.kind === "stopped") return { kind: "stopped" };
   const status = answer.kind === "answered" ? answer.status : null;
   if (status !== null && status >= 200 && status < 300)
     return { kind: "delivered", host, status, error: null };

@@ -3,7 +3,7 @@ import { newId } from "../database/ids.ts";
 import type { Database } from "../database/open.ts";
 import type { Tables, WebhookRow } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
-import { attemptDelivery, MAX_ATTEMPTS, type Verdict, type Way } from "./attempt.ts";
+import { type AttemptResult, attemptDelivery, MAX_ATTEMPTS, type NetworkPolicy } from "./attempt.ts";
 import type { DeliveryStatus } from "./delivery.ts";
 import { ensureWebhook, newSecret, OLD_SECRET_MS, secretsAt } from "./secret.ts";
 import { urlProblem } from "./url.ts";
@@ -12,7 +12,7 @@ export interface WebhookStoreOptions {
   readonly userKey: string;
   /** Epoch ms. */
   readonly clock: () => number;
-  readonly way: Way;
+  readonly network: NetworkPolicy;
 }
 
 /** One user's webhook and its secret: for the operator's command line. No method takes a user. */
@@ -30,10 +30,13 @@ export interface WebhookStore {
   /** Of the user's deliveries, those of jobs' own webhooks too. */
   counts(): Promise<Record<DeliveryStatus, number>>;
   /** Sends a message of no run, once. Rejects with INVALID_ARGUMENTS when there is no webhook. */
-  test(): Promise<Exclude<Verdict, { kind: "unmade" }>>;
+  test(): Promise<Exclude<AttemptResult, { kind: "stopped" }>>;
 }
 
-export function openWebhookStore(db: Database, { userKey, clock, way }: WebhookStoreOptions): WebhookStore {
+export function openWebhookStore(
+  db: Database,
+  { userKey, clock, network }: WebhookStoreOptions,
+): WebhookStore {
   const find = () =>
     db.kysely.selectFrom("webhooks").selectAll().where("user_key", "=", userKey).executeTakeFirst();
   const transact = <T>(work: (trx: Transaction<Tables>) => Promise<T>) => db.transact(work, { of: userKey });
@@ -47,7 +50,7 @@ export function openWebhookStore(db: Database, { userKey, clock, way }: WebhookS
   return {
     url: async () => (await find())?.url ?? null,
     async set(url) {
-      const problem = urlProblem(url, way);
+      const problem = urlProblem(url, network);
       if (problem) throw new NightshiftError("INVALID_ARGUMENTS", problem);
       await write(() => ({ url }));
     },
@@ -85,12 +88,12 @@ export function openWebhookStore(db: Database, { userKey, clock, way }: WebhookS
         message: { type: "webhook.test" as const, timestamp, data: { text: "This is a test." } },
         secrets: secretsAt(row, now),
       };
-      const verdict = await attemptDelivery(sending, way, {
+      const result = await attemptDelivery(sending, network, {
         now: clock,
         signal: new AbortController().signal,
       });
-      if (verdict.kind === "unmade") throw new NightshiftError("CANCELLED", "The test was stopped.");
-      return verdict;
+      if (result.kind === "stopped") throw new NightshiftError("CANCELLED", "The test was stopped.");
+      return result;
     },
   };
 }

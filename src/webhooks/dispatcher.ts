@@ -1,11 +1,11 @@
 import type { Log } from "../log.ts";
-import { attemptDelivery, type Verdict, type Way } from "./attempt.ts";
+import { type AttemptResult, attemptDelivery, type NetworkPolicy } from "./attempt.ts";
 import type { Attempt, DeliveryFilter, Outbox } from "./outbox.ts";
 
 export interface DispatcherOptions {
   readonly outbox: Outbox;
   readonly filter?: DeliveryFilter;
-  readonly way: Way;
+  readonly network: NetworkPolicy;
   readonly log: Log;
   readonly now: () => number;
   /** Attempts at work at once; default 32. */
@@ -47,9 +47,9 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
   const send = async (attempt: Attempt): Promise<void> => {
     try {
-      const verdict = await attemptDelivery(attempt, options.way, { now, signal: stopped.signal });
-      if (!(await outbox.recordResult(attempt, verdict, now()))) return;
-      if (verdict.kind === "failed") tellFailure(attempt, verdict, log);
+      const result = await attemptDelivery(attempt, options.network, { now, signal: stopped.signal });
+      if (!(await outbox.recordResult(attempt, result, now()))) return;
+      if (result.kind === "failed") tellFailure(attempt, result, log);
       options.onAttempt?.(attempt);
     } catch (error) {
       // The claim ends by itself, and it is tried again.
@@ -133,9 +133,9 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 /** Without the URL: its path may be a secret. */
 function tellFailure(
   { deliveryId, runId, jobId, attempt }: Attempt,
-  { host, status, error }: Extract<Verdict, { kind: "failed" }>,
+  { host, status, error }: Extract<AttemptResult, { kind: "failed" }>,
   log: Log,
 ): void {
-  const said = { delivery_id: deliveryId, run_id: runId, job_id: jobId, host, attempts: attempt };
-  log.warn({ ...said, last_status: status, last_error: error }, "a webhook was not told, and will not be");
+  const fields = { delivery_id: deliveryId, run_id: runId, job_id: jobId, host, attempts: attempt };
+  log.warn({ ...fields, last_status: status, last_error: error }, "a webhook was not told, and will not be");
 }

@@ -1,7 +1,7 @@
 import type { Transaction } from "kysely";
 import type { Database, UserLocks } from "../database/open.ts";
 import type { DeliveryRow, Tables, WebhookRow } from "../database/schema.ts";
-import type { Verdict } from "./attempt.ts";
+import type { AttemptResult } from "./attempt.ts";
 import type { Message } from "./message.ts";
 import { readMessage } from "./message.ts";
 import { markUserDue } from "./queue.ts";
@@ -42,7 +42,7 @@ export interface Outbox {
    */
   claim(options: ClaimOptions): Promise<readonly Attempt[]>;
   /** Writes what came of an attempt; false, and nothing written, when the claim is no longer good. */
-  recordResult(attempt: Attempt, verdict: Verdict, now: number): Promise<boolean>;
+  recordResult(attempt: Attempt, result: AttemptResult, now: number): Promise<boolean>;
 }
 
 interface ClaimOptions {
@@ -66,8 +66,8 @@ export function createOutbox(db: Database): Outbox {
       return at === null || at === undefined ? null : Number(at);
     },
     claim: (options) => db.transact((trx, users) => claim(trx, users, options), { of: null }),
-    recordResult: (attempt, verdict, now) =>
-      db.transact((trx) => recordResult(trx, attempt, verdict, now), { of: attempt.userKey }),
+    recordResult: (attempt, result, now) =>
+      db.transact((trx) => recordResult(trx, attempt, result, now), { of: attempt.userKey }),
   };
 }
 
@@ -96,13 +96,13 @@ async function claim(
       .where("next_attempt_at", "<=", now);
     if (filter.runId !== undefined) due = due.where("run_id", "=", filter.runId);
     for (const row of await due.orderBy("next_attempt_at").limit(places).execute())
-      attempts.push(await take(trx, row, webhook, now));
+      attempts.push(await claimOne(trx, row, webhook, now));
     await advanceUser(trx, webhook.user_key, now);
   }
   return attempts;
 }
 
-async function take(
+async function claimOne(
   trx: Transaction<Tables>,
   row: DeliveryRow,
   webhook: WebhookRow,
@@ -142,27 +142,27 @@ async function advanceUser(trx: Transaction<Tables>, userKey: string, now: numbe
 async function recordResult(
   trx: Transaction<Tables>,
   { deliveryId, userKey, attempt }: Attempt,
-  verdict: Verdict,
+  result: AttemptResult,
   now: number,
 ): Promise<boolean> {
   const { numUpdatedRows } = await trx
     .updateTable("deliveries")
-    .set(columnsOf(verdict, attempt, now))
+    .set(columnsOf(result, attempt, now))
     .where("delivery_id", "=", deliveryId)
     .where("status", "=", "pending")
     .where("attempts", "=", attempt)
     .executeTakeFirst();
   if (numUpdatedRows !== 1n) return false;
-  if (verdict.kind === "again") await markUserDue(trx, userKey, verdict.at);
-  if (verdict.kind === "unmade") await markUserDue(trx, userKey, now);
+  if (result.kind === "again") await markUserDue(trx, userKey, result.at);
+  if (result.kind === "stopped") await markUserDue(trx, userKey, now);
   return true;
 }
 
-function columnsOf(verdict: Verdict, attempt: number, now: number): Partial<DeliveryRow> {
+function columnsOf(result: AttemptResult, attempt: number, now: number): Partial<DeliveryRow> {
   // It was not made, so it does not count.
-  if (verdict.kind === "unmade") return { attempts: attempt - 1, next_attempt_at: now };
-  const { host, status: last_status, error: last_error } = verdict;
-  const said = { host, last_status, last_error };
-  if (verdict.kind === "again") return { ...said, next_attempt_at: verdict.at };
-  return { ...said, status: verdict.kind, next_attempt_at: null, ended_at: now };
+  if (result.kind === "stopped") return { attempts: attempt - 1, next_attempt_at: now };
+  const { host, status: last_status, error: last_error } = result;
+  const fields = { host, last_status, last_error };
+  if (result.kind === "again") return { ...fields, next_attempt_at: result.at };
+  return { ...fields, status: result.kind, next_attempt_at: null, ended_at: now };
 }

@@ -17,7 +17,7 @@ export interface PostOptions {
 }
 
 /** What came of it. Sentences here never have a URL, an address or foreign words in them. */
-export type Answer =
+export type PostResult =
   | { readonly kind: "answered"; readonly status: number; readonly retryAfter: string | undefined }
   | { readonly kind: "unreachable"; readonly error: string }
   /** Not tried: the address is not one to connect to. */
@@ -34,7 +34,7 @@ class Refusal extends Error {}
  * Sends one POST and waits for the status of its answer, no more: what else is answered is not read, and a redirect is
  * an answer like any other. Never rejects.
  */
-export async function post(url: URL, options: PostOptions): Promise<Answer> {
+export async function post(url: URL, options: PostOptions): Promise<PostResult> {
   const { signal, timeoutMs = TIMEOUT_MS, isAllowed } = options;
   // No look-up is made for an address, so it is looked at here.
   const host = hostOf(url);
@@ -54,8 +54,12 @@ export async function post(url: URL, options: PostOptions): Promise<Answer> {
   }
 }
 
-function send(url: URL, { headers, body, ...options }: PostOptions, signal: AbortSignal): Promise<Answer> {
-  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+function send(
+  url: URL,
+  { headers, body, ...options }: PostOptions,
+  signal: AbortSignal,
+): Promise<PostResult> {
+  const { promise, resolve, reject } = Promise.withResolvers<PostResult>();
   const begin = url.protocol === "https:" ? requestHttps : requestHttp;
   const request: ClientRequest = begin(url, {
     method: "POST",

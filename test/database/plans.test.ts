@@ -75,8 +75,8 @@ describe("queries on a large jobs database", () => {
         const ways = plans.filter((plan) => plan.includes(`INDEX ${index}`));
         expect(ways).not.toEqual([]);
         // All of them seek kind and time, and the user where there is one: none filters what others have due.
-        for (const way of ways)
-          expect(way).toMatch(new RegExp(`INDEX ${name}(_of_user)? \\((user_key=\\? AND )?kind=\\?`));
+        for (const network of ways)
+          expect(network).toMatch(new RegExp(`INDEX ${name}(_of_user)? \\((user_key=\\? AND )?kind=\\?`));
       }
     },
   );
@@ -160,7 +160,7 @@ describe("queries on a large jobs database", () => {
         const options = { now, limit: 1, each: 2, busy: new Map([["b", 2]]), filter };
         const [attempt] = await outbox.claim(options);
         if (!attempt) throw new Error("nothing was claimed");
-        await outbox.recordResult(attempt, { kind: "unmade" }, now);
+        await outbox.recordResult(attempt, { kind: "stopped" }, now);
       }
       await user.deliveries.ofRun(runId);
       await user.webhooks.counts();

@@ -256,7 +256,7 @@ export function webhooksContract(name: string, open: OpenBackend): void {
     it("are told later when an attempt says so, and an attempt that was not made does not count", async () => {
       const runId = await alice.end((await alice.addJob(HOOK)).jobId);
       const [first] = await claim();
-      await outbox.recordResult(first as Attempt, { kind: "unmade" }, backend.clock());
+      await outbox.recordResult(first as Attempt, { kind: "stopped" }, backend.clock());
       const [second] = await claim();
       expect(second?.attempt).toBe(1);
       const at = backend.clock() + 5_000;

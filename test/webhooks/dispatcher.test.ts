@@ -1,6 +1,11 @@
 import { pino } from "pino";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
-import { judge, MAX_ATTEMPTS, type Way, wayOf } from "../../src/webhooks/attempt.ts";
+import {
+  classify,
+  createNetworkPolicy,
+  MAX_ATTEMPTS,
+  type NetworkPolicy,
+} from "../../src/webhooks/attempt.ts";
 import { createDispatcher, type DispatcherOptions } from "../../src/webhooks/dispatcher.ts";
 import { createOutbox } from "../../src/webhooks/outbox.ts";
 import { type Backend, openSqliteBackend } from "../database/temporary.ts";
@@ -24,7 +29,7 @@ function dispatcher(options: Partial<DispatcherOptions> & { db?: Backend["db"] }
   const { db = backend.db, ...rest } = options;
   const made = createDispatcher({
     outbox: createOutbox(db),
-    way: wayOf(true),
+    network: createNetworkPolicy(true),
     log: pino({ level: "debug" }, { write: (line) => lines.push(line) }),
     now: backend.clock,
     ...rest,
@@ -104,8 +109,8 @@ describe("a delivery that does not arrive", () => {
 
   it("is refused for a private address, when it is sent, and for a URL that is no longer allowed", async () => {
     const receiver = await startReceiver({ tls: true });
-    const leads: Way = {
-      ...wayOf(false),
+    const leads: NetworkPolicy = {
+      ...createNetworkPolicy(false),
       resolve: async () => [{ address: "127.0.0.1", family: 4 }],
     };
     for (const url of [
@@ -114,7 +119,7 @@ describe("a delivery that does not arrive", () => {
       `https://hook.example:${receiver.port}/secret-4711`,
     ]) {
       const runId = await alice.end((await alice.addJob(url)).jobId);
-      const { delivery } = await attempts(runId, dispatcher({ way: leads }));
+      const { delivery } = await attempts(runId, dispatcher({ network: leads }));
       expect(delivery).toMatchObject({
         status: "failed",
         attempts: 1,
@@ -141,11 +146,11 @@ describe("a delivery that does not arrive", () => {
 describe("what a receiver answers", () => {
   const now = Date.UTC(2026, 1, 20, 9);
   const pause = (status: number, retryAfter?: string) => {
-    const verdict = judge(
+    const result = classify(
       { kind: "answered", status, retryAfter },
       { host: "h", attempt: 1, now, chance: 0.5 },
     );
-    return verdict.kind === "again" ? (verdict.at - now) / 1_000 : verdict.kind;
+    return result.kind === "again" ? (result.at - now) / 1_000 : result.kind;
   };
 
   it("decides whether it is tried again", () => {

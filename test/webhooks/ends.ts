@@ -3,7 +3,7 @@ import { NO_PROVISION } from "../../src/jobs/provision.ts";
 import { openRunStore } from "../../src/runs/book.ts";
 import type { Outcome } from "../../src/runs/run.ts";
 import { openRunQueue } from "../../src/scheduler/ledger.ts";
-import { wayOf } from "../../src/webhooks/attempt.ts";
+import { createNetworkPolicy } from "../../src/webhooks/attempt.ts";
 import { openWebhookStore } from "../../src/webhooks/book.ts";
 import { openDeliveries } from "../../src/webhooks/deliveries.ts";
 import { ALL_KINDS, type Backend, newJob, worker } from "../database/temporary.ts";
@@ -40,7 +40,7 @@ export function userOf({ db, clock }: Pick<Backend, "db" | "clock">, userKey: st
     jobs,
     runs,
     runQueue,
-    webhooks: openWebhookStore(db, { userKey, clock, way: wayOf(true) }),
+    webhooks: openWebhookStore(db, { userKey, clock, network: createNetworkPolicy(true) }),
     deliveries: openDeliveries(db, userKey),
     addJob,
     begin,

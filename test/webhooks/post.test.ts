@@ -1,11 +1,11 @@
 import { createServer, type Socket } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { wayOf } from "../../src/webhooks/attempt.ts";
+import { createNetworkPolicy } from "../../src/webhooks/attempt.ts";
 import { type PostOptions, post } from "../../src/webhooks/post.ts";
 import { startReceiver } from "./receiver.ts";
 
-const OPEN = wayOf(true);
-const PUBLIC_ONLY = wayOf(false);
+const OPEN = createNetworkPolicy(true);
+const PUBLIC_ONLY = createNetworkPolicy(false);
 const names = (...answers: string[][]) => {
   const asked: string[] = [];
   const resolve: PostOptions["resolve"] = async (host) => {
