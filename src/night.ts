@@ -106,7 +106,7 @@ async function openLoop(parts: SchedulerDeps, filter: ClaimFilter, spare: number
   const database = await parts.database();
   const { runQueue, closeRunQueue } = await selectRunQueue(database, filter, parts, {
     retention: { days: config.inboxDays, items: config.inboxItems },
-    onDelivered: ({ userKey, ...ended }) => {
+    onInboxAdded: ({ userKey, ...ended }) => {
       try {
         events.publish(userKey, { kind: "inbox", uri: INBOX_URI, ended });
       } catch (error) {

@@ -15,7 +15,7 @@ export interface Notice {
  * Puts what a run came to into its owner's inbox, in the transaction that ends the run, so that no end is lost and
  * none told twice. False, and nothing written, where there is nothing to tell.
  */
-export async function deliver(
+export async function addInboxItem(
   trx: Transaction<Tables>,
   run: RunRow,
   outcome: Outcome,

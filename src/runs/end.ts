@@ -1,7 +1,7 @@
 import type { Transaction } from "kysely";
 import { sendPipelined } from "../database/later.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
-import { deliver } from "../inbox/deliver.ts";
+import { addInboxItem } from "../inbox/deliver.ts";
 import { DEFAULT_RETENTION, type Retention } from "../inbox/item.ts";
 import { queueDeliveries } from "../webhooks/queue.ts";
 import { readDetail } from "./row.ts";
@@ -40,7 +40,7 @@ export function endedColumns(row: Pick<RunRow, "detail">, outcome: Outcome, now:
 }
 
 /** A run whose end its owner was told of: where it is told while they are there. */
-export interface Delivered extends Pick<Run, "userKey" | "runId" | "jobId"> {
+export interface InboxAdded extends Pick<Run, "userKey" | "runId" | "jobId"> {
   readonly status: EndStatus;
   /** The thread that scheduled its job. */
   readonly threadId: string | null;
@@ -52,10 +52,10 @@ export interface EndOptions {
   /** How long what it came to stays in its owner's inbox. */
   readonly retention?: Retention;
   /** Called when it was put into the inbox, within the transaction. */
-  readonly onDelivered?: (delivered: Delivered) => void;
+  readonly onInboxAdded?: (delivered: InboxAdded) => void;
 }
 
-const deliveredOf = (row: RunRow, { status }: Outcome): Delivered => ({
+const inboxAddedOf = (row: RunRow, { status }: Outcome): InboxAdded => ({
   userKey: row.user_key,
   runId: row.run_id,
   jobId: row.job_id,
@@ -67,7 +67,7 @@ const deliveredOf = (row: RunRow, { status }: Outcome): Delivered => ({
  * The one function that ends a stored run. False, and nothing written, when the run is in none of the states from
  * which NEXT_STATUSES leads to that end, or not in `from`: so an end is written once, whoever comes second (nobody
  * else writes to its user's runs meanwhile).
- * What follows from the end is part of it: see `applyResult`, `deliver` and `queueDeliveries`.
+ * What follows from the end is part of it: see `applyResult`, `addInboxItem` and `queueDeliveries`.
  */
 export async function endRun(
   trx: Transaction<Tables>,
@@ -75,7 +75,7 @@ export async function endRun(
   from: "queued" | "running",
   outcome: Outcome,
   now: number,
-  { startsNext, retention = DEFAULT_RETENTION, onDelivered }: EndOptions = {},
+  { startsNext, retention = DEFAULT_RETENTION, onInboxAdded }: EndOptions = {},
 ): Promise<boolean> {
   const next: readonly RunStatus[] = NEXT_STATUSES[from];
   if (!next.includes(outcome.status)) return false;
@@ -101,7 +101,8 @@ export async function endRun(
   const { isRetried, notice } = await applyResult(trx, row, outcome, now, startsNext);
   // Told once, of the last attempt.
   if (isRetried) return true;
-  if (await deliver(trx, row, outcome, { notice, retention, now })) onDelivered?.(deliveredOf(row, outcome));
+  if (await addInboxItem(trx, row, outcome, { notice, retention, now }))
+    onInboxAdded?.(inboxAddedOf(row, outcome));
   await queueDeliveries(trx, row, outcome, now);
   return true;
 }

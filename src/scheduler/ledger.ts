@@ -2,7 +2,7 @@ import type { Transaction } from "kysely";
 import type { Database } from "../database/open.ts";
 import type { Tables } from "../database/schema.ts";
 import { queueFollowers } from "../jobs/chain.ts";
-import { type Delivered, type EndOptions, endRun } from "../runs/end.ts";
+import { type EndOptions, endRun, type InboxAdded } from "../runs/end.ts";
 import type { Run } from "../runs/run.ts";
 import { type ClaimOptions, claimDue } from "./claim.ts";
 import { type FindDue, nextDueAt } from "./due.ts";
@@ -21,7 +21,7 @@ export interface ExternalQueue {
   close(trx: Transaction<Tables>, ticket: string): Promise<void>;
 }
 
-export interface RunQueueOptions extends Pick<EndOptions, "retention" | "onDelivered"> {
+export interface RunQueueOptions extends Pick<EndOptions, "retention" | "onInboxAdded"> {
   readonly queue?: ExternalQueue;
 }
 
@@ -81,21 +81,21 @@ export function openRunQueue(db: Database, options: RunQueueOptions = {}): RunQu
   };
 }
 
-/** `onDelivered` is told of each end that was put into an inbox, after the commit. */
+/** `onInboxAdded` is told of each end that was put into an inbox, after the commit. */
 export function createEndTransaction(
   db: Database,
-  { retention, onDelivered }: Pick<EndOptions, "retention" | "onDelivered">,
+  { retention, onInboxAdded }: Pick<EndOptions, "retention" | "onInboxAdded">,
 ): EndTransaction {
   return async (userKey, work) => {
-    let told: Delivered[] = [];
+    let told: InboxAdded[] = [];
     const result = await db.transact(
       (trx, users) => {
         told = [];
-        return work(trx, { ...(retention && { retention }), onDelivered: (one) => told.push(one) }, users);
+        return work(trx, { ...(retention && { retention }), onInboxAdded: (one) => told.push(one) }, users);
       },
       { of: userKey },
     );
-    if (onDelivered) told.forEach(onDelivered);
+    if (onInboxAdded) told.forEach(onInboxAdded);
     return result;
   };
 }

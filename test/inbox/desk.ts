@@ -2,7 +2,7 @@ import { openInbox } from "../../src/inbox/book.ts";
 import { openJobStore } from "../../src/jobs/book.ts";
 import { DEFAULT_POLICY, type Policy } from "../../src/jobs/policy.ts";
 import { openRunStore } from "../../src/runs/book.ts";
-import type { Delivered } from "../../src/runs/end.ts";
+import type { InboxAdded } from "../../src/runs/end.ts";
 import type { EndStatus, Outcome } from "../../src/runs/run.ts";
 import { openRunQueue } from "../../src/scheduler/ledger.ts";
 import { ALL_KINDS, type Backend, newJob, START, worker } from "../database/temporary.ts";
@@ -26,8 +26,8 @@ export function openDesk({ db, clock }: Backend) {
   const jobs = openJobStore(db, { userKey: "a", userId: "alice", clock });
   const runs = openRunStore(db, { userKey: "a", clock });
   const inbox = openInbox(db, { userKey: "a", clock });
-  const told: Delivered[] = [];
-  const runQueue = openRunQueue(db, { retention: RETENTION, onDelivered: (one) => told.push(one) });
+  const told: InboxAdded[] = [];
+  const runQueue = openRunQueue(db, { retention: RETENTION, onInboxAdded: (one) => told.push(one) });
   /** Runs by hand alone: nothing is due within a year. */
   const add = (policy: Partial<Policy> = {}, name: string | null = null) =>
     jobs.create(newJob({ name, nextRunAt: START + 365 * DAY, policy: { ...DEFAULT_POLICY, ...policy } }));
