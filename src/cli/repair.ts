@@ -12,7 +12,7 @@ export interface Repair {
   /** What to do about it. */
   readonly advice?: string;
 }
-type Mended = Pick<Repair, "found" | "repaired">;
+type Repaired = Pick<Repair, "found" | "repaired">;
 
 const BY_HAND =
   "Nothing safe can be done about it: keep a copy of the data folder, and bring back a backup (….bak).";
@@ -35,33 +35,33 @@ export async function repairData({ dataDir }: Config): Promise<Repair[]> {
       advice: "Nothing was repaired. Stop it, and ask again.",
     }));
   return [
-    ...(await attempt("data folder", dir, () => mendModes(dir))),
+    ...(await attempt("data folder", dir, () => repairModes(dir))),
     ...(await attempt("facts.sqlite", facts, async () =>
-      (await import("../facts/check.ts")).mendFacts(facts, `${facts}.repair.bak`),
+      (await import("../facts/check.ts")).repairFacts(facts, `${facts}.repair.bak`),
     )),
-    ...(await attempt("jobs.sqlite", jobs, () => mendJobs(jobs))),
+    ...(await attempt("jobs.sqlite", jobs, () => repairJobs(jobs))),
   ];
 }
 
-/** What `mend` found of a file that is there, and what a dead process had left in its write-ahead log. */
+/** What `repair` found of a file that is there, and what a dead process had left in its write-ahead log. */
 async function attempt(
   check: string,
   file: string,
-  mend: () => Promise<readonly Mended[]>,
+  repair: () => Promise<readonly Repaired[]>,
 ): Promise<Repair[]> {
   const sizeOf = async (path: string) => (await stat(path).catch(() => undefined))?.size ?? 0;
   if ((await sizeOf(file)) === 0) return [];
   const logBytes = await sizeOf(`${file}-wal`);
   try {
-    const mended = (await mend()).map((one) => ({
+    const results = (await repair()).map((one) => ({
       check,
       ...one,
       ...(!one.repaired && { advice: BY_HAND }),
     }));
     // Whoever closes a file last empties its log: it is there still where somebody else has the file open.
-    if (logBytes === 0 || (await sizeOf(`${file}-wal`)) > 0) return mended;
+    if (logBytes === 0 || (await sizeOf(`${file}-wal`)) > 0) return results;
     const found = `a dead process had left ${logBytes} bytes in the write-ahead log`;
-    return [...mended, { check, found, repaired: true }];
+    return [...results, { check, found, repaired: true }];
   } catch (error) {
     const found = error instanceof Error ? error.message : String(error);
     return [{ check, found, repaired: false, advice: BY_HAND }];
@@ -80,32 +80,32 @@ async function findHolders(file: string): Promise<string[]> {
   return [...new Set(live.map(({ host, pid }) => `process ${pid} on ${host}`))];
 }
 
-async function mendModes(dir: string): Promise<Mended[]> {
+async function repairModes(dir: string): Promise<Repaired[]> {
   const names = (await readdir(dir)).filter((name) => /^(?:facts|jobs)\.sqlite/.test(name));
-  const mended: Mended[] = [];
+  const results: Repaired[] = [];
   for (const path of [dir, ...names.map((name) => join(dir, name))]) {
     const { mode } = await stat(path);
     if ((mode & 0o077) === 0) continue;
     await chmod(path, mode & 0o700);
-    mended.push({ found: `others could look into ${path}`, repaired: true });
+    results.push({ found: `others could look into ${path}`, repaired: true });
   }
-  return mended;
+  return results;
 }
 
-async function mendJobs(file: string): Promise<Mended[]> {
-  const [{ mendDatabase }, { backUpSqlite }] = await Promise.all([
+async function repairJobs(file: string): Promise<Repaired[]> {
+  const [{ repairDatabase }, { backUpSqlite }] = await Promise.all([
     import("../database/check.ts"),
     import("../database/sqlite.ts"),
   ]);
   const backUp = once(() => backUpSqlite(file, `${file}.repair.bak`));
-  const mended: Mended[] = await mendDatabase(file, backUp);
-  if (mended.some(({ repaired }) => !repaired)) return mended;
-  return [...mended, ...(await mendRows(file, backUp))];
+  const results: Repaired[] = await repairDatabase(file, backUp);
+  if (results.some(({ repaired }) => !repaired)) return results;
+  return [...results, ...(await repairRows(file, backUp))];
 }
 
 /** What the rows say: of jobs that nothing would start, of counts, and of runs whose process is gone. */
-async function mendRows(file: string, backUp: () => Promise<void>): Promise<Mended[]> {
-  const [{ readLeases }, { openDatabase }, { findJobFlaws }, { openRunQueue }, { isAlive }] =
+async function repairRows(file: string, backUp: () => Promise<void>): Promise<Repaired[]> {
+  const [{ readLeases }, { openDatabase }, { findJobProblems }, { openRunQueue }, { isAlive }] =
     await Promise.all([
       import("../database/check.ts"),
       import("../database/open.ts"),
@@ -115,18 +115,18 @@ async function mendRows(file: string, backUp: () => Promise<void>): Promise<Mend
     ]);
   const db = await openDatabase({ file, clock: Date.now });
   try {
-    const flaws = await findJobFlaws(db, Date.now());
+    const problems = await findJobProblems(db, Date.now());
     const leases = await readLeases(file);
-    if (flaws.length + leases.length > 0) await backUp();
-    const mended: Mended[] = [];
-    for (const { found, mend } of flaws) {
-      await mend?.();
-      mended.push({ found, repaired: true });
+    if (problems.length + leases.length > 0) await backUp();
+    const results: Repaired[] = [];
+    for (const { found, repair } of problems) {
+      await repair?.();
+      results.push({ found, repaired: true });
     }
     const worker = { workerId: "doctor", host: hostname(), pid: process.pid };
     for (const { runId } of await openRunQueue(db).reapLost({ now: Date.now(), worker, isAlive }))
-      mended.push({ found: `${runId} was running in a process that is dead; it is lost`, repaired: true });
-    return mended;
+      results.push({ found: `${runId} was running in a process that is dead; it is lost`, repaired: true });
+    return results;
   } finally {
     await db.close();
   }

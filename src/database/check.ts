@@ -1,12 +1,12 @@
-import { findFlaws } from "./flaws.ts";
+import { findProblems } from "./flaws.ts";
 
 /** Checks the jobs file as a whole, for `doctor`: resolves to what was found, rejects with what is broken. */
 export async function checkDatabase(file: string): Promise<string> {
   const { DatabaseSync } = await import("node:sqlite");
   const database = new DatabaseSync(file, { readOnly: true, timeout: 2_000 });
   try {
-    const flaws = findFlaws(database);
-    if (flaws.length > 0) throw new Error(flaws.map(({ found }) => found).join("; "));
+    const problems = findProblems(database);
+    if (problems.length > 0) throw new Error(problems.map(({ found }) => found).join("; "));
     const count = (sql: string) => Number(Object.values(database.prepare(sql).get() ?? {})[0]);
     const idle = count(
       "SELECT count(*) FROM jobs WHERE status = 'active' AND next_run_at IS NULL AND after_job IS NULL",
@@ -20,23 +20,23 @@ export async function checkDatabase(file: string): Promise<string> {
   }
 }
 
-export interface Mended {
+export interface Repaired {
   readonly found: string;
   readonly repaired: boolean;
 }
 
 /** Mends what can be mended of the file itself, after `backUp`. What cannot stays as it is, and is told. */
-export async function mendDatabase(file: string, backUp: () => Promise<void>): Promise<Mended[]> {
+export async function repairDatabase(file: string, backUp: () => Promise<void>): Promise<Repaired[]> {
   const { DatabaseSync } = await import("node:sqlite");
   const database = new DatabaseSync(file, { timeout: 2_000, enableForeignKeyConstraints: false });
   try {
-    const before = findFlaws(database);
-    if (before.some(({ mend }) => mend)) await backUp();
-    for (const { mend } of before) await mend?.();
+    const before = findProblems(database);
+    if (before.some(({ repair }) => repair)) await backUp();
+    for (const { repair } of before) await repair?.();
     // Sound indices may let rows be seen that were not before.
-    const after = findFlaws(database);
-    for (const { mend } of after) await mend?.();
-    const left = new Set(findFlaws(database).map(({ found }) => found));
+    const after = findProblems(database);
+    for (const { repair } of after) await repair?.();
+    const left = new Set(findProblems(database).map(({ found }) => found));
     const all = new Set([...before, ...after].map(({ found }) => found));
     return [...all].map((found) => ({ found, repaired: !left.has(found) }));
   } finally {

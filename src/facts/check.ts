@@ -20,7 +20,7 @@ export async function checkFacts(file: string): Promise<string> {
 }
 
 /** What was wrong with the facts file, and whether it is right now. What is copied first goes to `backup`. */
-export async function mendFacts(
+export async function repairFacts(
   file: string,
   backup: string,
 ): Promise<readonly { found: string; repaired: boolean }[]> {

@@ -1,4 +1,4 @@
-import type { Flaw } from "../database/flaws.ts";
+import type { Problem } from "../database/flaws.ts";
 import type { Database } from "../database/open.ts";
 import type { JobRow } from "../database/schema.ts";
 import { addCounts, type Counters, NO_COUNTS, readCounters } from "./counters.ts";
@@ -7,12 +7,12 @@ import { nextTime, startOf } from "./times.ts";
 import { rewriteJob } from "./write.ts";
 
 /** What is wrong with what the jobs file says, of all users: for `doctor`, never for a connection. */
-export async function findJobFlaws(db: Database, now: number): Promise<Flaw[]> {
+export async function findJobProblems(db: Database, now: number): Promise<Problem[]> {
   return [...(await findIdle(db, now)), ...(await findMiscounted(db))];
 }
 
 /** Active jobs that nothing would ever start. */
-async function findIdle(db: Database, now: number): Promise<Flaw[]> {
+async function findIdle(db: Database, now: number): Promise<Problem[]> {
   const rows = await db.kysely
     .selectFrom("jobs")
     .selectAll()
@@ -22,7 +22,7 @@ async function findIdle(db: Database, now: number): Promise<Flaw[]> {
     .execute();
   return rows.map((row) => {
     const found = `${row.job_id} is active and has no next run`;
-    return { found, mend: () => db.transact((trx) => rewriteJob(trx, withTime(row, now), row.digest)) };
+    return { found, repair: () => db.transact((trx) => rewriteJob(trx, withTime(row, now), row.digest)) };
   });
 }
 
@@ -35,7 +35,7 @@ function withTime(row: JobRow, now: number) {
 }
 
 /** Counters that are below what the runs that are kept show: above is right, for old runs are deleted. */
-async function findMiscounted(db: Database): Promise<Flaw[]> {
+async function findMiscounted(db: Database): Promise<Problem[]> {
   const jobs = await db.kysely
     .selectFrom("runs")
     .select((eb) => [
@@ -47,15 +47,15 @@ async function findMiscounted(db: Database): Promise<Flaw[]> {
     ])
     .groupBy(["job_id", "user_key"])
     .execute();
-  const flaws: Flaw[] = [];
+  const problems: Problem[] = [];
   for (const { job_id: jobId, user_key: userKey, ...rows } of jobs) {
     const counters = (await readCounters(db.kysely, userKey, [jobId])).get(jobId) ?? NO_COUNTS;
     const missing = missingIn(counters, rows);
     if (Object.values(missing).every((by) => by === 0)) continue;
     const found = `the counters of ${jobId} are below its runs`;
-    flaws.push({ found, mend: () => db.transact((trx) => addCounts(trx, { jobId, userKey }, missing)) });
+    problems.push({ found, repair: () => db.transact((trx) => addCounts(trx, { jobId, userKey }, missing)) });
   }
-  return flaws;
+  return problems;
 }
 
 const missingIn = (
