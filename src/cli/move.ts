@@ -1,5 +1,5 @@
 import type { Config } from "../config.ts";
-import { type Moved, move, rehearse } from "../move/move.ts";
+import { dryRunMove, type Moved, move } from "../move/move.ts";
 import { openSource } from "../move/source.ts";
 import { makeTables, requirePostgres } from "./migrate.ts";
 import { paint, print, printJson, table } from "./output.ts";
@@ -26,7 +26,7 @@ export async function runMove(config: Config, { json, dryRun }: Values): Promise
         now: Date.now,
         onProgress: teller(),
       };
-      const moved = await (dryRun ? rehearse(parts) : move(parts));
+      const moved = await (dryRun ? dryRunMove(parts) : move(parts));
       if (json) printJson(show(moved));
       else printMoved(moved);
       return moved.status === "unfinished" ? 1 : 0;

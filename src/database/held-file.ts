@@ -17,7 +17,7 @@ export interface Table {
 }
 
 /** A SQLite file that nobody else can open until it is closed, and in which nothing changes. */
-export interface HeldFile {
+export interface LockedFile {
   /** Those that others refer to come before them. */
   readonly tables: readonly Table[];
   /** In the order they were written. */
@@ -28,12 +28,13 @@ export interface HeldFile {
 }
 
 /** Undefined where there is no such file. Rejects with DATA_UNAVAILABLE, for one when another process has it open. */
-export async function holdFile(file: string): Promise<HeldFile | undefined> {
+export async function lockFile(file: string): Promise<LockedFile | undefined> {
   if (!existsSync(file)) return undefined;
   // What a killed process has left. SQLite would work it into the file when its last connection that may write ends.
   const hasLog = (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
   const { DatabaseSync } = await import("node:sqlite");
-  const open = (readOnly: boolean) => new DatabaseSync(held(file, readOnly), { readOnly, timeout: 2_000 });
+  const open = (readOnly: boolean) =>
+    new DatabaseSync(exclusiveUri(file, readOnly), { readOnly, timeout: 2_000 });
   const opened: DatabaseSync[] = [];
   const close = () => {
     for (const database of opened) database.close();
@@ -68,7 +69,7 @@ export async function holdFile(file: string): Promise<HeldFile | undefined> {
 }
 
 /** By this name SQLite's locks keep other processes off even while it only reads (https://sqlite.org/vfs.html). */
-function held(file: string, readOnly: boolean): URL {
+function exclusiveUri(file: string, readOnly: boolean): URL {
   const url = pathToFileURL(file);
   url.searchParams.set("mode", readOnly ? "ro" : "rw");
   if (process.platform !== "win32") url.searchParams.set("vfs", "unix-excl");

@@ -2,7 +2,7 @@ import type { Row, Table } from "../database/held-file.ts";
 import type { PostgresRows } from "../database/pg-rows.ts";
 import { NightshiftError } from "../errors.ts";
 import type { Source } from "./source.ts";
-import { createSummer, isSame, type Sum, textOf } from "./sum.ts";
+import { createChecksum, isSame, type Sum, textOf } from "./sum.ts";
 import { lookAt, noteBegin, noteEnd, type Sums } from "./target.ts";
 
 export interface MoveParts {
@@ -46,7 +46,7 @@ export async function move({ source, target, makeTables, now, onProgress }: Move
   const tables: MovedTable[] = [];
   for (const table of source.tables) {
     const carried = await carry(table, { source, target, onProgress });
-    const arrived = createSummer();
+    const arrived = createChecksum();
     for await (const row of target.all(table)) arrived.add(row);
     tables.push({ ...carried, isVerified: isSame(carried, arrived.sum()) });
   }
@@ -57,7 +57,7 @@ export async function move({ source, target, makeTables, now, onProgress }: Move
 }
 
 /** What `move` would carry. Writes nothing, and rejects as it would. */
-export async function rehearse({ source, target }: Pick<MoveParts, "source" | "target">): Promise<Moved> {
+export async function dryRunMove({ source, target }: Pick<MoveParts, "source" | "target">): Promise<Moved> {
   const progress = await lookAt(target, source);
   if (progress.kind === "finished") return compareWithThen(source, progress.sums);
   return { status: "dry_run", tables: source.tables.map((table) => sumOf(source, table)) };
@@ -79,7 +79,7 @@ function compareWithThen(source: Source, then: Sums): Moved {
 }
 
 function sumOf(source: Source, table: Table): MovedTable {
-  const summer = createSummer();
+  const summer = createChecksum();
   for (const row of source.rows(table)) summer.add(row);
   return { table: table.name, ...summer.sum(), found: 0, isVerified: null };
 }
@@ -88,7 +88,7 @@ async function carry(
   table: Table,
   { source, target, onProgress }: Pick<MoveParts, "source" | "target" | "onProgress">,
 ): Promise<Omit<MovedTable, "isVerified">> {
-  const summer = createSummer();
+  const summer = createChecksum();
   let found = 0;
   for (const batch of batchesOf(source.rows(table))) {
     for (const row of batch) summer.add(row);

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { join, resolve } from "node:path";
-import { type HeldFile, holdFile, type Row, type Table } from "../database/held-file.ts";
+import { type LockedFile, lockFile, type Row, type Table } from "../database/held-file.ts";
 import { SCHEMA_VERSION } from "../database/migrations.ts";
 import { NightshiftError } from "../errors.ts";
 
@@ -27,13 +27,13 @@ export interface Source {
 
 /** Rejects with DATA_UNAVAILABLE, for one when another process has the folder open. */
 export async function openSource(folder: string): Promise<Source> {
-  const held: HeldFile[] = [];
+  const held: LockedFile[] = [];
   const close = () => {
     for (const file of held) file.close();
   };
   try {
     for (const name of ["jobs.sqlite", "facts.sqlite"]) {
-      const file = await holdFile(join(resolve(folder), name));
+      const file = await lockFile(join(resolve(folder), name));
       if (file) held.push(file);
     }
     if (held.length === 0)
@@ -42,7 +42,7 @@ export async function openSource(folder: string): Promise<Source> {
         "There is no jobs.sqlite and no facts.sqlite in this folder; name the data folder with --from.",
       );
     if (!held.every(({ tables }) => tables.every(isPlain))) throw notOurs();
-    const homes = new Map<string, HeldFile>();
+    const homes = new Map<string, LockedFile>();
     const tables = held.flatMap((file) => {
       for (const { name } of file.tables) homes.set(name, file);
       return file.tables.filter(({ name }) => !STAYS.has(name));

@@ -13,7 +13,7 @@ const MASK = (1n << 128n) - 1n;
 /** One text for each row: columns in their order, and no two rows alike in it. */
 export const textOf = (row: Row): string => JSON.stringify(row);
 
-export function createSummer(): { add(row: Row): void; sum(): Sum } {
+export function createChecksum(): { add(row: Row): void; sum(): Sum } {
   let rows = 0;
   let total = 0n;
   return {
