@@ -71,18 +71,18 @@ export interface StepFeed {
 }
 
 export function createStepFeed(): StepFeed {
-  const followers = new Map<string, Set<(step: TranscriptStep) => void>>();
+  const listeners = new Map<string, Set<(step: TranscriptStep) => void>>();
   return {
     publish(runId, step) {
-      for (const listener of followers.get(runId) ?? []) listener(step);
+      for (const listener of listeners.get(runId) ?? []) listener(step);
     },
     follow(runId, listener) {
-      const own = followers.get(runId) ?? new Set();
-      followers.set(runId, own);
+      const own = listeners.get(runId) ?? new Set();
+      listeners.set(runId, own);
       own.add(listener);
       return () => {
         own.delete(listener);
-        if (own.size === 0 && followers.get(runId) === own) followers.delete(runId);
+        if (own.size === 0 && listeners.get(runId) === own) listeners.delete(runId);
       };
     },
   };

@@ -5,7 +5,7 @@ import type { Tables } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
 import { readJobTokens } from "../runs/job-tokens.ts";
 import { cancelQueuedRuns, skipQueuedRuns } from "../runs/waiting.ts";
-import { checkChain, pauseFollowers } from "./chain.ts";
+import { checkChain, pauseDependents } from "./chain.ts";
 import { applyChange } from "./change.ts";
 import { addCounts, readCounters } from "./counters.ts";
 import { syncFolder } from "./folder-sync.ts";
@@ -78,7 +78,7 @@ async function followStep(trx: Transaction<Tables>, before: Job, job: Job, now: 
   if (job.status === before.status) return;
   if (job.status === "cancelled") {
     await cancelQueuedRuns(trx, job.jobId, now);
-    await pauseFollowers(trx, job, now);
+    await pauseDependents(trx, job, now);
   }
   if (job.status === "paused") await skipQueuedRuns(trx, job.jobId, now);
   if (job.status === "active") await addCounts(trx, job, {}, { consecutive_failures: 0 });

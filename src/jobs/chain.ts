@@ -47,8 +47,8 @@ export async function checkChain(
 }
 
 /** Queues a run of each active job that runs after the one whose run has just succeeded; see `follow`. */
-export async function queueFollowers(trx: Transaction<Tables>, runId: string, now: number): Promise<void> {
-  const followers = await trx
+export async function queueDependents(trx: Transaction<Tables>, runId: string, now: number): Promise<void> {
+  const dependents = await trx
     .selectFrom("jobs")
     .innerJoin("runs", (join) =>
       join.onRef("runs.user_key", "=", "jobs.user_key").onRef("runs.job_id", "=", "jobs.after_job"),
@@ -58,7 +58,7 @@ export async function queueFollowers(trx: Transaction<Tables>, runId: string, no
     .where("jobs.after_job", "is not", null)
     .where("jobs.status", "=", "active")
     .execute();
-  for (const row of followers) {
+  for (const row of dependents) {
     const job = readable(row);
     if (job) await follow(trx, job, now);
   }
@@ -101,11 +101,11 @@ function readable(row: JobRow): Job | undefined {
   }
 }
 
-export const LEADER_CANCELLED =
+export const DEPENDENCY_CANCELLED =
   "The job that it runs after was cancelled; give it another time or another job.";
 
 /** Nothing would start them any more: their owner sees why. */
-export async function pauseFollowers(
+export async function pauseDependents(
   trx: Transaction<Tables>,
   { jobId, userKey }: { jobId: string; userKey: string },
   now: number,
@@ -114,7 +114,7 @@ export async function pauseFollowers(
     .updateTable("jobs")
     .set({
       status: "paused",
-      status_reason: LEADER_CANCELLED,
+      status_reason: DEPENDENCY_CANCELLED,
       updated_at: now,
     })
     .where("user_key", "=", userKey)

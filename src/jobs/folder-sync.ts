@@ -1,9 +1,9 @@
 import type { Transaction } from "kysely";
 import type { JobRow, Tables } from "../database/schema.ts";
 import { cancelQueuedRuns } from "../runs/waiting.ts";
-import { LEADER_CANCELLED, pauseFollowers } from "./chain.ts";
+import { DEPENDENCY_CANCELLED, pauseDependents } from "./chain.ts";
 import { sameTimes } from "./change.ts";
-import { leadersFirst } from "./folder/after.ts";
+import { dependenciesFirst } from "./folder/after.ts";
 import type { Job } from "./job.ts";
 import { readJob } from "./row.ts";
 import type { FolderJob, NewJob } from "./store.ts";
@@ -32,9 +32,9 @@ export async function syncFolder(
     .execute();
   const rows = new Map(stored.map((row) => [row.file, row]));
   const idOf = new Map(stored.map((row) => [row.file, row.job_id]));
-  for (const file of leadersFirst(files)) {
+  for (const file of dependenciesFirst(files)) {
     const row = rows.get(file.file);
-    const described: NewJob = { ...withLeader(file, idOf), origin: { kind: "folder", file: file.file } };
+    const described: NewJob = { ...withDependency(file, idOf), origin: { kind: "folder", file: file.file } };
     if (!row) {
       const job = newJob(described, owner, now);
       await insertJob(trx, job, file.digest);
@@ -60,7 +60,7 @@ export async function syncFolder(
 }
 
 /** What it runs after, by its id. */
-function withLeader({ job }: FolderJob, idOf: ReadonlyMap<string | null, string>): FolderJob["job"] {
+function withDependency({ job }: FolderJob, idOf: ReadonlyMap<string | null, string>): FolderJob["job"] {
   const { schedule } = job;
   if (schedule.kind !== "after") return job;
   return { ...job, schedule: { kind: "after", jobId: idOf.get(schedule.jobId) ?? schedule.jobId } };
@@ -68,7 +68,7 @@ function withLeader({ job }: FolderJob, idOf: ReadonlyMap<string | null, string>
 
 /** Its file was gone, or the one that it runs after: now that both are there, it is as if neither had been. */
 const isGone = ({ status, status_reason }: JobRow): boolean =>
-  status === "cancelled" || (status === "paused" && status_reason === LEADER_CANCELLED);
+  status === "cancelled" || (status === "paused" && status_reason === DEPENDENCY_CANCELLED);
 
 /** The stored job as its file is now. What the file can't know is kept: id, dates, a pause, what was missed. */
 function rewritten(job: Job, described: NewJob, { wasGone, now }: { wasGone: boolean; now: number }): Job {
@@ -110,5 +110,5 @@ async function remove(trx: Transaction<Tables>, row: JobRow, now: number): Promi
     .where("user_key", "=", row.user_key)
     .execute();
   await cancelQueuedRuns(trx, row.job_id, now);
-  await pauseFollowers(trx, { jobId: row.job_id, userKey: row.user_key }, now);
+  await pauseDependents(trx, { jobId: row.job_id, userKey: row.user_key }, now);
 }

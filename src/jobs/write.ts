@@ -17,8 +17,8 @@ export interface Owner {
 /** A job that has no time to run at is complete from the start: it is kept so that its file stays known. */
 export function newJob(job: NewJob, owner: Owner, now: number, jobId = newId("job", now)): Job {
   const { policy = DEFAULT_POLICY } = job;
-  const isFollower = job.schedule.kind === "after" && hasTimeLeft({ ...job, policy }, now);
-  const over = job.nextRunAt === null && !isFollower;
+  const isDependent = job.schedule.kind === "after" && hasTimeLeft({ ...job, policy }, now);
+  const over = job.nextRunAt === null && !isDependent;
   return {
     provision: NO_PROVISION,
     ...job,

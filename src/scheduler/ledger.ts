@@ -1,7 +1,7 @@
 import type { Transaction } from "kysely";
 import type { Database } from "../database/open.ts";
 import type { Tables } from "../database/schema.ts";
-import { queueFollowers } from "../jobs/chain.ts";
+import { queueDependents } from "../jobs/chain.ts";
 import { type EndOptions, endRun, type InboxAdded } from "../runs/end.ts";
 import type { Run } from "../runs/run.ts";
 import { type ClaimOptions, claimDue } from "./claim.ts";
@@ -63,7 +63,7 @@ export function openRunQueue(db: Database, options: RunQueueOptions = {}): RunQu
         const startsNext = behind.has("held");
         if (!(await endRun(trx, runId, "running", outcome, now, { ...endOptions, startsNext }))) return false;
         if (job.ticket) await queue?.close(trx, job.ticket);
-        if (behind.has("follower") && outcome.status === "succeeded") await queueFollowers(trx, runId, now);
+        if (behind.has("dependent") && outcome.status === "succeeded") await queueDependents(trx, runId, now);
         return true;
       });
       runningJobs.delete(runId);
@@ -115,7 +115,7 @@ async function findJobOf(db: Database, runId: string): Promise<JobOfRun | undefi
 async function whatWaitsBehind(
   trx: Transaction<Tables>,
   { jobId, userKey }: JobOfRun,
-): Promise<ReadonlySet<"held" | "follower">> {
+): Promise<ReadonlySet<"held" | "dependent">> {
   const row = await trx
     .selectNoFrom((eb) => [
       eb
@@ -132,9 +132,9 @@ async function whatWaitsBehind(
         .where("after_job", "=", jobId)
         .where("after_job", "is not", null)
         .limit(1)
-        .as("follower"),
+        .as("dependent"),
     ])
     .executeTakeFirst();
-  const kinds = ["held", "follower"] as const;
+  const kinds = ["held", "dependent"] as const;
   return new Set(kinds.filter((kind) => row?.[kind]));
 }

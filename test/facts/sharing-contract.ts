@@ -102,15 +102,15 @@ export function factSharingContract(name: string, newPlace: NewPlace): void {
     it("rank alike, whatever each of them has in its cache", async () => {
       const place = await newPlace();
       const writer = place.open().open(ALICE);
-      const follower = place.open().open(ALICE);
+      const dependent = place.open().open(ALICE);
       for (let i = 0; i < 200; i++) {
         const { factId } = await writer.save({ text: `note ${i} about ${["tea", "bread", "rain"][i % 3]}` });
         if (i % 2 === 0) await writer.forget(factId);
-        if (i % 10 === 0) await follower.recall("tea");
+        if (i % 10 === 0) await dependent.recall("tea");
       }
       const fresh = JSON.stringify(await place.open().open(ALICE).recall("note about tea 31"));
       expect(JSON.stringify(await writer.recall("note about tea 31"))).toBe(fresh);
-      expect(JSON.stringify(await follower.recall("note about tea 31"))).toBe(fresh);
+      expect(JSON.stringify(await dependent.recall("note about tea 31"))).toBe(fresh);
     });
   });
 

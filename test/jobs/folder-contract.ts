@@ -95,8 +95,8 @@ export function folderContract(name: string, open: OpenBackend): void {
     });
 
     describe("that run after each other", () => {
-      const behind = (name: string, leader: string, digest = "1") =>
-        file(name, digest, { schedule: { kind: "after", jobId: leader }, nextRunAt: null });
+      const behind = (name: string, dependency: string, digest = "1") =>
+        file(name, digest, { schedule: { kind: "after", jobId: dependency }, nextRunAt: null });
       const CHAIN = [behind("a.ts", "b.ts"), behind("b.ts", "c.ts"), file("c.ts", "1")];
       const all = async () => {
         const { jobs } = await store.list();

@@ -2,7 +2,7 @@ import { MAX_CHAIN } from "../chain.ts";
 import type { FolderJob } from "../store.ts";
 
 /** The file that this one runs after. */
-export const leaderOf = ({ job: { schedule } }: FolderJob): string | undefined =>
+export const dependencyOf = ({ job: { schedule } }: FolderJob): string | undefined =>
   schedule.kind === "after" ? schedule.jobId : undefined;
 
 /**
@@ -29,13 +29,13 @@ function problemOf(
 ): string | undefined {
   let from = job;
   for (let length = 1; ; length++) {
-    const file = leaderOf(from);
+    const file = dependencyOf(from);
     if (file === undefined) return undefined;
     const next = byFile.get(file);
     if (!next)
       return length === 1 && !leftOut.includes(file)
         ? `there is no file ${file} in this folder; name another job file of it`
-        : `${leaderOf(job)}, which it runs after, is left out itself`;
+        : `${dependencyOf(job)}, which it runs after, is left out itself`;
     if (next === job || length > MAX_CHAIN)
       return `these files would run after each other in a circle, or in a chain of more than ${MAX_CHAIN}`;
     from = next;
@@ -43,12 +43,12 @@ function problemOf(
 }
 
 /** The same jobs, each later than the one it runs after. */
-export function leadersFirst(jobs: readonly FolderJob[]): readonly FolderJob[] {
+export function dependenciesFirst(jobs: readonly FolderJob[]): readonly FolderJob[] {
   const byFile = new Map(jobs.map((job) => [job.file, job]));
   const ordered = new Set<FolderJob>();
   const add = (job: FolderJob) => {
-    const leader = byFile.get(leaderOf(job) ?? "");
-    if (leader && !ordered.has(leader)) add(leader);
+    const dependency = byFile.get(dependencyOf(job) ?? "");
+    if (dependency && !ordered.has(dependency)) add(dependency);
     ordered.add(job);
   };
   for (const job of jobs) add(job);
