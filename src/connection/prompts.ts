@@ -3,7 +3,7 @@ import type { Scope } from "../context/scopes.ts";
 import { INBOX_URI } from "../inbox/item.ts";
 import { readTimezone } from "../jobs/timezone.ts";
 import { showUnread } from "../tools/inbox.ts";
-import { need } from "../tools/services.ts";
+import { requireService } from "../tools/services.ts";
 import { type Completer, type CompletionScope, jobIds, timezones } from "./completions.ts";
 
 /** As `prompts/list` shows it. */
@@ -43,7 +43,7 @@ const catchMeUp: Prompt = {
   scope: "jobs:read",
   completers: { job_id: jobIds },
   write: async ({ job_id }, { services, scopes }) => {
-    const shown = await showUnread(need(services.inbox, "an inbox"), {
+    const shown = await showUnread(requireService(services.inbox, "an inbox"), {
       limit: MOST_RESULTS,
       ...(job_id && { jobId: job_id }),
     });

@@ -54,7 +54,7 @@ export function startWorker(path: string, options: { memoryMb: number; log: Log 
   });
   // A spare holds no process open.
   worker.unref();
-  swallow(worker, options.log);
+  drainOutput(worker, options.log);
   const { exited, crash } = endOf(worker);
   // Later than `exited` after a crash, which is known before the thread is gone.
   const gone = new Promise<true>((resolve) => worker.once("exit", () => resolve(true)));
@@ -94,7 +94,7 @@ function endOf(worker: Worker): { exited: Promise<ThreadEnd>; crash: (end: Threa
 }
 
 /** What a thread prints must be read, or it would pile up; it is kept from stdout, and told to the log in part. */
-function swallow(worker: Worker, log: Log): void {
+function drainOutput(worker: Worker, log: Log): void {
   let left = MAX_PRINTED_CHARS;
   for (const stream of [worker.stdout, worker.stderr]) {
     stream.on("data", (chunk: Buffer) => {

@@ -3,7 +3,7 @@ import { type Inbox, type InboxItem, ITEM_KINDS } from "../inbox/item.ts";
 import { toIso } from "../jobs/time.ts";
 import type { ToolDefinition } from "./define.ts";
 import { answer } from "./result.ts";
-import { need, type Services } from "./services.ts";
+import { requireService, type Services } from "./services.ts";
 
 const item = z.looseObject({
   item_id: z.string(),
@@ -66,7 +66,7 @@ export const inbox: ToolDefinition<Services> = {
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
   create: ({ scopes }, services) => ({
     run: async ({ unread_only, job_id, limit, cursor, mark_read }: InboxArguments) => {
-      const own = need(services.inbox, "an inbox");
+      const own = requireService(services.inbox, "an inbox");
       const page = await own.list({
         unreadOnly: unread_only,
         limit,

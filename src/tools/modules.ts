@@ -36,7 +36,8 @@ export async function loadToolModules(patterns: readonly string[]): Promise<Load
     // One tool may be exported twice, by name and as the default.
     const found = new Set(Object.entries(exported).flatMap(([key, value]) => specsIn(key, value, file)));
     tools.push(...[...found].map(toDefinition));
-    if (typeof exported.register === "function") registers.push(blaming(file, exported.register as Register));
+    if (typeof exported.register === "function")
+      registers.push(withFileName(file, exported.register as Register));
     else if (found.size === 0)
       throw invalid(
         file,
@@ -72,7 +73,7 @@ async function filesIn(folder: string): Promise<string[]> {
 }
 
 /** What a module's `register` throws names the module: it is known only when a connection opens. */
-function blaming(file: string, register: Register): Register {
+function withFileName(file: string, register: Register): Register {
   return async (server, context) => {
     try {
       await register(server, context);

@@ -6,7 +6,7 @@ import type { Delivery } from "../webhooks/delivery.ts";
 import type { ToolDefinition } from "./define.ts";
 import { answer } from "./result.ts";
 import { lazySchema } from "./schema.ts";
-import { need, type Services } from "./services.ts";
+import { requireService, type Services } from "./services.ts";
 
 /** A run in lists: shown as a summary, described in short, for every client reads `tools/list`. */
 const runBrief = () =>
@@ -119,7 +119,7 @@ const listRuns: ToolDefinition<Services> = {
   annotations: { readOnlyHint: true, openWorldHint: false },
   create: (_context, services) => ({
     run: async (args: { job_id?: string; status?: Run["status"]; cursor?: string; limit: number }) => {
-      const page = await need(services.runs, "runs").list({
+      const page = await requireService(services.runs, "runs").list({
         limit: args.limit,
         ...(args.job_id && { jobId: args.job_id }),
         ...(args.status && { status: args.status }),
@@ -149,7 +149,7 @@ const getRun: ToolDefinition<Services> = {
   annotations: { readOnlyHint: true, openWorldHint: false },
   create: (_context, services) => ({
     run: async (args: { run_id: string }) => {
-      const run = await showToldRun(await need(services.runs, "runs").get(args.run_id), services);
+      const run = await showToldRun(await requireService(services.runs, "runs").get(args.run_id), services);
       return answer(run, tellRun(run));
     },
   }),
@@ -165,7 +165,7 @@ const cancelRun: ToolDefinition<Services> = {
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
   create: (_context, services) => ({
     run: async (args: { run_id: string }) => {
-      const run = await need(services.runControl, "runs").cancel(args.run_id);
+      const run = await requireService(services.runControl, "runs").cancel(args.run_id);
       services.scheduler?.wake();
       const text =
         run.status === "cancelled" ? "Cancelled." : "Asked to stop; get_run shows when it has ended.";

@@ -71,9 +71,9 @@ const GRANTS = {
   ],
 } as const satisfies Record<Scope, readonly string[]>;
 
-/** The same store with the methods that `scopes` grant for what is in it (`room`); the others refuse. */
-export function narrow<T extends object>(store: T, scopes: readonly Scope[], room: "facts" | "jobs"): T {
-  const own = scopes.filter((scope) => scope.startsWith(room));
+/** The same store with the methods that `scopes` grant for what is in it (`resource`); the others refuse. */
+export function narrow<T extends object>(store: T, scopes: readonly Scope[], resource: "facts" | "jobs"): T {
+  const own = scopes.filter((scope) => scope.startsWith(resource));
   const granted = new Set<PropertyKey>(own.flatMap((scope): readonly string[] => GRANTS[scope]));
   return new Proxy(store, {
     get(target, method, receiver) {
@@ -89,7 +89,7 @@ export function narrow<T extends object>(store: T, scopes: readonly Scope[], roo
 }
 
 /** The service, or a refusal for a context that was handed none. */
-export function need<T>(service: T | undefined, what: string): T {
+export function requireService<T>(service: T | undefined, what: string): T {
   if (service !== undefined) return service;
   throw new NightshiftError("TOOL_DENIED", `This context has no access to ${what}.`);
 }

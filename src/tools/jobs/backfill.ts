@@ -3,7 +3,7 @@ import { readExecuteAt } from "../../jobs/execute-at.ts";
 import { toZonedIso } from "../../jobs/time.ts";
 import type { ToolDefinition } from "../define.ts";
 import { answer } from "../result.ts";
-import { need, type Services } from "../services.ts";
+import { requireService, type Services } from "../services.ts";
 import { jobId } from "./arguments.ts";
 
 interface BackfillArguments {
@@ -33,12 +33,12 @@ export const backfill: ToolDefinition<Services> = {
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: true },
   create: (_context, services) => ({
     run: async ({ job_id, from, to }: BackfillArguments) => {
-      const job = await need(services.jobs, "schedules").get(job_id);
+      const job = await requireService(services.jobs, "schedules").get(job_id);
       const span = {
         from: readExecuteAt(from, job.timezone, 0),
         to: readExecuteAt(to, job.timezone, 0),
       };
-      const { runs, alreadyRun } = await need(services.runControl, "runs").backfill(job_id, span);
+      const { runs, alreadyRun } = await requireService(services.runControl, "runs").backfill(job_id, span);
       services.scheduler?.wake();
       const shown = runs.map((run) => ({
         run_id: run.runId,

@@ -7,7 +7,7 @@ import type { JobChange } from "../../jobs/store.ts";
 import { anchored, hasTimeLeft, nextTime, type Timing } from "../../jobs/times.ts";
 import type { ToolAnnotations, ToolDefinition } from "../define.ts";
 import { answer } from "../result.ts";
-import { need, type Services } from "../services.ts";
+import { requireService, type Services } from "../services.ts";
 import {
   actionOf,
   assertRunnable,
@@ -46,7 +46,7 @@ const listJobs: ToolDefinition<Services> = {
   create: (_context, services) => ({
     run: async ({ limit, status, cursor }: { limit: number; status?: Job["status"]; cursor?: string }) => {
       const options = { limit, ...(status && { status }), ...(cursor && { cursor }) };
-      const page = await need(services.jobs, "schedules").list(options);
+      const page = await requireService(services.jobs, "schedules").list(options);
       const jobs = await showJobs(page.jobs, services);
       const lines = jobs.map((job) => `- ${tellJob(job)}`);
       if (page.nextCursor) lines.push(`There are more: cursor ${page.nextCursor}`);
@@ -66,7 +66,7 @@ const getJob: ToolDefinition<Services> = {
   annotations: READ,
   create: (_context, services) => ({
     run: async (args: { job_id: string }) => {
-      const job = await need(services.jobs, "schedules").get(args.job_id);
+      const job = await requireService(services.jobs, "schedules").get(args.job_id);
       const shown = await showFullJob(job, services);
       const { last_run: lastRun } = shown;
       const text = `${tellJob(shown)}\nLast run: ${lastRun ? `${lastRun.run_id}, ${lastRun.status}` : "none yet"}.`;
@@ -93,7 +93,7 @@ function changing<Args extends { job_id: string }>(
     annotations: metadata.name === "cancel_job" ? { ...WRITE, destructiveHint: true } : WRITE,
     create: (_context, services) => ({
       run: async (args: Args) => {
-        const store = need(services.jobs, "schedules");
+        const store = requireService(services.jobs, "schedules");
         const prepared = (await prepare?.(args, services)) ?? { warnings: [] };
         const job = await store.update(args.job_id, (stored) => decide(stored, args, services, prepared));
         services.scheduler?.wake();
@@ -170,7 +170,7 @@ const updateJob = changing<JobArguments & { job_id: string }>(
   (job, args, services, prepared) => {
     assertNotFromFile(job, "change");
     assertStatus(job, ["active", "paused", "completed"], "changed");
-    const scheduler = need(services.scheduler, "schedules");
+    const scheduler = requireService(services.scheduler, "schedules");
     const action = actionOf(args) ?? job.action;
     const tools = args.allowed_tools === undefined ? job.tools : args.allowed_tools;
     const provision = provisionOf(args, prepared, job.provision);

@@ -8,7 +8,7 @@ import {
   type PinnedFact,
   type Provision,
 } from "../../jobs/provision.ts";
-import { need, type SchedulerApi, type Services } from "../services.ts";
+import { requireService, type SchedulerApi, type Services } from "../services.ts";
 
 /** What schedule_task and update_job take of a job's provision; null takes it away again. */
 export const provisionArguments = {
@@ -70,7 +70,7 @@ interface Given extends Partial<ProvisionArguments> {
  */
 export async function prepare(args: Given, services: Services): Promise<Prepared> {
   const { pinned_facts, webhook_url } = args;
-  const scheduler = need(services.scheduler, "schedules");
+  const scheduler = requireService(services.scheduler, "schedules");
   if (webhook_url) scheduler.checkWebhook(webhook_url);
   return {
     ...(pinned_facts && { pinnedFacts: await copyFacts(pinned_facts, services) }),
@@ -86,7 +86,7 @@ async function checkUpstreams({ tool, check, allowed_tools }: Given, scheduler: 
 
 async function copyFacts(factIds: readonly string[], services: Services): Promise<readonly PinnedFact[]> {
   if (factIds.length === 0) return [];
-  const facts = need(services.facts, "memory");
+  const facts = requireService(services.facts, "memory");
   const copies: PinnedFact[] = [];
   for (const factId of new Set(factIds)) copies.push({ factId, text: (await facts.get(factId)).text });
   const bytes = copies.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0);

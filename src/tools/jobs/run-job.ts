@@ -6,7 +6,7 @@ import { isEnded, type Run, type TranscriptStep } from "../../runs/run.ts";
 import type { ToolCall, ToolDefinition } from "../define.ts";
 import { answer } from "../result.ts";
 import { showRun, tellRun } from "../runs.ts";
-import { need, type Services } from "../services.ts";
+import { requireService, type Services } from "../services.ts";
 import { jobId } from "./arguments.ts";
 
 interface RunArguments {
@@ -34,11 +34,11 @@ export const runJob: ToolDefinition<Services> = {
   timeoutMs: MAX_WAIT_MS,
   create: (_context, services) => ({
     run: async (args: RunArguments, call: ToolCall) => {
-      const job = await need(services.jobs, "schedules").get(args.job_id);
+      const job = await requireService(services.jobs, "schedules").get(args.job_id);
       const obstacle = services.scheduler?.obstacle(job.action.kind);
       if (obstacle) throw new NightshiftError("MODEL_NOT_CONFIGURED", obstacle);
       const overlap = args.overlap && { overlap: args.overlap };
-      const run = await need(services.runControl, "runs").enqueue(args.job_id, overlap);
+      const run = await requireService(services.runControl, "runs").enqueue(args.job_id, overlap);
       if (args.wait) {
         const ended = showRun(await untilEnded(run, services, call));
         // Who waited for it has it here.
@@ -63,7 +63,7 @@ const MAX_MESSAGE_CHARS = 200;
 async function untilEnded({ runId }: Run, services: Services, { signal, progress }: ToolCall): Promise<Run> {
   const { scheduler } = services;
   const cancel = () => {
-    const told = need(services.runControl, "runs").cancel(runId);
+    const told = requireService(services.runControl, "runs").cancel(runId);
     // It may have ended this moment.
     told.then(
       () => scheduler?.wake(),
@@ -77,7 +77,7 @@ async function untilEnded({ runId }: Run, services: Services, { signal, progress
   try {
     // Looked up and not only listened for: another process may have it.
     for (let lookMs = FIRST_LOOK_MS; ; lookMs = Math.min(lookMs * 2, LONGEST_LOOK_MS)) {
-      const run = await need(services.runs, "runs").get(runId);
+      const run = await requireService(services.runs, "runs").get(runId);
       if (isEnded(run.status)) return run;
       await wait(lookMs, undefined, { signal });
     }

@@ -5,7 +5,7 @@ import { parseSchedule } from "../../jobs/schedule.ts";
 import { anchored, hasTimeLeft, nextTime } from "../../jobs/times.ts";
 import type { ToolDefinition } from "../define.ts";
 import { answer } from "../result.ts";
-import { need, type Services } from "../services.ts";
+import { requireService, type Services } from "../services.ts";
 import { actionOf, assertRunnable, type JobArguments, jobArguments, limitsOf, NO_TIME } from "./arguments.ts";
 import { prepare, provisionOf } from "./provide.ts";
 import { jobBrief, showJob } from "./show.ts";
@@ -25,7 +25,7 @@ export const scheduleTask: ToolDefinition<Services> = {
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   create: (context, services) => ({
     run: async (args: JobArguments) => {
-      const scheduler = need(services.scheduler, "schedules");
+      const scheduler = requireService(services.scheduler, "schedules");
       const action = actionOf(args);
       if (!action)
         throw new NightshiftError(
@@ -41,7 +41,7 @@ export const scheduleTask: ToolDefinition<Services> = {
       const prepared = await prepare(args, services);
       const provision = provisionOf(args, prepared);
       assertRunnable(action, { tools, check: provision.check }, scheduler);
-      const job = await need(services.jobs, "schedules").create({
+      const job = await requireService(services.jobs, "schedules").create({
         name: args.name ?? null,
         action,
         ...timing,

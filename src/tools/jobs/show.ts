@@ -5,7 +5,7 @@ import { ghostSessionId, JOB_STATUSES, type Job } from "../../jobs/job.ts";
 import { CATCHUPS, OVERLAPS, WARN_AFTER_FAILURES } from "../../jobs/policy.ts";
 import { toIso, toZonedIso } from "../../jobs/time.ts";
 import { latestTime, nextTimes, startOf } from "../../jobs/times.ts";
-import { need, type Services } from "../services.ts";
+import { requireService, type Services } from "../services.ts";
 import { provisionShape, showProvision } from "./provide.ts";
 
 const limitsShape = {
@@ -127,7 +127,7 @@ function warningOf({ status, policy }: Job, { consecutiveFailures: failures }: C
 
 /** Each of the jobs with what was counted for it. */
 export async function showJobs(jobs: readonly Job[], services: Services) {
-  const counted = await need(services.jobs, "schedules").counters(jobs.map(({ jobId }) => jobId));
+  const counted = await requireService(services.jobs, "schedules").counters(jobs.map(({ jobId }) => jobId));
   return jobs.map((job) => showJob(job, services, counted.get(job.jobId)));
 }
 
@@ -145,7 +145,7 @@ const showCounters = (counters: Counters) => ({
 
 /** A job with its counters and the newest run that has ended. */
 export async function showFullJob(job: Job, services: Services) {
-  const store = need(services.jobs, "schedules");
+  const store = requireService(services.jobs, "schedules");
   const counters = (await store.counters([job.jobId])).get(job.jobId) ?? NO_COUNTS;
   const last = counters.lastRunId && (await readLastRun(counters.lastRunId, services));
   return {
@@ -161,7 +161,7 @@ export function showJob(
   services: Services,
   counters: Counters = NO_COUNTS,
 ): z.output<typeof jobShape> {
-  const scheduler = need(services.scheduler, "schedules");
+  const scheduler = requireService(services.scheduler, "schedules");
   const warning = warningOf(job, counters);
   const obstacle = job.status === "active" ? scheduler.obstacle(job.action.kind) : undefined;
   return {
@@ -191,7 +191,7 @@ export function showJob(
 /** From an ended run only: a claim is not a result. Null when the run is no longer kept. */
 async function readLastRun(runId: string, services: Services): Promise<z.output<typeof lastRunShape>> {
   try {
-    const run = await need(services.runs, "runs").get(runId);
+    const run = await requireService(services.runs, "runs").get(runId);
     return { run_id: run.runId, status: run.status, finished_at: toIso(run.finishedAt) };
   } catch (error) {
     if (error instanceof NightshiftError && error.code === "RUN_NOT_FOUND") return null;
