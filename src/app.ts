@@ -69,9 +69,9 @@ export interface App {
 /** Builds the program. Opens nothing yet: stores, threads and the model's client come with their first use. */
 export async function createApp(options: AppOptions): Promise<App> {
   const { config, log } = options;
-  const clock = options.now ?? Date.now;
+  const hostNow = options.now ?? Date.now;
   let skewMs = 0;
-  const now = () => clock() + skewMs;
+  const now = () => hostNow() + skewMs;
   const onSkew = (aheadMs: number) => {
     skewMs += aheadMs;
     log.warn({ ahead_ms: aheadMs }, "Postgres has another time than this machine; it is used from here on");
@@ -229,7 +229,7 @@ function openStores(parts: {
           lockTimeoutMs: timeoutMs,
         }
       : { file: join(dataDir, "facts.sqlite") };
-    const backend = openKeyvFacts({ ...place, limits, clock: now });
+    const backend = openKeyvFacts({ ...place, limits, now: now });
     cleanup.add(() => backend.close());
     return backend;
   });
@@ -249,7 +249,7 @@ function openStores(parts: {
         const store = openJobStore(await database(), {
           userKey,
           userId,
-          clock: now,
+          now: now,
           maxJobs: config.maxJobs,
         });
         return withJobEvents(store, userKey, events);
@@ -257,7 +257,7 @@ function openStores(parts: {
     inbox: (userKey: string): Inbox =>
       lazily(async () => {
         const { openInbox } = await import("./inbox/book.ts");
-        return withInboxEvents(openInbox(await database(), { userKey, clock: now }), userKey, events);
+        return withInboxEvents(openInbox(await database(), { userKey, now: now }), userKey, events);
       }),
     keys: lazily<KeyRing>(async () => {
       const { openKeyRing } = await import("./keys/database.ts");
@@ -276,14 +276,14 @@ function openStores(parts: {
         ]);
         return openWebhookStore(await database(), {
           userKey,
-          clock: now,
+          now: now,
           network: createNetworkPolicy(config.webhookAllowPrivate),
         });
       }),
     runs: (userKey: string): RunStore =>
       lazily(async () => {
         const { openRunStore } = await import("./runs/book.ts");
-        const store = openRunStore(await database(), { userKey, clock: now });
+        const store = openRunStore(await database(), { userKey, now: now });
         return withRunEvents(store, userKey, events);
       }),
   };
@@ -291,16 +291,16 @@ function openStores(parts: {
 
 async function openJobsDatabase(
   config: Config,
-  clock: () => number,
+  now: () => number,
   onSkew: (aheadMs: number) => void,
 ): Promise<Database> {
   const { databaseUrl: url, databasePool: poolSize, databaseTimeoutMs: timeoutMs } = config;
   if (url) {
     const { openPostgres } = await import("./database/postgres.ts");
-    return openPostgres({ url, clock, poolSize, timeoutMs, onSkew });
+    return openPostgres({ url, now, poolSize, timeoutMs, onSkew });
   }
   const dataDir = resolve(config.dataDir);
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const { openDatabase } = await import("./database/open.ts");
-  return openDatabase({ file: join(dataDir, "jobs.sqlite"), clock });
+  return openDatabase({ file: join(dataDir, "jobs.sqlite"), now });
 }

@@ -214,7 +214,7 @@ async function watchJobs(
 ) {
   const { watchFolder } = await import("./jobs/folder/watch.ts");
   try {
-    return await watchFolder({ dir: resolve(dir), store, log, clock: now, onChange: wake });
+    return await watchFolder({ dir: resolve(dir), store, log, now: now, onChange: wake });
   } catch (error) {
     log.error({ err: error }, "the jobs folder could not be read; its jobs are left as they were");
     return undefined;

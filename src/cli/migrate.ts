@@ -22,7 +22,7 @@ export async function makeTables(config: Config): Promise<void> {
     import("../facts/postgres.ts"),
     import("../scheduler/pg-boss.ts"),
   ]);
-  const jobs = await openPostgres({ url, clock: Date.now, timeoutMs: config.databaseTimeoutMs });
+  const jobs = await openPostgres({ url, now: Date.now, timeoutMs: config.databaseTimeoutMs });
   try {
     const runQueue = await openPgBoss(jobs, { log: createLog(config.logLevel) });
     await runQueue.close();

@@ -113,7 +113,7 @@ async function repairRows(file: string, backUp: () => Promise<void>): Promise<Re
       import("../scheduler/ledger.ts"),
       import("../scheduler/pulse.ts"),
     ]);
-  const db = await openDatabase({ file, clock: Date.now });
+  const db = await openDatabase({ file, now: Date.now });
   try {
     const problems = await findJobProblems(db, Date.now());
     const leases = await readLeases(file);

@@ -68,7 +68,7 @@ export interface OpenOptions {
   /** Path of the SQLite file; it and its folder are made, for this account only, when absent. */
   readonly file: string;
   /** Epoch ms. */
-  readonly clock: () => number;
+  readonly now: () => number;
   /** How long a query waits for the lock of another process, in ms, before DATA_UNAVAILABLE; default 10,000. */
   readonly lockTimeoutMs?: number;
 }
@@ -77,14 +77,14 @@ export interface OpenOptions {
  * Opens the jobs database and brings its tables up to date, with a copy of an older file beside it (`….v1.bak`).
  * Rejects with DATA_UNAVAILABLE.
  */
-export async function openDatabase({ file, clock, lockTimeoutMs = 10_000 }: OpenOptions): Promise<Database> {
+export async function openDatabase({ file, now, lockTimeoutMs = 10_000 }: OpenOptions): Promise<Database> {
   prepareFile(file);
   // Kysely takes a noticeable part of a cold start, so it is loaded here and imported as types everywhere else.
   const [{ Kysely }, { migrate }] = await Promise.all([import("kysely"), import("./migrations.ts")]);
   const sqlite = await openSqlite(file, lockTimeoutMs);
   const kysely = new Kysely<Tables>({ dialect: sqlite.dialect });
   try {
-    await migrate(kysely, clock(), {
+    await migrate(kysely, now(), {
       backUp: (version) => backUpSqlite(file, `${file}.v${version}.bak`),
     });
     const wal = await openWalFlush(file);

@@ -7,8 +7,8 @@ export interface SkewOptions {
   /** Postgres's time, in epoch ms. */
   readonly ask: () => Promise<number>;
   /** Ours. */
-  readonly clock: () => number;
-  /** Told by how many ms Postgres is ahead of `clock`, when that is noticeable. */
+  readonly now: () => number;
+  /** Told by how many ms Postgres is ahead of `now`, when that is noticeable. */
   readonly onSkew: (aheadMs: number) => void;
 }
 
@@ -22,13 +22,13 @@ export async function watchClock(options: SkewOptions): Promise<() => void> {
   return () => clearInterval(timer);
 }
 
-async function compare({ ask, clock, onSkew }: SkewOptions): Promise<void> {
+async function compare({ ask, now, onSkew }: SkewOptions): Promise<void> {
   let best: { readonly tripMs: number; readonly aheadMs: number } | undefined;
   for (let i = 0; i < SAMPLES; i++) {
     const from = performance.now();
     const theirs = await ask();
     const tripMs = performance.now() - from;
-    if (!best || tripMs < best.tripMs) best = { tripMs, aheadMs: theirs + tripMs / 2 - clock() };
+    if (!best || tripMs < best.tripMs) best = { tripMs, aheadMs: theirs + tripMs / 2 - now() };
   }
   if (best && Math.abs(best.aheadMs) > NOTICEABLE_MS + best.tripMs) onSkew(Math.round(best.aheadMs));
 }

@@ -18,7 +18,7 @@ export interface PostgresOptions {
   /** postgres://user:password@host:port/database, with sslmode and the like as libpq has them. */
   readonly url: string;
   /** Epoch ms. */
-  readonly clock: () => number;
+  readonly now: () => number;
   /** The schema that holds the tables, made when absent; default nightshift. */
   readonly schema?: string;
   /** Connections at once, besides one that listens; default 10. */
@@ -27,7 +27,7 @@ export interface PostgresOptions {
   readonly timeoutMs?: number;
   /** Default: this Nightshift's own. */
   readonly migrations?: Migrations;
-  /** Told by how many ms Postgres's clock is ahead of `clock`, if it is noticeably: before this resolves, and later on. */
+  /** Told by how many ms Postgres's clock is ahead of `now`, if it is noticeably: before this resolves, and later on. */
   readonly onSkew?: (aheadMs: number) => void;
 }
 
@@ -41,7 +41,7 @@ const DISCONNECTED_LOOK_MS = 1_000;
 
 /** Opens the jobs database in Postgres and brings its tables up to date. Rejects with DATA_UNAVAILABLE. */
 export async function openPostgres(options: PostgresOptions): Promise<Database> {
-  const { url, clock, schema = "nightshift", poolSize = 10, timeoutMs = 10_000, onSkew } = options;
+  const { url, now, schema = "nightshift", poolSize = 10, timeoutMs = 10_000, onSkew } = options;
   const [{ Kysely, PostgresDialect, CompiledQuery }, { migrate }] = await Promise.all([
     import("kysely"),
     import("./migrations.ts"),
@@ -67,8 +67,8 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
   let unwatchClock = () => {};
   const openedAt = performance.now();
   try {
-    if (onSkew) unwatchClock = await watchClock({ ask: () => timeOf(kysely, raw(TIME)), clock, onSkew });
-    await migrate(kysely, clock(), {
+    if (onSkew) unwatchClock = await watchClock({ ask: () => timeOf(kysely, raw(TIME)), now, onSkew });
+    await migrate(kysely, now(), {
       ...(options.migrations && { migrations: options.migrations }),
       lock: async (trx) => {
         for (const sql of migrationLock(schema)) await trx.executeQuery(raw(sql));
@@ -84,7 +84,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
       },
       onDisconnect: () => {
         version++;
-        disconnectedAt = clock();
+        disconnectedAt = now();
       },
       onReconnect: () => {
         changed();
@@ -97,10 +97,10 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
       kysely,
       transact: transactions(kysely, schema, raw),
       dataVersion: () => {
-        const now = performance.now();
-        const disconnectedMs = listening.disconnectedSince === null ? 0 : now - listening.disconnectedSince;
+        const at = performance.now();
+        const disconnectedMs = listening.disconnectedSince === null ? 0 : at - listening.disconnectedSince;
         if (disconnectedMs > DISCONNECTED_LOOK_MS) version++;
-        return version + Math.floor((now - openedAt) / SLOW_LOOK_MS);
+        return version + Math.floor((at - openedAt) / SLOW_LOOK_MS);
       },
       onWrite: (listener) => {
         listeners.add(listener);

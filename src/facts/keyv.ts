@@ -38,7 +38,7 @@ interface FileLocation {
 interface FactsOptions {
   readonly limits: FactLimits;
   /** Epoch ms. Default `Date.now`. */
-  readonly clock?: () => number;
+  readonly now?: () => number;
   /** How long a lock, a free connection or a server that starts again is waited for. Default 5,000 ms. */
   readonly lockTimeoutMs?: number;
   /** Memory for copies of users' facts, over all users. Default 128 MiB; the least recently used go first. */
@@ -60,7 +60,7 @@ export function openKeyvFacts(options: KeyvFactsOptions): FactBackend {
   const {
     lockTimeoutMs = DEFAULT_LOCK_TIMEOUT_MS,
     maxCacheBytes = DEFAULT_MAX_CACHE_BYTES,
-    clock = Date.now,
+    now = Date.now,
   } = options;
   let opening: Promise<Opened> | undefined;
   let isClosed = false;
@@ -70,7 +70,7 @@ export function openKeyvFacts(options: KeyvFactsOptions): FactBackend {
       throw new NightshiftError("DATA_UNAVAILABLE", "This memory is closed: Nightshift is stopping.");
     opening ??= openDatabase(options, lockTimeoutMs).then((database) => ({
       database,
-      cache: createFactCache(database, clock, maxCacheBytes),
+      cache: createFactCache(database, now, maxCacheBytes),
       writeQueue: createWriteQueue(database),
     }));
     try {
@@ -84,7 +84,7 @@ export function openKeyvFacts(options: KeyvFactsOptions): FactBackend {
   return {
     open(userKey) {
       assertUserKey(userKey);
-      return openStore(userKey, { getOpened, clock, limits: options.limits, lockTimeoutMs });
+      return openStore(userKey, { getOpened, now, limits: options.limits, lockTimeoutMs });
     },
     async close() {
       isClosed = true;
@@ -106,14 +106,14 @@ const openDatabase = (
 
 interface StoreDeps {
   readonly limits: FactLimits;
-  readonly clock: () => number;
+  readonly now: () => number;
   readonly lockTimeoutMs: number;
   getOpened(): Promise<Opened>;
 }
 
 type Change<T> = (transaction: Transaction, cached: CachedFacts) => Promise<T>;
 
-function openStore(userKey: string, { getOpened, clock, limits, lockTimeoutMs }: StoreDeps): FactStore {
+function openStore(userKey: string, { getOpened, now, limits, lockTimeoutMs }: StoreDeps): FactStore {
   let isSweeping = false;
 
   async function read<T>(use: (userFacts: UserFacts) => T): Promise<T> {
@@ -151,7 +151,7 @@ function openStore(userKey: string, { getOpened, clock, limits, lockTimeoutMs }:
       checkNewFact(fact, limits);
       // Loads a large memory before the lock is taken, so that other writers don't wait for it.
       await read(() => {});
-      return write((transaction, cached) => saveFact(userKey, fact, { transaction, cached, limits, clock }));
+      return write((transaction, cached) => saveFact(userKey, fact, { transaction, cached, limits, now }));
     },
     recall: (query, { limit = DEFAULT_RECALL_LIMIT, tags = [] } = {}) =>
       read((userFacts) => userFacts.recall(query, limit, tags)),
@@ -185,17 +185,17 @@ interface SaveDeps {
   readonly transaction: Transaction;
   readonly cached: CachedFacts;
   readonly limits: FactLimits;
-  readonly clock: () => number;
+  readonly now: () => number;
 }
 
 async function saveFact(userKey: string, fact: NewFact, deps: SaveDeps): Promise<Saved> {
-  const { transaction, cached, limits, clock } = deps;
+  const { transaction, cached, limits, now } = deps;
   const { userFacts } = cached;
   const known = userFacts.findDuplicate(fact.text);
   if (known !== undefined) return { kind: "duplicate", factId: known };
   const tags = uniqueTags(fact.tags);
   checkRoom(userFacts.kept, bytesOf({ text: fact.text, tags }), limits);
-  const createdAt = clock();
+  const createdAt = now();
   const expiry = expiryOf(createdAt, fact.expiresInDays);
   const factId = newFactId();
   const stored: StoredFact = {

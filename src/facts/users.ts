@@ -22,7 +22,7 @@ export interface FactCache {
 }
 
 /** `maxBytes` bounds all copies together; a single larger one is kept while it is the one in use. */
-export function createFactCache(database: FactsDatabase, clock: () => number, maxBytes: number): FactCache {
+export function createFactCache(database: FactsDatabase, now: () => number, maxBytes: number): FactCache {
   /** Least recently used first. */
   const entries = new Map<string, CacheEntry>();
   /** Locked by a transaction that is open now: a user has one at a time. */
@@ -65,9 +65,9 @@ export function createFactCache(database: FactsDatabase, clock: () => number, ma
   }
 
   async function refresh(userKey: string, { cached }: CacheEntry, query: Query): Promise<void> {
-    const now = clock();
-    await syncCachedFacts(userKey, cached, { query, parse: database.parse, now });
-    cached.userFacts.expire(now);
+    const at = now();
+    await syncCachedFacts(userKey, cached, { query, parse: database.parse, now: at });
+    cached.userFacts.expire(at);
   }
 
   return {

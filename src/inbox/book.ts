@@ -11,13 +11,13 @@ const MAX_PAGE = 100;
 /** One user's inbox: every query below carries `userKey`, and no caller can give another. */
 export function openInbox(
   db: Database,
-  { userKey, clock }: { readonly userKey: string; readonly clock: () => number },
+  { userKey, now }: { readonly userKey: string; readonly now: () => number },
 ): Inbox {
   const transact = <T>(work: (trx: Transaction<Tables>) => Promise<T>) => db.transact(work, { of: userKey });
   const unreadOf = (trx: Transaction<Tables>) =>
     trx
       .updateTable("inbox")
-      .set({ read_at: clock() })
+      .set({ read_at: now() })
       .where("user_key", "=", userKey)
       .where("read_at", "is", null);
   return {

@@ -19,7 +19,7 @@ export interface JobStoreOptions {
   /** The principal's subject, for people to read. */
   readonly userId: string;
   /** Epoch ms. */
-  readonly clock: () => number;
+  readonly now: () => number;
   /** Active and paused jobs that the user may have; default 1000. */
   readonly maxJobs?: number;
 }
@@ -30,13 +30,13 @@ const MAX_PAGE = 200;
 
 /** One user's jobs: every query below carries `userKey`, and no caller can give another. */
 export function openJobStore(db: Database, options: JobStoreOptions): JobStore {
-  const { userKey, userId, clock, maxJobs = DEFAULT_MAX_JOBS } = options;
+  const { userKey, userId, now, maxJobs = DEFAULT_MAX_JOBS } = options;
   const transact = <T>(work: (trx: Transaction<Tables>) => Promise<T>) => db.transact(work, { of: userKey });
   return {
     create: (job) =>
       transact(async (trx) => {
         await checkLimit(trx, userKey, maxJobs);
-        const created = newJob(job, { userKey, userId }, clock());
+        const created = newJob(job, { userKey, userId }, now());
         await checkChain(trx, created);
         await insertJob(trx, created, null);
         return created;
@@ -48,14 +48,14 @@ export function openJobStore(db: Database, options: JobStoreOptions): JobStore {
       transact(async (trx) => {
         const row = await findRow(trx, userKey, jobId);
         const job = readJob(row);
-        const changed = applyChange(job, change(job), clock());
+        const changed = applyChange(job, change(job), now());
         if (changed.status !== "cancelled") await checkChain(trx, changed);
         await rewriteJob(trx, changed, row.digest);
-        await followStep(trx, job, changed, clock());
+        await followStep(trx, job, changed, now());
         return changed;
       }),
     syncFolder: (files, keep = []) =>
-      transact((trx) => syncFolder(trx, { userKey, userId }, { files, keep }, clock())),
+      transact((trx) => syncFolder(trx, { userKey, userId }, { files, keep }, now())),
     counts: () => countByStatus(db, userKey),
     counters: (jobIds) => readCounters(db.kysely, userKey, jobIds),
   };

@@ -23,7 +23,7 @@ interface KnownKey {
 }
 
 /** The keys in the jobs database. Rows are remembered until somebody, here or in another process, writes to it. */
-export function openKeyRing(db: Database, clock: () => number): KeyRing {
+export function openKeyRing(db: Database, now: () => number): KeyRing {
   const known = new Map<string, KnownKey>();
   let isUsed = false;
   /** Our own writes do not change our own dataVersion. */
@@ -62,7 +62,7 @@ export function openKeyRing(db: Database, clock: () => number): KeyRing {
     }
   };
   const isGood = ({ apiKey }: KnownKey) =>
-    apiKey.revokedAt === null && (apiKey.expiresAt === null || apiKey.expiresAt > clock());
+    apiKey.revokedAt === null && (apiKey.expiresAt === null || apiKey.expiresAt > now());
 
   return {
     async create({ userId, scopes, expiresAt }) {
@@ -73,7 +73,7 @@ export function openKeyRing(db: Database, clock: () => number): KeyRing {
         user_id: userId,
         hash: hashOf(secret).toString("hex"),
         scopes: scopes.join(" "),
-        created_at: clock(),
+        created_at: now(),
         expires_at: expiresAt,
         revoked_at: null,
       };
@@ -94,7 +94,7 @@ export function openKeyRing(db: Database, clock: () => number): KeyRing {
         (trx) =>
           trx
             .updateTable("api_keys")
-            .set((eb) => ({ revoked_at: eb.fn.coalesce("revoked_at", eb.val(clock())) }))
+            .set((eb) => ({ revoked_at: eb.fn.coalesce("revoked_at", eb.val(now())) }))
             .where("key_id", "=", keyId)
             .executeTakeFirst(),
         { of: null },

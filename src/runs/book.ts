@@ -12,7 +12,7 @@ import type { RunPage, RunStore } from "./store.ts";
 export interface RunStoreOptions {
   readonly userKey: string;
   /** Epoch ms. */
-  readonly clock: () => number;
+  readonly now: () => number;
   /** Queued runs that the user may have at once; default 1000. */
   readonly maxQueued?: number;
 }
@@ -23,16 +23,16 @@ const MAX_PAGE = 200;
 
 /** One user's runs: every query below carries `userKey`, and no caller can give another. */
 export function openRunStore(db: Database, options: RunStoreOptions): RunStore {
-  const { userKey, clock, maxQueued = DEFAULT_MAX_QUEUED } = options;
+  const { userKey, now, maxQueued = DEFAULT_MAX_QUEUED } = options;
   const transact = <T>(work: (trx: Transaction<Tables>) => Promise<T>) => db.transact(work, { of: userKey });
   return {
     get: (runId) => getRun(db.kysely, userKey, runId),
     list: (listOptions = {}) => listRuns(db, userKey, listOptions),
     enqueue: (jobId, { overlap = "allow_all" } = {}) =>
-      transact((trx) => enqueue(trx, { userKey, jobId, maxQueued, overlap }, clock())),
+      transact((trx) => enqueue(trx, { userKey, jobId, maxQueued, overlap }, now())),
     backfill: (jobId, span) =>
-      transact((trx) => backfill(trx, { userKey, jobId, maxQueued, ...span }, clock())),
-    cancel: (runId) => transact((trx) => cancel(trx, { userKey, runId }, clock())),
+      transact((trx) => backfill(trx, { userKey, jobId, maxQueued, ...span }, now())),
+    cancel: (runId) => transact((trx) => cancel(trx, { userKey, runId }, now())),
   };
 }
 

@@ -11,7 +11,7 @@ import { urlProblem } from "./url.ts";
 export interface WebhookStoreOptions {
   readonly userKey: string;
   /** Epoch ms. */
-  readonly clock: () => number;
+  readonly now: () => number;
   readonly network: NetworkPolicy;
 }
 
@@ -33,10 +33,7 @@ export interface WebhookStore {
   test(): Promise<Exclude<AttemptResult, { kind: "stopped" }>>;
 }
 
-export function openWebhookStore(
-  db: Database,
-  { userKey, clock, network }: WebhookStoreOptions,
-): WebhookStore {
+export function openWebhookStore(db: Database, { userKey, now, network }: WebhookStoreOptions): WebhookStore {
   const find = () =>
     db.kysely.selectFrom("webhooks").selectAll().where("user_key", "=", userKey).executeTakeFirst();
   const transact = <T>(work: (trx: Transaction<Tables>) => Promise<T>) => db.transact(work, { of: userKey });
@@ -71,7 +68,7 @@ export function openWebhookStore(
         await write(({ secret }) => ({
           secret: newSecret(),
           old_secret: secret,
-          old_until: clock() + OLD_SECRET_MS,
+          old_until: now() + OLD_SECRET_MS,
         }))
       ).secret,
     counts: () => countByStatus(db, userKey),
@@ -79,17 +76,17 @@ export function openWebhookStore(
       const row = await find();
       if (!row?.url)
         throw new NightshiftError("INVALID_ARGUMENTS", "There is no webhook to test; set one first.");
-      const now = clock();
-      const timestamp = new Date(now).toISOString();
+      const at = now();
+      const timestamp = new Date(at).toISOString();
       const sending = {
-        deliveryId: newId("msg", now),
+        deliveryId: newId("msg", at),
         attempt: MAX_ATTEMPTS,
         url: row.url,
         message: { type: "webhook.test" as const, timestamp, data: { text: "This is a test." } },
-        secrets: secretsAt(row, now),
+        secrets: secretsAt(row, at),
       };
       const result = await attemptDelivery(sending, network, {
-        now: clock,
+        now: now,
         signal: new AbortController().signal,
       });
       if (result.kind === "stopped") throw new NightshiftError("CANCELLED", "The test was stopped.");

@@ -47,9 +47,9 @@ export async function bundleThread(dir: string): Promise<string> {
 
 async function openHouse(dir: string, options: { maxGhosts: number; threadFile: string; delayMs?: number }) {
   const log = pino({ level: "silent" });
-  const db = await openDatabase({ file: join(dir, `jobs-${Math.random()}.sqlite`), clock: Date.now });
-  const jobs = openJobStore(db, { ...USER, clock: Date.now, maxJobs: 100_000 });
-  const openRuns = (userKey: string) => openRunStore(db, { userKey, clock: Date.now });
+  const db = await openDatabase({ file: join(dir, `jobs-${Math.random()}.sqlite`), now: Date.now });
+  const jobs = openJobStore(db, { ...USER, now: Date.now, maxJobs: 100_000 });
+  const openRuns = (userKey: string) => openRunStore(db, { userKey, now: Date.now });
   const runQueue = openRunQueue(db);
   const { delayMs = 0, threadFile, maxGhosts } = options;
   const scripted = await startScriptedModel({ script: () => ({ text: "done", delayMs }) });
@@ -101,19 +101,19 @@ async function openHouse(dir: string, options: { maxGhosts: number; threadFile: 
 
 async function measureFirstLine(dir: string, threadFile: string): Promise<GhostFigures["dueToFirstLineMs"]> {
   await writeFile(join(dir, "first.js"), "export default { run: () => Date.now() };");
-  const connectionDeps = await openHouse(dir, { maxGhosts: 16, threadFile });
-  await connectionDeps.clock.start();
+  const world = await openHouse(dir, { maxGhosts: 16, threadFile });
+  await world.clock.start();
   const late: number[] = [];
   for (let i = 0; i < 25; i++) {
     const due = Date.now() + 600;
-    const { jobId } = await connectionDeps.add({ kind: "code", file: "first.js" }, due);
-    connectionDeps.clock.wake();
+    const { jobId } = await world.add({ kind: "code", file: "first.js" }, due);
+    world.clock.wake();
     await wait(750);
-    await connectionDeps.clock.idle();
-    const { runs } = await connectionDeps.runs.list({ jobId });
+    await world.clock.idle();
+    const { runs } = await world.runs.list({ jobId });
     late.push(Number(runs[0]?.output) - due);
   }
-  await connectionDeps.close();
+  await world.close();
   const sorted = late.slice(1).sort((a, b) => a - b);
   return {
     median: sorted[sorted.length >> 1] ?? Number.NaN,
@@ -123,11 +123,11 @@ async function measureFirstLine(dir: string, threadFile: string): Promise<GhostF
 }
 
 async function measureThousand(dir: string, threadFile: string): Promise<GhostFigures["thousandDue"]> {
-  const connectionDeps = await openHouse(dir, { maxGhosts: 16, threadFile });
+  const world = await openHouse(dir, { maxGhosts: 16, threadFile });
   const due = Date.now() + 3_000;
-  for (let i = 0; i < 1_000; i++) await connectionDeps.add(WHOAMI, due);
+  for (let i = 0; i < 1_000; i++) await world.add(WHOAMI, due);
   const stalls = monitorEventLoopDelay({ resolution: 1 });
-  await connectionDeps.clock.start();
+  await world.clock.start();
   await wait(due - Date.now() - 50);
   stalls.enable();
   let succeeded = 0;
@@ -135,9 +135,9 @@ async function measureThousand(dir: string, threadFile: string): Promise<GhostFi
     await wait(250);
     succeeded = 0;
     let cursor: string | undefined;
-    if (connectionDeps.clock.running.length > 0) continue;
+    if (world.clock.running.length > 0) continue;
     do {
-      const page = await connectionDeps.runs.list({
+      const page = await world.runs.list({
         status: "succeeded",
         limit: 200,
         ...(cursor && { cursor }),
@@ -148,7 +148,7 @@ async function measureThousand(dir: string, threadFile: string): Promise<GhostFi
   }
   stalls.disable();
   const seconds = (Date.now() - due) / 1_000;
-  await connectionDeps.close();
+  await world.close();
   return { succeeded, seconds, ghostsPerSecond: succeeded / seconds, longestStallMs: stalls.max / 1e6 };
 }
 
@@ -156,22 +156,22 @@ const rssMb = () => process.memoryUsage.rss() / 1e6;
 
 /** Resident memory that each of `count` ghosts adds while all of them wait for the model. */
 async function measureGhosts(dir: string, threadFile: string, count: number): Promise<number> {
-  const connectionDeps = await openHouse(dir, { maxGhosts: count, threadFile, delayMs: 20_000 });
+  const world = await openHouse(dir, { maxGhosts: count, threadFile, delayMs: 20_000 });
   // The model's client and a first ghost are the process's, not a ghost's.
-  await connectionDeps.add(WHOAMI, Date.now());
-  await connectionDeps.clock.tick();
-  await connectionDeps.clock.idle();
+  await world.add(WHOAMI, Date.now());
+  await world.clock.tick();
+  await world.clock.idle();
   await import("ai");
   await import("@ai-sdk/openai-compatible");
   await wait(500);
   const before = rssMb();
-  const sparesBefore = connectionDeps.threads.size;
-  for (let i = 0; i < count; i++) await connectionDeps.add({ kind: "prompt", prompt: "wait" }, Date.now());
-  await connectionDeps.clock.tick();
-  while (connectionDeps.scripted.requests.length < count) await wait(50);
+  const sparesBefore = world.threads.size;
+  for (let i = 0; i < count; i++) await world.add({ kind: "prompt", prompt: "wait" }, Date.now());
+  await world.clock.tick();
+  while (world.scripted.requests.length < count) await wait(50);
   await wait(500);
-  const each = (rssMb() - before) / (connectionDeps.threads.size - sparesBefore);
-  await connectionDeps.close();
+  const each = (rssMb() - before) / (world.threads.size - sparesBefore);
+  await world.close();
   return each;
 }
 

@@ -90,7 +90,7 @@ interface Stored {
 
 /** Many jobs in one file, without the tools that would take minutes for it. */
 export async function storeJobs(file: string, { count, dueAt, users }: Stored): Promise<void> {
-  await (await openDatabase({ file, clock: () => dueAt })).close();
+  await (await openDatabase({ file, now: () => dueAt })).close();
   const raw = new DatabaseSync(file);
   raw.exec("pragma synchronous = off; pragma cache_size = -400000; begin");
   const once = newJob({ schedule: { kind: "at", at: dueAt } });
@@ -115,7 +115,7 @@ export async function storeJobs(file: string, { count, dueAt, users }: Stored): 
 }
 
 async function measure(file: string): Promise<Measured> {
-  const db = await openDatabase({ file, clock: () => START });
+  const db = await openDatabase({ file, now: () => START });
   const runQueue = openRunQueue(db);
   const filter = { kinds: ALL_KINDS };
   const nextDueAtMs: number[] = [];

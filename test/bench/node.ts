@@ -35,7 +35,7 @@ Client.prototype.query = function (this: Client, sql: unknown, ...rest: unknown[
 
 const [, , url = "", threadFile = "", ghosts = "16"] = process.argv;
 const log = pino({ level: "warn" }, pino.destination(2));
-const db = await openPostgres({ url, clock: Date.now });
+const db = await openPostgres({ url, now: Date.now });
 const runQueue = await openPgBoss(db, { log });
 const threads = openThreads({ spare: 2, memoryMb: 128, log, threadFile });
 const lateMs: number[] = [];
@@ -43,12 +43,12 @@ const deps: GhostDeps = {
   threads,
   runQueue,
   model: openModel({ model: undefined, modelBaseUrl: undefined, modelApiKey: undefined }),
-  openRuns: (userKey) => openRunStore(db, { userKey, clock: Date.now }),
+  openRuns: (userKey) => openRunStore(db, { userKey, now: Date.now }),
   log: pino({ level: "silent" }),
   now: Date.now,
   toolModules: [],
 };
-const clock = createSchedulerLoop({
+const loop = createSchedulerLoop({
   runQueue,
   worker: { workerId: `bench ${process.pid}`, host: hostname(), pid: process.pid },
   filter: { kinds: ["tool"] },
@@ -61,14 +61,14 @@ const clock = createSchedulerLoop({
   },
   warm: threads.warm,
 });
-await clock.start();
+await loop.start();
 process.stdout.write("ready\n");
 for await (const _ of createInterface({ input: process.stdin })) {
   const { user, system } = process.cpuUsage();
   const figures: NodeFigures = { lateMs, cpuMs: (user + system) / 1_000, trips };
   process.stdout.write(`${JSON.stringify(figures)}\n`);
 }
-await clock.stop();
+await loop.stop();
 await threads.close();
 await runQueue.close();
 await db.close();

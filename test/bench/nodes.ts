@@ -67,7 +67,7 @@ async function startNode(url: string, threadFile: string, ghosts: number): Promi
 
 const userKeyOf = (user: number) => String(user).padStart(64, "0");
 const bookOf = (db: Database, user: number) =>
-  openJobStore(db, { userKey: userKeyOf(user), userId: String(user), clock: Date.now, maxJobs: 100_000 });
+  openJobStore(db, { userKey: userKeyOf(user), userId: String(user), now: Date.now, maxJobs: 100_000 });
 
 const add = (db: Database, user: number, at: number) =>
   bookOf(db, user).create({
@@ -119,7 +119,7 @@ const at = (sorted: readonly number[], share: number) =>
 
 async function measure(threadFile: string, nodes: number, ghosts: number): Promise<NodesRow> {
   const server = await startPostgres();
-  const db = await openPostgres({ url: server.url, clock: Date.now });
+  const db = await openPostgres({ url: server.url, now: Date.now });
   const started: Node[] = [];
   try {
     for (let i = 0; i < nodes; i++) started.push(await startNode(server.url, threadFile, ghosts));
@@ -132,7 +132,7 @@ async function measure(threadFile: string, nodes: number, ghosts: number): Promi
     const late = (await lates()).sort((a, b) => a - b);
 
     const { jobId } = await add(db, 0, Date.now() + 86_400_000);
-    const runs = openRunStore(db, { userKey: userKeyOf(0), clock: Date.now });
+    const runs = openRunStore(db, { userKey: userKeyOf(0), now: Date.now });
     for (let i = 0; i < ASKED; i++) {
       await wait(400);
       await runs.enqueue(jobId);

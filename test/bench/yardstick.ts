@@ -99,7 +99,7 @@ export async function startBuilt(
 }
 
 async function createKeys(data: string, users: number): Promise<string[]> {
-  const database = await openDatabase({ file: join(data, "jobs.sqlite"), clock: Date.now });
+  const database = await openDatabase({ file: join(data, "jobs.sqlite"), now: Date.now });
   const ring = openKeyRing(database, Date.now);
   const created = await Promise.all(
     Array.from({ length: users }, (_, i) =>

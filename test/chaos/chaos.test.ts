@@ -56,11 +56,11 @@ const oneShot = (at: number) => newJob({ action, schedule: { kind: "at", at }, n
 /** The book of one of three users. */
 function bookOf(db: Database, i: number): JobStore {
   const userId = "abc"[i % 3] ?? "";
-  return openJobStore(db, { userKey: userId.repeat(64), userId, clock: Date.now });
+  return openJobStore(db, { userKey: userId.repeat(64), userId, now: Date.now });
 }
 
 async function storeJobs(file: string, next: () => number): Promise<Stored> {
-  const db = await openDatabase({ file, clock: Date.now });
+  const db = await openDatabase({ file, now: Date.now });
   const begin = Date.now() + 1_000;
   const firstAt = begin + 1_000;
   const recurring = new Map<string, { name: string; firstAt: number }>();
@@ -81,7 +81,7 @@ async function storeJobs(file: string, next: () => number): Promise<Stored> {
 
 /** Pauses the jobs that would go on for ever, as their owners would, and adds some that nobody will disturb. */
 async function endStorm(file: string, { recurring }: Stored): Promise<readonly string[]> {
-  const db = await openDatabase({ file, clock: Date.now });
+  const db = await openDatabase({ file, now: Date.now });
   for (const [i, jobId] of [...recurring.keys()].entries())
     await bookOf(db, i).update(jobId, () => ({ status: "paused" }));
   const added = Array.from({ length: AFTERWARDS }, (_, i) => bookOf(db, i).create(oneShot(Date.now())));

@@ -48,8 +48,7 @@ async function storeJobs(db: Database, next: () => number): Promise<string[]> {
       nextRunAt: at,
       policy: { ...DEFAULT_POLICY, ...(isRetried(i) && { retry: RETRY }) },
     });
-    return (await openJobStore(db, { userKey, userId: `user${i % USERS}`, clock: Date.now }).create(job))
-      .jobId;
+    return (await openJobStore(db, { userKey, userId: `user${i % USERS}`, now: Date.now }).create(job)).jobId;
   });
   return Promise.all(made);
 }
@@ -138,7 +137,7 @@ it(`${NODES} nodes that are killed and stand still, on a Postgres that is cut of
   onTestFinished(() => postgres.close());
   const dir = await tempDir();
   const marks = writeMarkTool(dir);
-  const db = await openPostgres({ url: postgres.url, clock: Date.now });
+  const db = await openPostgres({ url: postgres.url, now: Date.now });
   onTestFinished(() => db.close());
   const jobs = await storeJobs(db, next);
   const env = {

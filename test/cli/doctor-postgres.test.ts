@@ -20,7 +20,7 @@ describe("nightshift doctor --database-url", () => {
       found: expect.stringMatching(/no tables yet/),
     });
     expect((await examine(url)).found).toMatch(/^Postgres \d+\.\d+, no tables yet/);
-    await (await openDatabase({ url, clock: Date.now })).close();
+    await (await openDatabase({ url, now: Date.now })).close();
     expect((await examine(url)).found).toMatch(
       /0 jobs \(0 with a next run\), 0 runs, \d+ of \d+ connections/,
     );

@@ -23,9 +23,9 @@ export function contentionContract(name: string, open: OpenBackend): void {
     let nodes: Database[];
 
     const jobsOf = (node: Database, userKey: string, maxJobs = 1_000) =>
-      openJobStore(node, { userKey, userId: userKey, clock: backend.clock, maxJobs });
+      openJobStore(node, { userKey, userId: userKey, now: backend.clock, maxJobs });
     const runsOf = (node: Database, userKey: string, maxQueued = 1_000) =>
-      openRunStore(node, { userKey, clock: backend.clock, maxQueued });
+      openRunStore(node, { userKey, now: backend.clock, maxQueued });
     /** `count` pieces of work at once, on all nodes in turn; how many of them were done. */
     async function atOnce(count: number, work: (node: Database, i: number) => Promise<unknown>) {
       const tried = await Promise.allSettled(

@@ -90,7 +90,7 @@ describe("a jobs database of an older version", () => {
 
   it("is no new file: that has nothing worth a copy", async () => {
     const file = await fileIn();
-    await (await openDatabase({ file, clock: () => START })).close();
+    await (await openDatabase({ file, now: () => START })).close();
     expect(backupsOf(file)).toEqual([]);
   });
 });

@@ -18,7 +18,7 @@ describe("the jobs database", () => {
   const open = async (lockTimeoutMs?: number) => {
     const db = await openDatabase({
       file,
-      clock,
+      now: clock,
       ...(lockTimeoutMs === undefined ? {} : { lockTimeoutMs }),
     });
     opened.push(db);
@@ -31,7 +31,7 @@ describe("the jobs database", () => {
     holder.exec("begin immediate");
     return () => holder.exec("commit");
   };
-  const store = (db: Database) => openJobStore(db, { userKey: "a", userId: "alice", clock });
+  const store = (db: Database) => openJobStore(db, { userKey: "a", userId: "alice", now: clock });
 
   beforeEach(() => {
     folder = temporaryFolder();

@@ -16,7 +16,7 @@ describe("queries on a large jobs database in Postgres", () => {
   beforeEach(async () => {
     now = START;
     const { url } = await openPostgres();
-    db = await openDatabase({ url, clock: () => now });
+    db = await openDatabase({ url, now: () => now });
     raw = new Client({ connectionString: url });
     await raw.connect();
     // Of small tables Postgres reads everything, whatever indexes there are.
@@ -46,9 +46,9 @@ describe("queries on a large jobs database in Postgres", () => {
   }
 
   it("find, claim and end what is due by index alone", async () => {
-    const store = openJobStore(db, { userKey: "a", userId: "alice", clock: () => now });
+    const store = openJobStore(db, { userKey: "a", userId: "alice", now: () => now });
     const { jobId } = await store.create(newJob());
-    await openRunStore(db, { userKey: "a", clock: () => now }).enqueue(jobId, { overlap: "allow_all" });
+    await openRunStore(db, { userKey: "a", now: () => now }).enqueue(jobId, { overlap: "allow_all" });
     now += 120_000;
     const runQueue = openRunQueue(db);
     const options = { now, limit: 16, filter: { kinds: ALL_KINDS }, worker: worker("w1"), leaseMs: 1000 };
@@ -65,8 +65,8 @@ describe("queries on a large jobs database in Postgres", () => {
   });
 
   it("read a user's jobs and runs by index alone", async () => {
-    const store = openJobStore(db, { userKey: "a", userId: "alice", clock: () => now });
-    const runs = openRunStore(db, { userKey: "a", clock: () => now });
+    const store = openJobStore(db, { userKey: "a", userId: "alice", now: () => now });
+    const runs = openRunStore(db, { userKey: "a", now: () => now });
     const scans = await scansOf(async () => {
       const { jobId } = await store.create(newJob());
       const { runId } = await runs.enqueue(jobId);

@@ -4,5 +4,5 @@ import { openPostgres } from "../../src/database/postgres.ts";
 /** The jobs database of a SQLite file's path or of a Postgres URL. */
 export const openPlace = (place: string, clock: () => number): Promise<Database> =>
   place.startsWith("postgres:")
-    ? openPostgres({ url: place, clock, poolSize: 2 })
-    : openDatabase({ file: place, clock });
+    ? openPostgres({ url: place, now: clock, poolSize: 2 })
+    : openDatabase({ file: place, now: clock });

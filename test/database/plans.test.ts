@@ -23,7 +23,7 @@ describe("queries on a large jobs database", () => {
     folder = temporaryFolder();
     now = START;
     const file = join(folder.path, "jobs.sqlite");
-    db = await openDatabase({ file, clock: () => now });
+    db = await openDatabase({ file, now: () => now });
     raw = new DatabaseSync(file);
   });
   afterEach(async () => {
@@ -53,8 +53,8 @@ describe("queries on a large jobs database", () => {
   it.each([{ kinds: ALL_KINDS }, { kinds: ALL_KINDS, userKey: "a" }])(
     "find and claim what is due by index alone (%j)",
     async (filter) => {
-      const store = openJobStore(db, { userKey: "a", userId: "alice", clock: () => now });
-      const runs = openRunStore(db, { userKey: "a", clock: () => now });
+      const store = openJobStore(db, { userKey: "a", userId: "alice", now: () => now });
+      const runs = openRunStore(db, { userKey: "a", now: () => now });
       const runQueue = openRunQueue(db);
       const { jobId } = await store.create(newJob());
       await runs.enqueue(jobId);
@@ -82,8 +82,8 @@ describe("queries on a large jobs database", () => {
   );
 
   it("find by index alone what is no longer to be kept", async () => {
-    const store = openJobStore(db, { userKey: "a", userId: "alice", clock: () => now });
-    const runs = openRunStore(db, { userKey: "a", clock: () => now });
+    const store = openJobStore(db, { userKey: "a", userId: "alice", now: () => now });
+    const runs = openRunStore(db, { userKey: "a", now: () => now });
     const { jobId } = await store.create(newJob());
     const { runId } = await runs.enqueue(jobId);
     await runs.cancel(runId);
@@ -102,14 +102,14 @@ describe("queries on a large jobs database", () => {
 
   it("end a run, put it into an inbox and read that by index alone", async () => {
     const clock = () => now;
-    const { jobId } = await openJobStore(db, { userKey: "a", userId: "alice", clock }).create(newJob());
-    await openRunStore(db, { userKey: "a", clock }).enqueue(jobId);
+    const { jobId } = await openJobStore(db, { userKey: "a", userId: "alice", now: clock }).create(newJob());
+    await openRunStore(db, { userKey: "a", now: clock }).enqueue(jobId);
     const runQueue = openRunQueue(db, { retention: { days: 1, items: 1 } });
     const options = { now, limit: 1, filter: { kinds: ALL_KINDS }, worker: worker("w1"), leaseMs: 1000 };
     const runId = (await runQueue.claimDue(options))[0]?.run.runId ?? "none";
     const usage = { input_tokens: 0, output_tokens: 0 };
     const outcome = { status: "failed", output: null, error: null, transcript: [], usage } as const;
-    const inbox = openInbox(db, { userKey: "a", clock });
+    const inbox = openInbox(db, { userKey: "a", now: clock });
     const plans = await plansOf(async () => {
       expect(await runQueue.finish(runId, outcome, now)).toBe(true);
       const { items } = await inbox.list({ unreadOnly: true });
@@ -124,8 +124,8 @@ describe("queries on a large jobs database", () => {
   });
 
   it("read a user's jobs and runs by index alone", async () => {
-    const store = openJobStore(db, { userKey: "a", userId: "alice", clock: () => now });
-    const runs = openRunStore(db, { userKey: "a", clock: () => now });
+    const store = openJobStore(db, { userKey: "a", userId: "alice", now: () => now });
+    const runs = openRunStore(db, { userKey: "a", now: () => now });
     const plans = await plansOf(async () => {
       const { jobId } = await store.create(newJob());
       const { runId } = await runs.enqueue(jobId);

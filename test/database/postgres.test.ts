@@ -17,7 +17,7 @@ import { ALL_KINDS, newJob, START, worker } from "./temporary.ts";
 const clock = () => START;
 
 async function openOne(options: Partial<PostgresOptions> & { url: string }): Promise<Database> {
-  const db = await open({ clock, ...options });
+  const db = await open({ now: clock, ...options });
   onTestFinished(() => db.close());
   return db;
 }
@@ -30,7 +30,7 @@ async function raw(url: string): Promise<Client> {
   return client;
 }
 
-const store = (db: Database, userKey = "a") => openJobStore(db, { userKey, userId: userKey, clock });
+const store = (db: Database, userKey = "a") => openJobStore(db, { userKey, userId: userKey, now: clock });
 const DATA_UNAVAILABLE = { code: "DATA_UNAVAILABLE" };
 
 describe("the jobs database in Postgres", () => {
@@ -79,7 +79,7 @@ describe("the jobs database in Postgres", () => {
     await (await openOne({ url })).close();
     const client = await raw(url);
     await client.query("insert into nightshift.schema_version values ($1, $1, 0)", [SCHEMA_VERSION + 1]);
-    await expect(open({ url, clock })).rejects.toMatchObject({
+    await expect(open({ url, now: clock })).rejects.toMatchObject({
       code: "DATA_UNAVAILABLE",
       message: expect.stringContaining("newer Nightshift"),
     });
@@ -99,7 +99,7 @@ describe("the jobs database in Postgres", () => {
       [changed((to) => to.searchParams.set("sslmode", "verify-full")), /TLS/],
     ];
     for (const [bad, message] of failures) {
-      const error = await open({ url: bad, clock, timeoutMs: 5_000 }).catch((reason: unknown) => reason);
+      const error = await open({ url: bad, now: clock, timeoutMs: 5_000 }).catch((reason: unknown) => reason);
       expect(error).toMatchObject({ ...DATA_UNAVAILABLE, message: expect.stringMatching(message) });
       expect(String(error)).not.toContain("owl-secret");
     }
@@ -119,7 +119,7 @@ describe("the jobs database in Postgres", () => {
     const db = await openOne({ url });
     const { jobId } = await store(db).create(newJob({ name: "a\0b" }));
     expect((await store(db).get(jobId)).name).toBe("a\uFFFDb");
-    const runs = openRunStore(db, { userKey: "a", clock });
+    const runs = openRunStore(db, { userKey: "a", now: clock });
     const { runId } = await runs.enqueue(jobId);
     const runQueue = openRunQueue(db);
     const filter = { kinds: ALL_KINDS };

@@ -43,7 +43,7 @@ describe.each(["SQLite", "Postgres"])("several processes on one jobs database in
 
   async function storeOneShots(count: number): Promise<string[]> {
     const db = await openPlace(place, () => START);
-    const store = openJobStore(db, { userKey: "a", userId: "alice", clock: () => START });
+    const store = openJobStore(db, { userKey: "a", userId: "alice", now: () => START });
     const ids: string[] = [];
     for (let i = 0; i < count; i++) {
       const at = START + i;

@@ -93,9 +93,9 @@ describe("the two roles of the README", () => {
 /** What a node does: schedules, claims, finishes, remembers, forgets, checks keys, listens. */
 async function workAs(url: string): Promise<void> {
   const clock = () => START;
-  const db = await openJobs({ url, clock });
+  const db = await openJobs({ url, now: clock });
   onTestFinished(() => db.close());
-  const owner = { userKey: "a".repeat(64), userId: "alice", clock };
+  const owner = { userKey: "a".repeat(64), userId: "alice", now: clock };
   const { jobId } = await openJobStore(db, owner).create(
     newJob({ nextRunAt: START, schedule: { kind: "at", at: START } }),
   );

@@ -26,9 +26,9 @@ const ADDITIVE = [
 /** A node: what it schedules, runs and reads, as its version of the program does. */
 async function openNode(options: Pick<PostgresOptions, "url" | "migrations">) {
   let now = START;
-  const db = await open({ ...options, clock: () => now, poolSize: 2 });
+  const db = await open({ ...options, now: () => now, poolSize: 2 });
   onTestFinished(() => db.close());
-  const owner = { userKey: "a", userId: "alice", clock: () => now };
+  const owner = { userKey: "a", userId: "alice", now: () => now };
   const [store, runs, runQueue] = [openJobStore(db, owner), openRunStore(db, owner), openRunQueue(db)];
   return {
     db,

@@ -56,7 +56,7 @@ async function openBackend(openOne: (clock: () => number) => Promise<Database>):
 export async function openSqliteBackend(): Promise<Backend> {
   const folder = temporaryFolder();
   const file = join(folder.path, "jobs.sqlite");
-  const backend = await openBackend((clock) => openDatabase({ file, clock }));
+  const backend = await openBackend((clock) => openDatabase({ file, now: clock }));
   return {
     ...backend,
     close: async () => {
@@ -67,18 +67,18 @@ export async function openSqliteBackend(): Promise<Backend> {
 }
 
 const prepare = async (url: string): Promise<void> => {
-  await (await openPostgresDatabase({ url, clock: () => START })).close();
+  await (await openPostgresDatabase({ url, now: () => START })).close();
 };
 
 export const openPostgresBackend = (): Promise<Backend> => openPostgresWith(prepare);
 
 async function openPostgresWith(prepare: Prepare): Promise<Backend> {
   const { url } = await openPostgres(prepare);
-  return openBackend((clock) => openPostgresDatabase({ url, clock }));
+  return openBackend((clock) => openPostgresDatabase({ url, now: clock }));
 }
 
 const prepareBoss = async (url: string): Promise<void> => {
-  const db = await openPostgresDatabase({ url, clock: () => START });
+  const db = await openPostgresDatabase({ url, now: () => START });
   await (await openBoss(db)).close();
   await db.close();
 };

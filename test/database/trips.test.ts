@@ -35,7 +35,7 @@ describe.each([
 
   it("are at most 12 for the claim and the end of one occurrence", async () => {
     const { db, clock, pass } = backend;
-    await openJobStore(db, { userKey: "a", userId: "alice", clock }).create(newJob());
+    await openJobStore(db, { userKey: "a", userId: "alice", now: clock }).create(newJob());
     const runQueue = await backend.selectRunQueue(db);
     pass(60_000);
     const spy = vi.spyOn(Client.prototype, "query");

@@ -33,7 +33,7 @@ describe("events on Postgres", () => {
     const heard: string[] = [];
     const there = eventsOn(far);
     there.subscribe("a", ({ uri }) => heard.push(uri));
-    const store = openJobStore(backend.db, { userKey: "a", userId: "alice", clock: backend.clock });
+    const store = openJobStore(backend.db, { userKey: "a", userId: "alice", now: backend.clock });
     return { backend, store, here: eventsOn(backend.db), heard };
   }
   const query = (db: Database, sql: string) => db.kysely.executeQuery(CompiledQuery.raw(sql));

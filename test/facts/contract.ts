@@ -11,7 +11,7 @@ const NOON_MS = Date.UTC(2026, 10, 20, 12);
 
 export interface OpenOptions {
   limits: FactLimits;
-  clock: () => number;
+  now: () => number;
 }
 /** Opens a backend on empty storage. The suite closes it. */
 export type OpenBackend = (options: OpenOptions) => Promise<FactBackend> | FactBackend;
@@ -25,7 +25,7 @@ export function factStoreContract(name: string, openBackend: OpenBackend): void 
     let bob: FactStore;
     const reopen = async (limits: Partial<FactLimits> = {}) => {
       await backend?.close();
-      backend = await openBackend({ limits: { ...LIMITS, ...limits }, clock: () => nowMs });
+      backend = await openBackend({ limits: { ...LIMITS, ...limits }, now: () => nowMs });
       alice = backend.open(ALICE);
       bob = backend.open(BOB);
     };

@@ -15,7 +15,7 @@ import { LIMITS } from "./limits.ts";
 
 type At = { readonly file: string } | { readonly databaseUrl: string };
 type Rest = Partial<
-  Pick<KeyvFactsOptions, "limits" | "clock" | "lockTimeoutMs" | "maxCacheBytes"> &
+  Pick<KeyvFactsOptions, "limits" | "now" | "lockTimeoutMs" | "maxCacheBytes"> &
     Pick<PostgresLocation, "poolSize">
 >;
 

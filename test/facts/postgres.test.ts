@@ -41,7 +41,7 @@ const userKeyOf = (n: number) => n.toString(16).padStart(4, "0").repeat(16);
 describe("facts in Postgres and in SQLite", () => {
   it("are recalled in the same order with the same scores", async () => {
     const places = await Promise.all([sqlitePlace(), postgresPlace()]);
-    const stores = places.map((place) => place.open({ clock: () => 1_750_000_000_000 }).open(ALICE));
+    const stores = places.map((place) => place.open({ now: () => 1_750_000_000_000 }).open(ALICE));
     const what = [
       "Anna's violin",
       "the Zürich train",

@@ -172,7 +172,7 @@ export function factSharingContract(name: string, newPlace: NewPlace): void {
     it("loses the rows of expired facts with the next call", async () => {
       const place = await newPlace();
       let nowMs = Date.now();
-      const backend = place.open({ clock: () => nowMs });
+      const backend = place.open({ now: () => nowMs });
       const alice = backend.open(ALICE);
       for (let i = 0; i < 300; i++) await alice.save({ text: `short ${i}`, expiresInDays: 1 });
       await alice.save({ text: "long" });

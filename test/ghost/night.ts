@@ -54,9 +54,9 @@ export async function openGhostWorld(options: GhostWorldOptions = {}) {
   const log = pino({ level: "debug", base: null }, { write: (line) => lines.push(JSON.parse(line)) });
   const { lockTimeoutMs, disturb = (same: Database) => same } = options;
   const file = join(dir, "jobs.sqlite");
-  const db = await openDatabase({ file, clock: Date.now, ...(lockTimeoutMs && { lockTimeoutMs }) });
-  const jobs = openJobStore(db, { ...ALICE, clock: Date.now, maxJobs: 100_000 });
-  const runs = openRunStore(db, { userKey: ALICE.userKey, clock: Date.now });
+  const db = await openDatabase({ file, now: Date.now, ...(lockTimeoutMs && { lockTimeoutMs }) });
+  const jobs = openJobStore(db, { ...ALICE, now: Date.now, maxJobs: 100_000 });
+  const runs = openRunStore(db, { userKey: ALICE.userKey, now: Date.now });
   const runQueue = openRunQueue(disturb(db));
   const scripted: ScriptedModel | undefined =
     options.script && (await startScriptedModel({ script: options.script }));
@@ -80,7 +80,7 @@ export async function openGhostWorld(options: GhostWorldOptions = {}) {
           { retries: options.retries ?? 0 },
         )
       : undefined,
-    openRuns: (userKey) => openRunStore(db, { userKey, clock: Date.now }),
+    openRuns: (userKey) => openRunStore(db, { userKey, now: Date.now }),
     log,
     now: Date.now,
     toolModules: options.toolModules ?? [],

@@ -141,7 +141,7 @@ export function inboxContract(name: string, open: OpenBackend): void {
       const { jobId } = await add();
       const runId = await runOnce(jobId, end("succeeded"));
       await runOnce(jobId, end("succeeded"));
-      const bob = openInbox(backend.db, { userKey: "b", clock: backend.clock });
+      const bob = openInbox(backend.db, { userKey: "b", now: backend.clock });
       const { items, nextCursor = "" } = await inbox.list({ limit: 1 });
       expect(await bob.list()).toEqual({ items: [] });
       expect(await bob.list({ jobId })).toEqual({ items: [] });

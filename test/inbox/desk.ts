@@ -23,9 +23,9 @@ export const say = (output: string) => end("succeeded", { output });
 
 /** Alice's jobs, runs and inbox, and a scheduler whose inboxes hold five items. */
 export function openDesk({ db, clock }: Backend) {
-  const jobs = openJobStore(db, { userKey: "a", userId: "alice", clock });
-  const runs = openRunStore(db, { userKey: "a", clock });
-  const inbox = openInbox(db, { userKey: "a", clock });
+  const jobs = openJobStore(db, { userKey: "a", userId: "alice", now: clock });
+  const runs = openRunStore(db, { userKey: "a", now: clock });
+  const inbox = openInbox(db, { userKey: "a", now: clock });
   const told: InboxAdded[] = [];
   const runQueue = openRunQueue(db, { retention: RETENTION, onInboxAdded: (one) => told.push(one) });
   /** Runs by hand alone: nothing is due within a year. */

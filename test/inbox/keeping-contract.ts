@@ -127,16 +127,16 @@ export function keepingContract(name: string, open: OpenBackend): void {
     it("is not touched by what another user gets", async () => {
       const { runQueue, add, claim, runOnce, texts } = desk;
       await runOnce((await add()).jobId, say("mine"));
-      const bobs = openJobStore(backend.db, { userKey: "b", userId: "bob", clock: backend.clock });
+      const bobs = openJobStore(backend.db, { userKey: "b", userId: "bob", now: backend.clock });
       const { jobId } = await bobs.create(newJob());
-      const bob = openRunStore(backend.db, { userKey: "b", clock: backend.clock });
+      const bob = openRunStore(backend.db, { userKey: "b", now: backend.clock });
       for (let i = 0; i < 7; i++) {
         await bob.enqueue(jobId);
         await runQueue.finish(await claim(), say(String(i)), backend.clock());
         backend.pass(1);
       }
       expect(await texts()).toEqual(["mine"]);
-      expect((await openInbox(backend.db, { userKey: "b", clock: backend.clock }).list()).items).toHaveLength(
+      expect((await openInbox(backend.db, { userKey: "b", now: backend.clock }).list()).items).toHaveLength(
         5,
       );
     });

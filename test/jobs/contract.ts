@@ -14,8 +14,8 @@ export function jobStoreContract(name: string, open: OpenBackend): void {
     beforeEach(async () => {
       backend = await open();
       const { db, clock } = backend;
-      alice = openJobStore(db, { userKey: "a".repeat(64), userId: "alice", clock, maxJobs: 20 });
-      bob = openJobStore(db, { userKey: "b".repeat(64), userId: "bob", clock, maxJobs: 20 });
+      alice = openJobStore(db, { userKey: "a".repeat(64), userId: "alice", now: clock, maxJobs: 20 });
+      bob = openJobStore(db, { userKey: "b".repeat(64), userId: "bob", now: clock, maxJobs: 20 });
     });
     afterEach(() => backend.close());
 
@@ -32,7 +32,7 @@ export function jobStoreContract(name: string, open: OpenBackend): void {
       const other = openJobStore(await backend.reopen(), {
         userKey: "a".repeat(64),
         userId: "alice",
-        clock: backend.clock,
+        now: backend.clock,
       });
       expect((await other.get(jobId)).jobId).toBe(jobId);
     });
@@ -55,7 +55,7 @@ export function jobStoreContract(name: string, open: OpenBackend): void {
       const other = openJobStore(await backend.reopen(), {
         userKey: "a".repeat(64),
         userId: "alice",
-        clock: backend.clock,
+        now: backend.clock,
         maxJobs: 20,
       });
       const tries = Array.from({ length: 60 }, (_, i) => (i % 2 ? alice : other).create(newJob()));
@@ -188,7 +188,7 @@ export function jobStoreContract(name: string, open: OpenBackend): void {
 
     it("cancels the queued runs of a job that is cancelled", async () => {
       const { jobId } = await alice.create(newJob());
-      const runs = openRunStore(backend.db, { userKey: "a".repeat(64), clock: backend.clock });
+      const runs = openRunStore(backend.db, { userKey: "a".repeat(64), now: backend.clock });
       const { runId } = await runs.enqueue(jobId);
       await alice.update(jobId, () => ({ status: "cancelled" }));
       expect(await runs.get(runId)).toMatchObject({

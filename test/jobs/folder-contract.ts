@@ -18,7 +18,7 @@ export function folderContract(name: string, open: OpenBackend): void {
 
     beforeEach(async () => {
       backend = await open();
-      store = openJobStore(backend.db, { userKey: "a", userId: "alice", clock: backend.clock, maxJobs: 2 });
+      store = openJobStore(backend.db, { userKey: "a", userId: "alice", now: backend.clock, maxJobs: 2 });
     });
     afterEach(() => backend.close());
 
@@ -33,7 +33,7 @@ export function folderContract(name: string, open: OpenBackend): void {
       const other = openJobStore(await backend.reopen(), {
         userKey: "a",
         userId: "alice",
-        clock: backend.clock,
+        now: backend.clock,
       });
       const files = [file("a.ts", "1"), file("b.ts", "1")];
       const results = await Promise.all([store.syncFolder(files), other.syncFolder(files)]);
@@ -163,7 +163,7 @@ export function folderContract(name: string, open: OpenBackend): void {
 
     it("leaves alone the jobs made by tools, and another user's folder", async () => {
       const mine = await store.create(newJob());
-      const bob = openJobStore(backend.db, { userKey: "b", userId: "bob", clock: backend.clock });
+      const bob = openJobStore(backend.db, { userKey: "b", userId: "bob", now: backend.clock });
       await bob.syncFolder([file("a.ts", "1")]);
       await store.syncFolder([]);
       expect((await store.get(mine.jobId)).status).toBe("active");

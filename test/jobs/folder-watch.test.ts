@@ -17,8 +17,8 @@ async function openFolder(files: Record<string, string> = {}) {
   const [dir, data] = [await tempDir(), await tempDir()];
   const write = (file: string, text: string) => writeFile(join(dir, file), text);
   for (const [file, text] of Object.entries(files)) await write(file, text);
-  const db = await openDatabase({ file: join(data, "jobs.sqlite"), clock: Date.now });
-  const store = openJobStore(db, { userKey: "a".repeat(64), userId: "alice", clock: Date.now });
+  const db = await openDatabase({ file: join(data, "jobs.sqlite"), now: Date.now });
+  const store = openJobStore(db, { userKey: "a".repeat(64), userId: "alice", now: Date.now });
   const errors: string[] = [];
   const log = pino(
     { base: null },
@@ -30,7 +30,7 @@ async function openFolder(files: Record<string, string> = {}) {
     },
   );
   let changes = 0;
-  const open = () => watchFolder({ dir, store, log, clock: Date.now, onChange: () => void changes++ });
+  const open = () => watchFolder({ dir, store, log, now: Date.now, onChange: () => void changes++ });
   let watched = await open();
   onTestFinished(async () => {
     await watched.close();
@@ -163,7 +163,7 @@ describe("a watched folder", () => {
 
   it("rejects when the folder is not there", async () => {
     const options = { dir: join(await tempDir(), "none"), store: {} as never, log: {} as never };
-    await expect(watchFolder({ ...options, clock: Date.now, onChange: () => {} })).rejects.toMatchObject({
+    await expect(watchFolder({ ...options, now: Date.now, onChange: () => {} })).rejects.toMatchObject({
       code: "CONFIG_INVALID",
     });
   });

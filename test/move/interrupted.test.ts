@@ -27,9 +27,7 @@ describe("a move", () => {
     const carried = (await rowsIn(client, "keyv")).length;
     expect(carried).toBeGreaterThan(0);
     expect(carried).toBeLessThan(ROWS);
-    await expect(openJobs({ url, clock: Date.now })).rejects.toThrow(
-      /move into this Postgres is not finished/,
-    );
+    await expect(openJobs({ url, now: Date.now })).rejects.toThrow(/move into this Postgres is not finished/);
 
     const { code, stdout, stderr } = await cli(commandLine(dataDir, url));
     expect(stderr).not.toMatch(/nightshift:/);
@@ -41,7 +39,7 @@ describe("a move", () => {
     expect(of("keyv")).toMatchObject({ rows: ROWS + 3, verified: true });
     expect(of("keyv").already_there).toBeGreaterThanOrEqual(carried);
     expect(fingerprint(dataDir)).toEqual(before);
-    await (await openJobs({ url, clock: Date.now })).close();
+    await (await openJobs({ url, now: Date.now })).close();
 
     // The counters of changes, by which nodes tell that their copies are old, count each row once.
     const sums = await client.query(
@@ -68,7 +66,7 @@ describe("a move", () => {
     expect(status).toBe("unfinished");
     const differing = tables.filter(({ verified }: { verified: boolean }) => !verified);
     expect(differing.map(({ table }: { table: string }) => table)).toEqual(["daily_usage"]);
-    await expect(openJobs({ url, clock: Date.now })).rejects.toThrow(/not finished/);
+    await expect(openJobs({ url, now: Date.now })).rejects.toThrow(/not finished/);
   });
 
   it("takes nothing into a database that holds other data, or that a node works with", async () => {
@@ -79,7 +77,7 @@ describe("a move", () => {
     expect(refused.stderr).toMatch(/holds data that is not of this folder/);
 
     const { url: busy } = await openPostgres();
-    const node = await openJobs({ url: busy, clock: Date.now });
+    const node = await openJobs({ url: busy, now: Date.now });
     const waits = await cli(commandLine(other.dataDir, busy));
     await node.close();
     expect(waits).toMatchObject({ code: 1, stdout: "" });

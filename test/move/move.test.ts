@@ -44,9 +44,9 @@ describe("nightshift move", () => {
     expect(fingerprint(dataDir)).toEqual(before);
 
     expect(await listFacts({ databaseUrl: url })).toEqual(facts);
-    const db = await openJobs({ url, clock: Date.now });
+    const db = await openJobs({ url, now: Date.now });
     onTestFinished(() => db.close());
-    const alice = { userKey: keyOf("alice"), userId: "alice", clock: Date.now };
+    const alice = { userKey: keyOf("alice"), userId: "alice", now: Date.now };
     expect(await openJobStore(db, alice).get(jobId)).toMatchObject({
       status: "active",
       timezone: "Europe/Berlin",
@@ -105,7 +105,7 @@ describe("nightshift move", () => {
     expect(JSON.parse(again.stdout).status).toBe("already_moved");
     expect(await rowsIn(client, "keyv")).toEqual([]);
 
-    const db = await openDatabase({ file: join(dataDir, "jobs.sqlite"), clock: Date.now });
+    const db = await openDatabase({ file: join(dataDir, "jobs.sqlite"), now: Date.now });
     await db.kysely.updateTable("jobs").set({ name: "changed" }).execute();
     await db.close();
     const changed = await move(dataDir, url);
@@ -115,7 +115,7 @@ describe("nightshift move", () => {
 
   it("refuses a folder that another process has open, facts or jobs", async () => {
     const [{ dataDir }, { url }] = await Promise.all([makeFolder(), openPostgres()]);
-    const db = await openDatabase({ file: join(dataDir, "jobs.sqlite"), clock: Date.now });
+    const db = await openDatabase({ file: join(dataDir, "jobs.sqlite"), now: Date.now });
     const busy = await move(dataDir, url);
     await db.close();
     expect(busy).toMatchObject({ code: 1, stdout: "" });

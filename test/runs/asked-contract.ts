@@ -47,8 +47,8 @@ export function askedContract(name: string, open: OpenBackend): void {
     beforeEach(async () => {
       backend = await open();
       const { db, clock } = backend;
-      jobs = openJobStore(db, { userKey: "a", userId: "alice", clock });
-      runs = openRunStore(db, { userKey: "a", clock, maxQueued: 150 });
+      jobs = openJobStore(db, { userKey: "a", userId: "alice", now: clock });
+      runs = openRunStore(db, { userKey: "a", now: clock, maxQueued: 150 });
       runQueue = openRunQueue(db);
     });
     afterEach(() => backend.close());
@@ -126,7 +126,7 @@ export function askedContract(name: string, open: OpenBackend): void {
 
     it("are all refused or all queued, within the owner's limit and for the owner alone", async () => {
       const { jobId } = await add();
-      const bob = openRunStore(backend.db, { userKey: "b", clock: backend.clock });
+      const bob = openRunStore(backend.db, { userKey: "b", now: backend.clock });
       const span = { from: hoursAgo(90), to: START };
       await expect(bob.backfill(jobId, span)).rejects.toMatchObject({ code: "JOB_NOT_FOUND" });
       await runs.backfill(jobId, span);

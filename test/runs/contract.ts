@@ -36,9 +36,9 @@ export function runStoreContract(name: string, open: OpenBackend): void {
     beforeEach(async () => {
       backend = await open();
       const { db, clock } = backend;
-      jobs = openJobStore(db, { userKey: "a", userId: "alice", clock });
-      alice = openRunStore(db, { userKey: "a", clock, maxQueued: 5 });
-      bob = openRunStore(db, { userKey: "b", clock });
+      jobs = openJobStore(db, { userKey: "a", userId: "alice", now: clock });
+      alice = openRunStore(db, { userKey: "a", now: clock, maxQueued: 5 });
+      bob = openRunStore(db, { userKey: "b", now: clock });
       runQueue = openRunQueue(db);
     });
     afterEach(() => backend.close());

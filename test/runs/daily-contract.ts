@@ -12,8 +12,8 @@ export function dailyContract(name: string, open: OpenBackend): void {
   describe(`a day's use kept in ${name}`, () => {
     let backend: Backend;
     const jobsOf = (userKey: string) =>
-      openJobStore(backend.db, { userKey, userId: userKey, clock: backend.clock });
-    const runsOf = (userKey: string) => openRunStore(backend.db, { userKey, clock: backend.clock });
+      openJobStore(backend.db, { userKey, userId: userKey, now: backend.clock });
+    const runsOf = (userKey: string) => openRunStore(backend.db, { userKey, now: backend.clock });
     const claim = () =>
       openRunQueue(backend.db).claimDue({
         now: backend.clock(),

@@ -95,8 +95,8 @@ export function retentionContract(name: string, open: OpenBackend): void {
     beforeEach(async () => {
       backend = await open();
       const { db, clock } = backend;
-      jobs = openJobStore(db, { userKey: "a", userId: "alice", clock });
-      runs = openRunStore(db, { userKey: "a", clock });
+      jobs = openJobStore(db, { userKey: "a", userId: "alice", now: clock });
+      runs = openRunStore(db, { userKey: "a", now: clock });
       runQueue = openRunQueue(db);
     });
     afterEach(() => backend.close());

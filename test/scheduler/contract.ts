@@ -40,8 +40,8 @@ export function occurrencesContract(name: string, open: OpenBackend): void {
     beforeEach(async () => {
       backend = await open();
       const { db, clock } = backend;
-      jobs = openJobStore(db, { userKey: "a", userId: "alice", clock });
-      runs = openRunStore(db, { userKey: "a", clock });
+      jobs = openJobStore(db, { userKey: "a", userId: "alice", now: clock });
+      runs = openRunStore(db, { userKey: "a", now: clock });
       runQueue = await backend.selectRunQueue(db);
       skipped = [];
     });
@@ -51,7 +51,7 @@ export function occurrencesContract(name: string, open: OpenBackend): void {
       expect(await runQueue.nextDueAt(EVERYBODY)).toBeNull();
       await once(START + 5000);
       await once(START + 3000, { action: { kind: "prompt", prompt: "p" } });
-      const bob = openJobStore(backend.db, { userKey: "b", userId: "bob", clock: backend.clock });
+      const bob = openJobStore(backend.db, { userKey: "b", userId: "bob", now: backend.clock });
       await bob.create(newJob({ nextRunAt: START + 4000 }));
       expect(await runQueue.nextDueAt(EVERYBODY)).toBe(START + 3000);
       expect(await runQueue.nextDueAt({ kinds: ["tool"] })).toBe(START + 4000);
@@ -232,7 +232,7 @@ export function occurrencesContract(name: string, open: OpenBackend): void {
 
     it("notices what another connection writes, and not what it writes itself", async () => {
       const other = await backend.reopen();
-      const store = openJobStore(other, { userKey: "b", userId: "bob", clock: backend.clock });
+      const store = openJobStore(other, { userKey: "b", userId: "bob", now: backend.clock });
       expect(runQueue.changedElsewhere()).toBe(false);
       await jobs.create(newJob());
       expect(runQueue.changedElsewhere()).toBe(false);

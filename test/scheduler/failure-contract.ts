@@ -53,8 +53,8 @@ export function failureContract(name: string, open: OpenBackend): void {
     beforeEach(async () => {
       backend = await open();
       const { db, clock } = backend;
-      jobs = openJobStore(db, { userKey: "a", userId: "alice", clock });
-      runs = openRunStore(db, { userKey: "a", clock });
+      jobs = openJobStore(db, { userKey: "a", userId: "alice", now: clock });
+      runs = openRunStore(db, { userKey: "a", now: clock });
       runQueue = await backend.selectRunQueue(db);
     });
     afterEach(() => backend.close());
@@ -78,7 +78,7 @@ export function failureContract(name: string, open: OpenBackend): void {
     it("hides a job's counters from another user", async () => {
       const { jobId } = await add();
       await runOnce(end("succeeded"));
-      const bob = openJobStore(backend.db, { userKey: "b", userId: "bob", clock: backend.clock });
+      const bob = openJobStore(backend.db, { userKey: "b", userId: "bob", now: backend.clock });
       expect(await bob.counters([jobId])).toEqual(new Map());
     });
 

@@ -10,7 +10,7 @@ export function fairContract(name: string, open: OpenBackend): void {
     let backend: Backend;
     let runQueue: RunQueue;
     const bookOf = (userKey: string) =>
-      openJobStore(backend.db, { userKey, userId: userKey, clock: backend.clock, maxJobs: 10_000 });
+      openJobStore(backend.db, { userKey, userId: userKey, now: backend.clock, maxJobs: 10_000 });
     const once = (userKey: string, at: number) =>
       bookOf(userKey).create(newJob({ schedule: { kind: "at", at }, nextRunAt: at }));
     /** Whose runs a claim starts. */
@@ -54,7 +54,7 @@ export function fairContract(name: string, open: OpenBackend): void {
       for (let i = 0; i < 5; i++) await once("a", START + i);
       const { jobId } = await bookOf("b").create(newJob());
       backend.pass(1_000);
-      await openRunStore(backend.db, { userKey: "b", clock: backend.clock }).enqueue(jobId);
+      await openRunStore(backend.db, { userKey: "b", now: backend.clock }).enqueue(jobId);
       expect([...(await claim(1)), ...(await claim(1))].sort()).toEqual(["a", "b"]);
     });
 

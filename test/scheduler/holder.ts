@@ -6,7 +6,7 @@ import { pino } from "pino";
 import { openPostgres } from "../../src/database/postgres.ts";
 import { openPgBoss } from "../../src/scheduler/pg-boss.ts";
 
-const db = await openPostgres({ url: process.argv[2] ?? "", clock: Date.now });
+const db = await openPostgres({ url: process.argv[2] ?? "", now: Date.now });
 const runQueue = await openPgBoss(db, { log: pino({ level: "silent" }) });
 const worker = { workerId: "holder", host: "elsewhere", pid: process.pid };
 const leaseMs = 10_000;

@@ -25,7 +25,7 @@ export function leaseContract(name: string, open: OpenBackend): void {
     /** A run held by worker `holder` of process 100 on the host "night". */
     const started = async (holder = worker("w1", 100)): Promise<string> => {
       const { db, clock } = backend;
-      const store = openJobStore(db, { userKey: "a", userId: "alice", clock });
+      const store = openJobStore(db, { userKey: "a", userId: "alice", now: clock });
       const { jobId } = await store.create(newJob({ nextRunAt: clock() + 86_400_000 }));
       await runs.enqueue(jobId);
       const [claimed] = await runQueue.claimDue({
@@ -44,7 +44,7 @@ export function leaseContract(name: string, open: OpenBackend): void {
 
     beforeEach(async () => {
       backend = await open();
-      runs = openRunStore(backend.db, { userKey: "a", clock: backend.clock });
+      runs = openRunStore(backend.db, { userKey: "a", now: backend.clock });
       runQueue = await backend.selectRunQueue(backend.db);
     });
     afterEach(() => backend.close());
@@ -66,7 +66,7 @@ export function leaseContract(name: string, open: OpenBackend): void {
     });
 
     it("doesn't end a run that nobody started, or that isn't there", async () => {
-      const store = openJobStore(backend.db, { userKey: "a", userId: "alice", clock: backend.clock });
+      const store = openJobStore(backend.db, { userKey: "a", userId: "alice", now: backend.clock });
       const { runId } = await runs.enqueue((await store.create(newJob())).jobId);
       expect(await runQueue.finish(runId, OUTCOME, START)).toBe(false);
       expect(await runQueue.finish("run_0", OUTCOME, START)).toBe(false);

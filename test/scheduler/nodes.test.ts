@@ -24,7 +24,7 @@ let nodes = 0;
 
 /** A node on real time: its own connections, its own pg-boss. Gone with the test. */
 async function openNode(url: string, options: Partial<PgBossOptions> = {}) {
-  const db = await openDatabase({ url, clock: Date.now, timeoutMs: 5_000 });
+  const db = await openDatabase({ url, now: Date.now, timeoutMs: 5_000 });
   const log = pino({ level: "silent" });
   const runQueue = await openPgBoss(db, { log, ...options });
   onTestFinished(async () => {
@@ -41,11 +41,10 @@ async function openNode(url: string, options: Partial<PgBossOptions> = {}) {
     runQueue,
     worker,
     claim,
-    jobs: (userKey: string) =>
-      openJobStore(db, { userKey, userId: userKey, clock: Date.now, maxJobs: 10_000 }),
-    runs: (userKey: string) => openRunStore(db, { userKey, clock: Date.now }),
+    jobs: (userKey: string) => openJobStore(db, { userKey, userId: userKey, now: Date.now, maxJobs: 10_000 }),
+    runs: (userKey: string) => openRunStore(db, { userKey, now: Date.now }),
     once: (userKey: string, at: number, change: JobChange = {}) =>
-      openJobStore(db, { userKey, userId: userKey, clock: Date.now, maxJobs: 10_000 }).create(
+      openJobStore(db, { userKey, userId: userKey, now: Date.now, maxJobs: 10_000 }).create(
         newJob({ schedule: { kind: "at", at }, nextRunAt: at, ...(change as object) }),
       ),
     finish: (runId: string) => runQueue.finish(runId, DONE, Date.now()),

@@ -31,7 +31,7 @@ interface Begun extends Claimed {
 export async function openLoop(options: Partial<LoopOptions> & { file?: string; autoFinish?: boolean } = {}) {
   const { file = join(await tempDir(), "jobs.sqlite"), autoFinish = true, ...rest } = options;
   const now = options.now ?? Date.now;
-  const db: Database = await openDatabase({ file, clock: now });
+  const db: Database = await openDatabase({ file, now: now });
   const runQueue = openRunQueue(db);
   const begun: Begun[] = [];
   const loop: SchedulerLoop = createSchedulerLoop({
@@ -62,8 +62,8 @@ export async function openLoop(options: Partial<LoopOptions> & { file?: string; 
     await loop.stop({ graceMs: 500 });
     await db.close();
   });
-  const jobs = openJobStore(db, { ...ALICE, clock: now });
-  const runs = openRunStore(db, { userKey: ALICE.userKey, clock: now });
+  const jobs = openJobStore(db, { ...ALICE, now: now });
+  const runs = openRunStore(db, { userKey: ALICE.userKey, now: now });
   const add = (dueAt: number, name = "job") =>
     jobs.create({
       name,

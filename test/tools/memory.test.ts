@@ -27,7 +27,7 @@ async function openMemory(entityType: EntityType, handed: boolean) {
   const backend = await openKeyvFacts({
     file: join(await tempDir(), "facts.sqlite"),
     limits: { maxFacts: 10, maxBytes: 1_000, maxFactBytes: 100 },
-    clock: Date.now,
+    now: Date.now,
   });
   const facts = backend.open("a".repeat(64));
   await facts.save({ text: "Coffee with oat milk." });

@@ -10,8 +10,8 @@ import { ALL_KINDS, type Backend, newJob, worker } from "../database/temporary.t
 
 /** One user of a jobs database whose runs can be made to end. */
 export function userOf({ db, clock }: Pick<Backend, "db" | "clock">, userKey: string) {
-  const jobs = openJobStore(db, { userKey, userId: userKey, clock, maxJobs: 10_000 });
-  const runs = openRunStore(db, { userKey, clock, maxQueued: 10_000 });
+  const jobs = openJobStore(db, { userKey, userId: userKey, now: clock, maxJobs: 10_000 });
+  const runs = openRunStore(db, { userKey, now: clock, maxQueued: 10_000 });
   const runQueue = openRunQueue(db);
   const addJob = (webhookUrl: string | null = null) =>
     jobs.create(
@@ -40,7 +40,7 @@ export function userOf({ db, clock }: Pick<Backend, "db" | "clock">, userKey: st
     jobs,
     runs,
     runQueue,
-    webhooks: openWebhookStore(db, { userKey, clock, network: createNetworkPolicy(true) }),
+    webhooks: openWebhookStore(db, { userKey, now: clock, network: createNetworkPolicy(true) }),
     deliveries: openDeliveries(db, userKey),
     addJob,
     begin,

@@ -23,15 +23,15 @@ export async function watchFolder(options: {
   dir: string;
   store: JobStore;
   log: Log;
-  clock: () => number;
+  now: () => number;
   onChange: () => void;
 }): Promise<WatchedFolder> {
-  const { dir, store, log, clock, onChange } = options;
+  const { dir, store, log, now, onChange } = options;
   const cache: DescribeCache = new Map();
   const closed = new AbortController();
   let warned = new Set<string>();
   const rescan = async () => {
-    const { jobs, problems } = await scanFolder(dir, clock(), { cache, signal: closed.signal });
+    const { jobs, problems } = await scanFolder(dir, now(), { cache, signal: closed.signal });
     if (closed.signal.aborted) return;
     const bad = problems.map(({ file }) => file);
     const changed = await store.syncFolder(jobs, bad);
