@@ -69,7 +69,7 @@ async function openHouse(dir: string, options: { maxGhosts: number; threadFile: 
     toolModules: [],
     jobsDir: dir,
   };
-  const clock = createSchedulerLoop({
+  const loop = createSchedulerLoop({
     runQueue,
     worker: { workerId: "bench", host: hostname(), pid: process.pid },
     filter: { kinds: ["prompt", "tool", "code"] },
@@ -91,25 +91,25 @@ async function openHouse(dir: string, options: { maxGhosts: number; threadFile: 
       origin: { kind: "tool", parentSessionId: "s", threadId: "t" },
     });
   const close = async () => {
-    await clock.stop();
+    await loop.stop();
     await threads.close();
     await scripted.close();
     await db.close();
   };
-  return { clock, threads, add, runs: openRuns(USER.userKey), scripted, close };
+  return { loop, threads, add, runs: openRuns(USER.userKey), scripted, close };
 }
 
 async function measureFirstLine(dir: string, threadFile: string): Promise<GhostFigures["dueToFirstLineMs"]> {
   await writeFile(join(dir, "first.js"), "export default { run: () => Date.now() };");
   const world = await openHouse(dir, { maxGhosts: 16, threadFile });
-  await world.clock.start();
+  await world.loop.start();
   const late: number[] = [];
   for (let i = 0; i < 25; i++) {
     const due = Date.now() + 600;
     const { jobId } = await world.add({ kind: "code", file: "first.js" }, due);
-    world.clock.wake();
+    world.loop.wake();
     await wait(750);
-    await world.clock.idle();
+    await world.loop.idle();
     const { runs } = await world.runs.list({ jobId });
     late.push(Number(runs[0]?.output) - due);
   }
@@ -127,7 +127,7 @@ async function measureThousand(dir: string, threadFile: string): Promise<GhostFi
   const due = Date.now() + 3_000;
   for (let i = 0; i < 1_000; i++) await world.add(WHOAMI, due);
   const stalls = monitorEventLoopDelay({ resolution: 1 });
-  await world.clock.start();
+  await world.loop.start();
   await wait(due - Date.now() - 50);
   stalls.enable();
   let succeeded = 0;
@@ -135,7 +135,7 @@ async function measureThousand(dir: string, threadFile: string): Promise<GhostFi
     await wait(250);
     succeeded = 0;
     let cursor: string | undefined;
-    if (world.clock.running.length > 0) continue;
+    if (world.loop.running.length > 0) continue;
     do {
       const page = await world.runs.list({
         status: "succeeded",
@@ -159,15 +159,15 @@ async function measureGhosts(dir: string, threadFile: string, count: number): Pr
   const world = await openHouse(dir, { maxGhosts: count, threadFile, delayMs: 20_000 });
   // The model's client and a first ghost are the process's, not a ghost's.
   await world.add(WHOAMI, Date.now());
-  await world.clock.tick();
-  await world.clock.idle();
+  await world.loop.tick();
+  await world.loop.idle();
   await import("ai");
   await import("@ai-sdk/openai-compatible");
   await wait(500);
   const before = rssMb();
   const sparesBefore = world.threads.size;
   for (let i = 0; i < count; i++) await world.add({ kind: "prompt", prompt: "wait" }, Date.now());
-  await world.clock.tick();
+  await world.loop.tick();
   while (world.scripted.requests.length < count) await wait(50);
   await wait(500);
   const each = (rssMb() - before) / (world.threads.size - sparesBefore);

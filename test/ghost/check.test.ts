@@ -39,8 +39,8 @@ describe("a check", () => {
   it.each(["empty", "no", "no_text", "false"])(
     "that says nothing to do (%s) skips the run, without a model",
     async (tool) => {
-      const night = await openGhostWorld({ toolModules: [await tools()], script: () => ({ text: "ok" }) });
-      const run = await night.prompt("p", { provision: checking(tool) });
+      const world = await openGhostWorld({ toolModules: [await tools()], script: () => ({ text: "ok" }) });
+      const run = await world.prompt("p", { provision: checking(tool) });
       expect(run).toMatchObject({
         status: "skipped",
         statusReason: `The check ${tool} said that there was nothing to do.`,
@@ -49,39 +49,39 @@ describe("a check", () => {
         usage: { input_tokens: 0, output_tokens: 0 },
       });
       expect(run.transcript.map(({ tool: used }) => used)).toEqual([tool]);
-      expect(night.scripted?.requests).toEqual([]);
+      expect(world.scripted?.requests).toEqual([]);
     },
   );
 
   it.each(["yes", "mail"])(
     "that says anything else (%s) lets the run go on, without its tool",
     async (tool) => {
-      const night = await openGhostWorld({ toolModules: [await tools()], script: () => ({ text: "ok" }) });
-      const run = await night.prompt("p", { provision: checking(tool), tools: ["whoami"] });
+      const world = await openGhostWorld({ toolModules: [await tools()], script: () => ({ text: "ok" }) });
+      const run = await world.prompt("p", { provision: checking(tool), tools: ["whoami"] });
       expect(run).toMatchObject({ status: "succeeded", output: "ok" });
-      expect(night.scripted?.requests[0]?.tools).toEqual(["whoami"]);
+      expect(world.scripted?.requests[0]?.tools).toEqual(["whoami"]);
     },
   );
 
   it("that fails, or is of no tool that a ghost has, is a failure and not nothing to do", async () => {
-    const night = await openGhostWorld({ toolModules: [await tools()], script: () => ({ text: "ok" }) });
-    const broken = await night.prompt("p", { provision: checking("broken") });
+    const world = await openGhostWorld({ toolModules: [await tools()], script: () => ({ text: "ok" }) });
+    const broken = await world.prompt("p", { provision: checking("broken") });
     expect(broken.error?.message).toBe(
       "The check broken failed: broken failed: the mailbox is locked [TOOL_FAILED]",
     );
-    const denied = await night.prompt("p", { provision: checking("schedule_task") });
+    const denied = await world.prompt("p", { provision: checking("schedule_task") });
     expect(denied.status).toBe("failed");
     expect(denied.transcript[0]).toMatchObject({ tool: "schedule_task", denied: true });
-    expect(night.scripted?.requests).toEqual([]);
+    expect(world.scripted?.requests).toEqual([]);
   });
 
   it("may be a tool of another server, which the work itself does not get", async () => {
-    const night = await openGhostWorld({ upstreams: [overStdio("other")], script: () => ({ text: "ok" }) });
-    const idle = await night.prompt("p", { provision: checking("other__nothing") });
+    const world = await openGhostWorld({ upstreams: [overStdio("other")], script: () => ({ text: "ok" }) });
+    const idle = await world.prompt("p", { provision: checking("other__nothing") });
     expect(idle.status).toBe("skipped");
-    const busy = await night.prompt("p", { provision: checking("other__where") });
+    const busy = await world.prompt("p", { provision: checking("other__where") });
     expect(busy.status).toBe("succeeded");
-    expect(night.scripted?.requests[0]?.tools.filter((name) => name.includes("__"))).toEqual([]);
+    expect(world.scripted?.requests[0]?.tools.filter((name) => name.includes("__"))).toEqual([]);
   });
 
   it("may be a file of the jobs folder, whose code asks no model", async () => {
@@ -94,16 +94,16 @@ describe("a check", () => {
       "_yes.js": "export default { run() {} };",
     };
     for (const [name, text] of Object.entries(files)) await writeFile(join(jobsDir, name), text);
-    const night = await openGhostWorld({ jobsDir, script: () => ({ text: "ok" }) });
+    const world = await openGhostWorld({ jobsDir, script: () => ({ text: "ok" }) });
     const status = async (file: string) => {
       const provision: Provision = { ...NO_PROVISION, check: { kind: "code", file } };
-      return (await night.prompt("p", { provision })).status;
+      return (await world.prompt("p", { provision })).status;
     };
     expect(await status("_no.js")).toBe("skipped");
     expect(await status("_maybe.ts")).toBe("skipped");
     expect(await status("_asks.js")).toBe("failed");
     expect(await status("../outside.js")).toBe("failed");
-    expect(night.scripted?.requests).toEqual([]);
+    expect(world.scripted?.requests).toEqual([]);
     expect(await status("_yes.js")).toBe("succeeded");
   });
 

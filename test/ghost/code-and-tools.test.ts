@@ -14,16 +14,16 @@ async function folder(files: Record<string, string>): Promise<string> {
 
 describe("a tool job", () => {
   it("calls its one tool and no model", async () => {
-    const night = await openGhostWorld();
-    const run = await night.runJob({ kind: "tool", tool: "current_time", arguments: { timezone: "UTC" } });
+    const world = await openGhostWorld();
+    const run = await world.runJob({ kind: "tool", tool: "current_time", arguments: { timezone: "UTC" } });
     expect(run).toMatchObject({ status: "succeeded", usage: { input_tokens: 0, output_tokens: 0 } });
     expect(run.output).toMatch(/^It is \w+day, /);
     expect(run.transcript).toHaveLength(1);
   });
 
   it("records that memory was skipped, and is no failure", async () => {
-    const night = await openGhostWorld();
-    const run = await night.runJob({ kind: "tool", tool: "save_fact", arguments: { fact: "x" } });
+    const world = await openGhostWorld();
+    const run = await world.runJob({ kind: "tool", tool: "save_fact", arguments: { fact: "x" } });
     expect(run).toMatchObject({
       status: "succeeded",
       output: "[Scheduler Task] Memory save skipped - automated tasks cannot write to user memories",
@@ -32,8 +32,8 @@ describe("a tool job", () => {
   });
 
   it("fails with what the tool said", async () => {
-    const night = await openGhostWorld();
-    const run = await night.runJob({
+    const world = await openGhostWorld();
+    const run = await world.runJob({
       kind: "tool",
       tool: "get_run",
       arguments: { run_id: "run_1", user_id: "bob" },
@@ -43,8 +43,8 @@ describe("a tool job", () => {
   });
 
   it("is denied a tool that no ghost has", async () => {
-    const night = await openGhostWorld();
-    const run = await night.runJob({ kind: "tool", tool: "schedule_task", arguments: {} });
+    const world = await openGhostWorld();
+    const run = await world.runJob({ kind: "tool", tool: "schedule_task", arguments: {} });
     expect(run).toMatchObject({ status: "failed", error: { code: "TOOL_DENIED" } });
     expect(run.transcript[0]?.denied).toBe(true);
   });
@@ -56,16 +56,16 @@ export const count = { name: "count", description: "counts", run: () => ({ calls
 export const where = { name: "where", description: "says where it runs", annotations: { readOnlyHint: true },
   run: async () => String((await import("node:worker_threads")).isMainThread) };`,
     });
-    const night = await openGhostWorld({ toolModules: [dir], script: () => ({ text: "ok" }) });
-    expect((await night.runJob({ kind: "tool", tool: "where", arguments: {} })).output).toBe("false");
+    const world = await openGhostWorld({ toolModules: [dir], script: () => ({ text: "ok" }) });
+    expect((await world.runJob({ kind: "tool", tool: "where", arguments: {} })).output).toBe("false");
     for (const _ of [1, 2])
-      expect((await night.runJob({ kind: "tool", tool: "count", arguments: {} })).output).toBe('{"calls":1}');
-    await night.prompt("p");
-    const offered = night.scripted?.requests[0]?.tools;
+      expect((await world.runJob({ kind: "tool", tool: "count", arguments: {} })).output).toBe('{"calls":1}');
+    await world.prompt("p");
+    const offered = world.scripted?.requests[0]?.tools;
     expect(offered).toContain("where");
     expect(offered).not.toContain("count");
-    await night.prompt("p", { tools: ["count"] });
-    expect(night.scripted?.requests[1]?.tools).toEqual(["count"]);
+    await world.prompt("p", { tools: ["count"] });
+    expect(world.scripted?.requests[1]?.tools).toEqual(["count"]);
   });
 });
 
@@ -81,8 +81,8 @@ describe("a code job", () => {
     said: await ghost.ask("Say hello"), status: recalled.structuredContent.status, denied: denied.isError };
 } };`,
     });
-    const night = await openGhostWorld({ jobsDir, script: () => ({ text: "hello" }) });
-    const run = await night.runJob({ kind: "code", file: "report.ts" });
+    const world = await openGhostWorld({ jobsDir, script: () => ({ text: "hello" }) });
+    const run = await world.runJob({ kind: "code", file: "report.ts" });
     expect(run.status).toBe("succeeded");
     expect(JSON.parse(run.output ?? "")).toEqual({
       who: "scheduler",
@@ -106,8 +106,8 @@ describe("a code job", () => {
     const jobsDir = await folder({
       "bad.js": `export default { run() { throw new Error("the feed is down"); } };`,
     });
-    const night = await openGhostWorld({ jobsDir });
-    expect((await night.runJob({ kind: "code", file: "bad.js" })).error).toEqual({
+    const world = await openGhostWorld({ jobsDir });
+    expect((await world.runJob({ kind: "code", file: "bad.js" })).error).toEqual({
       code: "TOOL_FAILED",
       message: "The job's code failed: the feed is down",
     });
@@ -115,14 +115,14 @@ describe("a code job", () => {
 
   it("fails clearly when its file is gone, has no run, does not parse, or is outside of the folder", async () => {
     const jobsDir = await folder({ "none.js": "export default {};", "syntax.ts": "export default {{" });
-    const night = await openGhostWorld({ jobsDir });
+    const world = await openGhostWorld({ jobsDir });
     for (const [file, code] of [
       ["gone.js", "JOB_FILE_INVALID"],
       ["none.js", "JOB_FILE_INVALID"],
       ["syntax.ts", "JOB_FILE_INVALID"],
       ["../outside.js", "JOB_FILE_INVALID"],
     ])
-      expect(await night.runJob({ kind: "code", file: file as string })).toMatchObject({
+      expect(await world.runJob({ kind: "code", file: file as string })).toMatchObject({
         status: "failed",
         error: { code },
       });
@@ -134,8 +134,8 @@ describe("a code job", () => {
       const jobsDir = await folder({
         "env.js": `export default { run: () => JSON.stringify([process.env, process.argv.slice(2), process.execArgv]) };`,
       });
-      const night = await openGhostWorld({ jobsDir });
-      const { output } = await night.runJob({ kind: "code", file: "env.js" });
+      const world = await openGhostWorld({ jobsDir });
+      const { output } = await world.runJob({ kind: "code", file: "env.js" });
       expect(output).toBe("[{},[],[]]");
     } finally {
       delete process.env.NIGHTSHIFT_TEST_SECRET;
@@ -149,20 +149,20 @@ describe("a code job", () => {
 export default { async run() { globalThis.seen = (globalThis.seen ?? 0) + 1; counter.n++; await new Promise((r) => setTimeout(r, 300)); return counter.n + "," + globalThis.seen; } };`,
       "counter.js": "export const counter = { n: 0 };",
     });
-    const night = await openGhostWorld({ jobsDir });
-    const both = await Promise.all([1, 2].map(() => night.addJob({ kind: "code", file: "a.js" })));
-    expect(await night.clock.tick()).toBe(2);
-    await night.clock.idle();
-    for (const { jobId } of both) expect((await night.runOf(jobId)).output).toBe("1,1");
+    const world = await openGhostWorld({ jobsDir });
+    const both = await Promise.all([1, 2].map(() => world.addJob({ kind: "code", file: "a.js" })));
+    expect(await world.loop.tick()).toBe(2);
+    await world.loop.idle();
+    for (const { jobId } of both) expect((await world.runOf(jobId)).output).toBe("1,1");
   });
 });
 
 describe("what is told of a run", () => {
   it("is one audit line, with the prompt cut to 120 characters", async () => {
-    const night = await openGhostWorld({ script: () => ({ text: "the secret answer" }) });
+    const world = await openGhostWorld({ script: () => ({ text: "the secret answer" }) });
     const prompt = "p".repeat(500);
-    const run = await night.prompt(prompt);
-    const audits = night.lines.filter(({ msg }) => msg === "ghost run ended");
+    const run = await world.prompt(prompt);
+    const audits = world.lines.filter(({ msg }) => msg === "ghost run ended");
     expect(audits).toHaveLength(1);
     expect(audits[0]).toMatchObject({
       job_id: run.jobId,
@@ -176,7 +176,7 @@ describe("what is told of a run", () => {
       correlation_id: expect.any(String),
       execution_time_seconds: expect.any(Number),
     });
-    const logged = JSON.stringify(night.lines);
+    const logged = JSON.stringify(world.lines);
     expect(logged).not.toContain("p".repeat(121));
     expect(logged).not.toContain("secret");
   });
@@ -184,7 +184,7 @@ describe("what is told of a run", () => {
   it("reaches listeners a step at a time and at the end, and a failing listener harms nothing", async () => {
     const steps: TranscriptStep[] = [];
     const ends: string[] = [];
-    const night = await openGhostWorld({
+    const world = await openGhostWorld({
       listener: {
         onStep: (_claimed, step) => void steps.push(step),
         onEnd: ({ run }, { status }) => {
@@ -193,7 +193,7 @@ describe("what is told of a run", () => {
         },
       },
     });
-    const run = await night.runJob({ kind: "tool", tool: "whoami", arguments: {} });
+    const run = await world.runJob({ kind: "tool", tool: "whoami", arguments: {} });
     expect(steps).toEqual(run.transcript);
     expect(ends).toEqual([`${run.runId} succeeded`]);
   });

@@ -33,41 +33,41 @@ const code = { kind: "code", file: "work.ts" } as const;
 describe("a database that another process holds locked beyond all patience", () => {
   it("delays the ends of ghosts that worked meanwhile, and loses none", async () => {
     const jobsDir = await jobsDirWith(`await new Promise((r) => setTimeout(r, 300)); return "worked";`);
-    const night = await openGhostWorld({ jobsDir, lockTimeoutMs: 50, clock: { leaseMs: 60_000 } });
-    const ids = (await Promise.all([1, 2, 3].map(() => night.addJob(code)))).map(({ jobId }) => jobId);
-    await night.clock.tick();
-    expect(night.clock.running).toHaveLength(3);
-    const release = await holdLock(join(night.dir, "jobs.sqlite"));
+    const world = await openGhostWorld({ jobsDir, lockTimeoutMs: 50, loop: { leaseMs: 60_000 } });
+    const ids = (await Promise.all([1, 2, 3].map(() => world.addJob(code)))).map(({ jobId }) => jobId);
+    await world.loop.tick();
+    expect(world.loop.running).toHaveLength(3);
+    const release = await holdLock(join(world.dir, "jobs.sqlite"));
     // Whoever asks is told, and reading goes on.
-    await expect(night.addJob(code)).rejects.toMatchObject({ code: "DATA_UNAVAILABLE" });
-    expect((await night.runOf(ids[0] ?? "")).status).toBe("running");
-    const failed = () => night.lines.filter(({ msg }) => msg === "the end of a run could not be written");
+    await expect(world.addJob(code)).rejects.toMatchObject({ code: "DATA_UNAVAILABLE" });
+    expect((await world.runOf(ids[0] ?? "")).status).toBe("running");
+    const failed = () => world.lines.filter(({ msg }) => msg === "the end of a run could not be written");
     await eventually(async () => failed().length >= 3, 20_000);
     await release();
-    await night.clock.idle();
+    await world.loop.idle();
     for (const jobId of ids) {
-      expect(await night.runOf(jobId)).toMatchObject({ status: "succeeded", output: "worked" });
-      expect((await night.runs.list({ jobId })).runs).toHaveLength(1);
+      expect(await world.runOf(jobId)).toMatchObject({ status: "succeeded", output: "worked" });
+      expect((await world.runs.list({ jobId })).runs).toHaveLength(1);
     }
-    expect(night.threads.size).toBe(0);
-    await night.addJob(code);
-    expect(await night.clock.tick()).toBe(1);
-    await night.clock.idle();
+    expect(world.threads.size).toBe(0);
+    await world.addJob(code);
+    expect(await world.loop.tick()).toBe(1);
+    await world.loop.idle();
   }, 40_000);
 
   it("lets the clock try again, until what became due meanwhile has run", async () => {
-    const night = await openGhostWorld({ lockTimeoutMs: 20 });
-    await night.clock.start();
+    const world = await openGhostWorld({ lockTimeoutMs: 20 });
+    await world.loop.start();
     const dueAt = Date.now() + 300;
     const action = { kind: "tool", tool: "current_time", arguments: {} } as const;
-    const { jobId } = await night.addJob(action, { dueAt });
-    night.clock.wake();
-    const release = await holdLock(join(night.dir, "jobs.sqlite"));
-    const failed = () => night.lines.some(({ msg }) => msg === "due jobs could not be read; trying again");
+    const { jobId } = await world.addJob(action, { dueAt });
+    world.loop.wake();
+    const release = await holdLock(join(world.dir, "jobs.sqlite"));
+    const failed = () => world.lines.some(({ msg }) => msg === "due jobs could not be read; trying again");
     await eventually(async () => failed(), 20_000);
     await release();
     const run = await eventually(async () => {
-      const { runs } = await night.runs.list({ jobId });
+      const { runs } = await world.runs.list({ jobId });
       return runs[0]?.finishedAt && runs;
     }, 20_000);
     expect(run).toMatchObject([{ status: "succeeded", scheduledFor: dueAt }]);
@@ -107,32 +107,32 @@ describe("a disk that does not confirm what was committed", () => {
   it("has an end written once, and told as what it is", async () => {
     const failures = { left: 0 };
     const ended: string[] = [];
-    const night = await openGhostWorld({
+    const world = await openGhostWorld({
       jobsDir: await jobsDirWith(`return "done once";`),
       disturb: unconfirmed(failures),
       listener: { onEnd: (_claimed, { status }) => ended.push(status) },
     });
-    const { jobId } = await night.addJob(code);
-    await night.clock.tick();
+    const { jobId } = await world.addJob(code);
+    await world.loop.tick();
     failures.left = 1;
-    await night.clock.idle();
+    await world.loop.idle();
     expect(failures.left).toBeLessThan(1);
-    expect(await night.runOf(jobId)).toMatchObject({ status: "succeeded", output: "done once" });
+    expect(await world.runOf(jobId)).toMatchObject({ status: "succeeded", output: "done once" });
     expect(ended).toEqual(["succeeded"]);
-    const audits = night.lines.filter(({ job_id, status }) => job_id === jobId && status);
+    const audits = world.lines.filter(({ job_id, status }) => job_id === jobId && status);
     expect(audits.map(({ status }) => status)).toEqual(["succeeded"]);
-    expect((await night.jobs.counters([jobId])).get(jobId)).toMatchObject({ runsSucceeded: 1 });
+    expect((await world.jobs.counters([jobId])).get(jobId)).toMatchObject({ runsSucceeded: 1 });
   });
 
   it("has a claim that nobody heard of end as lost, not run twice and not for ever", async () => {
     const failures = { left: 0 };
-    const night = await openGhostWorld({ disturb: unconfirmed(failures), clock: { leaseMs: 1_000 } });
-    const { jobId } = await night.addJob({ kind: "tool", tool: "current_time", arguments: {} });
+    const world = await openGhostWorld({ disturb: unconfirmed(failures), loop: { leaseMs: 1_000 } });
+    const { jobId } = await world.addJob({ kind: "tool", tool: "current_time", arguments: {} });
     failures.left = 1;
-    await expect(night.clock.tick()).rejects.toMatchObject({ code: "DATA_UNAVAILABLE" });
-    expect(await night.clock.tick()).toBe(0);
-    await night.clock.start();
-    await eventually(async () => (await night.runOf(jobId)).status === "lost", 20_000);
-    expect((await night.runs.list({ jobId })).runs).toHaveLength(1);
+    await expect(world.loop.tick()).rejects.toMatchObject({ code: "DATA_UNAVAILABLE" });
+    expect(await world.loop.tick()).toBe(0);
+    await world.loop.start();
+    await eventually(async () => (await world.runOf(jobId)).status === "lost", 20_000);
+    expect((await world.runs.list({ jobId })).runs).toHaveLength(1);
   }, 30_000);
 });

@@ -9,18 +9,18 @@ async function nightWith(body: string, options: Parameters<typeof openGhostWorld
   const jobsDir = await tempDir();
   await writeFile(join(jobsDir, "bad.ts"), `export default { run: async (ghost) => {\n${body}\n} };\n`);
   await writeFile(join(jobsDir, "good.ts"), `export default { run: async () => "well" };\n`);
-  const night = await openGhostWorld({ jobsDir, ...options });
+  const world = await openGhostWorld({ jobsDir, ...options });
   return {
-    night,
+    world,
     /** Both at once: the good one must end well whatever the bad one does. */
     async runBoth(timeoutSeconds = 10) {
-      const bad = await night.addJob({ kind: "code", file: "bad.ts" }, { limits: { timeoutSeconds } });
-      const good = await night.addJob({ kind: "code", file: "good.ts" });
-      await night.clock.tick();
-      await night.clock.idle();
-      expect(await night.runOf(good.jobId)).toMatchObject({ status: "succeeded", output: "well" });
-      expect(night.threads.size).toBe(0);
-      return night.runOf(bad.jobId);
+      const bad = await world.addJob({ kind: "code", file: "bad.ts" }, { limits: { timeoutSeconds } });
+      const good = await world.addJob({ kind: "code", file: "good.ts" });
+      await world.loop.tick();
+      await world.loop.idle();
+      expect(await world.runOf(good.jobId)).toMatchObject({ status: "succeeded", output: "well" });
+      expect(world.threads.size).toBe(0);
+      return world.runOf(bad.jobId);
     },
   };
 }
@@ -159,7 +159,7 @@ describe("a ghost that misbehaves ends as a sentence, and alone", () => {
   });
 
   it("prints to stdout and stderr, which reaches neither", async () => {
-    const { night, runBoth } = await nightWith(
+    const { world, runBoth } = await nightWith(
       `console.log("to stdout"); console.error("to stderr"); process.stdout.write("x".repeat(100_000)); return "printed";`,
     );
     const written: string[] = [];
@@ -171,7 +171,7 @@ describe("a ghost that misbehaves ends as a sentence, and alone", () => {
       process.stdout.write = write;
     }
     expect(written.join("")).toBe("");
-    const printed = night.lines
+    const printed = world.lines
       .flatMap((line) => (typeof line.printed === "string" ? [line.printed] : []))
       .join("");
     expect(printed.length).toBeLessThanOrEqual(4_096);
@@ -227,10 +227,10 @@ describe("a thread that breaks the rules of the port", () => {
         threadFile,
         `const { workerData: { port } } = require("node:worker_threads"); port.once("message", () => { ${body} });`,
       );
-      const night = await openGhostWorld({ threadFile });
-      const run = await night.runJob({ kind: "tool", tool: "whoami", arguments: {} });
+      const world = await openGhostWorld({ threadFile });
+      const run = await world.runJob({ kind: "tool", tool: "whoami", arguments: {} });
       expect(run).toMatchObject({ status: "failed", error: { code: "GHOST_CRASHED" } });
       expect(run.error?.message).toMatch(message);
-      expect(night.threads.size).toBe(0);
+      expect(world.threads.size).toBe(0);
     });
 });

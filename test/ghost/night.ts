@@ -30,7 +30,7 @@ export interface GhostWorldOptions {
   readonly upstreams?: UpstreamConfig;
   readonly memoryMb?: number;
   readonly spare?: number;
-  readonly clock?: Partial<LoopOptions>;
+  readonly loop?: Partial<LoopOptions>;
   readonly listener?: GhostListener;
   readonly threadFile?: string;
   /** How long a lock of another process is waited for. */
@@ -93,7 +93,7 @@ export async function openGhostWorld(options: GhostWorldOptions = {}) {
     }),
     ...(options.listener && { listeners: [options.listener] }),
   };
-  const clock = createSchedulerLoop({
+  const loop = createSchedulerLoop({
     runQueue,
     worker: { workerId: "worker_test", host: hostname(), pid: process.pid },
     filter: { kinds: ["prompt", "tool", "code"] },
@@ -102,10 +102,10 @@ export async function openGhostWorld(options: GhostWorldOptions = {}) {
     log,
     run: (claimed, signal) => runGhost(claimed, deps, signal),
     warm: threads.warm,
-    ...options.clock,
+    ...options.loop,
   });
   const close = async () => {
-    await clock.stop({ graceMs: 5_000 });
+    await loop.stop({ graceMs: 5_000 });
     await threads.close();
     await scripted?.close();
     await db.close();
@@ -133,8 +133,8 @@ export async function openGhostWorld(options: GhostWorldOptions = {}) {
   /** Runs one job that is due now to its end. */
   const runJob = async (action: Action, job: NewTestJob = {}): Promise<Run> => {
     const { jobId } = await addJob(action, job);
-    await clock.tick();
-    await clock.idle();
+    await loop.tick();
+    await loop.idle();
     return runOf(jobId);
   };
   const prompt = (text: string, job: NewTestJob = {}) => runJob({ kind: "prompt", prompt: text }, job);
@@ -145,7 +145,7 @@ export async function openGhostWorld(options: GhostWorldOptions = {}) {
     runs,
     runQueue,
     threads,
-    clock,
+    loop,
     deps,
     lines,
     scripted,

@@ -16,7 +16,7 @@ const call = (tool: string, args: Record<string, unknown> = {}) => ({ calls: [{ 
 
 describe("a prompt with the ReAct loop", () => {
   it("is told that memory is skipped, word for word, and goes on", async () => {
-    const night = await openGhostWorld({
+    const world = await openGhostWorld({
       script: inTurn(
         {
           calls: [
@@ -28,7 +28,7 @@ describe("a prompt with the ReAct loop", () => {
         { text: "Done without memory." },
       ),
     });
-    const run = await night.prompt("Where do I live?");
+    const run = await world.prompt("Where do I live?");
     expect(run).toMatchObject({ status: "succeeded", output: "Done without memory.", error: null });
     expect(run.transcript).toMatchObject([
       { step: 1, type: "model" },
@@ -46,22 +46,22 @@ describe("a prompt with the ReAct loop", () => {
       { step: 6, type: "model", text: "Done without memory." },
     ]);
     expect(run.transcript[4]).not.toHaveProperty("skipped");
-    const told = night.scripted?.requests[1]?.messages.filter(({ role }) => role === "tool");
+    const told = world.scripted?.requests[1]?.messages.filter(({ role }) => role === "tool");
     expect(told?.map(({ content }) => content)).toEqual([RECALL, SAVE]);
   });
 
   it("tells the model what it is, when it was due, how late it is and what was missed", async () => {
-    const night = await openGhostWorld({ script: inTurn({ text: "ok" }) });
-    const { jobId } = await night.jobs.create({
-      ...(await night.addJob({ kind: "prompt", prompt: "p" }, { dueAt: Date.now() + 3_600_000 })),
+    const world = await openGhostWorld({ script: inTurn({ text: "ok" }) });
+    const { jobId } = await world.jobs.create({
+      ...(await world.addJob({ kind: "prompt", prompt: "p" }, { dueAt: Date.now() + 3_600_000 })),
       name: "Weekly digest",
       schedule: { kind: "every", everySeconds: 3_600, anchor: Date.now() - 3 * 3_600_000 - 60_000 },
       nextRunAt: Date.now() - 3 * 3_600_000 - 60_000,
     });
-    await night.clock.tick();
-    await night.clock.idle();
-    expect((await night.runOf(jobId)).coalesced).toBe(3);
-    const [system, user] = night.scripted?.requests[0]?.messages ?? [];
+    await world.loop.tick();
+    await world.loop.idle();
+    expect((await world.runOf(jobId)).coalesced).toBe(3);
+    const [system, user] = world.scripted?.requests[0]?.messages ?? [];
     expect(system?.role).toBe("system");
     expect(system?.content).toContain(`automated run of the scheduled job "Weekly digest" (${jobId})`);
     expect(system?.content).toMatch(
@@ -74,16 +74,16 @@ describe("a prompt with the ReAct loop", () => {
   });
 
   it("offers the harmless built-in tools and nothing that schedules", async () => {
-    const night = await openGhostWorld({ script: inTurn({ text: "ok" }) });
-    await night.prompt("p");
-    expect(night.scripted?.requests[0]?.tools.toSorted()).toEqual(
+    const world = await openGhostWorld({ script: inTurn({ text: "ok" }) });
+    await world.prompt("p");
+    expect(world.scripted?.requests[0]?.tools.toSorted()).toEqual(
       ["current_time", "get_run", "list_runs", "recall_facts", "save_fact", "whoami"].toSorted(),
     );
   });
 
   it("knows that it is a ghost", async () => {
-    const night = await openGhostWorld({ script: inTurn(call("whoami"), { text: "ok" }) });
-    const run = await night.prompt("Who are you?");
+    const world = await openGhostWorld({ script: inTurn(call("whoami"), { text: "ok" }) });
+    const run = await world.prompt("Who are you?");
     const who = JSON.parse(/\{.*\}/s.exec(run.transcript[1]?.result ?? "")?.[0] ?? "{}") as Record<
       string,
       unknown
@@ -93,32 +93,32 @@ describe("a prompt with the ReAct loop", () => {
   });
 
   it("refuses a tool that is not allowed, says why to the model, and records it as denied", async () => {
-    const night = await openGhostWorld({
+    const world = await openGhostWorld({
       script: inTurn(call("schedule_task", { prompt: "again", every_seconds: 1 }), { text: "Could not." }),
     });
-    const run = await night.prompt("Schedule yourself.");
+    const run = await world.prompt("Schedule yourself.");
     expect(run).toMatchObject({ status: "succeeded", output: "Could not." });
     expect(run.transcript[1]).toMatchObject({ tool: "schedule_task", denied: true, is_error: true });
     expect(run.transcript[1]?.result).toMatch(/^Denied: "schedule_task" is not among the tools/);
-    expect(night.scripted?.requests[1]?.messages.at(-1)?.content).toMatch(/^Denied: /);
-    expect((await night.jobs.list()).jobs).toHaveLength(1);
+    expect(world.scripted?.requests[1]?.messages.at(-1)?.content).toMatch(/^Denied: /);
+    expect((await world.jobs.list()).jobs).toHaveLength(1);
   });
 
   it("limits a job to the tools it names", async () => {
-    const night = await openGhostWorld({ script: inTurn(call("whoami"), { text: "ok" }) });
-    const run = await night.prompt("p", { tools: ["current_time", "no_such_tool"] });
-    expect(night.scripted?.requests[0]?.tools).toEqual(["current_time"]);
+    const world = await openGhostWorld({ script: inTurn(call("whoami"), { text: "ok" }) });
+    const run = await world.prompt("p", { tools: ["current_time", "no_such_tool"] });
+    expect(world.scripted?.requests[0]?.tools).toEqual(["current_time"]);
     expect(run.transcript[0]).toMatchObject({ type: "note", text: expect.stringContaining("no_such_tool") });
     expect(run.transcript[2]).toMatchObject({ tool: "whoami", denied: true });
   });
 
   it("gives a tool's error back to the model, which goes on", async () => {
-    const night = await openGhostWorld({
+    const world = await openGhostWorld({
       script: inTurn(call("current_time", { timezone: "Mars/Base" }), call("current_time", { tz: 1 }), {
         text: "Gave up on Mars.",
       }),
     });
-    const run = await night.prompt("p");
+    const run = await world.prompt("p");
     expect(run).toMatchObject({ status: "succeeded", output: "Gave up on Mars." });
     expect(run.transcript[1]).toMatchObject({
       is_error: true,
@@ -131,7 +131,7 @@ describe("a prompt with the ReAct loop", () => {
   });
 
   it("lets a ghost read the runs of its own job and of no other", async () => {
-    const night = await openGhostWorld({
+    const world = await openGhostWorld({
       script: ({ messages }) => {
         const asked = /run (run_\S+) job (\S+)/.exec(messages[1]?.content ?? "");
         if (!asked || messages.length > 2) return { text: "ok" };
@@ -144,8 +144,8 @@ describe("a prompt with the ReAct loop", () => {
         };
       },
     });
-    const other = await night.prompt("the other job");
-    const run = await night.prompt(`Read run ${other.runId} job ${other.jobId}`);
+    const other = await world.prompt("the other job");
+    const run = await world.prompt(`Read run ${other.runId} job ${other.jobId}`);
     expect(run.transcript[1]).toMatchObject({ tool: "get_run", is_error: true });
     expect(run.transcript[1]?.result).toContain("has no run");
     expect(run.transcript[2]?.result).toBe("No runs yet.");
@@ -155,29 +155,29 @@ describe("a prompt with the ReAct loop", () => {
 
   it("counts the tokens of every model call", async () => {
     const usage = { input: 100, output: 20 };
-    const night = await openGhostWorld({
+    const world = await openGhostWorld({
       script: inTurn({ ...call("whoami"), usage }, { text: "ok", usage }),
     });
-    expect((await night.prompt("p")).usage).toEqual({ input_tokens: 200, output_tokens: 40 });
+    expect((await world.prompt("p")).usage).toEqual({ input_tokens: 200, output_tokens: 40 });
   });
 });
 
 describe("the limits of a prompt", () => {
   it("without the loop is exactly one request, without tools", async () => {
-    const night = await openGhostWorld({ script: inTurn({ text: "One answer." }, { text: "never asked" }) });
-    const run = await night.prompt("p", { limits: { useReactLoop: false } });
+    const world = await openGhostWorld({ script: inTurn({ text: "One answer." }, { text: "never asked" }) });
+    const run = await world.prompt("p", { limits: { useReactLoop: false } });
     expect(run).toMatchObject({ status: "succeeded", output: "One answer." });
-    expect(night.scripted?.requests).toHaveLength(1);
-    expect(night.scripted?.requests[0]?.tools).toEqual([]);
+    expect(world.scripted?.requests).toHaveLength(1);
+    expect(world.scripted?.requests[0]?.tools).toEqual([]);
   });
 
   it("max_iterations is a limit of model calls; the last one is asked to answer without tools", async () => {
-    const night = await openGhostWorld({
+    const world = await openGhostWorld({
       script: ({ toolChoice }) => (toolChoice === "none" ? { text: "What I have so far." } : call("whoami")),
     });
-    const run = await night.prompt("p", { limits: { maxIterations: 3 } });
+    const run = await world.prompt("p", { limits: { maxIterations: 3 } });
     expect(run).toMatchObject({ status: "succeeded", output: "What I have so far." });
-    expect(night.scripted?.requests).toHaveLength(3);
+    expect(world.scripted?.requests).toHaveLength(3);
     expect(run.transcript.map(({ type }) => type)).toEqual([
       "model",
       "tool",
@@ -190,9 +190,9 @@ describe("the limits of a prompt", () => {
   });
 
   it("a model that still asks for tools at the end has failed, and says how", async () => {
-    const night = await openGhostWorld({ script: () => call("whoami") });
-    const run = await night.prompt("p", { limits: { maxIterations: 2 } });
-    expect(night.scripted?.requests).toHaveLength(2);
+    const world = await openGhostWorld({ script: () => call("whoami") });
+    const run = await world.prompt("p", { limits: { maxIterations: 2 } });
+    expect(world.scripted?.requests).toHaveLength(2);
     expect(run).toMatchObject({ status: "failed", output: null, error: { code: "MODEL_FAILED" } });
     expect(run.error?.message).toMatch(
       /max_iterations: after 2 model calls the model still asked for whoami/,
@@ -201,11 +201,11 @@ describe("the limits of a prompt", () => {
   });
 
   it("the token budget stops the next model call, and says what was spent", async () => {
-    const night = await openGhostWorld({
+    const world = await openGhostWorld({
       script: () => ({ ...call("whoami"), usage: { input: 40, output: 15 } }),
     });
-    const run = await night.prompt("p", { limits: { maxTokens: 100 } });
-    expect(night.scripted?.requests).toHaveLength(2);
+    const run = await world.prompt("p", { limits: { maxTokens: 100 } });
+    expect(world.scripted?.requests).toHaveLength(2);
     expect(run).toMatchObject({
       status: "failed",
       error: { code: "BUDGET_EXCEEDED" },
@@ -215,48 +215,48 @@ describe("the limits of a prompt", () => {
   });
 
   it("times out while the model thinks", async () => {
-    const night = await openGhostWorld({ script: () => ({ text: "too late", delayMs: 20_000 }) });
-    const run = await night.prompt("p", { limits: { timeoutSeconds: 1 } });
+    const world = await openGhostWorld({ script: () => ({ text: "too late", delayMs: 20_000 }) });
+    const run = await world.prompt("p", { limits: { timeoutSeconds: 1 } });
     expect(run).toMatchObject({ status: "timed_out", output: null, error: { code: "GHOST_TIMED_OUT" } });
     expect((run.finishedAt ?? 0) - (run.startedAt ?? 0)).toBeLessThan(3_000);
   });
 
   it("is cancelled by its owner while the model thinks", async () => {
-    const night = await openGhostWorld({ script: () => ({ text: "too late", delayMs: 20_000 }) });
-    const { jobId } = await night.addJob({ kind: "prompt", prompt: "p" });
-    await night.clock.tick();
-    await eventually(async () => night.scripted?.requests.length === 1);
-    await night.runs.cancel((await night.runOf(jobId)).runId);
-    night.clock.wake();
-    await night.clock.idle();
-    expect(await night.runOf(jobId)).toMatchObject({
+    const world = await openGhostWorld({ script: () => ({ text: "too late", delayMs: 20_000 }) });
+    const { jobId } = await world.addJob({ kind: "prompt", prompt: "p" });
+    await world.loop.tick();
+    await eventually(async () => world.scripted?.requests.length === 1);
+    await world.runs.cancel((await world.runOf(jobId)).runId);
+    world.loop.wake();
+    await world.loop.idle();
+    expect(await world.runOf(jobId)).toMatchObject({
       status: "cancelled",
       error: { code: "CANCELLED", message: "Cancelled by its owner." },
     });
   });
 
   it("is recorded as cancelled when Nightshift stops", async () => {
-    const night = await openGhostWorld({ script: () => ({ text: "too late", delayMs: 20_000 }) });
-    const { jobId } = await night.addJob({ kind: "prompt", prompt: "p" });
-    await night.clock.tick();
-    await night.clock.stop();
-    const run = await night.runOf(jobId);
+    const world = await openGhostWorld({ script: () => ({ text: "too late", delayMs: 20_000 }) });
+    const { jobId } = await world.addJob({ kind: "prompt", prompt: "p" });
+    await world.loop.tick();
+    await world.loop.stop();
+    const run = await world.runOf(jobId);
     expect(run).toMatchObject({ status: "cancelled", error: { code: "CANCELLED" } });
     expect(run.error?.message).toMatch(/Nightshift was stopped/);
   });
 
   it("fails with what to set when no model is configured", async () => {
-    const night = await openGhostWorld();
-    const run = await night.prompt("p");
+    const world = await openGhostWorld();
+    const run = await world.prompt("p");
     expect(run).toMatchObject({ status: "failed", error: { code: "MODEL_NOT_CONFIGURED" } });
     expect(run.error?.message).toContain("NIGHTSHIFT_MODEL");
   });
 
   it("cuts what a tool returns before the model reads it", async () => {
-    const night = await openGhostWorld({
+    const world = await openGhostWorld({
       script: inTurn(call("nowhere", { long: "y".repeat(50_000) }), { text: "ok" }),
     });
-    const run = await night.prompt("p");
+    const run = await world.prompt("p");
     expect(String(run.transcript[1]?.arguments)).toMatch(/cut: 500\d\d characters/);
   });
 });
