@@ -66,7 +66,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ghost: ["context", "jobs", "lazily", "runs", "tools"],
   connection: ["context", "inbox", "jobs", "lazily", "runs", "tools"],
   transport: ["connection", "context", "events", "lazily", "keys", "tools"],
-  announce: ["inbox"],
+  publishChange: ["inbox"],
   app: [
     "announce",
     "config",

@@ -1,9 +1,9 @@
 import type { Config } from "../config.ts";
-import type { showRunSummary, showToldRun } from "../tools/runs.ts";
+import type { showRunSummary, showRunWithDeliveries } from "../tools/runs.ts";
 import { ask, asUser } from "./as-user.ts";
 import { oneLine, paint, plain, print, printJson, table } from "./output.ts";
 
-export type ShownRun = Awaited<ReturnType<typeof showToldRun>>;
+export type ShownRun = Awaited<ReturnType<typeof showRunWithDeliveries>>;
 type Summary = ReturnType<typeof showRunSummary>;
 
 export async function listRuns(

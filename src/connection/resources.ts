@@ -5,7 +5,7 @@ import { INBOX_URI } from "../inbox/item.ts";
 import { showFact } from "../tools/facts.ts";
 import { showUnread } from "../tools/inbox.ts";
 import { showFullJob } from "../tools/jobs/show.ts";
-import { showToldRun } from "../tools/runs.ts";
+import { showRunWithDeliveries } from "../tools/runs.ts";
 import type { Services } from "../tools/services.ts";
 
 export const RESOURCE_TEMPLATES = Object.freeze([
@@ -96,7 +96,7 @@ export async function readResource(uri: string, services: Services, scopes: read
 
 async function readOwn(kind: string, id: string, services: Services): Promise<unknown> {
   if (kind === "job" && services.jobs) return showFullJob(await services.jobs.get(id), services);
-  if (kind === "run" && services.runs) return showToldRun(await services.runs.get(id), services);
+  if (kind === "run" && services.runs) return showRunWithDeliveries(await services.runs.get(id), services);
   if (kind === "fact" && services.facts) return showFact(await services.facts.get(id));
   if (kind === "inbox" && services.inbox) return showUnread(services.inbox, { limit: 50 });
   throw new NightshiftError("JOB_NOT_FOUND", "This context has none.");

@@ -80,7 +80,7 @@ const showDelivery = (delivery: Delivery) => ({
 });
 
 /** A run, and what became of telling webhooks of it: nothing of that for a ghost, which is handed no deliveries. */
-export async function showToldRun(run: Run, { deliveries }: Services) {
+export async function showRunWithDeliveries(run: Run, { deliveries }: Services) {
   const told = (await deliveries?.ofRun(run.runId)) ?? [];
   return { ...showRun(run), ...(told.length > 0 && { deliveries: told.map(showDelivery) }) };
 }
@@ -149,7 +149,10 @@ const getRun: ToolDefinition<Services> = {
   annotations: { readOnlyHint: true, openWorldHint: false },
   create: (_context, services) => ({
     run: async (args: { run_id: string }) => {
-      const run = await showToldRun(await requireService(services.runs, "runs").get(args.run_id), services);
+      const run = await showRunWithDeliveries(
+        await requireService(services.runs, "runs").get(args.run_id),
+        services,
+      );
       return answer(run, tellRun(run));
     },
   }),

@@ -200,7 +200,7 @@ function retime(job: Job, args: JobArguments, now: number): JobChange {
   const { timezone } = parsed;
   const policy = policyOf(args, timezone, job.policy);
   const schedule = anchored(parsed.schedule, policy);
-  return { schedule, timezone, policy, ...awake(job, { schedule, timezone, policy }, now) };
+  return { schedule, timezone, policy, ...reactivate(job, { schedule, timezone, policy }, now) };
 }
 
 /** The same schedule under a policy that has changed; a job that had ended goes on where its new span lets it. */
@@ -210,10 +210,10 @@ function respan(job: Job, args: JobArguments, now: number): JobChange {
   const reopens = [args.starts_at, args.ends_at, args.max_runs].some((given) => given !== undefined);
   if (job.status !== "completed" || !reopens) return change;
   const timing = { ...job, ...change };
-  return hasTimeLeft(timing, now) ? { ...change, ...awake(job, timing, now) } : change;
+  return hasTimeLeft(timing, now) ? { ...change, ...reactivate(job, timing, now) } : change;
 }
 
-function awake(job: Job, timing: Timing, now: number): JobChange {
+function reactivate(job: Job, timing: Timing, now: number): JobChange {
   if (!hasTimeLeft(timing, now)) throw new NightshiftError("INVALID_SCHEDULE", NO_TIME);
   if (job.status === "paused") return {};
   return { nextRunAt: nextTime(timing, now), status: "active", statusReason: null };
