@@ -42,14 +42,14 @@ export default defineConfig([
     },
   },
   // What a thread loads is one file: it is read and compiled for every ghost.
-  ...["ghost/thread", "jobs/folder/describe-thread"].map((entry) => ({
+  ...["ghost/thread/entry", "jobs-folder/load-thread"].map((entry) => ({
     ...common,
     // The SDK's JSON Schema validator: only for a user's tool that is written in JSON Schema, and then from its package.
     external: [...external, "@modelcontextprotocol/server"],
     input: `src/${entry}.ts`,
     plugins: [ascii],
     output: {
-      file: `dist/${entry === "ghost/thread" ? "ghost-thread" : "describe-thread"}.js`,
+      file: `dist/${entry === "ghost/thread/entry" ? "ghost-thread" : "load-thread"}.js`,
       format: "esm" as const,
       codeSplitting: false,
       minify: true,

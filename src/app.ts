@@ -1,34 +1,34 @@
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { withInboxEvents, withJobEvents, withRunEvents } from "./announce.ts";
+import { createActivity } from "./activity.ts";
 import { type Config, variable } from "./config.ts";
 import { type ConnectionDeps, type OpenContext, openContext } from "./connection/connection.ts";
 import { localPrincipal } from "./connection/identity.ts";
 import { type UserContext, userKeyOf } from "./context/user-context.ts";
-import type { Database } from "./database/open.ts";
+import type { Database } from "./database/open-sqlite.ts";
 import { NightshiftError } from "./errors.ts";
 import { createEvents, createStepFeed, type JoinableEvents } from "./events.ts";
 import type { FactBackend, FactStore } from "./facts/store.ts";
-import { describeGhosts } from "./ghost/describe.ts";
+import { describeGhosts } from "./ghost/capabilities.ts";
 import type { Inbox } from "./inbox/item.ts";
-import type { JobStore } from "./jobs/store.ts";
+import type { JobStore } from "./jobs/contracts.ts";
 import type { KeyRing } from "./keys/key-ring.ts";
 import { lazily, once } from "./lazily.ts";
+import { type Cleanup, createCleanup } from "./lifecycle.ts";
 import type { Log } from "./log.ts";
-import type { SchedulerDeps, SchedulerRuntime } from "./night.ts";
-import { createActivity } from "./presence.ts";
-import { type Cleanup, createCleanup } from "./releases.ts";
+import { withInboxEvents, withJobEvents, withRunEvents } from "./open-stores.ts";
 import type { Backlog } from "./runs/backlog.ts";
 import type { RunStore } from "./runs/store.ts";
-import { createRunStats, type RunStats } from "./runs/tally.ts";
+import { createRunStats, type RunStats } from "./scheduler/run-stats.ts";
+import type { SchedulerDeps, SchedulerRuntime } from "./scheduler/start.ts";
+import { peopleTools } from "./tools/builtin.ts";
 import { createCatalog } from "./tools/catalog.ts";
-import { peopleTools } from "./tools/for-people.ts";
 import { loadToolModules } from "./tools/modules.ts";
 import { narrow, type SchedulerApi, type Services } from "./tools/services.ts";
 import type { UpstreamConfig } from "./upstream/config.ts";
-import type { WebhookStore } from "./webhooks/book.ts";
 import type { DeliveryReader } from "./webhooks/delivery.ts";
 import { urlProblem } from "./webhooks/url.ts";
+import type { WebhookStore } from "./webhooks/webhook-store.ts";
 
 export interface AppOptions {
   readonly config: Config;
@@ -149,7 +149,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     open: new Set(),
   };
   const startRuntime = async (onlyUser: string | undefined) => {
-    const { startScheduler } = await import("./night.ts");
+    const { startScheduler } = await import("./scheduler/start.ts");
     const owner = localPrincipal(config.user);
     const opened = await startScheduler({
       ...schedulerDeps,
@@ -174,7 +174,8 @@ export async function createApp(options: AppOptions): Promise<App> {
       });
       await runtime;
     },
-    runOne: async (userKey, runId) => (await import("./night.ts")).runOne(schedulerDeps, userKey, runId),
+    runOne: async (userKey, runId) =>
+      (await import("./scheduler/start.ts")).runOne(schedulerDeps, userKey, runId),
     checkReady: async () => (await stores.database()).ping(),
     runStats,
     readBacklog: async () => (await import("./runs/backlog.ts")).readBacklog(await stores.database(), now()),
@@ -195,7 +196,7 @@ async function readUpstreams({ mcpConfig }: Config): Promise<UpstreamConfig> {
 
 async function nameUpstreams(upstreams: UpstreamConfig, log: Log, now: () => number) {
   if (upstreams.length === 0) return undefined;
-  const { createUpstreamNames } = await import("./upstream/names.ts");
+  const { createUpstreamNames } = await import("./upstream/tool-names.ts");
   return createUpstreamNames(upstreams, { log, now });
 }
 
@@ -237,7 +238,7 @@ function openStores(parts: {
     const opened = await openJobsDatabase(config, now, onSkew);
     cleanup.add(() => opened.close());
     if (opened.notifyChannel)
-      (await import("./database/shared-events.ts")).shareEvents(events, opened.notifyChannel, opened);
+      (await import("./database/cluster-events.ts")).shareEvents(events, opened.notifyChannel, opened);
     return opened;
   });
   return {
@@ -245,7 +246,7 @@ function openStores(parts: {
     facts: (userKey: string): FactStore => lazily(async () => (await factBackend()).open(userKey)),
     jobs: ({ userKey, userId }: Pick<UserContext, "userKey" | "userId">): JobStore =>
       lazily(async () => {
-        const { openJobStore } = await import("./jobs/book.ts");
+        const { openJobStore } = await import("./store/job-store.ts");
         const store = openJobStore(await database(), {
           userKey,
           userId,
@@ -256,11 +257,11 @@ function openStores(parts: {
       }),
     inbox: (userKey: string): Inbox =>
       lazily(async () => {
-        const { openInbox } = await import("./inbox/book.ts");
+        const { openInbox } = await import("./inbox/inbox-store.ts");
         return withInboxEvents(openInbox(await database(), { userKey, now: now }), userKey, events);
       }),
     keys: lazily<KeyRing>(async () => {
-      const { openKeyRing } = await import("./keys/database.ts");
+      const { openKeyRing } = await import("./store/api-keys.ts");
       return openKeyRing(await database(), now);
     }),
     deliveries: (userKey: string): DeliveryReader =>
@@ -271,7 +272,7 @@ function openStores(parts: {
     webhooks: (userKey: string): WebhookStore =>
       lazily(async () => {
         const [{ openWebhookStore }, { createNetworkPolicy }] = await Promise.all([
-          import("./webhooks/book.ts"),
+          import("./webhooks/webhook-store.ts"),
           import("./webhooks/attempt.ts"),
         ]);
         return openWebhookStore(await database(), {
@@ -282,7 +283,7 @@ function openStores(parts: {
       }),
     runs: (userKey: string): RunStore =>
       lazily(async () => {
-        const { openRunStore } = await import("./runs/book.ts");
+        const { openRunStore } = await import("./store/run-store.ts");
         const store = openRunStore(await database(), { userKey, now: now });
         return withRunEvents(store, userKey, events);
       }),
@@ -296,11 +297,11 @@ async function openJobsDatabase(
 ): Promise<Database> {
   const { databaseUrl: url, databasePool: poolSize, databaseTimeoutMs: timeoutMs } = config;
   if (url) {
-    const { openPostgres } = await import("./database/postgres.ts");
+    const { openPostgres } = await import("./database/open-postgres.ts");
     return openPostgres({ url, now, poolSize, timeoutMs, onSkew });
   }
   const dataDir = resolve(config.dataDir);
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const { openDatabase } = await import("./database/open.ts");
+  const { openDatabase } = await import("./database/open-sqlite.ts");
   return openDatabase({ file: join(dataDir, "jobs.sqlite"), now });
 }

@@ -1,4 +1,4 @@
-import type { EndStatus, TranscriptStep } from "./runs/run.ts";
+import type { EndStatus, TranscriptStep } from "./jobs/run.ts";
 
 /** Something of one user's that changed: ids only, never contents. */
 export interface OwnerEvent {

@@ -3,16 +3,16 @@ import { type ConfigInput, readConfig } from "./config.ts";
 import { createLog } from "./log.ts";
 import type { Toolkit } from "./tools/toolkit.ts";
 
-export type { EntityMetadata, EntityType } from "./context/entity.ts";
 export {
   getEntityMetadata,
   getEntityType,
   isHumanEntity,
   isSchedulerEntity,
-} from "./context/scope.ts";
+} from "./context/current-context.ts";
+export type { EntityMetadata, EntityType } from "./context/entity.ts";
 export { ERROR_CODES, type ErrorCode, NightshiftError } from "./errors.ts";
-export { defineJob, type Ghost, type JobFields, type JobSpec } from "./jobs/define.ts";
-export type { RunStatus, TranscriptStep } from "./runs/run.ts";
+export type { RunStatus, TranscriptStep } from "./jobs/run.ts";
+export { defineJob, type Ghost, type JobFields, type JobSpec } from "./jobs-folder/define-job.ts";
 export {
   defineTool,
   type ToolAnnotations,

@@ -179,8 +179,8 @@ describe("imports", () => {
     const users = [...SOURCES].filter(([, text]) => /\bsetEntityType\b/.test(withoutComments(text)));
     expect(users.map(([file]) => file)).toEqual([
       "src/connection/identity.ts",
-      "src/context/scope.ts",
-      "src/ghost/session.ts",
+      "src/context/current-context.ts",
+      "src/ghost/thread/session.ts",
     ]);
   });
 });
@@ -197,7 +197,7 @@ describe("a ghost's thread", () => {
       if (isOwn(one)) visit(one.to);
     }
   };
-  visit("src/ghost/thread.ts");
+  visit("src/ghost/thread/entry.ts");
 
   it("reaches its tools", () => {
     expect([...reach.keys()]).toContain("src/tools/facts.ts");

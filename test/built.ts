@@ -37,7 +37,7 @@ function buildIfOld(): void {
   const built = Math.min(
     timeOf("dist/cli.js"),
     timeOf("dist/ghost-thread.js"),
-    timeOf("dist/describe-thread.js"),
+    timeOf("dist/load-thread.js"),
   );
   const newest = Math.max(
     ...globSync("src/**/*.ts", { cwd: ROOT }).map(timeOf),

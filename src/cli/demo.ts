@@ -2,12 +2,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { NightshiftError } from "../errors.ts";
+import { isEnded } from "../jobs/run.ts";
 import { startScriptedModel } from "../model/scripted.ts";
-import { isEnded } from "../runs/run.ts";
 import { RECALL_SKIPPED, SAVE_SKIPPED } from "../tools/facts.ts";
 import { textOf } from "../tools/result.ts";
 import { openProgress, type Progress } from "./demo/progress.ts";
-import { demoScript, FACT, PROMPT } from "./demo/script.ts";
+import { demoScript, FACT, PROMPT } from "./demo-script.ts";
 import { paint, print, printJson } from "./output.ts";
 import type { ShownRun } from "./runs.ts";
 

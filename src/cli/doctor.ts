@@ -1,7 +1,7 @@
 import { access, constants, mkdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type Config, variable } from "../config.ts";
-import { scanFolder } from "../jobs/folder/scan.ts";
+import { scanFolder } from "../jobs-folder/scan.ts";
 import { findLocalModels } from "../model/local.ts";
 import { loadToolModules } from "../tools/modules.ts";
 import { version } from "../version.ts";
@@ -70,7 +70,7 @@ async function checkData({ dataDir }: Config): Promise<Finding> {
 async function checkServer(url: string): Promise<Finding> {
   const check = "postgres";
   try {
-    const { checkPostgres } = await import("../database/pg-check.ts");
+    const { checkPostgres } = await import("../database/postgres-doctor.ts");
     return { check, status: "ok", found: await checkPostgres(url) };
   } catch (error) {
     return { check, status: "problem", found: error instanceof Error ? error.message : String(error) };
@@ -80,10 +80,10 @@ async function checkServer(url: string): Promise<Finding> {
 const checkFiles = async (config: Config): Promise<Finding[]> => [
   await checkData(config),
   await checkFile(config, "facts.sqlite", async (file) =>
-    (await import("../facts/check.ts")).checkFacts(file),
+    (await import("../facts/doctor.ts")).checkFacts(file),
   ),
   await checkFile(config, "jobs.sqlite", async (file) =>
-    (await import("../database/check.ts")).checkDatabase(file),
+    (await import("../database/sqlite-doctor.ts")).checkDatabase(file),
   ),
 ];
 

@@ -18,7 +18,7 @@ export function requirePostgres({ databaseUrl }: Config, flag: string): string {
 export async function makeTables(config: Config): Promise<void> {
   const url = requirePostgres(config, "--database-url");
   const [{ openPostgres }, { openFactsPostgres }, { openPgBoss }] = await Promise.all([
-    import("../database/postgres.ts"),
+    import("../database/open-postgres.ts"),
     import("../facts/postgres.ts"),
     import("../scheduler/pg-boss.ts"),
   ]);

@@ -17,7 +17,7 @@ export function moveCommand(run: Runner): Command {
     ],
   ).action(
     run(async ({ from: data, to: databaseUrl, ...values }) =>
-      (await import("./move.ts")).runMove(settings({ data, databaseUrl }), values),
+      (await import("./postgres.ts")).runMove(settings({ data, databaseUrl }), values),
     ),
   );
 }

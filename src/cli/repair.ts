@@ -37,7 +37,7 @@ export async function repairData({ dataDir }: Config): Promise<Repair[]> {
   return [
     ...(await attempt("data folder", dir, () => repairModes(dir))),
     ...(await attempt("facts.sqlite", facts, async () =>
-      (await import("../facts/check.ts")).repairFacts(facts, `${facts}.repair.bak`),
+      (await import("../facts/doctor.ts")).repairFacts(facts, `${facts}.repair.bak`),
     )),
     ...(await attempt("jobs.sqlite", jobs, () => repairJobs(jobs))),
   ];
@@ -71,8 +71,8 @@ async function attempt(
 /** The processes that are alive, as far as can be told, and hold a lease that is not over. */
 async function findHolders(file: string): Promise<string[]> {
   const [{ readLeases }, { isAlive }] = await Promise.all([
-    import("../database/check.ts"),
-    import("../scheduler/pulse.ts"),
+    import("../database/sqlite-doctor.ts"),
+    import("../scheduler/heartbeat.ts"),
   ]);
   const live = (await readLeases(file)).filter(
     ({ host, pid, until }) => until >= Date.now() && (host !== hostname() || isAlive(pid)),
@@ -94,8 +94,8 @@ async function repairModes(dir: string): Promise<Repaired[]> {
 
 async function repairJobs(file: string): Promise<Repaired[]> {
   const [{ repairDatabase }, { backUpSqlite }] = await Promise.all([
-    import("../database/check.ts"),
-    import("../database/sqlite.ts"),
+    import("../database/sqlite-doctor.ts"),
+    import("../database/sqlite-driver.ts"),
   ]);
   const backUp = once(() => backUpSqlite(file, `${file}.repair.bak`));
   const results: Repaired[] = await repairDatabase(file, backUp);
@@ -107,11 +107,11 @@ async function repairJobs(file: string): Promise<Repaired[]> {
 async function repairRows(file: string, backUp: () => Promise<void>): Promise<Repaired[]> {
   const [{ readLeases }, { openDatabase }, { findJobProblems }, { openRunQueue }, { isAlive }] =
     await Promise.all([
-      import("../database/check.ts"),
-      import("../database/open.ts"),
-      import("../jobs/flaws.ts"),
-      import("../scheduler/ledger.ts"),
-      import("../scheduler/pulse.ts"),
+      import("../database/sqlite-doctor.ts"),
+      import("../database/open-sqlite.ts"),
+      import("../store/job-doctor.ts"),
+      import("../store/open-run-queue.ts"),
+      import("../scheduler/heartbeat.ts"),
     ]);
   const db = await openDatabase({ file, now: Date.now });
   try {

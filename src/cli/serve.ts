@@ -15,7 +15,7 @@ export async function runServe(config: Config): Promise<number> {
   try {
     const [{ serveHttp }, { createAuthenticator }] = await Promise.all([
       import("../transport/http/server.ts"),
-      import("../transport/http/proof.ts"),
+      import("../transport/http/auth.ts"),
     ]);
     const tokens = await openTokens(config, log);
     const isOpen = !tokens && !(await app.keys.isUsed());

@@ -1,7 +1,7 @@
 import { createApp } from "../app.ts";
 import type { Config } from "../config.ts";
 import { createLog } from "../log.ts";
-import type { WebhookStore } from "../webhooks/book.ts";
+import type { WebhookStore } from "../webhooks/webhook-store.ts";
 import { plain, print, printJson } from "./output.ts";
 
 interface Values {

@@ -1,10 +1,10 @@
 import type { McpServer } from "@modelcontextprotocol/server";
+import type { Activity } from "../activity.ts";
 import type { UserContext } from "../context/user-context.ts";
 import { NightshiftError } from "../errors.ts";
 import type { Events } from "../events.ts";
 import { once } from "../lazily.ts";
 import type { Log } from "../log.ts";
-import type { Activity } from "../presence.ts";
 import type { Catalog } from "../tools/catalog.ts";
 import type { Register } from "../tools/modules.ts";
 import type { Services } from "../tools/services.ts";
@@ -61,7 +61,7 @@ export function openContext(
 }
 
 /** The SDK's server, loaded with the first connection: the command line needs none. */
-const loadServerBuilder = once(() => import("./build-server.ts"));
+const loadServerBuilder = once(() => import("./mcp-server.ts"));
 
 /** A connection: a context, its tools, and an MCP server that speaks for it and for nobody else. */
 export async function openConnection(

@@ -1,5 +1,5 @@
+import { setEntityType } from "../context/current-context.ts";
 import type { EntityType } from "../context/entity.ts";
-import { setEntityType } from "../context/scope.ts";
 import type { Scope } from "../context/scopes.ts";
 import {
   createUserContext,

@@ -8,7 +8,7 @@ import {
   type ServerContext,
   type ServerOptions,
 } from "@modelcontextprotocol/server";
-import { getContext, withContext } from "../context/scope.ts";
+import { getContext, withContext } from "../context/current-context.ts";
 import type { UserContext } from "../context/user-context.ts";
 import { toPublicContext } from "../tools/define.ts";
 import type { ConnectionContext } from "../tools/modules.ts";

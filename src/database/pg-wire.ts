@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { NotifyChannel, NotifyListener } from "./open.ts";
+import type { NotifyChannel, NotifyListener } from "./open-sqlite.ts";
 
 const MAX_WAITING = 10_000;
 /** Sent in one statement. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { isLocked, toDataError } from "./failures.ts";
+import { isLocked, toDataError } from "./db-errors.ts";
 
 const FIRST_WAIT_MS = 2;
 const LONGEST_WAIT_MS = 20;

@@ -1,8 +1,8 @@
 import { NightshiftError } from "../errors.ts";
+import { createFactCache, type FactCache } from "./cache.ts";
 import { createCursors } from "./cursor.ts";
 import type { FactsDatabase } from "./database.ts";
 import { whileBusy } from "./failures.ts";
-import type { UserFacts } from "./memory.ts";
 import { openFactsPostgres, type PostgresLocation } from "./postgres.ts";
 import {
   assertUserKey,
@@ -18,8 +18,8 @@ import {
 import { openFactsFile } from "./sqlite.ts";
 import type { FactBackend, FactLimits, FactStore, NewFact, Saved } from "./store.ts";
 import { type CachedFacts, noteOwnWrite } from "./sync.ts";
-import { createFactCache, type FactCache } from "./users.ts";
-import { createWriteQueue, type Transaction, type WriteQueue } from "./writes.ts";
+import type { UserFacts } from "./user-facts.ts";
+import { createWriteQueue, type Transaction, type WriteQueue } from "./write-queue.ts";
 
 const DEFAULT_LOCK_TIMEOUT_MS = 5_000;
 const DEFAULT_MAX_CACHE_BYTES = 128 * 1024 * 1024;

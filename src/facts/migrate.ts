@@ -1,4 +1,4 @@
-import { writeBackup } from "../backup.ts";
+import { writeBackup } from "../database/backup.ts";
 import { NightshiftError } from "../errors.ts";
 import type { Query } from "./database.ts";
 

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { NightshiftError } from "../errors.ts";
+import { foldText } from "./search/terms.ts";
 import type { Fact, FactLimits, NewFact } from "./store.ts";
-import { foldText } from "./text.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 /** The last moment that a Date can name. */

@@ -1,5 +1,5 @@
 import type { FactsDatabase, Query } from "./database.ts";
-import { createUserFacts, type UserFacts } from "./memory.ts";
+import { createUserFacts, type UserFacts } from "./user-facts.ts";
 
 /** A copy of a user's facts and how far it has followed the database. `changes` is -1 before the first load. */
 export interface CachedFacts {

@@ -1,7 +1,7 @@
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { NightshiftError } from "../errors.ts";
-import type { RunError, TranscriptStep, Usage } from "../runs/run.ts";
-import { openRequestHandler, type RequestHandlerOptions } from "./desk.ts";
+import type { RunError, TranscriptStep, Usage } from "../jobs/run.ts";
+import { createRateLimit } from "./meter.ts";
 import {
   encode,
   type Start,
@@ -10,9 +10,9 @@ import {
   type ToMain,
   type ToThread,
   toWire,
-} from "./messages.ts";
-import { createRateLimit } from "./meter.ts";
-import { parseToMain } from "./to-main.ts";
+} from "./protocol/messages.ts";
+import { parseToMain } from "./protocol/parse-main.ts";
+import { openRequestHandler, type RequestHandlerOptions } from "./requests.ts";
 
 /** What one port is good for. The port says whose ghost it is; no message names one. */
 export interface BrokerOptions extends Omit<RequestHandlerOptions, "reply"> {

@@ -1,9 +1,9 @@
 import { NightshiftError } from "../errors.ts";
 import type { ToolResult } from "../tools/define.ts";
 import { textOf } from "../tools/result.ts";
-import type { ToolCaller } from "./hands.ts";
-import type { Start } from "./messages.ts";
-import { runFile, type Session } from "./work.ts";
+import type { Start } from "./protocol/messages.ts";
+import type { ToolCaller } from "./thread/tools.ts";
+import { runFile, type Session } from "./thread/work.ts";
 
 type Check = NonNullable<Start["check"]>;
 

@@ -1,21 +1,21 @@
 import { randomUUID } from "node:crypto";
 import { resolve, sep } from "node:path";
+import { retry } from "../async.ts";
 import { NightshiftError, toPublicError } from "../errors.ts";
 import { type Action, ghostSessionId, type Job } from "../jobs/job.ts";
+import type { EndStatus, Outcome, Run, TranscriptStep } from "../jobs/run.ts";
 import type { Log } from "../log.ts";
 import type { Model } from "../model/model.ts";
-import type { TokenBudget } from "../runs/daily.ts";
-import type { EndStatus, Outcome, Run, TranscriptStep } from "../runs/run.ts";
-import type { Threads } from "../scheduler/bree.ts";
-import type { Claimed, RunQueue } from "../scheduler/occurrences.ts";
+import type { Threads } from "../scheduler/threads.ts";
 import type { GhostThread } from "../scheduler/worker.ts";
+import type { Claimed, RunQueue } from "../store/run-queue.ts";
+import type { TokenBudget } from "../store/usage.ts";
 import type { RunReader } from "../tools/services.ts";
 import { serverOf, type Upstreams } from "../tools/upstream.ts";
-import { grantsOf } from "./allowance.ts";
+import { grantsOf } from "./allowed-tools.ts";
 import { type Broker, openBroker } from "./broker.ts";
-import { awaitEnding, type Ending, failure } from "./ending.ts";
-import { cut, MAX_PREVIOUS_CHARS, type Start } from "./messages.ts";
-import { retry } from "./patience.ts";
+import { awaitEnding, type Ending, failure } from "./outcome.ts";
+import { cut, MAX_PREVIOUS_CHARS, type Start } from "./protocol/messages.ts";
 
 /** All that the runs of ghosts need of this process. */
 export interface GhostDeps {

@@ -2,8 +2,8 @@ import type { ToolDefinition, ToolResult } from "../tools/define.ts";
 import { parseWith, type StandardSchema } from "../tools/schema.ts";
 import type { Services } from "../tools/services.ts";
 import { isGranted, type UpstreamTool } from "../tools/upstream.ts";
-import type { BrokerClient } from "./link.ts";
-import type { Step } from "./messages.ts";
+import type { Step } from "./protocol/messages.ts";
+import type { BrokerClient } from "./thread/port.ts";
 
 /** Marks a result that another server wrote, for whoever shows it to a model. */
 const UPSTREAM = "nightshift/upstream";

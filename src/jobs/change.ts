@@ -1,6 +1,6 @@
 import { NightshiftError } from "../errors.ts";
+import type { JobChange } from "./contracts.ts";
 import { type Job, type JobStatus, NEXT_JOB_STATUSES } from "./job.ts";
-import type { JobChange } from "./store.ts";
 import { nextTime, startOf, type Timing } from "./times.ts";
 
 /** `job` after `change`, with the status and the next time that follow from it. Throws JOB_STATE, see JobStore.update. */

@@ -1,4 +1,4 @@
-import { coalesce, MAX_COALESCED } from "./missed.ts";
+import { coalesce, MAX_COALESCED } from "./catch-up.ts";
 import type { Policy } from "./policy.ts";
 import { latestTime, nextTime, startOf, type Timing } from "./times.ts";
 

@@ -1,7 +1,7 @@
 import { Cron, type CronOptions } from "croner";
 import { NightshiftError } from "../errors.ts";
-import { readExecuteAt } from "./execute-at.ts";
 import type { Schedule } from "./job.ts";
+import { readExecuteAt } from "./moment.ts";
 import { hostTimezone, readTimezone } from "./timezone.ts";
 
 /**

@@ -1,12 +1,12 @@
 import type { Transaction } from "kysely";
 import { newId } from "../database/ids.ts";
 import type { Tables } from "../database/schema.ts";
-import { enqueueUser } from "../runs/turns.ts";
+import { enqueueUser } from "../store/fair-order.ts";
+import { toJobRow } from "../store/job-rows.ts";
+import type { NewJob } from "./contracts.ts";
 import type { Job } from "./job.ts";
 import { DEFAULT_POLICY } from "./policy.ts";
 import { NO_PROVISION } from "./provision.ts";
-import { toJobRow } from "./row.ts";
-import type { NewJob } from "./store.ts";
 import { hasTimeLeft, startOf } from "./times.ts";
 
 export interface Owner {

@@ -1,4 +1,4 @@
-import type { Usage } from "../runs/run.ts";
+import type { Usage } from "../jobs/run.ts";
 
 /** A conversation with a model, in shapes that cross a thread and name no provider. */
 export type Message =

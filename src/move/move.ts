@@ -1,5 +1,5 @@
-import type { Row, Table } from "../database/held-file.ts";
-import type { PostgresRows } from "../database/pg-rows.ts";
+import type { Row, Table } from "../database/locked-file.ts";
+import type { PostgresRows } from "../database/postgres-rows.ts";
 import { NightshiftError } from "../errors.ts";
 import type { Source } from "./source.ts";
 import { createChecksum, isSame, type Sum, textOf } from "./sum.ts";

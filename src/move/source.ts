@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { join, resolve } from "node:path";
-import { type LockedFile, lockFile, type Row, type Table } from "../database/held-file.ts";
+import { type LockedFile, lockFile, type Row, type Table } from "../database/locked-file.ts";
 import { SCHEMA_VERSION } from "../database/migrations.ts";
 import { NightshiftError } from "../errors.ts";
 

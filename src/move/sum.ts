@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Row } from "../database/held-file.ts";
+import type { Row } from "../database/locked-file.ts";
 
 /** What a table comes to: the same for the same rows, in whichever order they are read. */
 export interface Sum {

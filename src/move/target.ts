@@ -1,5 +1,5 @@
-import type { Row } from "../database/held-file.ts";
-import type { PostgresRows } from "../database/pg-rows.ts";
+import type { Row } from "../database/locked-file.ts";
+import type { PostgresRows } from "../database/postgres-rows.ts";
 import { NightshiftError } from "../errors.ts";
 import type { Source } from "./source.ts";
 import type { Sum } from "./sum.ts";

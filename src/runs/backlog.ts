@@ -1,4 +1,4 @@
-import type { Database } from "../database/open.ts";
+import type { Database } from "../database/open-sqlite.ts";
 import type { Action } from "../jobs/job.ts";
 
 /** What is due and was not started yet: of everybody, on all nodes. */

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
-import type { Database } from "../database/open.ts";
+import type { Database } from "../database/open-sqlite.ts";
 import type { Log } from "../log.ts";
-import { forgetOldRuns, type Keep } from "./retention.ts";
+import { forgetOldRuns, type Keep } from "../store/retention.ts";
 
 const EVERY_MS = 3_600_000;
 

@@ -1,6 +1,6 @@
-import type { Database } from "../database/open.ts";
+import type { Database } from "../database/open-sqlite.ts";
 import { NightshiftError } from "../errors.ts";
-import type { TokenBudget } from "./daily.ts";
+import type { TokenBudget } from "../store/usage.ts";
 
 /** Input and output tokens that the job has used since it was made, whatever became of its runs. */
 export async function readJobTokens(

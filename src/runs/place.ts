@@ -2,8 +2,8 @@ import type { Transaction } from "kysely";
 import type { Tables } from "../database/schema.ts";
 import type { Job } from "../jobs/job.ts";
 import type { Overlap } from "../jobs/policy.ts";
-import type { Run } from "./run.ts";
-import { MAX_WAITING } from "./waiting.ts";
+import type { Run } from "../jobs/run.ts";
+import { MAX_WAITING } from "../store/held-runs.ts";
 
 /** The runs of a job that have not ended. */
 export interface ActiveRuns {

@@ -1,15 +1,15 @@
 import { createHash } from "node:crypto";
 import type { Transaction } from "kysely";
+import { newRunRow, readDetail } from "../database/run-row.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
-import type { Notice } from "../inbox/deliver.ts";
-import { addCounts } from "../jobs/counters.ts";
+import type { Notice } from "../inbox/add-item.ts";
 import type { Job } from "../jobs/job.ts";
 import { type Policy, type RetryOn, WARN_AFTER_FAILURES } from "../jobs/policy.ts";
-import { readJob } from "../jobs/row.ts";
-import { newRunRow, readDetail } from "./row.ts";
-import type { Outcome } from "./run.ts";
-import { enqueueUser } from "./turns.ts";
-import { releaseNext, skipQueuedRuns } from "./waiting.ts";
+import type { Outcome } from "../jobs/run.ts";
+import { enqueueUser } from "../store/fair-order.ts";
+import { releaseNext, skipQueuedRuns } from "../store/held-runs.ts";
+import { addCounts } from "../store/job-counters.ts";
+import { readJob } from "../store/job-rows.ts";
 
 /** What came of the end of a run for its job. */
 export interface AppliedResult {

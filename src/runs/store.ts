@@ -1,5 +1,5 @@
 import type { Overlap } from "../jobs/policy.ts";
-import type { Run, RunStatus } from "./run.ts";
+import type { Run, RunStatus } from "../jobs/run.ts";
 
 export interface Backfill {
   readonly runs: readonly Run[];

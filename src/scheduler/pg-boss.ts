@@ -1,15 +1,20 @@
 import type { Transaction } from "kysely";
 import type { JobWithMetadata, PgBoss } from "pg-boss";
-import type { Database, UserLocks } from "../database/open.ts";
+import type { Database, UserLocks } from "../database/open-sqlite.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
 import type { Log } from "../log.ts";
-import { DEAD, inTransaction, KINDS, pipelined, startBoss } from "./boss.ts";
-import type { ClaimOptions } from "./claim.ts";
-import type { DueItem, FindDue } from "./due.ts";
-import { endAsLost } from "./leases.ts";
-import { createEndTransaction, type ExternalQueue, openRunQueue, type RunQueueOptions } from "./ledger.ts";
-import type { RunQueue } from "./occurrences.ts";
-import { keyOf, SEND_BATCH, type Sent } from "./upcoming.ts";
+import type { ClaimOptions } from "../store/claim.ts";
+import type { DueItem, FindDue } from "../store/due.ts";
+import { endAsLost } from "../store/leases.ts";
+import {
+  createEndTransaction,
+  type ExternalQueue,
+  openRunQueue,
+  type RunQueueOptions,
+} from "../store/open-run-queue.ts";
+import type { RunQueue } from "../store/run-queue.ts";
+import { keyOf, SEND_BATCH, type Sent } from "./pg-boss-outbox.ts";
+import { DEAD, inTransaction, KINDS, pipelined, startBoss } from "./pg-boss-setup.ts";
 
 /*
  * Occurrences by pg-boss, for several nodes with one Postgres. Each occurrence is a job there that starts at its time,

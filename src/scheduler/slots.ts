@@ -1,5 +1,5 @@
 import type { NightshiftError } from "../errors.ts";
-import type { Claimed } from "./occurrences.ts";
+import type { Claimed } from "../store/run-queue.ts";
 
 /** The ghosts at work here, at most `max` at once. */
 export interface Slots {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { getEntityType } from "../context/scope.ts";
+import { getEntityType } from "../context/current-context.ts";
 import { NightshiftError } from "../errors.ts";
 import type { Fact, FactStore } from "../facts/store.ts";
 import { toIso } from "../jobs/time.ts";

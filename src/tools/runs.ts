@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { ghostSessionId } from "../jobs/job.ts";
+import { RUN_STATUSES, type Run, TRIGGERS } from "../jobs/run.ts";
 import { toIso } from "../jobs/time.ts";
-import { RUN_STATUSES, type Run, TRIGGERS } from "../runs/run.ts";
 import type { Delivery } from "../webhooks/delivery.ts";
 import type { ToolDefinition } from "./define.ts";
 import { answer } from "./result.ts";

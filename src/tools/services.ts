@@ -2,9 +2,9 @@ import type { Scope } from "../context/scopes.ts";
 import { NightshiftError } from "../errors.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { Inbox } from "../inbox/item.ts";
+import type { JobStore } from "../jobs/contracts.ts";
 import type { Action, Job } from "../jobs/job.ts";
-import type { JobStore } from "../jobs/store.ts";
-import type { TranscriptStep } from "../runs/run.ts";
+import type { TranscriptStep } from "../jobs/run.ts";
 import type { RunStore } from "../runs/store.ts";
 import type { DeliveryReader } from "../webhooks/delivery.ts";
 

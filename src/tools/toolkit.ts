@@ -1,4 +1,4 @@
-import { getEntityType, withContext } from "../context/scope.ts";
+import { getEntityType, withContext } from "../context/current-context.ts";
 import type { UserContext } from "../context/user-context.ts";
 import { NightshiftError } from "../errors.ts";
 import { once } from "../lazily.ts";

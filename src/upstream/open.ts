@@ -8,7 +8,7 @@ import {
   type Upstreams,
 } from "../tools/upstream.ts";
 import type { UpstreamConfig, UpstreamServer } from "./config.ts";
-import type { Reached } from "./reach.ts";
+import type { Reached } from "./upstream-server.ts";
 
 /** Where what a server says besides its answers is written. */
 export interface UpstreamLog {
@@ -36,7 +36,7 @@ export function openUpstreams(config: UpstreamConfig, options: OpenOptions): Ups
   const wanted = config.filter(({ name }) => named.has(name));
   const ending = new AbortController();
   const reach = once(async () => {
-    const { reachServer } = await import("./reach.ts");
+    const { reachServer } = await import("./upstream-server.ts");
     return Promise.all(
       wanted.map((server) => reachServer(server, { log, timeoutMs: connectMs, signal: ending.signal })),
     );
@@ -107,7 +107,7 @@ export async function listServers(
   servers: readonly UpstreamServer[],
   { log, timeoutMs }: { log: UpstreamLog; timeoutMs: number },
 ): Promise<readonly ServerTools[]> {
-  const { reachServer } = await import("./reach.ts");
+  const { reachServer } = await import("./upstream-server.ts");
   const signal = new AbortController().signal;
   return Promise.all(
     servers.map(async (server) => {

@@ -1,4 +1,4 @@
-import type { Database } from "../database/open.ts";
+import type { Database } from "../database/open-sqlite.ts";
 import type { DeliveryRow } from "../database/schema.ts";
 import type { Delivery, DeliveryReader } from "./delivery.ts";
 

@@ -1,8 +1,8 @@
 import type { Transaction } from "kysely";
+import { readRunSummary } from "../database/run-row.ts";
 import type { DeliveryRow, Tables } from "../database/schema.ts";
 import { ghostSessionId } from "../jobs/job.ts";
-import { readRunSummary } from "../runs/row.ts";
-import type { RunError, RunStatus } from "../runs/run.ts";
+import type { RunError, RunStatus } from "../jobs/run.ts";
 
 /** What a receiver is sent, as JSON: the shape that Standard Webhooks recommends. Times are ISO 8601. */
 export interface Message {

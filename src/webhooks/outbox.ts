@@ -1,10 +1,10 @@
 import type { Transaction } from "kysely";
-import type { Database, UserLocks } from "../database/open.ts";
+import type { Database, UserLocks } from "../database/open-sqlite.ts";
 import type { DeliveryRow, Tables, WebhookRow } from "../database/schema.ts";
 import type { AttemptResult } from "./attempt.ts";
+import { markUserDue } from "./enqueue-delivery.ts";
 import type { Message } from "./message.ts";
 import { readMessage } from "./message.ts";
-import { markUserDue } from "./queue.ts";
 import { secretsAt } from "./secret.ts";
 
 /** One attempt that is now somebody's to make. */

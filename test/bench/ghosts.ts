@@ -6,16 +6,16 @@ import { setTimeout as wait } from "node:timers/promises";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { pino } from "pino";
 import { rolldown } from "rolldown";
-import { openDatabase } from "../../src/database/open.ts";
+import { openDatabase } from "../../src/database/open-sqlite.ts";
 import { type GhostDeps, runGhost } from "../../src/ghost/run.ts";
-import { openJobStore } from "../../src/jobs/book.ts";
 import { type Action, DEFAULT_LIMITS } from "../../src/jobs/job.ts";
 import { openModel } from "../../src/model/provider.ts";
 import { startScriptedModel } from "../../src/model/scripted.ts";
-import { openRunStore } from "../../src/runs/book.ts";
-import { openThreads } from "../../src/scheduler/bree.ts";
-import { createSchedulerLoop } from "../../src/scheduler/clock.ts";
-import { openRunQueue } from "../../src/scheduler/ledger.ts";
+import { createSchedulerLoop } from "../../src/scheduler/loop.ts";
+import { openThreads } from "../../src/scheduler/threads.ts";
+import { openJobStore } from "../../src/store/job-store.ts";
+import { openRunQueue } from "../../src/store/open-run-queue.ts";
+import { openRunStore } from "../../src/store/run-store.ts";
 
 export interface GhostFigures {
   readonly dueToFirstLineMs: { readonly median: number; readonly max: number; readonly runs: number };
@@ -37,7 +37,7 @@ const WHOAMI: Action = { kind: "tool", tool: "whoami", arguments: {} };
 
 /** The ghost's thread as it is built for users: one file. */
 export async function bundleThread(dir: string): Promise<string> {
-  const input = new URL("../../src/ghost/thread.ts", import.meta.url).pathname;
+  const input = new URL("../../src/ghost/thread/entry.ts", import.meta.url).pathname;
   const bundle = await rolldown({ input, platform: "node", external: ["@modelcontextprotocol/server"] });
   const file = join(dir, "ghost-thread.js");
   await bundle.write({ file, format: "esm", minify: true, codeSplitting: false });

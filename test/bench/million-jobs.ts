@@ -2,10 +2,10 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { promisify } from "node:util";
-import { openDatabase } from "../../src/database/open.ts";
-import { toJobRow } from "../../src/jobs/row.ts";
+import { openDatabase } from "../../src/database/open-sqlite.ts";
 import { newJob as newStoredJob } from "../../src/jobs/write.ts";
-import { openRunQueue } from "../../src/scheduler/ledger.ts";
+import { toJobRow } from "../../src/store/job-rows.ts";
+import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import { ALL_KINDS, newJob, START, temporaryFolder, worker } from "../database/temporary.ts";
 
 const SMALL = 1_000;

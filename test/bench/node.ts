@@ -6,13 +6,13 @@ import { createInterface } from "node:readline";
 import { Client } from "pg";
 import { pino } from "pino";
 import { isPipelined } from "../../src/database/later.ts";
-import { openPostgres } from "../../src/database/postgres.ts";
+import { openPostgres } from "../../src/database/open-postgres.ts";
 import { type GhostDeps, runGhost } from "../../src/ghost/run.ts";
 import { openModel } from "../../src/model/provider.ts";
-import { openRunStore } from "../../src/runs/book.ts";
-import { openThreads } from "../../src/scheduler/bree.ts";
-import { createSchedulerLoop } from "../../src/scheduler/clock.ts";
+import { createSchedulerLoop } from "../../src/scheduler/loop.ts";
 import { openPgBoss } from "../../src/scheduler/pg-boss.ts";
+import { openThreads } from "../../src/scheduler/threads.ts";
+import { openRunStore } from "../../src/store/run-store.ts";
 
 export interface NodeFigures {
   /** From the due time to the moment the run is in this process's hands. */

@@ -7,8 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { SCOPES } from "../../src/context/scopes.ts";
-import { openDatabase } from "../../src/database/open.ts";
-import { openKeyRing } from "../../src/keys/database.ts";
+import { openDatabase } from "../../src/database/open-sqlite.ts";
+import { openKeyRing } from "../../src/store/api-keys.ts";
 
 const run = promisify(execFile);
 export const ROOT = new URL("../..", import.meta.url).pathname;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { peopleTools } from "../../src/tools/for-people.ts";
+import { peopleTools } from "../../src/tools/builtin.ts";
 import { BUILT_CLI, ensureBuilt } from "../built.ts";
 import { CLIENTS, eventually, ROOT, spawnStdio, tempDir } from "../harness.ts";
 import { connect, HTTP_CLIENTS } from "../http/clients.ts";
@@ -24,7 +24,7 @@ describe("the built package", () => {
   });
 
   it("gives threads a source of one byte a character: with one wider, each would keep all of it twice as wide", async () => {
-    for (const file of ["ghost-thread.js", "describe-thread.js"]) {
+    for (const file of ["ghost-thread.js", "load-thread.js"]) {
       const source = await readFile(join(ROOT, "dist", file));
       expect(
         source.findIndex((byte) => byte > 0x7f),

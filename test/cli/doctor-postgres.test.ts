@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { openPostgres as openDatabase } from "../../src/database/postgres.ts";
+import { openPostgres as openDatabase } from "../../src/database/open-postgres.ts";
 import { openPostgres } from "../postgres.ts";
 import { cli } from "../raw.ts";
 

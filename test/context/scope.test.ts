@@ -1,6 +1,5 @@
 import { setImmediate, setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { UNKNOWN_ENTITY } from "../../src/context/entity.ts";
 import {
   getContext,
   getEntityMetadata,
@@ -9,7 +8,8 @@ import {
   isSchedulerEntity,
   setEntityType,
   withContext,
-} from "../../src/context/scope.ts";
+} from "../../src/context/current-context.ts";
+import { UNKNOWN_ENTITY } from "../../src/context/entity.ts";
 import { type ContextSeed, createUserContext } from "../../src/context/user-context.ts";
 
 const contextOf = (user: string, seed: Partial<ContextSeed> = {}) =>

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Database } from "../../src/database/open.ts";
-import { openJobStore } from "../../src/jobs/book.ts";
-import { openRunStore } from "../../src/runs/book.ts";
-import { openDailyTokens } from "../../src/runs/daily.ts";
-import type { Outcome } from "../../src/runs/run.ts";
-import { openRunQueue } from "../../src/scheduler/ledger.ts";
-import type { Claimed } from "../../src/scheduler/occurrences.ts";
+import type { Database } from "../../src/database/open-sqlite.ts";
+import type { Outcome } from "../../src/jobs/run.ts";
+import { openJobStore } from "../../src/store/job-store.ts";
+import { openRunQueue } from "../../src/store/open-run-queue.ts";
+import type { Claimed } from "../../src/store/run-queue.ts";
+import { openRunStore } from "../../src/store/run-store.ts";
+import { openDailyTokens } from "../../src/store/usage.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "./temporary.ts";
 
 const OUTCOME: Outcome = {

@@ -1,7 +1,7 @@
 import { Kysely } from "kysely";
 import { migrate } from "../../src/database/migrations.ts";
 import type { Tables } from "../../src/database/schema.ts";
-import { backUpSqlite, openSqlite } from "../../src/database/sqlite.ts";
+import { backUpSqlite, openSqlite } from "../../src/database/sqlite-driver.ts";
 
 /** Brings the file to the last of `migrations`, as an older or a newer Nightshift that has just these would. */
 export async function migrateTo(

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
-import { openDatabase } from "../../src/database/open.ts";
+import { openDatabase } from "../../src/database/open-sqlite.ts";
 import { tempDir } from "../harness.ts";
 import { start } from "../raw.ts";
 import { migrateTo } from "./migrating.ts";

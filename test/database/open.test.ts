@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { SCHEMA_VERSION } from "../../src/database/migrations.ts";
-import { type Database, openDatabase } from "../../src/database/open.ts";
-import { openJobStore } from "../../src/jobs/book.ts";
+import { type Database, openDatabase } from "../../src/database/open-sqlite.ts";
+import { openJobStore } from "../../src/store/job-store.ts";
 import { newJob, START, temporaryFolder } from "./temporary.ts";
 
 const clock = () => START;

@@ -1,10 +1,10 @@
 import { Client } from "pg";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { openPostgres as openDatabase } from "../../src/database/postgres.ts";
-import { openJobStore } from "../../src/jobs/book.ts";
+import { openPostgres as openDatabase } from "../../src/database/open-postgres.ts";
 import { readBacklog } from "../../src/runs/backlog.ts";
-import { openRunStore } from "../../src/runs/book.ts";
-import { openRunQueue } from "../../src/scheduler/ledger.ts";
+import { openJobStore } from "../../src/store/job-store.ts";
+import { openRunQueue } from "../../src/store/open-run-queue.ts";
+import { openRunStore } from "../../src/store/run-store.ts";
 import { openPostgres } from "../postgres.ts";
 import { ALL_KINDS, newJob, START, worker } from "./temporary.ts";
 

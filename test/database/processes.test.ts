@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { SCHEMA_VERSION } from "../../src/database/migrations.ts";
-import { openJobStore } from "../../src/jobs/book.ts";
+import { openJobStore } from "../../src/store/job-store.ts";
 import { openPostgres } from "../postgres.ts";
 import { openPlace } from "./place.ts";
 import { newJob, START, temporaryFolder } from "./temporary.ts";

@@ -1,12 +1,12 @@
 import { Kysely } from "kysely";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { MIGRATIONS, migrate, SCHEMA_VERSION } from "../../src/database/migrations.ts";
-import { openPostgres as open, type PostgresOptions } from "../../src/database/postgres.ts";
+import { openPostgres as open, type PostgresOptions } from "../../src/database/open-postgres.ts";
 import type { Tables } from "../../src/database/schema.ts";
-import { openSqlite } from "../../src/database/sqlite.ts";
-import { openJobStore } from "../../src/jobs/book.ts";
-import { openRunStore } from "../../src/runs/book.ts";
-import { openRunQueue } from "../../src/scheduler/ledger.ts";
+import { openSqlite } from "../../src/database/sqlite-driver.ts";
+import { openJobStore } from "../../src/store/job-store.ts";
+import { openRunQueue } from "../../src/store/open-run-queue.ts";
+import { openRunStore } from "../../src/store/run-store.ts";
 import { newFile } from "../facts/places.ts";
 import { openPostgres } from "../postgres.ts";
 import { ALL_KINDS, newJob, START, worker } from "./temporary.ts";

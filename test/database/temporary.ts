@@ -2,14 +2,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
-import { type Database, openDatabase } from "../../src/database/open.ts";
-import { openPostgres as openPostgresDatabase } from "../../src/database/postgres.ts";
+import { openPostgres as openPostgresDatabase } from "../../src/database/open-postgres.ts";
+import { type Database, openDatabase } from "../../src/database/open-sqlite.ts";
+import type { NewJob } from "../../src/jobs/contracts.ts";
 import type { Job } from "../../src/jobs/job.ts";
 import { DEFAULT_LIMITS } from "../../src/jobs/job.ts";
-import type { NewJob } from "../../src/jobs/store.ts";
-import { openRunQueue } from "../../src/scheduler/ledger.ts";
-import type { RunQueue, Worker } from "../../src/scheduler/occurrences.ts";
 import { openPgBoss, type PgBossRunQueue } from "../../src/scheduler/pg-boss.ts";
+import { openRunQueue } from "../../src/store/open-run-queue.ts";
+import type { RunQueue, Worker } from "../../src/store/run-queue.ts";
 import { openPostgres, type Prepare } from "../postgres.ts";
 
 /** 2026-02-20 09:00:00 UTC: a Friday. */

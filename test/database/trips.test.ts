@@ -1,8 +1,8 @@
 import { Client } from "pg";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { isPipelined } from "../../src/database/later.ts";
-import { openJobStore } from "../../src/jobs/book.ts";
-import type { Outcome } from "../../src/runs/run.ts";
+import type { Outcome } from "../../src/jobs/run.ts";
+import { openJobStore } from "../../src/store/job-store.ts";
 import {
   ALL_KINDS,
   type Backend,

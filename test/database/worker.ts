@@ -4,9 +4,9 @@
 import { once } from "node:events";
 import { appendFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Outcome } from "../../src/runs/run.ts";
-import { openRunQueue } from "../../src/scheduler/ledger.ts";
-import type { Claimed } from "../../src/scheduler/occurrences.ts";
+import type { Outcome } from "../../src/jobs/run.ts";
+import { openRunQueue } from "../../src/store/open-run-queue.ts";
+import type { Claimed } from "../../src/store/run-queue.ts";
 import { migrateTo } from "./migrating.ts";
 import { openPlace } from "./place.ts";
 

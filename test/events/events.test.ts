@@ -1,9 +1,9 @@
 import { CompiledQuery } from "kysely";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import type { Database } from "../../src/database/open.ts";
-import { shareEvents } from "../../src/database/shared-events.ts";
+import { shareEvents } from "../../src/database/cluster-events.ts";
+import type { Database } from "../../src/database/open-sqlite.ts";
 import { createEvents } from "../../src/events.ts";
-import { openJobStore } from "../../src/jobs/book.ts";
+import { openJobStore } from "../../src/store/job-store.ts";
 import { newJob, openPostgresBackend } from "../database/temporary.ts";
 import { type EventNodes, eventsContract } from "./contract.ts";
 

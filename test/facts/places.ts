@@ -6,7 +6,7 @@ import { KeyvPostgres } from "@keyv/postgres";
 import { KeyvSqlite } from "@keyv/sqlite";
 import type { KeyvStoreAdapter } from "keyv";
 import { onTestFinished } from "vitest";
-import { checkFacts } from "../../src/facts/check.ts";
+import { checkFacts } from "../../src/facts/doctor.ts";
 import { type KeyvFactsOptions, openKeyvFacts } from "../../src/facts/keyv.ts";
 import type { PostgresLocation } from "../../src/facts/postgres.ts";
 import type { FactBackend } from "../../src/facts/store.ts";

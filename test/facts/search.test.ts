@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { createSearchIndex } from "../../src/facts/search.ts";
-import { foldText, queryTermsOf, termsOf } from "../../src/facts/text.ts";
+import { createSearchIndex } from "../../src/facts/search/index.ts";
+import { foldText, queryTermsOf, termsOf } from "../../src/facts/search/terms.ts";
 
 const HOUR_MS = 3_600_000;
 

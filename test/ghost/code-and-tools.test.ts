@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { TranscriptStep } from "../../src/runs/run.ts";
+import type { TranscriptStep } from "../../src/jobs/run.ts";
 import { tempDir } from "../harness.ts";
 import { openGhostWorld } from "./night.ts";
 

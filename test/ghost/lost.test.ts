@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { openRunQueue } from "../../src/scheduler/ledger.ts";
+import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import { eventually, tempDir } from "../harness.ts";
 import { openGhostWorld } from "./night.ts";
 

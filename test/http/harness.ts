@@ -4,7 +4,7 @@ import { promisify } from "node:util";
 import { onTestFinished } from "vitest";
 import type { App } from "../../src/app.ts";
 import { SCOPES, type Scope } from "../../src/context/scopes.ts";
-import { createAuthenticator } from "../../src/transport/http/proof.ts";
+import { createAuthenticator } from "../../src/transport/http/auth.ts";
 import { type HttpServer, serveHttp } from "../../src/transport/http/server.ts";
 import { databaseEnvironment } from "../database-of.ts";
 import { eventually, ROOT, tempDir } from "../harness.ts";

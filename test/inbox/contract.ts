@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openInbox } from "../../src/inbox/book.ts";
+import { openInbox } from "../../src/inbox/inbox-store.ts";
 import { type Backend, type OpenBackend, START, worker } from "../database/temporary.ts";
 import { type Desk, end, openDesk, say } from "./desk.ts";
 

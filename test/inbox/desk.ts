@@ -1,10 +1,10 @@
-import { openInbox } from "../../src/inbox/book.ts";
-import { openJobStore } from "../../src/jobs/book.ts";
+import { openInbox } from "../../src/inbox/inbox-store.ts";
 import { DEFAULT_POLICY, type Policy } from "../../src/jobs/policy.ts";
-import { openRunStore } from "../../src/runs/book.ts";
-import type { InboxAdded } from "../../src/runs/end.ts";
-import type { EndStatus, Outcome } from "../../src/runs/run.ts";
-import { openRunQueue } from "../../src/scheduler/ledger.ts";
+import type { EndStatus, Outcome } from "../../src/jobs/run.ts";
+import { openJobStore } from "../../src/store/job-store.ts";
+import { openRunQueue } from "../../src/store/open-run-queue.ts";
+import type { InboxAdded } from "../../src/store/run-end.ts";
+import { openRunStore } from "../../src/store/run-store.ts";
 import { ALL_KINDS, type Backend, newJob, START, worker } from "../database/temporary.ts";
 
 export const DAY = 86_400_000;

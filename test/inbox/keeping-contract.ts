@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openInbox } from "../../src/inbox/book.ts";
+import { openInbox } from "../../src/inbox/inbox-store.ts";
 import { MAX_ITEM_CHARS } from "../../src/inbox/item.ts";
-import { openJobStore } from "../../src/jobs/book.ts";
-import { openRunStore } from "../../src/runs/book.ts";
-import { openRunQueue } from "../../src/scheduler/ledger.ts";
+import { openJobStore } from "../../src/store/job-store.ts";
+import { openRunQueue } from "../../src/store/open-run-queue.ts";
+import { openRunStore } from "../../src/store/run-store.ts";
 import { type Backend, newJob, type OpenBackend, START } from "../database/temporary.ts";
 import { DAY, type Desk, end, openDesk, say } from "./desk.ts";
 

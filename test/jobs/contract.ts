@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openJobStore } from "../../src/jobs/book.ts";
-import type { JobStore } from "../../src/jobs/store.ts";
-import { openRunStore } from "../../src/runs/book.ts";
+import type { JobStore } from "../../src/jobs/contracts.ts";
+import { openJobStore } from "../../src/store/job-store.ts";
+import { openRunStore } from "../../src/store/run-store.ts";
 import { type Backend, newJob, type OpenBackend, START } from "../database/temporary.ts";
 
 /** What every JobStore does, whatever database it is kept in. */

@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { scanFolder } from "../../src/jobs/folder/scan.ts";
+import { scanFolder } from "../../src/jobs-folder/scan.ts";
 import { ROOT, tempDir } from "../harness.ts";
 
 const HOUSE = JSON.stringify(join(ROOT, "src/index.ts"));

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openJobStore } from "../../src/jobs/book.ts";
+import type { FolderJob, JobStore, NewJob } from "../../src/jobs/contracts.ts";
 import { DEFAULT_POLICY } from "../../src/jobs/policy.ts";
-import type { FolderJob, JobStore, NewJob } from "../../src/jobs/store.ts";
+import { openJobStore } from "../../src/store/job-store.ts";
 import { type Backend, newJob, type OpenBackend, START } from "../database/temporary.ts";
 
 const file = (name: string, digest: string, change: Partial<NewJob> = {}): FolderJob => {

@@ -2,11 +2,11 @@ import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pino } from "pino";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { openDatabase } from "../../src/database/open.ts";
+import { openDatabase } from "../../src/database/open-sqlite.ts";
 import { NightshiftError } from "../../src/errors.ts";
-import { openJobStore } from "../../src/jobs/book.ts";
-import { watchFolder } from "../../src/jobs/folder/watch.ts";
 import type { Job } from "../../src/jobs/job.ts";
+import { watchFolder } from "../../src/jobs-folder/watch.ts";
+import { openJobStore } from "../../src/store/job-store.ts";
 import { eventually, tempDir } from "../harness.ts";
 
 const md = (name: string, front = "every: 1h") => `---\nname: ${name}\n${front}\n---\nHello.`;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { coalesce, MAX_COALESCED } from "../../src/jobs/catch-up.ts";
 import type { Schedule } from "../../src/jobs/job.ts";
-import { coalesce, MAX_COALESCED } from "../../src/jobs/missed.ts";
 import { nextOccurrence } from "../../src/jobs/schedule.ts";
 
 const cron = (text: string): Schedule => ({ kind: "cron", cron: text });

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { openKeyRing } from "../../src/keys/database.ts";
 import type { KeyRing } from "../../src/keys/key-ring.ts";
+import { openKeyRing } from "../../src/store/api-keys.ts";
 import { type Backend, type OpenBackend, START } from "../database/temporary.ts";
 
 export function keyRingContract(name: string, open: OpenBackend): void {

@@ -2,7 +2,7 @@ import { cpSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
-import { openPostgres as openJobs } from "../../src/database/postgres.ts";
+import { openPostgres as openJobs } from "../../src/database/open-postgres.ts";
 import { eventually, ROOT, tempDir } from "../harness.ts";
 import { openPostgres } from "../postgres.ts";
 import { cli, start } from "../raw.ts";

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openJobStore } from "../../src/jobs/book.ts";
-import type { JobStore } from "../../src/jobs/store.ts";
-import { openRunStore } from "../../src/runs/book.ts";
-import type { Outcome } from "../../src/runs/run.ts";
+import type { JobStore } from "../../src/jobs/contracts.ts";
+import type { Outcome } from "../../src/jobs/run.ts";
 import type { RunStore } from "../../src/runs/store.ts";
-import { openRunQueue } from "../../src/scheduler/ledger.ts";
-import type { RunQueue } from "../../src/scheduler/occurrences.ts";
+import { openJobStore } from "../../src/store/job-store.ts";
+import { openRunQueue } from "../../src/store/open-run-queue.ts";
+import type { RunQueue } from "../../src/store/run-queue.ts";
+import { openRunStore } from "../../src/store/run-store.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
 
 const DONE: Outcome = {

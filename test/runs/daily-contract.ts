@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openJobStore } from "../../src/jobs/book.ts";
-import { openRunStore } from "../../src/runs/book.ts";
-import { openDailyTokens, RUNS_USED_UP } from "../../src/runs/daily.ts";
-import { openRunQueue } from "../../src/scheduler/ledger.ts";
+import { openJobStore } from "../../src/store/job-store.ts";
+import { openRunQueue } from "../../src/store/open-run-queue.ts";
+import { openRunStore } from "../../src/store/run-store.ts";
+import { openDailyTokens, RUNS_USED_UP } from "../../src/store/usage.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
 
 const DAY = 86_400_000;

@@ -1,16 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { newId } from "../../src/database/ids.ts";
-import type { Database } from "../../src/database/open.ts";
-import { openJobStore } from "../../src/jobs/book.ts";
+import type { Database } from "../../src/database/open-sqlite.ts";
+import type { JobStore, NewJob } from "../../src/jobs/contracts.ts";
 import { DEFAULT_POLICY } from "../../src/jobs/policy.ts";
 import { NO_PROVISION } from "../../src/jobs/provision.ts";
-import type { JobStore, NewJob } from "../../src/jobs/store.ts";
-import { openRunStore } from "../../src/runs/book.ts";
-import { forgetOldRuns, type Keep } from "../../src/runs/retention.ts";
-import type { Outcome } from "../../src/runs/run.ts";
+import type { Outcome } from "../../src/jobs/run.ts";
 import type { RunStore } from "../../src/runs/store.ts";
-import { openRunQueue } from "../../src/scheduler/ledger.ts";
-import type { ClaimFilter, RunQueue } from "../../src/scheduler/occurrences.ts";
+import { openJobStore } from "../../src/store/job-store.ts";
+import { openRunQueue } from "../../src/store/open-run-queue.ts";
+import { forgetOldRuns, type Keep } from "../../src/store/retention.ts";
+import type { ClaimFilter, RunQueue } from "../../src/store/run-queue.ts";
+import { openRunStore } from "../../src/store/run-store.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
 
 const DAY_MS = 86_400_000;

@@ -6,7 +6,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { pino } from "pino";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { Log } from "../../src/log.ts";
-import { openThreads } from "../../src/scheduler/bree.ts";
+import { openThreads } from "../../src/scheduler/threads.ts";
 import { eventually, tempDir } from "../harness.ts";
 
 const READY = `const { workerData: { port }, threadId } = require("node:worker_threads");

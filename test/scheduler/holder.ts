@@ -3,7 +3,7 @@
 
 import { setInterval as every } from "node:timers/promises";
 import { pino } from "pino";
-import { openPostgres } from "../../src/database/postgres.ts";
+import { openPostgres } from "../../src/database/open-postgres.ts";
 import { openPgBoss } from "../../src/scheduler/pg-boss.ts";
 
 const db = await openPostgres({ url: process.argv[2] ?? "", now: Date.now });

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openJobStore } from "../../src/jobs/book.ts";
-import { openRunStore } from "../../src/runs/book.ts";
-import { NEXT_STATUSES, type Outcome } from "../../src/runs/run.ts";
+import { NEXT_STATUSES, type Outcome } from "../../src/jobs/run.ts";
 import type { RunStore } from "../../src/runs/store.ts";
-import type { RunQueue } from "../../src/scheduler/occurrences.ts";
+import { openJobStore } from "../../src/store/job-store.ts";
+import type { RunQueue } from "../../src/store/run-queue.ts";
+import { openRunStore } from "../../src/store/run-store.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
 
 const LEASE_MS = 30_000;

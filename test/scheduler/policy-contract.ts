@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openJobStore } from "../../src/jobs/book.ts";
+import type { JobStore, NewJob } from "../../src/jobs/contracts.ts";
 import { DEFAULT_POLICY, type Policy } from "../../src/jobs/policy.ts";
-import type { JobStore, NewJob } from "../../src/jobs/store.ts";
+import type { Outcome, Run } from "../../src/jobs/run.ts";
 import { startOf } from "../../src/jobs/times.ts";
-import { openRunStore } from "../../src/runs/book.ts";
-import type { Outcome, Run } from "../../src/runs/run.ts";
 import type { RunStore } from "../../src/runs/store.ts";
-import type { Claimed, RunQueue } from "../../src/scheduler/occurrences.ts";
+import { openJobStore } from "../../src/store/job-store.ts";
+import type { Claimed, RunQueue } from "../../src/store/run-queue.ts";
+import { openRunStore } from "../../src/store/run-store.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
 
 const MINUTE = 60_000;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ghostTools } from "../../src/tools/for-ghosts.ts";
+import { ghostTools } from "../../src/tools/builtin-ghost.ts";
 import { eventually } from "../harness.ts";
 import { ask, endedRun, openProgram } from "../program.ts";
 

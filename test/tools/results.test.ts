@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { NightshiftError } from "../../src/errors.ts";
+import { peopleTools } from "../../src/tools/builtin.ts";
 import { createCatalog } from "../../src/tools/catalog.ts";
 import type { ToolSpec } from "../../src/tools/define.ts";
-import { peopleTools } from "../../src/tools/for-people.ts";
 import { whoami } from "../../src/tools/whoami.ts";
 import { codeOf, errorIn, openKit, textIn } from "./kit.ts";
 

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { getContext, getEntityType } from "../../src/context/scope.ts";
+import { getContext, getEntityType } from "../../src/context/current-context.ts";
 import type { ToolCall, ToolSpec } from "../../src/tools/define.ts";
 import { codeOf, errorIn, openKit, textIn } from "./kit.ts";
 

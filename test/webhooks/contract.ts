@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { emptyOutcome, endRun } from "../../src/runs/end.ts";
+import { emptyOutcome, endRun } from "../../src/store/run-end.ts";
 import { type Attempt, createOutbox, type Outbox } from "../../src/webhooks/outbox.ts";
 import type { Backend, OpenBackend } from "../database/temporary.ts";
 import { userOf } from "./ends.ts";

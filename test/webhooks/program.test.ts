@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { scanFolder } from "../../src/jobs/folder/scan.ts";
+import { scanFolder } from "../../src/jobs-folder/scan.ts";
 import { eventually, tempDir } from "../harness.ts";
 import { ask, endedRun, openProgram } from "../program.ts";
 import { cli, startServer } from "../raw.ts";

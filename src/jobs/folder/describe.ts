@@ -3,7 +3,7 @@ import { Worker } from "node:worker_threads";
 
 /** In source this is a .ts file beside another; in the bundle both are .js files. */
 const THREAD_FILE = new URL(
-  import.meta.url.endsWith(".ts") ? "./describe-thread.ts" : "./describe-thread.js",
+  import.meta.url.endsWith(".ts") ? "../../jobs-folder/load-thread.ts" : "./load-thread.js",
   import.meta.url,
 );
 

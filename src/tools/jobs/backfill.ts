@@ -1,10 +1,10 @@
 import { z } from "zod";
-import { readExecuteAt } from "../../jobs/execute-at.ts";
+import { readExecuteAt } from "../../jobs/moment.ts";
 import { toZonedIso } from "../../jobs/time.ts";
 import type { ToolDefinition } from "../define.ts";
 import { answer } from "../result.ts";
 import { requireService, type Services } from "../services.ts";
-import { jobId } from "./arguments.ts";
+import { jobId } from "./prepare.ts";
 
 interface BackfillArguments {
   readonly job_id: string;

@@ -1,13 +1,14 @@
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
+import type { JobChange } from "../../jobs/contracts.ts";
+import { policyOf } from "../../jobs/fields.ts";
 import { JOB_STATUSES, type Job } from "../../jobs/job.ts";
-import { policyOf } from "../../jobs/policy-fields.ts";
 import { parseSchedule } from "../../jobs/schedule.ts";
-import type { JobChange } from "../../jobs/store.ts";
 import { anchored, hasTimeLeft, nextTime, type Timing } from "../../jobs/times.ts";
 import type { ToolAnnotations, ToolDefinition } from "../define.ts";
 import { answer } from "../result.ts";
 import { requireService, type Services } from "../services.ts";
+import { backfill } from "./backfill.ts";
 import {
   actionOf,
   assertRunnable,
@@ -17,10 +18,9 @@ import {
   limitsOf,
   NO_TIME,
   undescribed,
-} from "./arguments.ts";
-import { backfill } from "./backfill.ts";
+} from "./prepare.ts";
 import { type Prepared, prepare, provisionOf } from "./provide.ts";
-import { runJob } from "./run-job.ts";
+import { runJob } from "./run.ts";
 import { fullJobShape, jobBrief, showFullJob, showJob, showJobs, tellJob } from "./show.ts";
 
 const READ: ToolAnnotations = { readOnlyHint: true, openWorldHint: false };

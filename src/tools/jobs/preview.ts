@@ -1,6 +1,6 @@
 import { z } from "zod";
+import { policyOf } from "../../jobs/fields.ts";
 import { DEFAULT_POLICY } from "../../jobs/policy.ts";
-import { policyOf } from "../../jobs/policy-fields.ts";
 import { parseSchedule } from "../../jobs/schedule.ts";
 import { toZonedIso } from "../../jobs/time.ts";
 import { anchored, nextTimes } from "../../jobs/times.ts";

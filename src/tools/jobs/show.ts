@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
-import { type Counters, NO_COUNTS } from "../../jobs/counters.ts";
 import { ghostSessionId, JOB_STATUSES, type Job } from "../../jobs/job.ts";
 import { CATCHUPS, OVERLAPS, WARN_AFTER_FAILURES } from "../../jobs/policy.ts";
 import { toIso, toZonedIso } from "../../jobs/time.ts";
 import { latestTime, nextTimes, startOf } from "../../jobs/times.ts";
+import { type Counters, NO_COUNTS } from "../../store/job-counters.ts";
 import { requireService, type Services } from "../services.ts";
 import { provisionShape, showProvision } from "./provide.ts";
 

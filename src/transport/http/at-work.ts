@@ -1,4 +1,4 @@
-import type { AuthorizedRequest } from "./admit.ts";
+import type { AuthorizedRequest } from "./authorize.ts";
 
 type RequestId = string | number;
 

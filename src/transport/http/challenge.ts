@@ -3,8 +3,8 @@ import type { ConnectionDeps } from "../../connection/connection.ts";
 import { promptScope } from "../../connection/prompts.ts";
 import { resourceScope } from "../../connection/resources.ts";
 import type { Scope } from "../../context/scopes.ts";
-import { refuse } from "./answers.ts";
-import type { AuthInfo } from "./proof.ts";
+import type { AuthInfo } from "./auth.ts";
+import { refuse } from "./responses.ts";
 
 /** Where a client finds who issues tokens for this server (RFC 9728); absent where no issuer is configured. */
 export type MetadataUrl = string | undefined;

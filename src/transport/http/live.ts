@@ -1,4 +1,4 @@
-import type { Authenticator, AuthInfo } from "./proof.ts";
+import type { Authenticator, AuthInfo } from "./auth.ts";
 
 const SWEEP_MS = 500;
 

@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import type { Response } from "express";
 import type { Counter as CounterOf, Registry as RegistryOf } from "prom-client";
-import type { RunStats } from "../../runs/tally.ts";
+import type { RunStats } from "../../scheduler/run-stats.ts";
 
 /** What `/metrics` shows: counts and times, and no user, tool argument or id. */
 export interface Metrics {

@@ -3,7 +3,7 @@ import { SCOPES } from "../../context/scopes.ts";
 import { userKeyOf } from "../../context/user-context.ts";
 import { NightshiftError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
-import type { AuthInfo } from "./proof.ts";
+import type { AuthInfo } from "./auth.ts";
 
 /** Checks access tokens of one OAuth 2.1 issuer (RFC 9068); this server issues none. */
 export interface TokenVerifier {

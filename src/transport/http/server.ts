@@ -13,16 +13,16 @@ import type { Config } from "../../config.ts";
 import type { ConnectionDeps } from "../../connection/connection.ts";
 import { NightshiftError } from "../../errors.ts";
 import type { Backlog } from "../../runs/backlog.ts";
-import type { RunStats } from "../../runs/tally.ts";
-import { type AuthorizeDeps, type AuthorizedRequest, authorize } from "./admit.ts";
-import { correlationIdOf, refuse } from "./answers.ts";
+import type { RunStats } from "../../scheduler/run-stats.ts";
+import type { Authenticator } from "./auth.ts";
+import { type AuthorizeDeps, type AuthorizedRequest, authorize } from "./authorize.ts";
 import { createLimits, type Limits } from "./limits.ts";
 import { watchCredentials } from "./live.ts";
 import { createMetrics, type Metrics, memoizeFor } from "./metrics.ts";
-import { createStateless, type StatelessHandler } from "./modern.ts";
-import type { Authenticator } from "./proof.ts";
+import { correlationIdOf, refuse } from "./responses.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
 import type { SsePair } from "./sse.ts";
+import { createStateless, type StatelessHandler } from "./stateless.ts";
 
 export interface HttpOptions {
   readonly connectionDeps: ConnectionDeps;

@@ -1,13 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { isInitializeRequest, WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/server";
 import { type ConnectionDeps, openConnection } from "../../connection/connection.ts";
-import type { AuthorizedRequest } from "./admit.ts";
-import { noSuchSession, refuse, sessionElsewhere } from "./answers.ts";
 import { type InFlightCalls, trackCalls } from "./at-work.ts";
+import type { AuthInfo } from "./auth.ts";
+import type { AuthorizedRequest } from "./authorize.ts";
 import { createEventStore } from "./events.ts";
 import type { Limits } from "./limits.ts";
 import type { CredentialWatcher } from "./live.ts";
-import type { AuthInfo } from "./proof.ts";
+import { noSuchSession, refuse, sessionElsewhere } from "./responses.ts";
 import { sendResponse, toWebRequest } from "./web.ts";
 
 interface Session {

@@ -1,10 +1,10 @@
 import { SSEServerTransport } from "@modelcontextprotocol/sdk/server/sse.js";
 import { type ConnectionDeps, openConnection } from "../../connection/connection.ts";
-import type { AuthorizedRequest } from "./admit.ts";
-import { noSuchSession, refuse, sessionElsewhere } from "./answers.ts";
 import { type InFlightCalls, trackCalls } from "./at-work.ts";
+import type { AuthInfo } from "./auth.ts";
+import type { AuthorizedRequest } from "./authorize.ts";
 import type { Limits } from "./limits.ts";
-import type { AuthInfo } from "./proof.ts";
+import { noSuchSession, refuse, sessionElsewhere } from "./responses.ts";
 import { isSame, NODE_HEADER, nodeOf } from "./sessions.ts";
 
 /**

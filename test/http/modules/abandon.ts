@@ -5,7 +5,7 @@ import { pino } from "pino";
 import { createApp } from "../../../src/app.ts";
 import { readConfig } from "../../../src/config.ts";
 import { SCOPES } from "../../../src/context/scopes.ts";
-import { createAuthenticator } from "../../../src/transport/http/proof.ts";
+import { createAuthenticator } from "../../../src/transport/http/auth.ts";
 import { serveHttp } from "../../../src/transport/http/server.ts";
 
 const SESSIONS = 5_000;

@@ -1,0 +1,70 @@
+import { McpServer } from "@modelcontextprotocol/server";
+import type { EndedRun } from "../events.ts";
+import { version } from "../version.ts";
+import { type ServerParts, type SetHandler, serving } from "./handlers.ts";
+import { forModules, letModulesRegister } from "./modules.ts";
+import { mayRead } from "./resources.ts";
+import { setPromptHandlers } from "./serve-prompts.ts";
+import { setResourceHandlers, setSubscriptionHandlers } from "./serve-resources.ts";
+import { setToolHandlers } from "./tools.ts";
+
+const INSTRUCTIONS =
+  "Nightshift remembers facts for this user (save_fact, recall_facts) and has prompts worked on at a later time by ghosts (schedule_task). A ghost is an automated session with tools of its own; it can neither read nor write this user's memory, so put what it needs to know into its prompt. What ghosts come to is in the inbox.";
+
+const CAPABILITIES = Object.freeze({
+  tools: {},
+  resources: { subscribe: true },
+  prompts: {},
+  completions: {},
+});
+/**
+ * The 2025 era may be told of what happens between its requests. On 2026-07-28 a log message belongs to a request that
+ * asked for it, and the one that lasts until a run has ended, run_job, answers with the run.
+ */
+const LEGACY_CAPABILITIES = Object.freeze({ ...CAPABILITIES, logging: {} });
+
+/**
+ * The MCP server of one connection. Users' modules register first, each on this fresh server; ours then answer
+ * for what is ours and hand on the rest: where both have a tool or a prompt of one name, or one of our URIs, ours wins.
+ * Rejects with TOOL_MODULE_INVALID when a module's `register` fails. Returns the server and what releases it.
+ */
+export async function buildServer(parts: ServerParts): Promise<{ server: McpServer; release: () => void }> {
+  const { era, toolkit, registers } = parts;
+  const server = new McpServer(
+    { name: "nightshift", title: "Nightshift", version },
+    { instructions: INSTRUCTIONS, ...(registers.length > 0 && forModules(toolkit.context)) },
+  );
+  const moduleHandlers = await letModulesRegister(server, parts);
+  // Not at construction: the SDK would then set its own handlers for them, before any of ours could listen.
+  server.server.registerCapabilities(era === "legacy" ? LEGACY_CAPABILITIES : CAPABILITIES);
+  const original = server.server.setRequestHandler.bind(server.server) as unknown as SetHandler;
+  const set: SetHandler = (method, handler) => original(method, serving(parts, handler));
+  setToolHandlers(set, server, parts, moduleHandlers);
+  setResourceHandlers(set, parts, moduleHandlers);
+  setPromptHandlers(set, parts, moduleHandlers);
+  const subscribed = setSubscriptionHandlers(set, era, moduleHandlers);
+  return { server, release: tellChanges(server, parts, subscribed) };
+}
+
+/** Tells the client what changed of its owner's, as far as it may know and wants to. Returns what ends that. */
+function tellChanges(
+  { server }: McpServer,
+  { era, events, toolkit }: ServerParts,
+  subscribed: ReadonlySet<string>,
+): () => void {
+  const tell = server.sendResourceUpdated.bind(server);
+  const { userKey, scopes, threadId } = toolkit.context;
+  return events.subscribe(userKey, ({ uri, ended }) => {
+    if (!mayRead(uri, scopes)) return;
+    if (era === "modern" || subscribed.has(uri)) void tell({ uri }).catch(() => {});
+    if (era === "legacy" && ended?.threadId === threadId)
+      void server.sendLoggingMessage(lineOf(ended), server.transport?.sessionId).catch(() => {});
+  });
+}
+
+/** What the thread that scheduled a job is told of its run's end: ids only. */
+const lineOf = ({ runId, jobId, status }: EndedRun) => ({
+  level: status === "succeeded" ? ("info" as const) : ("warning" as const),
+  logger: "nightshift",
+  data: { message: `A run of ${jobId}: ${status}`, run_id: runId, job_id: jobId, status },
+});

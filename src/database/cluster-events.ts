@@ -1,0 +1,73 @@
+import type { JoinableEvents, OwnerEvent } from "../events.ts";
+import type { Database, NotifyChannel } from "./open-sqlite.ts";
+
+/** Clocks of nodes differ; what is told twice does no harm. */
+const SKEW_MS = 60_000;
+/** Of each user, and of each kind: whoever missed more reads lists anew. */
+const MAX_CAUGHT_UP = 200;
+
+/** Carries the events of this process to the others that have the database open, and theirs here. */
+export function shareEvents(events: JoinableEvents, notifyChannel: NotifyChannel, db: Database): void {
+  const bridge = events.join((userKey, event) => notifyChannel.send(JSON.stringify([userKey, event])));
+  notifyChannel.listen({
+    onMessage(message) {
+      const said = parse(message);
+      if (said) bridge.receive(...said);
+    },
+    onReconnect(since) {
+      for (const userKey of bridge.owners())
+        void changedSince(db, userKey, since - SKEW_MS).then(
+          (changed) => {
+            for (const event of changed) bridge.receive(userKey, event);
+          },
+          // The next gap, which this one's failure is a part of, catches up.
+          () => {},
+        );
+    },
+  });
+}
+
+/** Whoever may write to the database may say anything. */
+function parse(message: string): [userKey: string, event: OwnerEvent] | undefined {
+  try {
+    const [userKey, event] = JSON.parse(message) as [unknown, OwnerEvent | null];
+    return typeof userKey === "string" && typeof event?.uri === "string" ? [userKey, event] : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What was missed, from the tables: the jobs and runs that were written to, and whether the inbox was. */
+async function changedSince(db: Database, userKey: string, since: number): Promise<OwnerEvent[]> {
+  const jobs = await db.kysely
+    .selectFrom("jobs")
+    .select("job_id")
+    .where("user_key", "=", userKey)
+    .where("updated_at", ">=", since)
+    .orderBy("job_id", "desc")
+    .limit(MAX_CAUGHT_UP)
+    .execute();
+  const runs = await db.kysely
+    .selectFrom("runs")
+    .select(["run_id", "job_id"])
+    .where("user_key", "=", userKey)
+    .where((eb) =>
+      eb.or([eb("created_at", ">=", since), eb("finished_at", ">=", since), eb("finished_at", "is", null)]),
+    )
+    .orderBy("run_id", "desc")
+    .limit(MAX_CAUGHT_UP)
+    .execute();
+  const inbox = await db.kysely
+    .selectFrom("inbox")
+    .select("item_id")
+    .where("user_key", "=", userKey)
+    .where((eb) => eb.or([eb("created_at", ">=", since), eb("read_at", ">=", since)]))
+    .limit(1)
+    .execute();
+  const jobIds = new Set([...jobs, ...runs].map(({ job_id }) => job_id));
+  return [
+    ...[...jobIds].map((jobId) => ({ kind: "job", uri: `job://${jobId}` }) as const),
+    ...runs.map(({ run_id }) => ({ kind: "run", uri: `run://${run_id}` }) as const),
+    ...inbox.map(() => ({ kind: "inbox", uri: "inbox://" }) as const),
+  ];
+}

@@ -1,0 +1,225 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { CompiledQuery, Transaction } from "kysely";
+import { NightshiftError } from "../errors.ts";
+import { once } from "../lazily.ts";
+import { sendPipelined } from "./later.ts";
+import type { Migrations } from "./migrations.ts";
+import type { Database, TransactOptions, UserLocks } from "./open-sqlite.ts";
+import { isBroken, isTakenBack, toPostgresError } from "./pg-failures.ts";
+import { createNotifyChannel } from "./pg-wire.ts";
+import { watchClock } from "./postgres-clock.ts";
+import { listen } from "./postgres-notify.ts";
+import { connectionConfig, openPool } from "./postgres-pool.ts";
+import { createQueues } from "./queues.ts";
+import type { Tables } from "./schema.ts";
+
+export interface PostgresOptions {
+  /** postgres://user:password@host:port/database, with sslmode and the like as libpq has them. */
+  readonly url: string;
+  /** Epoch ms. */
+  readonly now: () => number;
+  /** The schema that holds the tables, made when absent; default nightshift. */
+  readonly schema?: string;
+  /** Connections at once, besides one that listens; default 10. */
+  readonly poolSize?: number;
+  /** How long to wait for a connection, and for each statement, in ms, before DATA_UNAVAILABLE; default 10,000. */
+  readonly timeoutMs?: number;
+  /** Default: this Nightshift's own. */
+  readonly migrations?: Migrations;
+  /** Told by how many ms Postgres's clock is ahead of `now`, if it is noticeably: before this resolves, and later on. */
+  readonly onSkew?: (aheadMs: number) => void;
+}
+
+/** Times a transaction is done again that Postgres took back because of another one. */
+const MAX_TRIES = 8;
+/** A connection that was cut while nobody used it says so at once; one that can't be made takes long to. */
+const CUT_RETRY_MS = 5_000;
+/** Somebody may have written and not been heard: said so this often, for whoever relies on `dataVersion`. */
+const SLOW_LOOK_MS = 30_000;
+const DISCONNECTED_LOOK_MS = 1_000;
+
+/** Opens the jobs database in Postgres and brings its tables up to date. Rejects with DATA_UNAVAILABLE. */
+export async function openPostgres(options: PostgresOptions): Promise<Database> {
+  const { url, now, schema = "nightshift", poolSize = 10, timeoutMs = 10_000, onSkew } = options;
+  const [{ Kysely, PostgresDialect, CompiledQuery }, { migrate }] = await Promise.all([
+    import("kysely"),
+    import("./migrations.ts"),
+  ]);
+  const { raw } = CompiledQuery;
+  const connection = { url, schema, timeoutMs };
+  const channels = { writes: `${schema}_writes`, notifyChannel: `${schema}_wire` };
+  const self = randomUUID();
+  const afterWrites = `notify "${channels.writes}", '${self}'`;
+  const pool = await openPool({ ...connection, size: poolSize, afterWrites });
+  const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  const notifyChannel = createNotifyChannel(self, async (messages) => {
+    const sql = "select pg_notify($1, message) from unnest($2::text[]) message";
+    await kysely.executeQuery(raw(sql, [channels.notifyChannel, messages]));
+  });
+  let version = 0;
+  const listeners = new Set<() => void>();
+  const changed = () => {
+    version++;
+    for (const listener of listeners) listener();
+  };
+  let disconnectedAt = 0;
+  let unwatchClock = () => {};
+  const openedAt = performance.now();
+  try {
+    if (onSkew) unwatchClock = await watchClock({ ask: () => timeOf(kysely, raw(TIME)), now, onSkew });
+    await migrate(kysely, now(), {
+      ...(options.migrations && { migrations: options.migrations }),
+      lock: async (trx) => {
+        for (const sql of migrationLock(schema)) await trx.executeQuery(raw(sql));
+      },
+    });
+    await refuseHalfMoved(kysely);
+    const listening = await listen({
+      config: connectionConfig(connection),
+      channels: Object.values(channels),
+      onMessage: (channel, message) => {
+        if (channel === channels.notifyChannel) notifyChannel.onMessage(message);
+        else if (message !== self) changed();
+      },
+      onDisconnect: () => {
+        version++;
+        disconnectedAt = now();
+      },
+      onReconnect: () => {
+        changed();
+        notifyChannel.onReconnect(disconnectedAt);
+      },
+    }).catch((error: unknown) => {
+      throw toPostgresError(error);
+    });
+    return {
+      kysely,
+      transact: transactions(kysely, schema, raw),
+      dataVersion: () => {
+        const at = performance.now();
+        const disconnectedMs = listening.disconnectedSince === null ? 0 : at - listening.disconnectedSince;
+        if (disconnectedMs > DISCONNECTED_LOOK_MS) version++;
+        return version + Math.floor((at - openedAt) / SLOW_LOOK_MS);
+      },
+      onWrite: (listener) => {
+        listeners.add(listener);
+        return () => void listeners.delete(listener);
+      },
+      ping: async () => {
+        await kysely.executeQuery(raw("select 1"));
+      },
+      notifyChannel,
+      close: once(async () => {
+        unwatchClock();
+        await notifyChannel.close();
+        await listening.close();
+        await kysely.destroy();
+      }),
+    };
+  } catch (error) {
+    unwatchClock();
+    await kysely.destroy();
+    throw error;
+  }
+}
+
+/** Half of a folder would be taken for the whole of it. */
+async function refuseHalfMoved(kysely: Database["kysely"]): Promise<void> {
+  const half = await kysely.selectFrom("moves").select("source").where("finished_at", "is", null).execute();
+  if (half.length === 0) return;
+  throw new NightshiftError(
+    "DATA_UNAVAILABLE",
+    "A move into this Postgres is not finished: run the same `nightshift move` again, which goes on where it ended.",
+  );
+}
+
+const TIME = "select (extract(epoch from clock_timestamp()) * 1000)::bigint as now";
+
+async function timeOf(kysely: Database["kysely"], query: CompiledQuery): Promise<number> {
+  const { rows } = await kysely.executeQuery(query);
+  return (rows as { now: number }[])[0]?.now ?? 0;
+}
+
+/** Taken by the first statement of a migration, so that nodes that start together make the tables once. */
+const migrationLock = (schema: string): string[] => [
+  "set local statement_timeout = 0",
+  "set local lock_timeout = 0",
+  `select pg_advisory_xact_lock(${key(`'${schema} tables'`)})`,
+  // Said only when it is absent: a user who may not make schemas can be given one.
+  `do $$ begin
+    if to_regnamespace('${schema}') is null then create schema ${schema}; end if;
+  end $$`,
+];
+
+/** Advisory locks are numbers, one space for the whole database: ours are hashes of names that carry our schema. */
+const key = (name: string): string => `hashtextextended(${name}, 0)`;
+
+/**
+ * READ COMMITTED, and a lock for each user, held until the transaction ends. One that is not of a single user holds
+ * off all others. No circle of waiting is possible: everybody's lock comes first, then a user's, and whoever takes
+ * further users takes them only if they are free, or all of them in the order of their keys.
+ */
+function transactions(
+  kysely: Database["kysely"],
+  schema: string,
+  raw: (sql: string, parameters: unknown[]) => CompiledQuery,
+): Database["transact"] {
+  const queues = createQueues();
+  const nameOf = (userKey: string) => `${schema} user ${userKey}`;
+  const everybody = `${schema} everybody`;
+  const lock = (trx: Transaction<Tables>, sql: string, names: string[]) => {
+    const query = raw(sql, names);
+    return sendPipelined(trx, { compile: () => query });
+  };
+  const open = (trx: Transaction<Tables>, { of }: TransactOptions) => {
+    if (of === undefined) return lock(trx, `select pg_advisory_xact_lock(${key("$1")})`, [everybody]);
+    const shared = `select pg_advisory_xact_lock_shared(${key("$1")})`;
+    return of === null
+      ? lock(trx, shared, [everybody])
+      : lock(trx, `${shared}, pg_advisory_xact_lock(${key("$2")})`, [everybody, nameOf(of)]);
+  };
+  const locksOf = (trx: Transaction<Tables>): UserLocks => ({
+    take: (userKey) => lock(trx, `select pg_advisory_xact_lock(${key("$1")})`, [nameOf(userKey)]),
+    async tryTake(userKey) {
+      const sql = `select pg_try_advisory_xact_lock(${key("$1")}) as taken`;
+      const { rows } = await trx.executeQuery(raw(sql, [nameOf(userKey)]));
+      return (rows as { taken: boolean }[])[0]?.taken === true;
+    },
+  });
+  return (work, options = {}) => {
+    const attempt = (worked: () => void) =>
+      kysely
+        .transaction()
+        .setIsolationLevel("read committed")
+        .execute(async (trx) => {
+          await open(trx, options);
+          const result = await work(trx, locksOf(trx));
+          worked();
+          return result;
+        });
+    const { of } = options;
+    if (of === null) return again(attempt);
+    // One connection for each user who waits, however many calls they make: the others' calls need some, too.
+    return queues(of ?? everybody, () => again(attempt));
+  };
+}
+
+/** Tries again what was taken back, and what soon lost its connection before there was anything to commit. */
+async function again<T>(attempt: (worked: () => void) => Promise<T>): Promise<T> {
+  const startedAt = performance.now();
+  for (let tries = 1; ; tries++) {
+    let isCommitting = false;
+    try {
+      return await attempt(() => {
+        isCommitting = true;
+      });
+    } catch (error) {
+      const cause = (error as Error | null)?.cause;
+      const isCut = !isCommitting && isBroken(cause) && performance.now() - startedAt < CUT_RETRY_MS;
+      const isHarmless = isTakenBack(cause) || isCut;
+      if (tries === MAX_TRIES || !isHarmless) throw error;
+    }
+    await sleep(Math.random() * 10 * tries);
+  }
+}

@@ -1,0 +1,116 @@
+import type { Client } from "pg";
+import { NightshiftError } from "../errors.ts";
+import type { Cell, Row, Table } from "./locked-file.ts";
+import { toPostgresError } from "./pg-failures.ts";
+import { type ConnectOptions, connectionConfig } from "./postgres-pool.ts";
+
+/** Rows read from Postgres at a time. */
+const PAGE = 1_000;
+
+/** Our tables in a Postgres, row by row: one connection, which keeps off all others of its kind. */
+export interface PostgresRows {
+  /** Names of the tables that are there. */
+  names(): Promise<ReadonlySet<string>>;
+  hasRows(table: string): Promise<boolean>;
+  /** Writes those whose key is not there, durably. Resolves to how many were not. */
+  add(table: Table, rows: readonly Row[]): Promise<number>;
+  /** Those that have the key of one of `rows`. */
+  find(table: Table, rows: readonly Row[]): Promise<Row[]>;
+  /** All, as of one moment. */
+  all(table: Table): AsyncIterable<Row>;
+  query(sql: string, parameters?: readonly unknown[]): Promise<Row[]>;
+  close(): Promise<void>;
+}
+
+/** Rejects with DATA_UNAVAILABLE, for one when a Nightshift works with these tables. */
+export async function openPostgresRows(options: ConnectOptions): Promise<PostgresRows> {
+  const { schema, timeoutMs } = options;
+  const { Client } = (await import("pg")).default;
+  const client = new Client(connectionConfig(options));
+  client.on("error", () => {});
+  const query = queryOn(client);
+  const close = () => client.end().catch(() => {});
+  const place = (name: string) => `${schema}."${name}"`;
+  const listOf = (names: readonly string[], as = (column: string) => column) =>
+    names.map((name) => as(`"${name}"`)).join(", ");
+  const texts = ({ columns }: Table) => listOf(columns, (column) => `${column}::text`);
+  const given = ({ name }: Table) => `json_populate_recordset(null::${place(name)}, $1::json)`;
+  const toJson = ({ columns }: Table, rows: readonly Row[]) =>
+    JSON.stringify(rows.map((row) => Object.fromEntries(columns.map((column, i) => [column, row[i]]))));
+  try {
+    await client.connect().catch((error: unknown) => {
+      throw toPostgresError(error);
+    });
+    await query(`set application_name = 'move to ${schema}'`);
+    await query(`set statement_timeout = ${timeoutMs}`);
+    await query(`set lock_timeout = ${timeoutMs}`);
+    await keepOthersOff(query, schema);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    async names() {
+      const rows = await query("select tablename from pg_tables where schemaname = $1", [schema]);
+      return new Set(rows.map(([name]) => String(name)));
+    },
+    hasRows: async (table) => (await query(`select 1 from ${place(table)} limit 1`)).length > 0,
+    async add(table, rows) {
+      const columns = listOf(table.columns);
+      const added = await query(
+        `insert into ${place(table.name)} (${columns}) select ${columns} from ${given(table)}
+         on conflict do nothing returning 1`,
+        [toJson(table, rows)],
+      );
+      return added.length;
+    },
+    find: (table, rows) => {
+      const key = listOf(table.key);
+      return query(
+        `select ${texts(table)} from ${place(table.name)} where (${key}) in (select ${key} from ${given(table)})`,
+        [toJson(table, rows)],
+      );
+    },
+    async *all(table) {
+      await query("begin isolation level repeatable read, read only");
+      try {
+        await query(`declare page no scroll cursor for select ${texts(table)} from ${place(table.name)}`);
+        for (;;) {
+          const rows = await query(`fetch ${PAGE} from page`);
+          if (rows.length === 0) break;
+          yield* rows;
+        }
+      } finally {
+        await query("rollback");
+      }
+    },
+    query,
+    close,
+  };
+}
+
+const queryOn =
+  (client: Client) =>
+  async (text: string, parameters: readonly unknown[] = []): Promise<Row[]> => {
+    try {
+      const { rows } = await client.query({ text, values: [...parameters], rowMode: "array" });
+      return rows as Cell[][];
+    } catch (error) {
+      throw toPostgresError(error);
+    }
+  };
+
+type Query = ReturnType<typeof queryOn>;
+
+async function keepOthersOff(query: Query, schema: string): Promise<void> {
+  await query("select pg_advisory_lock(hashtextextended($1, 0))", [`${schema} move`]);
+  const busy = await query(
+    `select 1 from pg_stat_activity
+     where datname = current_database() and application_name like 'nightshift%' limit 1`,
+  );
+  if (busy.length > 0)
+    throw new NightshiftError(
+      "DATA_UNAVAILABLE",
+      "A Nightshift works with this Postgres; stop all its nodes, and try again.",
+    );
+}

@@ -1,0 +1,45 @@
+import { writeBackup } from "../database/backup.ts";
+
+/**
+ * Checks the facts file as a whole, for `doctor`: resolves to what was found, rejects with what is broken. Through the
+ * same SQLite library as the store: two libraries must never share a file in one process.
+ */
+export async function checkFacts(file: string): Promise<string> {
+  const { KeyvSqlite } = await import("@keyv/sqlite");
+  const adapter = new KeyvSqlite({ uri: `sqlite://${file}`, busyTimeout: 2_000 });
+  try {
+    const [check] = (await adapter.query("PRAGMA quick_check(1)")) as { quick_check: string }[];
+    if (check?.quick_check !== "ok") throw new Error(`the file is damaged: ${check?.quick_check}`);
+    const [facts] = (await adapter.query(
+      "SELECT count(*) AS facts, count(DISTINCT substr(key, 1, 64)) AS users FROM keyv",
+    )) as { facts: number; users: number }[];
+    return `${facts?.facts} facts of ${facts?.users} users, intact`;
+  } finally {
+    await adapter.disconnect();
+  }
+}
+
+/** What was wrong with the facts file, and whether it is right now. What is copied first goes to `backup`. */
+export async function repairFacts(
+  file: string,
+  backup: string,
+): Promise<readonly { found: string; repaired: boolean }[]> {
+  const { KeyvSqlite } = await import("@keyv/sqlite");
+  const adapter = new KeyvSqlite({ uri: `sqlite://${file}`, busyTimeout: 2_000 });
+  const findDamage = async () =>
+    ((await adapter.query("PRAGMA integrity_check(100)")) as { integrity_check: string }[])
+      .map(({ integrity_check: text }) => text)
+      .filter((text) => text !== "ok");
+  try {
+    const damage = await findDamage();
+    if (damage.length === 0) return [];
+    const found = `the file is damaged: ${damage[0]}`;
+    // An index holds nothing that its table does not. What else is lost, only a copy can give back.
+    if (!damage.every((text) => / index \w+$/.test(text))) return [{ found, repaired: false }];
+    await writeBackup(backup, (path) => adapter.query("VACUUM INTO ?", path));
+    await adapter.query("REINDEX");
+    return [{ found, repaired: (await findDamage()).length === 0 }];
+  } finally {
+    await adapter.disconnect();
+  }
+}

@@ -1,0 +1,161 @@
+import {
+  createPostings,
+  type Document,
+  type Posting,
+  type Postings,
+  type SearchableText,
+} from "./postings.ts";
+import { expandQuery, type WeightedTerms } from "./query.ts";
+import { queryTermsOf } from "./terms.ts";
+
+export interface Match {
+  readonly id: string;
+  /** 1 for the best match of this answer, the others in proportion; four decimals. */
+  readonly score: number;
+}
+
+/** Ranks ONE user's facts: every figure in a score comes from them alone, so nobody else's writes can show in it. */
+export interface SearchIndex {
+  /** Texts must come oldest first: the order breaks ties (newer first) and says which facts are neighbours. */
+  add(text: SearchableText): void;
+  remove(id: string): void;
+  /** Best first. Every match has a word of the query, or one related to it. Empty when nothing has. */
+  search(query: string, limit: number, accepts?: (id: string) => boolean): readonly Match[];
+}
+
+// BM25+ (Lv and Zhai 2011). Facts are short and of much the same length, so a low k1 and b; delta keeps a long
+// fact that has the word above any that has not.
+const K1 = 1;
+const B = 0.45;
+const DELTA = 0.5;
+/** A sentence is most often about its first word ("Melanie plays the violin"), so a match there counts more. */
+const SUBJECT_BONUS = 0.7;
+/** Facts saved one after the other speak of the same thing: each lends its neighbours a share of its score. */
+const BEFORE_SHARE = 0.4;
+const AFTER_SHARE = 0.3;
+/** Neighbours further apart in time were not said in one sitting. */
+const SITTING_MS = 60 * 60 * 1000;
+/** Pseudo relevance feedback (RM3): the telling words of the best few facts join the query. */
+const FEEDBACK_FACTS = 5;
+const FEEDBACK_TERMS = 10;
+const FEEDBACK_WEIGHT = 0.3;
+
+export function createSearchIndex(): SearchIndex {
+  const postings = createPostings();
+  return {
+    add: postings.add,
+    remove: postings.remove,
+    search(query, limit, accepts) {
+      const terms = queryTermsOf(query);
+      const asked = expandQuery(terms, postings);
+      if (asked.size === 0) return [];
+      const first = rank(asked, asked, postings);
+      const widened = widen(asked, topSlots(first, FEEDBACK_FACTS, postings), first, postings);
+      const scores = rank(widened, asked, postings);
+      // Feedback reorders what the query found; it never brings in a fact that has no word of it.
+      for (let slot = 0; slot < scores.length; slot++) if (first[slot] === 0) scores[slot] = 0;
+      const best = topSlots(scores, limit, postings, accepts);
+      const bestScore = scores[best[0] ?? 0] || 1;
+      return best.map((slot) => ({
+        id: (postings.documents[slot] as Document).id,
+        score: Math.round(((scores[slot] ?? 0) / bestScore) * 10_000) / 10_000,
+      }));
+    },
+  };
+}
+
+/** A score for each slot; 0 for a fact without any of `terms`. */
+function rank(terms: WeightedTerms, asked: WeightedTerms, postings: Postings): Float64Array {
+  const { documents, liveDocuments, liveTerms } = postings;
+  const scores = new Float64Array(documents.length);
+  const averageLength = liveTerms / Math.max(1, liveDocuments);
+  for (const [posting, weight] of terms) {
+    const gain = weight * idf(posting, liveDocuments);
+    for (let i = 0; i < posting.slots.length; i++) {
+      const slot = posting.slots[i] as number;
+      const document = documents[slot];
+      if (document === undefined) continue;
+      const count = posting.counts[i] as number;
+      const length = 1 - B + (B * document.terms.length) / averageLength;
+      scores[slot] = (scores[slot] as number) + gain * (DELTA + (count * (K1 + 1)) / (count + K1 * length));
+    }
+  }
+  for (let slot = 0; slot < scores.length; slot++) {
+    const subject = documents[slot]?.terms[0];
+    if (subject !== undefined && asked.get(subject) === 1)
+      scores[slot] = (scores[slot] as number) + SUBJECT_BONUS;
+  }
+  return shareWithNeighbours(scores, documents);
+}
+
+/** Never negative, so that a word which most facts have still counts a little. */
+function idf(posting: Posting, liveDocuments: number): number {
+  return Math.log(1 + (liveDocuments - posting.live + 0.5) / (posting.live + 0.5));
+}
+
+/** Only a fact with a score of its own gets a share. */
+function shareWithNeighbours(own: Float64Array, documents: Postings["documents"]): Float64Array {
+  const shared = own.slice();
+  let before = -1;
+  for (let slot = 0; slot < own.length; slot++) {
+    const document = documents[slot];
+    if (document === undefined) continue;
+    const older = documents[before];
+    if (older !== undefined && document.createdAt - older.createdAt <= SITTING_MS) {
+      if (own[slot]) shared[slot] = (shared[slot] as number) + BEFORE_SHARE * (own[before] as number);
+      if (own[before]) shared[before] = (shared[before] as number) + AFTER_SHARE * (own[slot] as number);
+    }
+    before = slot;
+  }
+  return shared;
+}
+
+function widen(
+  asked: WeightedTerms,
+  best: readonly number[],
+  scores: Float64Array,
+  postings: Postings,
+): WeightedTerms {
+  let total = 0;
+  for (const slot of best) total += scores[slot] ?? 0;
+  const found: WeightedTerms = new Map();
+  for (const slot of best) {
+    const { terms } = postings.documents[slot] as Document;
+    const share = (scores[slot] ?? 0) / total / terms.length;
+    for (const posting of new Set(terms)) {
+      if (posting.isStop || asked.has(posting)) continue;
+      found.set(posting, (found.get(posting) ?? 0) + share * idf(posting, postings.liveDocuments));
+    }
+  }
+  const chosen = [...found]
+    .sort((a, b) => b[1] - a[1] || (a[0].term < b[0].term ? -1 : 1))
+    .slice(0, FEEDBACK_TERMS);
+  const chosenSum = chosen.reduce((sum, [, weight]) => sum + weight, 0);
+  const askedSum = asked.values().reduce((sum, weight) => sum + weight, 0);
+  const widened = new Map(asked);
+  for (const [posting, weight] of chosen)
+    widened.set(posting, (FEEDBACK_WEIGHT * askedSum * weight) / chosenSum);
+  return widened;
+}
+
+/** The slots of the highest scores above 0, best first, newer first among equals. */
+function topSlots(
+  scores: Float64Array,
+  limit: number,
+  { documents }: Postings,
+  accepts?: (id: string) => boolean,
+): number[] {
+  const top: number[] = [];
+  for (let slot = scores.length - 1; slot >= 0; slot--) {
+    const score = scores[slot] as number;
+    if (score === 0 || (top.length === limit && score <= (scores[top[limit - 1] as number] as number)))
+      continue;
+    const document = documents[slot];
+    if (document === undefined || (accepts !== undefined && !accepts(document.id))) continue;
+    let at = top.length;
+    while (at > 0 && (scores[top[at - 1] as number] as number) < score) at--;
+    top.splice(at, 0, slot);
+    if (top.length > limit) top.pop();
+  }
+  return top;
+}

@@ -1,0 +1,40 @@
+import type { Config } from "../config.ts";
+import type { Action } from "../jobs/job.ts";
+import { ghostTools } from "../tools/builtin-ghost.ts";
+import type { LoadedModules } from "../tools/modules.ts";
+import type { SchedulerApi } from "../tools/services.ts";
+import { serverOf, upstreamName } from "../tools/upstream.ts";
+import { allowedTools, grantsOf } from "./allowed-tools.ts";
+
+const NO_MODEL =
+  "No model is configured, so a ghost could not think. Set NIGHTSHIFT_MODEL (anthropic:<id>, openai:<id> or openai-compatible:<id>) and NIGHTSHIFT_MODEL_API_KEY or NIGHTSHIFT_MODEL_BASE_URL, and start again; `nightshift doctor` finds a local model. A job with a tool instead of a prompt needs no model.";
+const NO_FOLDER = "Code jobs run where their folder is: start with --jobs <folder>.";
+
+/** The other MCP servers of this process, for whoever names their tools. */
+interface UpstreamNames {
+  readonly servers: readonly string[];
+  check(names: readonly string[]): Promise<readonly string[]>;
+}
+
+/** What ghosts can do in this process, for the tools that make jobs: known without starting anything. */
+export function describeGhosts(
+  config: Pick<Config, "model" | "jobsDir">,
+  modules: Pick<LoadedModules, "tools">,
+  upstreams?: UpstreamNames,
+): Pick<SchedulerApi, "obstacle" | "ghostTools" | "toolsOf" | "checkUpstreams" | "isUpstream"> {
+  const isUpstream = (name: string) => upstreams?.servers.includes(serverOf(name) ?? "") ?? false;
+  return {
+    isUpstream,
+    checkUpstreams: async (names) => (await upstreams?.check(names)) ?? [],
+    obstacle(kind: Action["kind"]) {
+      if (kind === "prompt" && !config.model) return NO_MODEL;
+      if (kind === "code" && !config.jobsDir) return NO_FOLDER;
+      return undefined;
+    },
+    ghostTools: () => [
+      ...[...ghostTools, ...modules.tools].map(({ name }) => name),
+      ...(upstreams?.servers ?? []).map((server) => upstreamName(server, "*")),
+    ],
+    toolsOf: (job) => [...allowedTools(job, ghostTools, modules.tools), ...grantsOf(job).filter(isUpstream)],
+  };
+}

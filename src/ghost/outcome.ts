@@ -1,0 +1,74 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { type NightshiftError, toPublicError } from "../errors.ts";
+import type { Outcome } from "../jobs/run.ts";
+import type { GhostThread, ThreadEnd } from "../scheduler/worker.ts";
+import type { Broker } from "./broker.ts";
+
+/** How a run ended, without what it left behind. */
+export type Ending = Pick<Outcome, "status" | "output" | "error" | "statusReason">;
+
+/** How long a ghost that was told to stop may take to record what it was doing. Its thread is ended then. */
+const STOP_GRACE_MS = 500;
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/**
+ * Waits for the end of a ghost's run, whichever comes first: the thread's own outcome, the end of the thread, the
+ * deadline, or `signal`. After the last two the ghost is told and given a moment; what it says then of its outcome
+ * changes nothing.
+ */
+export async function awaitEnding(
+  broker: Broker,
+  thread: GhostThread,
+  { timeoutSeconds, signal }: { timeoutSeconds: number; signal: AbortSignal },
+): Promise<Ending> {
+  const { promise: stopped, resolve: stop } = Promise.withResolvers<Ending>();
+  const cancel = () => stop(failure(toPublicError(signal.reason), "cancelled"));
+  const deadline = setTimeout(
+    () => stop(failure(outOfTime(timeoutSeconds), "timed_out")),
+    Math.min(timeoutSeconds * 1_000, MAX_TIMER_MS),
+  );
+  signal.addEventListener("abort", cancel, { once: true });
+  if (signal.aborted) cancel();
+  const ended = Promise.race([
+    broker.outcome,
+    // Its last words may still be in the port.
+    thread.exited.then((end) => broker.drain() ?? failure(explain(end), "failed")),
+  ]);
+  try {
+    const end = await Promise.race([ended, stopped]);
+    const { status, output, error } = end;
+    if (status === "timed_out" || status === "cancelled") {
+      if (error) broker.cancel(error);
+      await Promise.race([ended, wait(STOP_GRACE_MS, undefined, { ref: false })]);
+    }
+    const reason = "reason" in end ? end.reason : undefined;
+    return { status, output, error, ...(reason !== undefined && { statusReason: reason }) };
+  } finally {
+    clearTimeout(deadline);
+    signal.removeEventListener("abort", cancel);
+  }
+}
+
+/** An ending without an output. */
+export const failure = (
+  { code, message }: Pick<NightshiftError, "code" | "message">,
+  status: "failed" | "timed_out" | "cancelled",
+): Ending => ({ status, output: null, error: { code, message } });
+
+const outOfTime = (timeoutSeconds: number) =>
+  ({
+    code: "GHOST_TIMED_OUT",
+    message: `Stopped after ${timeoutSeconds} s: that is the time this job's timeout_seconds gives a run.`,
+  }) as const;
+
+function explain(end: ThreadEnd): Pick<NightshiftError, "code" | "message"> {
+  const code = "GHOST_CRASHED";
+  if (end.kind === "exited")
+    return { code, message: `The ghost's thread ended with exit code ${end.code} before its work was done.` };
+  if (end.outOfMemory)
+    return {
+      code,
+      message: "The ghost ran out of memory; NIGHTSHIFT_GHOST_MEMORY_MB sets how much a ghost may have.",
+    };
+  return { code, message: `The ghost's code threw an error that nothing caught: ${end.error}` };
+}

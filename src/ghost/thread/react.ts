@@ -1,0 +1,92 @@
+import { NightshiftError } from "../../errors.ts";
+import type { Message, ModelAnswer, ModelRequest, OfferedTool, ToolAnswer } from "../../model/model.ts";
+import { textOf } from "../../tools/result.ts";
+import { cut, MAX_STEP_TEXT_CHARS, type Step } from "../protocol/messages.ts";
+import { markUntrusted } from "../upstreams.ts";
+import { MAX_TOOL_RESULT_CHARS, type ToolCaller } from "./tools.ts";
+
+export interface ReactOptions {
+  readonly system: string;
+  readonly prompt: string;
+  readonly tools: readonly OfferedTool[];
+  readonly toolCaller: ToolCaller;
+  /** Rejects with MODEL_ codes, BUDGET_EXCEEDED, or the reason of `signal`. */
+  readonly ask: (request: ModelRequest, signal: AbortSignal) => Promise<ModelAnswer>;
+  /** Model calls, the last of which is asked to finish without tools. */
+  readonly maxIterations: number;
+  readonly signal: AbortSignal;
+  readonly onStep: (step: Step) => void;
+}
+
+const LAST_CALL =
+  "This was the last tool call of this run. Answer now, with what you have, and say what is missing.";
+
+/**
+ * Reason and act (Yao et al. 2022, https://arxiv.org/abs/2210.03629): the model thinks, asks for tools, reads what
+ * they return, and goes on until it answers without asking. `maxIterations` is a hard limit on model calls; the
+ * last one may not call tools, so that a long task ends with what was found instead of with nothing. A model that
+ * still does not answer then has failed.
+ */
+export async function react(options: ReactOptions): Promise<string> {
+  const { maxIterations, signal, onStep, tools } = options;
+  const messages: Message[] = [
+    { role: "system", text: options.system },
+    { role: "user", text: options.prompt },
+  ];
+  for (let iteration = 1; ; iteration++) {
+    signal.throwIfAborted();
+    const isLast = iteration >= maxIterations;
+    if (isLast && iteration > 1) {
+      messages.push({ role: "user", text: LAST_CALL });
+      onStep({
+        type: "note",
+        text: `max_iterations (${maxIterations}) reached: asked for the answer without tools`,
+      });
+    }
+    const answer = await options.ask(
+      { messages, tools, ...(isLast && { toolUse: "none" as const }) },
+      signal,
+    );
+    onStep({ type: "model", ...(answer.text && { text: cut(answer.text, MAX_STEP_TEXT_CHARS) }) });
+    if (answer.calls.length === 0) return answer.text;
+    if (isLast) return endWithoutAnswer(answer, maxIterations);
+    messages.push({ role: "assistant", text: answer.text, calls: answer.calls });
+    messages.push({ role: "tool", results: await runToolCalls(options, answer) });
+  }
+}
+
+/** One completion: no tools, no loop. */
+export async function complete(
+  options: Omit<ReactOptions, "toolCaller" | "tools" | "maxIterations">,
+): Promise<string> {
+  const messages: Message[] = [
+    { role: "system", text: options.system },
+    { role: "user", text: options.prompt },
+  ];
+  const { text } = await options.ask({ messages, tools: [] }, options.signal);
+  options.onStep({ type: "model", text: cut(text, MAX_STEP_TEXT_CHARS) });
+  return text;
+}
+
+/** The calls of one answer run one after the other, in the model's order: a later one may rely on an earlier. */
+async function runToolCalls(
+  { toolCaller, signal }: ReactOptions,
+  { calls }: ModelAnswer,
+): Promise<ToolAnswer[]> {
+  const results: ToolAnswer[] = [];
+  for (const { callId, tool, arguments: args } of calls) {
+    signal.throwIfAborted();
+    const result = await toolCaller.call(tool, args);
+    const text = markUntrusted(cut(textOf(result), MAX_TOOL_RESULT_CHARS), result);
+    results.push({ callId, tool, text, isError: result.isError === true });
+  }
+  return results;
+}
+
+function endWithoutAnswer({ text, calls }: ModelAnswer, maxIterations: number): string {
+  if (text.trim()) return text;
+  throw new NightshiftError(
+    "MODEL_FAILED",
+    `Stopped at max_iterations: after ${maxIterations} model call${maxIterations === 1 ? "" : "s"} the model still asked for ${calls[0]?.tool ?? "a tool"} instead of answering. Raise max_iterations or ask for less.`,
+  );
+}

@@ -1,0 +1,148 @@
+import { setEntityType, withContext } from "../../context/current-context.ts";
+import { createUserContext, type UserContext } from "../../context/user-context.ts";
+import { NightshiftError, toPublicError } from "../../errors.ts";
+import { ghostSessionId } from "../../jobs/job.ts";
+import { ghostTools } from "../../tools/builtin-ghost.ts";
+import { createCatalog } from "../../tools/catalog.ts";
+import type { ToolDefinition } from "../../tools/define.ts";
+import { loadToolModules } from "../../tools/modules.ts";
+import type { Services } from "../../tools/services.ts";
+import { buildToolkit, type Toolkit } from "../../tools/toolkit.ts";
+import { isWildcard } from "../../tools/upstream.ts";
+import { allowedTools, grantsOf, type ToolSelection } from "../allowed-tools.ts";
+import { findSkipReason } from "../check.ts";
+import {
+  cut,
+  MAX_OUTPUT_CHARS,
+  type Start,
+  type Step,
+  type ThreadOutcome,
+  toWire,
+} from "../protocol/messages.ts";
+import { upstreamTools } from "../upstreams.ts";
+import type { BrokerClient } from "./port.ts";
+import { openToolCaller } from "./tools.ts";
+import { type Session, work } from "./work.ts";
+
+/** The isolated session of one run, from its start message to its outcome. Never rejects. */
+export function runSession(start: Start, client: BrokerClient): Promise<ThreadOutcome> {
+  return setEntityType("scheduler", async () => {
+    let toolkit: Toolkit | undefined;
+    try {
+      const context = createUserContext({
+        principal: start.user,
+        entityType: "scheduler",
+        signal: client.signal,
+        sessionId: ghostSessionId(start.job.jobId),
+        threadId: start.threadId,
+        runId: start.run.runId,
+        correlationId: start.correlationId,
+        metadata: {
+          job_id: start.job.jobId,
+          parent_session_id: start.run.parentSessionId,
+          prompt: start.run.prompt,
+        },
+      });
+      const onStep = limitSteps((step) => client.send({ type: "step", step }));
+      const { job, action, check } = start;
+      toolkit = await openToolkit(start, { tools: job.tools, action }, context, client, onStep);
+      const toolCaller = openToolCaller(toolkit, client.signal, onStep);
+      const ask: Session["ask"] = (request, signal) =>
+        client.request({ kind: "model", input: request }, signal);
+      const session: Session = { start, context, toolkit, toolCaller, ask, onStep };
+      const idle = check && (await withContext(context, () => runCheck(check, session, client)));
+      if (idle) return { ...end("skipped", null, null), reason: idle };
+      const output = await withContext(context, () => work(session));
+      return end("succeeded", output === null ? null : cut(output, MAX_OUTPUT_CHARS), null);
+    } catch (error) {
+      return end("failed", null, toWire(explain(error)));
+    } finally {
+      await toolkit?.dispose();
+    }
+  });
+}
+
+/** Runs the job's check, with a toolkit of its own where it is a tool: the work need not have that tool. */
+async function runCheck(check: NonNullable<Start["check"]>, session: Session, client: BrokerClient) {
+  if (check.kind === "code") return findSkipReason(check, session, session.toolCaller);
+  const { start, context, onStep } = session;
+  const toolkit = await openToolkit(start, { tools: null, action: check }, context, client, onStep);
+  try {
+    return await findSkipReason(check, session, openToolCaller(toolkit, client.signal, onStep));
+  } finally {
+    await toolkit.dispose();
+  }
+}
+
+/** The tools of this run: built-in, a user's own and other servers', less those it may not use. */
+async function openToolkit(
+  start: Start,
+  selection: ToolSelection,
+  context: UserContext,
+  client: BrokerClient,
+  onStep: (step: Step) => void,
+): Promise<Toolkit> {
+  const own = await loadOwnTools(start.toolModules);
+  const allowed = new Set(allowedTools(selection, ghostTools, own));
+  const grants = start.job.usesUpstreams ? grantsOf(selection) : [];
+  const others = grants.length > 0 ? await upstreamTools(client, { grants, taken: allowed }, onStep) : [];
+  const found = new Set([...allowed, ...others.map(({ name }) => name)]);
+  const missing = (selection.tools ?? []).filter((name) => !found.has(name) && !isWildcard(name));
+  if (missing.length > 0 && selection.action.kind !== "tool")
+    onStep({
+      type: "note",
+      text: cut(`the job names tools that no ghost has: ${missing.join(", ")}`, 1_000),
+    });
+  const local = [...ghostTools, ...own].filter(({ name }) => allowed.has(name)).map(withoutOutput);
+  const catalog = createCatalog([...local, ...others]);
+  const services: Services = {
+    now: Date.now,
+    runs: {
+      get: (runId) => client.request({ kind: "get_run", runId }, context.signal),
+      list: (options = {}) => client.request({ kind: "list_runs", options }, context.signal),
+    },
+  };
+  return buildToolkit(catalog, context, services, {
+    error(fields) {
+      const { err, tool } = fields as { err?: unknown; tool?: string };
+      client.send({ type: "failure", tool: cut(String(tool), 200), error: cut(String(err), 1_000) });
+    },
+  });
+}
+
+/** No model is shown the shape of what a tool answers with, so none is worked out. */
+function withoutOutput({ outputSchema: _, ...tool }: ToolDefinition<Services>): ToolDefinition<Services> {
+  return tool;
+}
+
+async function loadOwnTools(patterns: readonly string[]): Promise<readonly ToolDefinition<Services>[]> {
+  if (patterns.length === 0) return [];
+  return (await loadToolModules(patterns)).tools as readonly ToolDefinition<Services>[];
+}
+
+const MAX_STEPS = 1_000;
+
+/** A code job may note in a loop: beyond the limit the transcript says so once and goes quiet. */
+function limitSteps(send: (step: Step) => void): (step: Step) => void {
+  let count = 0;
+  return (step) => {
+    count++;
+    if (count < MAX_STEPS) send(step);
+    else if (count === MAX_STEPS)
+      send({ type: "note", text: "later steps are not recorded: there were too many" });
+  };
+}
+
+/** A user's own code may say what went wrong in its own words: its owner reads them. */
+function explain(error: unknown): NightshiftError {
+  if (error instanceof NightshiftError) return error;
+  if (error instanceof Error)
+    return new NightshiftError("TOOL_FAILED", `The job's code failed: ${error.message}`);
+  return toPublicError(error);
+}
+
+const end = (
+  status: ThreadOutcome["status"],
+  output: string | null,
+  error: ThreadOutcome["error"],
+): ThreadOutcome => ({ type: "outcome", status, output, error });

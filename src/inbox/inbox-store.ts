@@ -1,0 +1,111 @@
+import type { Transaction } from "kysely";
+import { type CursorScope, decodeCursor, encodeCursor } from "../database/cursor.ts";
+import type { Database } from "../database/open-sqlite.ts";
+import { readDetail } from "../database/run-row.ts";
+import type { InboxRow, Tables } from "../database/schema.ts";
+import { type Inbox, type InboxItem, type InboxPage, MAX_ITEM_CHARS } from "./item.ts";
+
+const DEFAULT_PAGE = 20;
+const MAX_PAGE = 100;
+
+/** One user's inbox: every query below carries `userKey`, and no caller can give another. */
+export function openInbox(
+  db: Database,
+  { userKey, now }: { readonly userKey: string; readonly now: () => number },
+): Inbox {
+  const transact = <T>(work: (trx: Transaction<Tables>) => Promise<T>) => db.transact(work, { of: userKey });
+  const unreadOf = (trx: Transaction<Tables>) =>
+    trx
+      .updateTable("inbox")
+      .set({ read_at: now() })
+      .where("user_key", "=", userKey)
+      .where("read_at", "is", null);
+  return {
+    list: (options = {}) => list(db, userKey, options),
+    unread: async () => {
+      const row = await db.kysely
+        .selectFrom("inbox")
+        .select((eb) => eb.fn.countAll().as("count"))
+        .where("user_key", "=", userKey)
+        .where("read_at", "is", null)
+        .executeTakeFirst();
+      return Number(row?.count ?? 0);
+    },
+    markRead: async (itemIds) => {
+      if (itemIds.length === 0) return 0;
+      const marked = await transact((trx) =>
+        unreadOf(trx).where("item_id", "in", itemIds).executeTakeFirst(),
+      );
+      return Number(marked.numUpdatedRows);
+    },
+    markRunRead: async (runId) => {
+      const marked = await transact((trx) =>
+        unreadOf(trx).where("run_id", "=", runId).where("kind", "=", "result").executeTakeFirst(),
+      );
+      return Number(marked.numUpdatedRows);
+    },
+  };
+}
+
+async function list(
+  db: Database,
+  userKey: string,
+  { unreadOnly = false, jobId, limit = DEFAULT_PAGE, cursor }: NonNullable<Parameters<Inbox["list"]>[0]>,
+): Promise<InboxPage> {
+  const scope: CursorScope = ["inbox", userKey, jobId ?? null, unreadOnly ? "unread" : "all"];
+  const size = Math.min(Math.max(1, limit), MAX_PAGE);
+  let query = db.kysely
+    .selectFrom("inbox")
+    .leftJoin("runs", (join) =>
+      join.onRef("runs.run_id", "=", "inbox.run_id").onRef("runs.user_key", "=", "inbox.user_key"),
+    )
+    .leftJoin("jobs", (join) =>
+      join.onRef("jobs.job_id", "=", "inbox.job_id").onRef("jobs.user_key", "=", "inbox.user_key"),
+    )
+    .selectAll("inbox")
+    .select((eb) => [
+      "jobs.name as job_name",
+      "runs.detail as run_detail",
+      // One more than is shown, to know of it that there is more: an output may be a hundred times as long.
+      eb.fn<string | null>("substr", ["runs.output", eb.lit(1), eb.lit(MAX_ITEM_CHARS + 1)]).as("output"),
+    ])
+    .where("inbox.user_key", "=", userKey);
+  if (unreadOnly) query = query.where("inbox.read_at", "is", null);
+  if (jobId !== undefined) query = query.where("inbox.job_id", "=", jobId);
+  if (cursor !== undefined) query = query.where("inbox.item_id", "<", decodeCursor(scope, cursor));
+  const rows = await query
+    .orderBy("inbox.item_id", "desc")
+    .limit(size + 1)
+    .execute();
+  const items = rows.slice(0, size).map(readItem);
+  const last = items.at(-1);
+  return rows.length > size && last ? { items, nextCursor: encodeCursor(scope, last.itemId) } : { items };
+}
+
+interface Joined extends InboxRow {
+  readonly job_name: string | null;
+  readonly run_detail: string | null;
+  readonly output: string | null;
+}
+
+function readItem(row: Joined): InboxItem {
+  const failure = row.run_detail === null ? null : readDetail(row.run_detail).error;
+  return {
+    itemId: row.item_id,
+    kind: row.kind,
+    jobId: row.job_id,
+    jobName: row.job_name,
+    runId: row.run_id,
+    status: row.status,
+    note: row.note,
+    output: cut(row.output),
+    failure: cut(failure?.message ?? null),
+    createdAt: row.created_at,
+    readAt: row.read_at,
+  };
+}
+
+const cut = (text: string | null): string | null =>
+  text !== null && text.length > MAX_ITEM_CHARS
+    ? `${text.slice(0, MAX_ITEM_CHARS)}… [cut; get_run has all of it]`
+    : text;

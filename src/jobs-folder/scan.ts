@@ -1,0 +1,114 @@
+import { createHash } from "node:crypto";
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { NightshiftError } from "../errors.ts";
+import type { FolderJob } from "../jobs/contracts.ts";
+import { findBrokenChains } from "../jobs/dependencies.ts";
+import { describeCodeJob, isCodeFile } from "../jobs/folder/describe.ts";
+import { FieldError, type FileProblem, readMarkdown, toJob } from "./front-matter.ts";
+
+export interface FolderScan {
+  readonly jobs: readonly FolderJob[];
+  readonly problems: readonly FileProblem[];
+}
+
+const MAX_FILE_BYTES = 256 * 1024;
+
+/** Remembers files that have not changed, so that a rescan starts no thread for them. */
+export type DescribeCache = Map<string, FolderJob>;
+
+export interface ScanOptions {
+  readonly cache?: DescribeCache;
+  /** Ends a scan early; what it resolves to then is not the whole folder. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Reads a jobs folder: `*.md` are prompts, `*.ts` and `*.js` code jobs; names that start with `.` or `_` and
+ * `README.md` are left alone. A bad file is a problem of its own and costs the others nothing.
+ */
+export async function scanFolder(dir: string, now: number, options: ScanOptions = {}): Promise<FolderScan> {
+  const jobs: FolderJob[] = [];
+  const problems: FileProblem[] = [];
+  for (const file of await readFolder(dir)) {
+    if (options.signal?.aborted) break;
+    const read = await readJobFile(dir, file, now, options).catch((error: unknown) => ({
+      problem: { file, message: error instanceof Error ? error.message : String(error) },
+    }));
+    if ("problem" in read) problems.push(read.problem);
+    else jobs.push(read.job);
+  }
+  const broken = findBrokenChains(
+    jobs,
+    problems.map(({ file }) => file),
+  );
+  for (const [file, message] of broken) {
+    const text = await readFile(join(dir, file), "utf8").catch(() => "");
+    problems.push({ file, ...lineOf(text, "after"), message: `after: ${message}` });
+  }
+  return { jobs: jobs.filter(({ file }) => !broken.has(file)), problems };
+}
+
+/** The names of a folder's job files. Rejects with CONFIG_INVALID. */
+export async function readFolder(dir: string): Promise<readonly string[]> {
+  const entries = await readdir(dir, { withFileTypes: true }).catch((cause: unknown) => {
+    throw new NightshiftError(
+      "CONFIG_INVALID",
+      "The jobs folder cannot be read; check --jobs.",
+      { dir },
+      { cause },
+    );
+  });
+  return entries
+    .filter((entry) => entry.isFile() || entry.isSymbolicLink())
+    .map((entry) => entry.name)
+    .filter(
+      (name) => !/^[._]/.test(name) && name !== "README.md" && (name.endsWith(".md") || isCodeFile(name)),
+    )
+    .sort();
+}
+
+async function readJobFile(
+  dir: string,
+  file: string,
+  now: number,
+  { cache, signal }: ScanOptions,
+): Promise<{ job: FolderJob } | { problem: FileProblem }> {
+  const path = join(dir, file);
+  const { size } = await stat(path);
+  if (size > MAX_FILE_BYTES)
+    return { problem: { file, message: `it is larger than ${MAX_FILE_BYTES / 1024} KiB` } };
+  // Some editors start a file with a byte order mark.
+  const text = (await readFile(path, "utf8")).replace(/^\uFEFF/, "");
+  const digest = createHash("sha256").update(text).digest("hex");
+  const known = cache?.get(file);
+  if (known?.digest === digest) return { job: known };
+  const read = file.endsWith(".md")
+    ? readMarkdown(file, text, now)
+    : await readCode({ path, file, text }, now, signal);
+  if ("problem" in read) return read;
+  const job = { file, digest, job: read.job };
+  cache?.set(file, job);
+  return { job };
+}
+
+async function readCode(
+  { path, file, text }: { path: string; file: string; text: string },
+  now: number,
+  signal: AbortSignal | undefined,
+) {
+  const described = await describeCodeJob(path, { ...(signal && { signal }) });
+  if ("problem" in described) return { problem: { file, message: described.problem } };
+  try {
+    return { job: toJob(described.fields, { kind: "code", file }, now) };
+  } catch (error) {
+    if (!(error instanceof FieldError)) throw error;
+    return { problem: { file, ...(error.field && lineOf(text, error.field)), message: error.message } };
+  }
+}
+
+/** Where a field is said first, counted from 1; nothing when it isn't found. */
+function lineOf(text: string, field: string): { line?: number } {
+  const at = text.split("\n").findIndex((line) => new RegExp(`\\b${field}\\b["']?\\s*:`).test(line));
+  return at < 0 ? {} : { line: at + 1 };
+}

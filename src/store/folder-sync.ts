@@ -1,0 +1,114 @@
+import type { Transaction } from "kysely";
+import type { JobRow, Tables } from "../database/schema.ts";
+import { sameTimes } from "../jobs/change.ts";
+import type { FolderJob, NewJob } from "../jobs/contracts.ts";
+import { dependenciesFirst } from "../jobs/dependencies.ts";
+import type { Job } from "../jobs/job.ts";
+import { hasTimeLeft, nextTime, startOf } from "../jobs/times.ts";
+import { insertJob, newJob, type Owner, rewriteJob } from "../jobs/write.ts";
+import { cancelQueuedRuns } from "./held-runs.ts";
+import { DEPENDENCY_CANCELLED, pauseDependents } from "./job-dependencies.ts";
+import { readJob } from "./job-rows.ts";
+
+export interface SyncResult {
+  created: number;
+  changed: number;
+  removed: number;
+}
+
+/** See JobStore.syncFolder. */
+export async function syncFolder(
+  trx: Transaction<Tables>,
+  owner: Owner,
+  { files, keep }: { files: readonly FolderJob[]; keep: readonly string[] },
+  now: number,
+): Promise<SyncResult> {
+  const result: SyncResult = { created: 0, changed: 0, removed: 0 };
+  const stored = await trx
+    .selectFrom("jobs")
+    .selectAll()
+    .where("user_key", "=", owner.userKey)
+    .where("file", "is not", null)
+    .execute();
+  const rows = new Map(stored.map((row) => [row.file, row]));
+  const idOf = new Map(stored.map((row) => [row.file, row.job_id]));
+  for (const file of dependenciesFirst(files)) {
+    const row = rows.get(file.file);
+    const described: NewJob = { ...withDependency(file, idOf), origin: { kind: "folder", file: file.file } };
+    if (!row) {
+      const job = newJob(described, owner, now);
+      await insertJob(trx, job, file.digest);
+      idOf.set(file.file, job.jobId);
+      result.created++;
+    } else if (row.digest !== file.digest || isGone(row)) {
+      const before = readable(row);
+      // What can't be read any more is as its file says, as if it were new, under the id that it has.
+      const job = before
+        ? rewritten(before, described, { wasGone: isGone(row), now })
+        : newJob(described, owner, now, row.job_id);
+      await rewriteJob(trx, job, file.digest);
+      result.changed++;
+    }
+  }
+  const present = new Set([...files.map(({ file }) => file), ...keep]);
+  for (const row of stored) {
+    if (present.has(row.file ?? "") || row.status === "cancelled") continue;
+    await remove(trx, row, now);
+    result.removed++;
+  }
+  return result;
+}
+
+/** What it runs after, by its id. */
+function withDependency({ job }: FolderJob, idOf: ReadonlyMap<string | null, string>): FolderJob["job"] {
+  const { schedule } = job;
+  if (schedule.kind !== "after") return job;
+  return { ...job, schedule: { kind: "after", jobId: idOf.get(schedule.jobId) ?? schedule.jobId } };
+}
+
+/** Its file was gone, or the one that it runs after: now that both are there, it is as if neither had been. */
+const isGone = ({ status, status_reason }: JobRow): boolean =>
+  status === "cancelled" || (status === "paused" && status_reason === DEPENDENCY_CANCELLED);
+
+/** The stored job as its file is now. What the file can't know is kept: id, dates, a pause, what was missed. */
+function rewritten(job: Job, described: NewJob, { wasGone, now }: { wasGone: boolean; now: number }): Job {
+  const keepsTimes = sameTimes(job, { policy: job.policy, ...described });
+  const schedule = keepsTimes ? job.schedule : described.schedule;
+  const base: Job = { ...job, ...described, schedule, updatedAt: now };
+  if (job.status === "paused" && !wasGone) return { ...base, nextRunAt: null };
+  if (keepsTimes && !wasGone) return { ...base, nextRunAt: job.nextRunAt };
+  if (!hasTimeLeft(base, now))
+    return {
+      ...base,
+      nextRunAt: null,
+      status: "completed",
+      statusReason: "The time in its file has passed.",
+    };
+  const next = nextTime(base, now);
+  const nextRunAt = next === null ? null : startOf(job.jobId, base, next);
+  return { ...base, nextRunAt, status: "active", statusReason: null };
+}
+
+function readable(row: JobRow): Job | undefined {
+  try {
+    return readJob(row);
+  } catch {
+    return undefined;
+  }
+}
+
+async function remove(trx: Transaction<Tables>, row: JobRow, now: number): Promise<void> {
+  await trx
+    .updateTable("jobs")
+    .set({
+      status: "cancelled",
+      status_reason: "Its file is gone from the jobs folder.",
+      next_run_at: null,
+      updated_at: now,
+    })
+    .where("job_id", "=", row.job_id)
+    .where("user_key", "=", row.user_key)
+    .execute();
+  await cancelQueuedRuns(trx, row.job_id, now);
+  await pauseDependents(trx, { jobId: row.job_id, userKey: row.user_key }, now);
+}

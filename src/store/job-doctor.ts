@@ -1,0 +1,68 @@
+import type { Problem } from "../database/flaws.ts";
+import type { Database } from "../database/open-sqlite.ts";
+import type { JobRow } from "../database/schema.ts";
+import { nextTime, startOf } from "../jobs/times.ts";
+import { rewriteJob } from "../jobs/write.ts";
+import { addCounts, type Counters, NO_COUNTS, readCounters } from "./job-counters.ts";
+import { readJob } from "./job-rows.ts";
+
+/** What is wrong with what the jobs file says, of all users: for `doctor`, never for a connection. */
+export async function findJobProblems(db: Database, now: number): Promise<Problem[]> {
+  return [...(await findIdle(db, now)), ...(await findMiscounted(db))];
+}
+
+/** Active jobs that nothing would ever start. */
+async function findIdle(db: Database, now: number): Promise<Problem[]> {
+  const rows = await db.kysely
+    .selectFrom("jobs")
+    .selectAll()
+    .where("status", "=", "active")
+    .where("next_run_at", "is", null)
+    .where("after_job", "is", null)
+    .execute();
+  return rows.map((row) => {
+    const found = `${row.job_id} is active and has no next run`;
+    return { found, repair: () => db.transact((trx) => rewriteJob(trx, withTime(row, now), row.digest)) };
+  });
+}
+
+/** The next time after `now`; what was missed meanwhile cannot be known. */
+function withTime(row: JobRow, now: number) {
+  const job = readJob(row);
+  const next = nextTime(job, now);
+  if (next !== null) return { ...job, nextRunAt: startOf(job.jobId, job, next) };
+  return { ...job, status: "completed" as const, statusReason: "Its time has passed." };
+}
+
+/** Counters that are below what the runs that are kept show: above is right, for old runs are deleted. */
+async function findMiscounted(db: Database): Promise<Problem[]> {
+  const jobs = await db.kysely
+    .selectFrom("runs")
+    .select((eb) => [
+      "job_id",
+      "user_key",
+      eb.fn.count<number>("started_at").as("started"),
+      eb.fn.countAll<number>().filterWhere("status", "=", "succeeded").as("succeeded"),
+      eb.fn.countAll<number>().filterWhere("status", "in", ["failed", "timed_out", "lost"]).as("failed"),
+    ])
+    .groupBy(["job_id", "user_key"])
+    .execute();
+  const problems: Problem[] = [];
+  for (const { job_id: jobId, user_key: userKey, ...rows } of jobs) {
+    const counters = (await readCounters(db.kysely, userKey, [jobId])).get(jobId) ?? NO_COUNTS;
+    const missing = missingIn(counters, rows);
+    if (Object.values(missing).every((by) => by === 0)) continue;
+    const found = `the counters of ${jobId} are below its runs`;
+    problems.push({ found, repair: () => db.transact((trx) => addCounts(trx, { jobId, userKey }, missing)) });
+  }
+  return problems;
+}
+
+const missingIn = (
+  counters: Counters,
+  { started, succeeded, failed }: Record<"started" | "succeeded" | "failed", number>,
+) => ({
+  runs_started: Math.max(0, Number(started) - counters.runsStarted),
+  runs_succeeded: Math.max(0, Number(succeeded) - counters.runsSucceeded),
+  runs_failed: Math.max(0, Number(failed) - counters.runsFailed),
+});

@@ -1,0 +1,101 @@
+import * as z from "zod";
+import type { JobRow } from "../database/schema.ts";
+import { NightshiftError } from "../errors.ts";
+import type { Job } from "../jobs/job.ts";
+import { CATCHUPS, OVERLAPS, RETRY_ON } from "../jobs/policy.ts";
+import { NO_PROVISION, provisionSchema } from "../jobs/provision.ts";
+
+/** The part of a job that no query looks into. Checked when read: an older or a damaged row fails here, by name. */
+const jobDetail = z.object({
+  action: z.discriminatedUnion("kind", [
+    z.object({ kind: z.literal("prompt"), prompt: z.string() }),
+    z.object({ kind: z.literal("tool"), tool: z.string(), arguments: z.record(z.string(), z.unknown()) }),
+    z.object({ kind: z.literal("code"), file: z.string() }),
+  ]),
+  schedule: z.discriminatedUnion("kind", [
+    z.object({ kind: z.literal("at"), at: z.number() }),
+    z.object({ kind: z.literal("cron"), cron: z.string() }),
+    z.object({ kind: z.literal("every"), everySeconds: z.number().min(1), anchor: z.number() }),
+    z.object({ kind: z.literal("after"), jobId: z.string() }),
+  ]),
+  timezone: z.string(),
+  limits: z.object({
+    useReactLoop: z.boolean(),
+    maxIterations: z.number(),
+    maxTokens: z.number(),
+    timeoutSeconds: z.number(),
+  }),
+  policy: z.object({
+    overlap: z.enum(OVERLAPS),
+    catchup: z.enum(CATCHUPS),
+    catchupWindowSeconds: z.number(),
+    jitterSeconds: z.number(),
+    startsAt: z.number().nullable(),
+    endsAt: z.number().nullable(),
+    maxRuns: z.number().nullable(),
+    retry: z.object({
+      attempts: z.number(),
+      backoffSeconds: z.number(),
+      maxBackoffSeconds: z.number(),
+      on: z.array(z.enum(RETRY_ON)),
+    }),
+    pauseAfterFailures: z.number(),
+  }),
+  tools: z.array(z.string()).nullable(),
+  provision: provisionSchema.default(NO_PROVISION),
+  origin: z.discriminatedUnion("kind", [
+    z.object({ kind: z.literal("tool"), parentSessionId: z.string(), threadId: z.string() }),
+    z.object({ kind: z.literal("folder"), file: z.string() }),
+  ]),
+});
+
+/** The job of a row. Throws DATA_UNAVAILABLE when the row isn't one. */
+export function readJob(row: JobRow): Job {
+  return {
+    jobId: row.job_id,
+    userKey: row.user_key,
+    userId: row.user_id,
+    name: row.name,
+    status: row.status,
+    statusReason: row.status_reason,
+    nextRunAt: row.next_run_at,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    ...readDetail(row),
+  };
+}
+
+function readDetail(row: JobRow): z.output<typeof jobDetail> {
+  try {
+    return jobDetail.parse(JSON.parse(row.detail));
+  } catch (cause) {
+    throw new NightshiftError(
+      "DATA_UNAVAILABLE",
+      `The stored job ${row.job_id} can't be read; run \`nightshift doctor\`.`,
+      { jobId: row.job_id },
+      { cause },
+    );
+  }
+}
+
+/** The row of a job. `digest` is that of its file, if it has one. */
+export function toJobRow(job: Job, digest: string | null): Omit<JobRow, "forgotten_until"> {
+  const { action, schedule, timezone, limits, policy, tools, provision, origin } = job;
+  return {
+    job_id: job.jobId,
+    user_key: job.userKey,
+    user_id: job.userId,
+    name: job.name,
+    kind: action.kind,
+    status: job.status,
+    status_reason: job.statusReason,
+    next_run_at: job.nextRunAt,
+    after_job: schedule.kind === "after" ? schedule.jobId : null,
+    file: origin.kind === "folder" ? origin.file : null,
+    digest,
+    webhook_url: provision.webhookUrl,
+    created_at: job.createdAt,
+    updated_at: job.updatedAt,
+    detail: JSON.stringify({ action, schedule, timezone, limits, policy, tools, provision, origin }),
+  };
+}

@@ -1,0 +1,136 @@
+import type { Transaction } from "kysely";
+import { type CursorScope, decodeCursor, encodeCursor } from "../database/cursor.ts";
+import type { Database } from "../database/open-sqlite.ts";
+import type { Tables } from "../database/schema.ts";
+import { NightshiftError } from "../errors.ts";
+import { applyChange } from "../jobs/change.ts";
+import type { JobPage, JobStore } from "../jobs/contracts.ts";
+import { JOB_STATUSES, type Job, type JobStatus } from "../jobs/job.ts";
+import { insertJob, newJob, rewriteJob } from "../jobs/write.ts";
+import { readJobTokens } from "../runs/job-tokens.ts";
+import { syncFolder } from "./folder-sync.ts";
+import { cancelQueuedRuns, skipQueuedRuns } from "./held-runs.ts";
+import { addCounts, readCounters } from "./job-counters.ts";
+import { checkChain, pauseDependents } from "./job-dependencies.ts";
+import { readJob } from "./job-rows.ts";
+
+export interface JobStoreOptions {
+  readonly userKey: string;
+  /** The principal's subject, for people to read. */
+  readonly userId: string;
+  /** Epoch ms. */
+  readonly now: () => number;
+  /** Active and paused jobs that the user may have; default 1000. */
+  readonly maxJobs?: number;
+}
+
+const DEFAULT_MAX_JOBS = 1000;
+const DEFAULT_PAGE = 50;
+const MAX_PAGE = 200;
+
+/** One user's jobs: every query below carries `userKey`, and no caller can give another. */
+export function openJobStore(db: Database, options: JobStoreOptions): JobStore {
+  const { userKey, userId, now, maxJobs = DEFAULT_MAX_JOBS } = options;
+  const transact = <T>(work: (trx: Transaction<Tables>) => Promise<T>) => db.transact(work, { of: userKey });
+  return {
+    create: (job) =>
+      transact(async (trx) => {
+        await checkLimit(trx, userKey, maxJobs);
+        const created = newJob(job, { userKey, userId }, now());
+        await checkChain(trx, created);
+        await insertJob(trx, created, null);
+        return created;
+      }),
+    get: async (jobId) => readJob(await findRow(db.kysely, userKey, jobId)),
+    tokensSpent: (jobId) => readJobTokens(db, { jobId, userKey }),
+    list: (listOptions = {}) => listJobs(db, userKey, listOptions),
+    update: (jobId, change) =>
+      transact(async (trx) => {
+        const row = await findRow(trx, userKey, jobId);
+        const job = readJob(row);
+        const changed = applyChange(job, change(job), now());
+        if (changed.status !== "cancelled") await checkChain(trx, changed);
+        await rewriteJob(trx, changed, row.digest);
+        await followStep(trx, job, changed, now());
+        return changed;
+      }),
+    syncFolder: (files, keep = []) =>
+      transact((trx) => syncFolder(trx, { userKey, userId }, { files, keep }, now())),
+    counts: () => countByStatus(db, userKey),
+    counters: (jobIds) => readCounters(db.kysely, userKey, jobIds),
+  };
+}
+
+async function findRow(db: Database["kysely"], userKey: string, jobId: string) {
+  const row = await db
+    .selectFrom("jobs")
+    .selectAll()
+    .where("job_id", "=", jobId)
+    .where("user_key", "=", userKey)
+    .executeTakeFirst();
+  if (row) return row;
+  // The same words for "absent" and "somebody else's": the answer must not tell which.
+  throw new NightshiftError("JOB_NOT_FOUND", "You have no job with this id; list_jobs shows those you have.");
+}
+
+/** What a new status means for the job's runs: those that wait, and what is remembered of those that failed. */
+async function followStep(trx: Transaction<Tables>, before: Job, job: Job, now: number): Promise<void> {
+  if (job.status === before.status) return;
+  if (job.status === "cancelled") {
+    await cancelQueuedRuns(trx, job.jobId, now);
+    await pauseDependents(trx, job, now);
+  }
+  if (job.status === "paused") await skipQueuedRuns(trx, job.jobId, now);
+  if (job.status === "active") await addCounts(trx, job, {}, { consecutive_failures: 0 });
+}
+
+async function checkLimit(trx: Transaction<Tables>, userKey: string, maxJobs: number): Promise<void> {
+  const row = await trx
+    .selectFrom("jobs")
+    .select((eb) => eb.fn.countAll().as("count"))
+    .where("user_key", "=", userKey)
+    .where("status", "in", ["active", "paused"])
+    .executeTakeFirst();
+  if (Number(row?.count ?? 0) < maxJobs) return;
+  throw new NightshiftError(
+    "JOB_LIMIT_REACHED",
+    `You have ${maxJobs} jobs, which is the limit; cancel one with cancel_job first.`,
+    { limit: maxJobs },
+  );
+}
+
+async function listJobs(
+  db: Database,
+  userKey: string,
+  { status, idStart, limit = DEFAULT_PAGE, cursor }: NonNullable<Parameters<JobStore["list"]>[0]>,
+): Promise<JobPage> {
+  const scope: CursorScope = ["jobs", userKey, status ?? null, ...(idStart === undefined ? [] : [idStart])];
+  const size = Math.min(Math.max(1, limit), MAX_PAGE);
+  let query = db.kysely.selectFrom("jobs").selectAll().where("user_key", "=", userKey);
+  if (status !== undefined) query = query.where("status", "=", status);
+  // After its prefix an id is hexadecimal, so that "g" comes after all of them, in every order of letters.
+  if (idStart !== undefined) query = query.where("job_id", ">=", idStart).where("job_id", "<", `${idStart}g`);
+  if (cursor !== undefined) query = query.where("job_id", "<", decodeCursor(scope, cursor));
+  // Ids sort by the time they were made. One row more than asked for tells whether there is another page.
+  const rows = await query
+    .orderBy("job_id", "desc")
+    .limit(size + 1)
+    .execute();
+  const jobs = rows.slice(0, size).map(readJob);
+  const last = jobs.at(-1);
+  return rows.length > size && last ? { jobs, nextCursor: encodeCursor(scope, last.jobId) } : { jobs };
+}
+
+async function countByStatus(db: Database, userKey: string): Promise<Record<JobStatus, number>> {
+  const rows = await db.kysely
+    .selectFrom("jobs")
+    .select((eb) => ["status", eb.fn.countAll().as("count")])
+    .where("user_key", "=", userKey)
+    .groupBy("status")
+    .execute();
+  const counts = new Map(rows.map((row) => [row.status, Number(row.count)]));
+  return Object.fromEntries(JOB_STATUSES.map((status) => [status, counts.get(status) ?? 0])) as Record<
+    JobStatus,
+    number
+  >;
+}

@@ -1,0 +1,99 @@
+import type { Transaction } from "kysely";
+import { type CursorScope, decodeCursor, encodeCursor } from "../database/cursor.ts";
+import type { Database } from "../database/open-sqlite.ts";
+import { readRun, readRunSummary } from "../database/run-row.ts";
+import type { RunRow, Tables } from "../database/schema.ts";
+import { NightshiftError } from "../errors.ts";
+import type { Run } from "../jobs/run.ts";
+import type { RunPage, RunStore } from "../runs/store.ts";
+import { backfill, enqueue } from "./enqueue-run.ts";
+import { emptyOutcome, endRun } from "./run-end.ts";
+
+export interface RunStoreOptions {
+  readonly userKey: string;
+  /** Epoch ms. */
+  readonly now: () => number;
+  /** Queued runs that the user may have at once; default 1000. */
+  readonly maxQueued?: number;
+}
+
+const DEFAULT_MAX_QUEUED = 1000;
+const DEFAULT_PAGE = 50;
+const MAX_PAGE = 200;
+
+/** One user's runs: every query below carries `userKey`, and no caller can give another. */
+export function openRunStore(db: Database, options: RunStoreOptions): RunStore {
+  const { userKey, now, maxQueued = DEFAULT_MAX_QUEUED } = options;
+  const transact = <T>(work: (trx: Transaction<Tables>) => Promise<T>) => db.transact(work, { of: userKey });
+  return {
+    get: (runId) => getRun(db.kysely, userKey, runId),
+    list: (listOptions = {}) => listRuns(db, userKey, listOptions),
+    enqueue: (jobId, { overlap = "allow_all" } = {}) =>
+      transact((trx) => enqueue(trx, { userKey, jobId, maxQueued, overlap }, now())),
+    backfill: (jobId, span) =>
+      transact((trx) => backfill(trx, { userKey, jobId, maxQueued, ...span }, now())),
+    cancel: (runId) => transact((trx) => cancel(trx, { userKey, runId }, now())),
+  };
+}
+
+async function getRun(db: Database["kysely"], userKey: string, runId: string): Promise<Run> {
+  const row = await db
+    .selectFrom("runs")
+    .leftJoin("transcripts", "transcripts.run_id", "runs.run_id")
+    .selectAll("runs")
+    .select("transcripts.steps")
+    .where("runs.run_id", "=", runId)
+    .where("runs.user_key", "=", userKey)
+    .executeTakeFirst();
+  if (row) return readRun(row, row.steps);
+  throw new NightshiftError("RUN_NOT_FOUND", "You have no run with this id; list_runs shows those you have.");
+}
+
+async function listRuns(
+  db: Database,
+  userKey: string,
+  { jobId, status, limit = DEFAULT_PAGE, cursor }: NonNullable<Parameters<RunStore["list"]>[0]>,
+): Promise<RunPage> {
+  const scope: CursorScope = ["runs", userKey, jobId ?? null, status ?? null];
+  const size = Math.min(Math.max(1, limit), MAX_PAGE);
+  let query = db.kysely.selectFrom("runs").selectAll().where("user_key", "=", userKey);
+  if (jobId !== undefined) query = query.where("job_id", "=", jobId);
+  if (status !== undefined) query = query.where("status", "=", status);
+  if (cursor !== undefined) query = query.where("run_id", "<", decodeCursor(scope, cursor));
+  const rows = await query
+    .orderBy("run_id", "desc")
+    .limit(size + 1)
+    .execute();
+  const runs = rows.slice(0, size).map(readRunSummary);
+  const last = runs.at(-1);
+  return rows.length > size && last ? { runs, nextCursor: encodeCursor(scope, last.runId) } : { runs };
+}
+
+async function cancel(
+  trx: Transaction<Tables>,
+  { userKey, runId }: { userKey: string; runId: string },
+  now: number,
+): Promise<Run> {
+  const run = await getRun(trx, userKey, runId);
+  if (run.status === "queued") {
+    await endRun(trx, runId, "queued", emptyOutcome("cancelled", "Cancelled before it started."), now);
+  } else if (run.status === "running") {
+    // The first request stands: asking twice doesn't make it later.
+    const change: Partial<RunRow> = { cancel_requested_at: run.cancelRequestedAt ?? now };
+    await trx
+      .updateTable("runs")
+      .set(change)
+      .where("run_id", "=", runId)
+      .where("user_key", "=", userKey)
+      .execute();
+  } else {
+    throw new NightshiftError(
+      "RUN_STATE",
+      `This run has ended (${run.status}); there is nothing to cancel.`,
+      {
+        status: run.status,
+      },
+    );
+  }
+  return getRun(trx, userKey, runId);
+}

@@ -1,0 +1,22 @@
+import { currentTime } from "./current-time.ts";
+import type { ToolDefinition } from "./define.ts";
+import { factTools } from "./facts.ts";
+import { inbox } from "./inbox.ts";
+import { jobTools } from "./jobs/manage.ts";
+import { previewSchedule } from "./jobs/preview.ts";
+import { scheduleTask } from "./jobs/schedule.ts";
+import { runTools } from "./runs.ts";
+import type { Services } from "./services.ts";
+import { whoami } from "./whoami.ts";
+
+/** What a connection is offered, in the order in which `tools/list` shows it. */
+export const peopleTools: readonly ToolDefinition<Services>[] = [
+  whoami,
+  currentTime,
+  ...factTools,
+  scheduleTask,
+  previewSchedule,
+  ...jobTools,
+  ...runTools,
+  inbox,
+];

@@ -1,0 +1,93 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { z } from "zod";
+import { NightshiftError } from "../../errors.ts";
+import { OVERLAPS, type Overlap } from "../../jobs/policy.ts";
+import { isEnded, type Run, type TranscriptStep } from "../../jobs/run.ts";
+import type { ToolCall, ToolDefinition } from "../define.ts";
+import { answer } from "../result.ts";
+import { showRun, tellRun } from "../runs.ts";
+import { requireService, type Services } from "../services.ts";
+import { jobId } from "./prepare.ts";
+
+interface RunArguments {
+  readonly job_id: string;
+  readonly overlap?: Overlap;
+  readonly wait: boolean;
+}
+
+/** Whoever waits, waits for a place among the ghosts and for the run: longer than a run's longest time. */
+const MAX_WAIT_MS = 2 * 86_400_000;
+
+export const runJob: ToolDefinition<Services> = {
+  name: "run_job",
+  scope: "jobs:write",
+  title: "Run a job now",
+  description:
+    "Queues a run of a job for now, besides its schedule. Read what came of it with get_run, or wait for it: cancelling this call then cancels the run.",
+  inputSchema: z.strictObject({
+    job_id: jobId,
+    overlap: z.enum(OVERLAPS).optional().describe("while the job is at work (default allow_all)"),
+    wait: z.boolean().default(false).describe("answer with the run when it has ended"),
+  }),
+  outputSchema: z.looseObject({ run_id: z.string(), job_id: z.string(), status: z.string() }),
+  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
+  timeoutMs: MAX_WAIT_MS,
+  create: (_context, services) => ({
+    run: async (args: RunArguments, call: ToolCall) => {
+      const job = await requireService(services.jobs, "schedules").get(args.job_id);
+      const obstacle = services.scheduler?.obstacle(job.action.kind);
+      if (obstacle) throw new NightshiftError("MODEL_NOT_CONFIGURED", obstacle);
+      const overlap = args.overlap && { overlap: args.overlap };
+      const run = await requireService(services.runControl, "runs").enqueue(args.job_id, overlap);
+      if (args.wait) {
+        const ended = showRun(await untilEnded(run, services, call));
+        // Who waited for it has it here.
+        await services.inbox?.markRunRead(run.runId);
+        return answer(ended, tellRun(ended));
+      }
+      services.scheduler?.wake();
+      const text =
+        run.status === "skipped"
+          ? `Not run. ${run.statusReason}`
+          : `Queued as ${run.runId}. Read it with get_run.`;
+      return answer({ run_id: run.runId, job_id: run.jobId, status: run.status }, text);
+    },
+  }),
+};
+
+const FIRST_LOOK_MS = 25;
+const LONGEST_LOOK_MS = 500;
+const MAX_MESSAGE_CHARS = 200;
+
+/** Follows a run of the caller's own, step by step; cancels it when the caller cancels. */
+async function untilEnded({ runId }: Run, services: Services, { signal, progress }: ToolCall): Promise<Run> {
+  const { scheduler } = services;
+  const cancel = () => {
+    const told = requireService(services.runControl, "runs").cancel(runId);
+    // It may have ended this moment.
+    told.then(
+      () => scheduler?.wake(),
+      () => {},
+    );
+  };
+  const unfollow = scheduler?.follow(runId, (step) => progress(step.step, undefined, tellStep(step)));
+  signal.addEventListener("abort", cancel, { once: true });
+  if (signal.aborted) cancel();
+  scheduler?.wake();
+  try {
+    // Looked up and not only listened for: another process may have it.
+    for (let lookMs = FIRST_LOOK_MS; ; lookMs = Math.min(lookMs * 2, LONGEST_LOOK_MS)) {
+      const run = await requireService(services.runs, "runs").get(runId);
+      if (isEnded(run.status)) return run;
+      await wait(lookMs, undefined, { signal });
+    }
+  } finally {
+    unfollow?.();
+    signal.removeEventListener("abort", cancel);
+  }
+}
+
+function tellStep({ type, tool, text, result }: TranscriptStep): string {
+  const said = type === "tool" ? `${tool}: ${result ?? ""}` : (text ?? type);
+  return said.length > MAX_MESSAGE_CHARS ? `${said.slice(0, MAX_MESSAGE_CHARS)}…` : said;
+}

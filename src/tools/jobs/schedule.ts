@@ -1,0 +1,65 @@
+import { z } from "zod";
+import { NightshiftError } from "../../errors.ts";
+import { policyOf } from "../../jobs/fields.ts";
+import { parseSchedule } from "../../jobs/schedule.ts";
+import { anchored, hasTimeLeft, nextTime } from "../../jobs/times.ts";
+import type { ToolDefinition } from "../define.ts";
+import { answer } from "../result.ts";
+import { requireService, type Services } from "../services.ts";
+import { actionOf, assertRunnable, type JobArguments, jobArguments, limitsOf, NO_TIME } from "./prepare.ts";
+import { prepare, provisionOf } from "./provide.ts";
+import { jobBrief, showJob } from "./show.ts";
+
+export const scheduleTask: ToolDefinition<Services> = {
+  name: "schedule_task",
+  scope: "jobs:write",
+  title: "Schedule a task",
+  description:
+    "Has a prompt worked on later, or again and again, by a ghost: an automated session of its own with a ReAct loop and tools, which cannot read or write this user's memory and cannot ask anybody. Put everything it needs to know into the prompt. Give exactly one of prompt and tool, and exactly one of execute_at, cron and every_seconds (or after).",
+  inputSchema: z.strictObject(jobArguments),
+  outputSchema: jobBrief.extend({
+    ghost_session_id: z.string(),
+    timezone: z.string(),
+    note: z.string().optional(),
+  }),
+  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
+  create: (context, services) => ({
+    run: async (args: JobArguments) => {
+      const scheduler = requireService(services.scheduler, "schedules");
+      const action = actionOf(args);
+      if (!action)
+        throw new NightshiftError(
+          "INVALID_ARGUMENTS",
+          "Say what to do: give a prompt, or a tool {name, arguments}.",
+        );
+      const now = services.now();
+      const { timezone, schedule: unanchored } = parseSchedule(args, now);
+      const policy = policyOf(args, timezone);
+      const timing = { schedule: anchored(unanchored, policy), timezone, policy };
+      if (!hasTimeLeft(timing, now)) throw new NightshiftError("INVALID_SCHEDULE", NO_TIME);
+      const tools = args.allowed_tools ?? null;
+      const prepared = await prepare(args, services);
+      const provision = provisionOf(args, prepared);
+      assertRunnable(action, { tools, check: provision.check }, scheduler);
+      const job = await requireService(services.jobs, "schedules").create({
+        name: args.name ?? null,
+        action,
+        ...timing,
+        limits: limitsOf(args),
+        tools,
+        provision,
+        nextRunAt: nextTime(timing, now),
+        origin: { kind: "tool", parentSessionId: context.sessionId, threadId: context.threadId },
+      });
+      scheduler.wake();
+      const shown = showJob(job, services);
+      const notes = [...(scheduler.caveat ? [scheduler.caveat] : []), ...prepared.warnings];
+      const text = [
+        `Scheduled as ${job.jobId}. It runs ${shown.after ? `whenever a run of ${shown.after} succeeded` : `at ${shown.next_runs.join(", then ")} (${timezone})`}.`,
+        `It runs as ${shown.ghost_session_id}, which has no access to this user's memory. What it comes to is in the inbox; list_runs and get_run have every run.`,
+        ...notes,
+      ].join("\n");
+      return answer({ ...shown, ...(notes.length > 0 && { note: notes.join("\n") }) }, text);
+    },
+  }),
+};
