@@ -2,8 +2,12 @@ import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { createActivity } from "./activity.ts";
 import { type Config, variable } from "./config.ts";
-import { type ConnectionDeps, type OpenContext, openContext } from "./connection/connection.ts";
-import { localPrincipal } from "./connection/identity.ts";
+import {
+  type ConnectionDeps,
+  localPrincipal,
+  type OpenContext,
+  openContext,
+} from "./connection/connection.ts";
 import { type UserContext, userKeyOf } from "./context/user-context.ts";
 import type { Database } from "./database/open-sqlite.ts";
 import { NightshiftError } from "./errors.ts";
@@ -11,16 +15,14 @@ import { createEvents, createStepFeed, type JoinableEvents } from "./events.ts";
 import type { FactBackend, FactStore } from "./facts/store.ts";
 import { describeGhosts } from "./ghost/capabilities.ts";
 import type { Inbox } from "./inbox/item.ts";
-import type { JobStore } from "./jobs/contracts.ts";
-import type { KeyRing } from "./keys/key-ring.ts";
-import { lazily, once } from "./lazily.ts";
-import { type Cleanup, createCleanup } from "./lifecycle.ts";
+import type { JobStore, RunStore } from "./jobs/contracts.ts";
+import { type Cleanup, createCleanup, lazily, once } from "./lifecycle.ts";
 import type { Log } from "./log.ts";
 import { withInboxEvents, withJobEvents, withRunEvents } from "./open-stores.ts";
-import type { Backlog } from "./runs/backlog.ts";
-import type { RunStore } from "./runs/store.ts";
 import { createRunStats, type RunStats } from "./scheduler/run-stats.ts";
 import type { SchedulerDeps, SchedulerRuntime } from "./scheduler/start.ts";
+import type { KeyRing } from "./store/api-keys.ts";
+import type { Backlog } from "./store/fair-order.ts";
 import { peopleTools } from "./tools/builtin.ts";
 import { createCatalog } from "./tools/catalog.ts";
 import { loadToolModules } from "./tools/modules.ts";
@@ -178,7 +180,8 @@ export async function createApp(options: AppOptions): Promise<App> {
       (await import("./scheduler/start.ts")).runOne(schedulerDeps, userKey, runId),
     checkReady: async () => (await stores.database()).ping(),
     runStats,
-    readBacklog: async () => (await import("./runs/backlog.ts")).readBacklog(await stores.database(), now()),
+    readBacklog: async () =>
+      (await import("./store/fair-order.ts")).readBacklog(await stores.database(), now()),
     close: once(async () => {
       ended.abort();
       await runtime?.catch(() => {});
@@ -266,7 +269,7 @@ function openStores(parts: {
     }),
     deliveries: (userKey: string): DeliveryReader =>
       lazily(async () => {
-        const { openDeliveries } = await import("./webhooks/deliveries.ts");
+        const { openDeliveries } = await import("./webhooks/webhook-store.ts");
         return openDeliveries(await database(), userKey);
       }),
     webhooks: (userKey: string): WebhookStore =>

@@ -20,3 +20,39 @@ export async function retry<T>(
   }
   return write();
 }
+
+/** Lets through one piece of work of each key at a time, in the order it came. */
+export type Queues = <T>(key: string, work: () => Promise<T>) => Promise<T>;
+
+export function createQueues(): Queues {
+  const tails = new Map<string, Promise<unknown>>();
+  return (key, work) => {
+    const before = tails.get(key) ?? Promise.resolve();
+    const done = before.then(work);
+    const tail = done
+      .catch(() => {})
+      .then(() => {
+        if (tails.get(key) === tail) tails.delete(key);
+      });
+    tails.set(key, tail);
+    return done;
+  };
+}
+
+/** Hands out one lock at a time, in the order it was asked for. */
+export interface Mutex {
+  /** Resolves to the function that gives the lock back; call it exactly once. */
+  lock(): Promise<() => void>;
+}
+
+export function createMutex(): Mutex {
+  let tail: Promise<void> = Promise.resolve();
+  return {
+    lock() {
+      const { promise: released, resolve: release } = Promise.withResolvers<void>();
+      const granted = tail.then(() => release);
+      tail = released;
+      return granted;
+    },
+  };
+}

@@ -1,8 +1,7 @@
 import type { Events } from "./events.ts";
 import { INBOX_URI, type Inbox } from "./inbox/item.ts";
-import type { JobStore } from "./jobs/contracts.ts";
+import type { JobStore, RunStore } from "./jobs/contracts.ts";
 import type { Run } from "./jobs/run.ts";
-import type { RunStore } from "./runs/store.ts";
 
 /*
  * One user's stores, whose changes are told to that user's live connections. What ghosts do is told by the night.

@@ -178,7 +178,7 @@ describe("imports", () => {
   it("let nobody but a connection and a ghost say what kind of entity acts", () => {
     const users = [...SOURCES].filter(([, text]) => /\bsetEntityType\b/.test(withoutComments(text)));
     expect(users.map(([file]) => file)).toEqual([
-      "src/connection/identity.ts",
+      "src/connection/connection.ts",
       "src/context/current-context.ts",
       "src/ghost/thread/session.ts",
     ]);

@@ -1,8 +1,7 @@
 import { Client, InMemoryTransport } from "@modelcontextprotocol/client";
 import { expect, it, onTestFinished } from "vitest";
 import { createActivity } from "../src/activity.ts";
-import { openConnection } from "../src/connection/connection.ts";
-import { localPrincipal } from "../src/connection/identity.ts";
+import { localPrincipal, openConnection } from "../src/connection/connection.ts";
 import { openProgram } from "./program.ts";
 
 it("somebody is here from a request on, and no more some seconds after the last", () => {

@@ -6,8 +6,7 @@ import { isEnded } from "../jobs/run.ts";
 import { startScriptedModel } from "../model/scripted.ts";
 import { RECALL_SKIPPED, SAVE_SKIPPED } from "../tools/facts.ts";
 import { textOf } from "../tools/result.ts";
-import { openProgress, type Progress } from "./demo/progress.ts";
-import { demoScript, FACT, PROMPT } from "./demo-script.ts";
+import { demoScript, FACT, openProgress, PROMPT, type Progress } from "./demo-script.ts";
 import { paint, print, printJson } from "./output.ts";
 import type { ShownRun } from "./runs.ts";
 

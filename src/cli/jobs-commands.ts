@@ -1,6 +1,5 @@
 import { type Command, Option } from "commander";
-import { command, type Runner } from "./command.ts";
-import { OPTIONS, READER, SERVER, settings } from "./options.ts";
+import { command, OPTIONS, READER, type Runner, SERVER, settings } from "./command.ts";
 
 const PREVIEW = [
   new Option("--cron <expression>", "five fields, six with seconds first, or @daily and the like"),

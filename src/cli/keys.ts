@@ -2,8 +2,8 @@ import { createApp } from "../app.ts";
 import type { Config } from "../config.ts";
 import { isScope, SCOPES } from "../context/scopes.ts";
 import { NightshiftError } from "../errors.ts";
-import type { ApiKey, KeyRing } from "../keys/key-ring.ts";
 import { createLog } from "../log.ts";
+import type { ApiKey, KeyRing } from "../store/api-keys.ts";
 import { paint, plain, print, printJson, table } from "./output.ts";
 
 interface Values {

@@ -1,9 +1,8 @@
 import { Command, CommanderError, Option } from "commander";
 import { NightshiftError } from "../errors.ts";
 import { version } from "../version.ts";
-import { command, type Runner } from "./command.ts";
+import { command, HTTP, OPTIONS, READER, type Runner, SERVER, settings, type Values } from "./command.ts";
 import { jobsCommand } from "./jobs-commands.ts";
-import { HTTP, OPTIONS, READER, SERVER, settings, type Values } from "./options.ts";
 import { paint } from "./output.ts";
 import { migrateCommand, moveCommand } from "./postgres-commands.ts";
 

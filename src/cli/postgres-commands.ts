@@ -1,7 +1,6 @@
 import { type Command, Option } from "commander";
 import { ENVIRONMENT } from "../config.ts";
-import { command, type Runner } from "./command.ts";
-import { OPTIONS, settings } from "./options.ts";
+import { command, OPTIONS, type Runner, settings } from "./command.ts";
 
 export function moveCommand(run: Runner): Command {
   const from = new Option("--from <dir>", "the data folder; it is left as it is").env(ENVIRONMENT.dataDir);
@@ -29,5 +28,5 @@ export const migrateCommand = (run: Runner): Command =>
     [OPTIONS.databaseUrl, OPTIONS.json],
     ["migrate --database-url postgres://nightshift_owner@db/nightshift"],
   ).action(
-    run(async (values) => (await import("./migrate.ts")).runMigrate(settings(values), values.json === true)),
+    run(async (values) => (await import("./postgres.ts")).runMigrate(settings(values), values.json === true)),
   );

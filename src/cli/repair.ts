@@ -2,7 +2,7 @@ import { chmod, readdir, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import type { Config } from "../config.ts";
-import { once } from "../lazily.ts";
+import { once } from "../lifecycle.ts";
 
 /** Something that was wrong with the data. */
 export interface Repair {

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { createApp } from "../app.ts";
 import type { Config } from "../config.ts";
-import { localPrincipal } from "../connection/identity.ts";
+import { localPrincipal } from "../connection/connection.ts";
 import { createLog } from "../log.ts";
 import { serveOverStdio, takeStdout } from "../transport/stdio.ts";
 

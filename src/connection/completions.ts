@@ -1,5 +1,5 @@
 import type { Scope } from "../context/scopes.ts";
-import { zonesLike } from "../jobs/timezone.ts";
+import { zonesLike } from "../jobs/time.ts";
 import type { Services } from "../tools/services.ts";
 
 /** What one caller may be offered: their own, within the scopes of their credential. */

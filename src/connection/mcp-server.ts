@@ -3,9 +3,8 @@ import type { EndedRun } from "../events.ts";
 import { version } from "../version.ts";
 import { type ServerParts, type SetHandler, serving } from "./handlers.ts";
 import { forModules, letModulesRegister } from "./modules.ts";
-import { mayRead } from "./resources.ts";
-import { setPromptHandlers } from "./serve-prompts.ts";
-import { setResourceHandlers, setSubscriptionHandlers } from "./serve-resources.ts";
+import { setPromptHandlers } from "./prompts.ts";
+import { mayRead, setResourceHandlers, setSubscriptionHandlers } from "./resources.ts";
 import { setToolHandlers } from "./tools.ts";
 
 const INSTRUCTIONS =

@@ -1,18 +1,17 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CompiledQuery, Transaction } from "kysely";
+import { createQueues } from "../async.ts";
 import { NightshiftError } from "../errors.ts";
-import { once } from "../lazily.ts";
-import { sendPipelined } from "./later.ts";
+import { once } from "../lifecycle.ts";
+import { isBroken, isTakenBack, toPostgresError } from "./db-errors.ts";
 import type { Migrations } from "./migrations.ts";
 import type { Database, TransactOptions, UserLocks } from "./open-sqlite.ts";
-import { isBroken, isTakenBack, toPostgresError } from "./pg-failures.ts";
-import { createNotifyChannel } from "./pg-wire.ts";
 import { watchClock } from "./postgres-clock.ts";
-import { listen } from "./postgres-notify.ts";
+import { createNotifyChannel, listen } from "./postgres-notify.ts";
 import { connectionConfig, openPool } from "./postgres-pool.ts";
-import { createQueues } from "./queues.ts";
 import type { Tables } from "./schema.ts";
+import { sendPipelined } from "./sql.ts";
 
 export interface PostgresOptions {
   /** postgres://user:password@host:port/database, with sslmode and the like as libpq has them. */

@@ -1,6 +1,6 @@
 import type { Client } from "pg";
 import { NightshiftError } from "../errors.ts";
-import { toPostgresError } from "./pg-failures.ts";
+import { toPostgresError } from "./db-errors.ts";
 import { connectionConfig } from "./postgres-pool.ts";
 
 const SCHEMA = "nightshift";

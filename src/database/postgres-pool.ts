@@ -1,7 +1,7 @@
 import type { PostgresPool, PostgresPoolClient } from "kysely";
 import type { ClientConfig, PoolClient, QueryResult } from "pg";
-import { isPipelined } from "./later.ts";
-import { isBroken, toPostgresError } from "./pg-failures.ts";
+import { isBroken, toPostgresError } from "./db-errors.ts";
+import { isPipelined } from "./sql.ts";
 
 export interface ConnectOptions {
   /** postgres://user:password@host:port/database, with sslmode and the like as libpq has them. */

@@ -1,7 +1,7 @@
 import type { Client } from "pg";
 import { NightshiftError } from "../errors.ts";
+import { toPostgresError } from "./db-errors.ts";
 import type { Cell, Row, Table } from "./locked-file.ts";
-import { toPostgresError } from "./pg-failures.ts";
 import { type ConnectOptions, connectionConfig } from "./postgres-pool.ts";
 
 /** Rows read from Postgres at a time. */

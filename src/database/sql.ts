@@ -1,5 +1,4 @@
-import type { CompiledQuery, Kysely, Transaction } from "kysely";
-import { sendPipelined } from "./later.ts";
+import type { Compilable, CompiledQuery, Kysely, Transaction } from "kysely";
 import type { Tables } from "./schema.ts";
 
 const compiled = (sql: string, parameters: readonly unknown[]): CompiledQuery => ({
@@ -21,3 +20,16 @@ export async function runSql<Row>(
 /** See `sendPipelined`. */
 export const runSqlPipelined = (trx: Transaction<Tables>, sql: string, parameters: readonly unknown[]) =>
   sendPipelined(trx, { compile: () => compiled(sql, parameters) });
+
+const MARK = " -- later";
+
+/**
+ * Executes a write whose result nobody needs. Where the database is reached over a network it is not waited for: what
+ * comes after it in the transaction finds it done, and the transaction fails if it does.
+ */
+export async function sendPipelined(trx: Transaction<Tables>, query: Compilable): Promise<void> {
+  const compiled = query.compile();
+  await trx.executeQuery({ ...compiled, sql: compiled.sql + MARK });
+}
+
+export const isPipelined = (sql: string): boolean => sql.endsWith(MARK);

@@ -1,7 +1,6 @@
+import { createMutex, type Mutex } from "../async.ts";
 import type { FactsDatabase, Query } from "./database.ts";
-import { createMutex, type Mutex } from "./mutex.ts";
-import { type CachedFacts, createCachedFacts, resetCachedFacts, syncCachedFacts } from "./sync.ts";
-import type { UserFacts } from "./user-facts.ts";
+import { createUserFacts, type UserFacts } from "./user-facts.ts";
 import type { Transaction } from "./write-queue.ts";
 
 interface CacheEntry {
@@ -88,4 +87,121 @@ export function createFactCache(database: FactsDatabase, now: () => number, maxB
       return use(entry.cached);
     },
   };
+}
+
+/** A copy of a user's facts and how far it has followed the database. `changes` is -1 before the first load. */
+export interface CachedFacts {
+  readonly userFacts: UserFacts;
+  changes: number;
+  removals: number;
+  /** The highest row that was seen. */
+  rowId: number;
+}
+
+interface Changes {
+  readonly changes: number;
+  readonly removals: number;
+}
+interface Row {
+  readonly id: string;
+  readonly rowId: number;
+}
+interface FullRow extends Row {
+  readonly value: string;
+}
+
+/** A user's rows: from `<userKey>:` up to the next character after the colon. No pattern, so nothing is a wildcard. */
+const RANGE = "key >= $1 || ':' AND key < $1 || ';'";
+const COLUMNS = 'substr(key, 66) AS id, rowid AS "rowId"';
+
+const ALL_ROWS = `SELECT ${COLUMNS}, value FROM keyv WHERE ${RANGE}`;
+
+const NOT_LOADED = { changes: -1, removals: 0, rowId: 0 };
+
+export function createCachedFacts(): CachedFacts {
+  return { userFacts: createUserFacts(), ...NOT_LOADED };
+}
+
+/** For a copy that may hold what was undone: the next look loads it anew. */
+export function resetCachedFacts(cached: CachedFacts): void {
+  cached.userFacts.clear();
+  Object.assign(cached, NOT_LOADED);
+}
+
+/**
+ * Brings a copy up to date with the least work: nothing when its user's counter has not moved, the new rows when
+ * there are only new rows, else the difference of the ids. Facts never change, so an id says it all.
+ */
+export async function syncCachedFacts(
+  userKey: string,
+  cached: CachedFacts,
+  { query, parse, now }: { query: Query; parse: FactsDatabase["parse"]; now: number },
+): Promise<void> {
+  // Read before the rows: they may be newer than it, which costs a second look, but never older.
+  const current = await readChanges(userKey, query);
+  if (current.changes === cached.changes) return;
+  const take = (rows: readonly FullRow[]) => {
+    cached.userFacts.add(
+      rows.map(({ id, value }) => ({ ...parse(value), factId: id })),
+      now,
+    );
+    for (const { rowId } of rows) cached.rowId = Math.max(cached.rowId, rowId);
+  };
+  if (cached.changes === -1) {
+    take(await query<FullRow>(ALL_ROWS, userKey));
+  } else {
+    // The plus keeps SQLite on the index of keys: by row number it would read everybody's new rows.
+    const newRows = `SELECT ${COLUMNS}, value FROM keyv WHERE ${RANGE} AND +rowid > $2`;
+    const added = await query<FullRow>(newRows, userKey, cached.rowId);
+    take(added);
+    const isComplete =
+      current.removals === cached.removals && added.length >= current.changes - cached.changes;
+    if (!isComplete) take(await reconcile(userKey, cached.userFacts, query));
+  }
+  Object.assign(cached, current);
+}
+
+/** After a write inside its transaction: what it changed is known, and need not be looked for. */
+export async function noteOwnWrite(
+  userKey: string,
+  cached: CachedFacts,
+  query: Query,
+  factId = "",
+): Promise<void> {
+  const [row] = await query<Changes & { rowId: number | null }>(
+    `SELECT changes, removals, (SELECT rowid FROM keyv WHERE key = $1) AS "rowId" FROM fact_changes WHERE user_key = $2`,
+    `${userKey}:${factId}`,
+    userKey,
+  );
+  if (row === undefined) return;
+  Object.assign(cached, {
+    changes: row.changes,
+    removals: row.removals,
+    rowId: Math.max(cached.rowId, row.rowId ?? 0),
+  });
+}
+
+async function readChanges(userKey: string, query: Query): Promise<Changes> {
+  const [row] = await query<Changes>(
+    "SELECT changes, removals FROM fact_changes WHERE user_key = $1",
+    userKey,
+  );
+  return { changes: row?.changes ?? 0, removals: row?.removals ?? 0 };
+}
+
+/**
+ * Removes what the database no longer has. Resolves to all rows when the memory lacks one, which is rare: its number
+ * was not above the highest seen, as SQLite may use one again.
+ */
+async function reconcile(userKey: string, userFacts: UserFacts, query: Query): Promise<FullRow[]> {
+  const rows = await query<Row>(`SELECT ${COLUMNS} FROM keyv WHERE ${RANGE}`, userKey);
+  const present = new Set(rows.map(({ id }) => id));
+  userFacts.remove(
+    userFacts.facts
+      .keys()
+      .filter((id) => !present.has(id))
+      .toArray(),
+  );
+  const isWhole = rows.every(({ id }) => userFacts.facts.has(id) || userFacts.expired.has(id));
+  return isWhole ? [] : query<FullRow>(ALL_ROWS, userKey);
 }

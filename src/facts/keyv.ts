@@ -1,5 +1,5 @@
 import { NightshiftError } from "../errors.ts";
-import { createFactCache, type FactCache } from "./cache.ts";
+import { type CachedFacts, createFactCache, type FactCache, noteOwnWrite } from "./cache.ts";
 import { createCursors } from "./cursor.ts";
 import type { FactsDatabase } from "./database.ts";
 import { whileBusy } from "./failures.ts";
@@ -17,7 +17,6 @@ import {
 } from "./rules.ts";
 import { openFactsFile } from "./sqlite.ts";
 import type { FactBackend, FactLimits, FactStore, NewFact, Saved } from "./store.ts";
-import { type CachedFacts, noteOwnWrite } from "./sync.ts";
 import type { UserFacts } from "./user-facts.ts";
 import { createWriteQueue, type Transaction, type WriteQueue } from "./write-queue.ts";
 

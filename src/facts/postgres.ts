@@ -1,10 +1,11 @@
 import type { KeyvPostgres } from "@keyv/postgres";
+import type { Pool, PoolClient } from "pg";
+import { NightshiftError } from "../errors.ts";
 import { type FactsDatabase, KEYV_OPTIONS, parseRow, type Query } from "./database.ts";
 import { toDataError, whileBusy } from "./failures.ts";
-import { beginOn, finish, openPool, queryOf, SCHEMA_NAME } from "./pg-pool.ts";
-import { migrate } from "./pg-tables.ts";
 import type { StoredFact } from "./rules.ts";
 
+const SCHEMA_NAME = "nightshift";
 const DEFAULT_POOL_SIZE = 10;
 const DEFAULT_STATEMENT_TIMEOUT_MS = 10_000;
 
@@ -76,4 +77,155 @@ async function loadAdapter(): Promise<(query: Query) => KeyvPostgres> {
     }
   }
   return (query) => new Adapter(query);
+}
+
+/**
+ * Each entry brings the tables to the next version, all in one transaction, so that a version says what is there. They
+ * only ever add: a node of an older version goes on beside a newer one. Keys sort by their bytes, whatever the
+ * database's locale, so that the primary key serves a range of keys.
+ */
+const MIGRATIONS = [
+  `CREATE TABLE keyv (
+     key varchar(255) COLLATE "C" PRIMARY KEY, value text, rowid bigint GENERATED ALWAYS AS IDENTITY);
+   CREATE TABLE fact_changes (
+     user_key text COLLATE "C" PRIMARY KEY, changes bigint NOT NULL, removals bigint NOT NULL)
+     WITH (fillfactor = 50);
+   CREATE FUNCTION count_fact_change() RETURNS trigger LANGUAGE plpgsql AS $$
+     DECLARE removed int := CASE TG_OP WHEN 'INSERT' THEN 0 ELSE 1 END;
+     BEGIN
+       INSERT INTO ${SCHEMA_NAME}.fact_changes AS known
+       VALUES (substr(CASE TG_OP WHEN 'DELETE' THEN old.key ELSE new.key END, 1, 64), 1, removed)
+       ON CONFLICT (user_key) DO UPDATE SET changes = known.changes + 1, removals = known.removals + removed;
+       RETURN NULL;
+     END $$;
+   CREATE TRIGGER fact_change AFTER INSERT OR UPDATE OR DELETE ON keyv
+     FOR EACH ROW EXECUTE FUNCTION count_fact_change();
+   CREATE TABLE fact_secrets (name text PRIMARY KEY, value text NOT NULL);
+   INSERT INTO fact_secrets
+     VALUES ('cursor', replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''));`,
+];
+
+/** The lock is shared with the other tables of the schema: nodes that start together make each of them once. */
+const BEGIN_MIGRATION = `BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;
+  SELECT pg_advisory_xact_lock(hashtextextended('${SCHEMA_NAME} tables', 0))`;
+/** Said only when it is absent: a user who may not make schemas can be given one. */
+const MAKE_SCHEMA = `DO $$ BEGIN
+  IF to_regnamespace('${SCHEMA_NAME}') IS NULL THEN CREATE SCHEMA ${SCHEMA_NAME}; END IF; END $$`;
+
+/** Brings the tables up to date, and makes them where there are none. */
+export async function migrate(pool: Pool): Promise<void> {
+  if ((await versionOn(pool)) >= MIGRATIONS.length) return;
+  const client = await beginOn(pool, BEGIN_MIGRATION);
+  await finish(client, async () => {
+    const version = await versionOn(client);
+    if (version >= MIGRATIONS.length) return;
+    if (version === 0) {
+      await client.query(MAKE_SCHEMA);
+      await client.query("CREATE TABLE fact_version AS SELECT 0 AS version");
+    }
+    for (const migration of MIGRATIONS.slice(version)) await client.query(migration);
+    await client.query("UPDATE fact_version SET version = $1", [MIGRATIONS.length]);
+  });
+}
+
+async function versionOn(connection: Pool | PoolClient): Promise<number> {
+  const query = queryOf(connection);
+  // Of the catalogue's rows: to_regclass may answer from what this connection knew before it waited for the lock.
+  const tables = await query(
+    "SELECT FROM pg_tables WHERE schemaname = $1 AND tablename = 'fact_version'",
+    SCHEMA_NAME,
+  );
+  if (tables.length === 0) return 0;
+  const [row] = await query<{ version: number }>("SELECT version FROM fact_version");
+  return row?.version ?? 0;
+}
+
+/** A transaction whose node has fallen silent is undone after so long, before those who wait for it give up. */
+const SILENCE_MS = 3_000;
+const INT8_OID = 20;
+/** Of the SQL standard's codes. */
+const CONNECTION_FAILURE = "08006";
+
+export interface PoolOptions {
+  readonly databaseUrl: string;
+  /** Connections at once. */
+  readonly size: number;
+  readonly statementTimeoutMs: number;
+  /** How long a connection or a lock is waited for. */
+  readonly lockTimeoutMs: number;
+}
+
+/** Connections that are replaced when they break. None is opened before it is needed. */
+export async function openPool(options: PoolOptions): Promise<Pool> {
+  const { Pool, TypeOverrides } = await import("pg");
+  const { databaseUrl, size, statementTimeoutMs, lockTimeoutMs } = options;
+  const types = new TypeOverrides();
+  types.setTypeParser(INT8_OID, Number);
+  const pool = new Pool({
+    connectionString: databaseUrl,
+    max: size,
+    types,
+    application_name: "nightshift facts",
+    keepAlive: true,
+    connectionTimeoutMillis: lockTimeoutMs,
+    // For a server that has fallen silent; one that is well keeps the time itself.
+    query_timeout: statementTimeoutMs + lockTimeoutMs,
+    // Not by the connection's options, which a URL may set itself and a pooler before the server may refuse.
+    onConnect: async (client) => {
+      await client.query(`SET search_path = ${SCHEMA_NAME}; SET lock_timeout = ${lockTimeoutMs};
+        SET statement_timeout = ${statementTimeoutMs};
+        SET idle_in_transaction_session_timeout = ${SILENCE_MS}`);
+    },
+  });
+  // A connection that is cut says so to whoever uses it; without listeners the news would end the process.
+  pool.on("error", () => {});
+  pool.on("connect", (client) => client.on("error", () => {}));
+  return pool;
+}
+
+/** A connection on which a transaction is open, see `finish`. Leaves nothing behind when it fails. */
+export async function beginOn(pool: Pool, begin: string): Promise<PoolClient> {
+  const client = await pool.connect().catch(failWithCode);
+  try {
+    await client.query(begin);
+    return client;
+  } catch (error) {
+    client.release(true);
+    return failWithCode(error);
+  }
+}
+
+/** Commits after `work`, and gives the connection back; one that failed is closed, which undoes what it began. */
+export async function finish(client: PoolClient, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+    // Postgres answers ROLLBACK, and no error, to the commit of what has failed already.
+    const { command } = await client.query("COMMIT");
+    if (command !== "COMMIT") throw new Error(`the commit ended as ${command}`);
+    client.release();
+  } catch (error) {
+    client.release(true);
+    failWithCode(error);
+  }
+}
+
+/** Names of the statements that connections prepare once. The room's statements are few and never put together. */
+const names = new Map<string, string>();
+
+function nameOf(sql: string): string {
+  const name = names.get(sql) ?? `facts_${names.size}`;
+  names.set(sql, name);
+  return name;
+}
+
+export const queryOf =
+  (connection: Pool | PoolClient): Query =>
+  async (text, ...values) =>
+    (await connection.query({ name: nameOf(text), text, values }).catch(failWithCode)).rows;
+
+/** pg gives no code to a connection that broke, or that was waited for in vain. */
+function failWithCode(error: unknown): never {
+  if (error instanceof Error && !(error instanceof NightshiftError) && !("code" in error))
+    Object.assign(error, { code: CONNECTION_FAILURE });
+  throw error;
 }

@@ -1,7 +1,7 @@
 import type { Transaction } from "kysely";
 import { idsBefore, newId } from "../database/ids.ts";
-import { sendPipelined } from "../database/later.ts";
 import type { InboxRow, RunRow, Tables } from "../database/schema.ts";
+import { sendPipelined } from "../database/sql.ts";
 import type { Outcome } from "../jobs/run.ts";
 import type { ItemKind, Retention } from "./item.ts";
 

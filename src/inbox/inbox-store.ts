@@ -1,5 +1,5 @@
 import type { Transaction } from "kysely";
-import { type CursorScope, decodeCursor, encodeCursor } from "../database/cursor.ts";
+import { type CursorScope, decodeCursor, encodeCursor } from "../database/ids.ts";
 import type { Database } from "../database/open-sqlite.ts";
 import { readDetail } from "../database/run-row.ts";
 import type { InboxRow, Tables } from "../database/schema.ts";

@@ -1,4 +1,4 @@
-import type { Catchup, Overlap, RetryOn } from "../jobs/policy.ts";
+import type { Catchup, Overlap, RetryOn } from "../jobs/job.ts";
 import type { ToolContext, ToolResult } from "../tools/define.ts";
 
 /** What a code job is handed: its run, its tools, a model if there is one. No memory, and nothing to schedule with. */

@@ -3,11 +3,16 @@ import { z } from "zod";
 import { NightshiftError } from "../errors.ts";
 import type { FolderJob } from "../jobs/contracts.ts";
 import { policyFields, policyOf } from "../jobs/fields.ts";
-import { provisionFields, readProvision } from "../jobs/folder/provision.ts";
-import { DEFAULT_LIMITS, type Schedule } from "../jobs/job.ts";
-import type { Policy } from "../jobs/policy.ts";
-import { parseSchedule } from "../jobs/schedule.ts";
-import { anchored, nextTime } from "../jobs/times.ts";
+import {
+  type Check,
+  DEFAULT_LIMITS,
+  NO_PROVISION,
+  type Policy,
+  type Provision,
+  type Schedule,
+} from "../jobs/job.ts";
+import { anchored, nextTime, parseSchedule } from "../jobs/schedule.ts";
+import { urlProblem } from "../webhooks/url.ts";
 
 /** One thing that is wrong with one file. `line` is 1-based; absent when no line is to blame. */
 export interface FileProblem {
@@ -33,6 +38,30 @@ const every = z
 
 /** YAML reads some of what looks like a date as one. */
 const moment = z.union([z.string().max(64), z.date().transform((date) => date.toISOString())]);
+
+/** What a job file may say of its provision: the words of schedule_task. Facts are pinned by tools only. */
+export const provisionFields = {
+  max_tokens_per_job: z.number().int().min(1).max(1e12).optional(),
+  check: z
+    .union([
+      z.string().min(1).max(128),
+      z.strictObject({
+        name: z.string().min(1).max(128),
+        arguments: z.record(z.string(), z.unknown()).default({}),
+      }),
+    ])
+    .optional(),
+  silent_token: z.string().trim().min(1).max(100).optional(),
+  previous_output: z.boolean().optional(),
+  // Whether it may be a private address is known to the process that sends: a file may be checked anywhere.
+  webhook_url: z
+    .string()
+    .superRefine((url, check) => {
+      const message = url === "" ? undefined : urlProblem(url, { allowPrivate: true });
+      if (message) check.addIssue({ code: "custom", message });
+    })
+    .optional(),
+};
 
 /** The fields of a job file: front matter and `defineJob` use the same ones. */
 export const jobFields = z.strictObject({
@@ -166,4 +195,28 @@ function lineOf(document: ReturnType<typeof parseDocument>, field: string, lines
   const start = items.find(({ key }) => key?.value === field)?.key?.range?.[0];
   // Front matter starts on the file's second line.
   return start === undefined ? 1 : lines.linePos(start).line + 1;
+}
+
+const fieldsSchema = z.strictObject(provisionFields);
+
+type Fields = z.output<typeof fieldsSchema>;
+
+export function readProvision(fields: Fields): Provision {
+  return {
+    ...NO_PROVISION,
+    maxTokensPerJob: fields.max_tokens_per_job ?? null,
+    check: readCheck(fields.check),
+    silentToken: fields.silent_token ?? null,
+    previousOutput: fields.previous_output ?? false,
+    webhookUrl: fields.webhook_url || null,
+  };
+}
+
+/** A name that ends like a file of code is one, in the same folder; any other is a tool's. */
+function readCheck(check: Fields["check"]): Check | null {
+  if (check === undefined) return null;
+  if (typeof check !== "string") return { kind: "tool", tool: check.name, arguments: check.arguments };
+  return /\.[cm]?[jt]s$/.test(check)
+    ? { kind: "code", file: check }
+    : { kind: "tool", tool: check, arguments: {} };
 }

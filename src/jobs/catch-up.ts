@@ -1,6 +1,14 @@
 import { Cron } from "croner";
-import type { Schedule } from "./job.ts";
-import { CRON_OPTIONS, nextOccurrence, readCron } from "./schedule.ts";
+import type { Policy, Schedule } from "./job.ts";
+import {
+  CRON_OPTIONS,
+  latestTime,
+  nextOccurrence,
+  nextTime,
+  readCron,
+  startOf,
+  type Timing,
+} from "./schedule.ts";
 
 /** Counting stops here: whoever missed a thousand wants to know that, not how many more. */
 export const MAX_COALESCED = 1000;
@@ -67,4 +75,103 @@ function offsetMs(timeZone: string, at: number): number {
   if (!match) return 0;
   const minutes = Number(match[2]) * 60 + Number(match[3]);
   return (match[1] === "-" ? -minutes : minutes) * 60_000;
+}
+
+/** What starts within this time of its occurrence is on time; what is later is being caught up. */
+export const LATE_MS = 60_000;
+/** Occurrences of one job that one claim catches up; the next claim goes on from there. */
+export const CATCHUP_BATCH = 20;
+
+export interface PlannedRun {
+  readonly scheduledFor: number;
+  /** Earlier occurrences that it stands for. */
+  readonly coalesced: number;
+  readonly isLate: boolean;
+}
+
+/** What to do about a job whose time has come. Times are epoch ms. */
+export interface Plan {
+  /** Occurrences that nobody runs any more: the last of them, how many, and why. */
+  readonly missed: { readonly scheduledFor: number; readonly count: number; readonly reason: string } | null;
+  /** Oldest first, at most CATCHUP_BATCH. */
+  readonly runs: readonly PlannedRun[];
+  /** The occurrence after these; it may have come already. */
+  readonly next: number | null;
+}
+
+export interface PlannedJob extends Timing {
+  readonly jobId: string;
+  readonly policy: Policy;
+}
+
+const NOT_WANTED = "Nobody was there to run it, and its job does not catch up (catchup: skip).";
+const TOO_OLD = "Nobody was there to run it within the job's catchup_window_seconds.";
+
+/**
+ * What `job`, whose stored next time is `dueAt`, is to do at `now`: by default one late run, for the last time that
+ * was missed, with the earlier ones counted (like anacron). Takes at most a few ms, whatever was missed.
+ */
+export function planDue(job: PlannedJob, dueAt: number, now: number): Plan {
+  const { policy } = job;
+  const first = policy.jitterSeconds === 0 ? dueAt : (latestTime(job, dueAt) ?? dueAt);
+  const horizon = Math.max(first, horizonOf(job, now));
+  const windowMs =
+    policy.catchup === "skip"
+      ? Math.min(LATE_MS, policy.catchupWindowSeconds * 1000)
+      : policy.catchupWindowSeconds * 1000;
+  const oldest = now - windowMs;
+  if (policy.catchup === "all") return planAll(job, { first, horizon, oldest, now });
+
+  const { scheduledFor, coalesced } = coalesce(job.schedule, job.timezone, first, horizon);
+  const next = nextTime(job, horizon);
+  const isLate = now - scheduledFor > LATE_MS;
+  const isSkipping = policy.catchup === "skip";
+  const reason = isSkipping ? NOT_WANTED : TOO_OLD;
+  if (scheduledFor < oldest)
+    return { missed: { scheduledFor, count: coalesced + 1, reason }, runs: [], next };
+  if (!isSkipping || coalesced === 0)
+    return { missed: null, runs: [{ scheduledFor, coalesced, isLate }], next };
+  const missed = { scheduledFor: latestTime(job, scheduledFor - 1) ?? first, count: coalesced, reason };
+  return { missed, runs: [{ scheduledFor, coalesced: 0, isLate }], next };
+}
+
+/** Up to when occurrences have come; one that its jitter still keeps back has not. */
+function horizonOf(job: PlannedJob, now: number): number {
+  const { jitterSeconds, endsAt } = job.policy;
+  const end = Math.min(now, endsAt ?? now);
+  if (jitterSeconds === 0) return end;
+  const latest = latestTime(job, end);
+  return latest !== null && startOf(job.jobId, job, latest) > now ? latest - 1 : end;
+}
+
+interface Span {
+  readonly first: number;
+  readonly horizon: number;
+  readonly oldest: number;
+  readonly now: number;
+}
+
+function planAll(job: PlannedJob, { first, horizon, oldest, now }: Span): Plan {
+  let missed: Plan["missed"] = null;
+  let at: number | null = first;
+  if (first < oldest) {
+    const tooOld = coalesce(job.schedule, job.timezone, first, Math.min(horizon, oldest - 1));
+    missed = { scheduledFor: tooOld.scheduledFor, count: tooOld.coalesced + 1, reason: TOO_OLD };
+    at = nextTime(job, tooOld.scheduledFor);
+  }
+  const runs: PlannedRun[] = [];
+  for (; at !== null && at <= horizon && runs.length < CATCHUP_BATCH; at = nextTime(job, at))
+    runs.push({ scheduledFor: at, coalesced: 0, isLate: now - at > LATE_MS });
+  return { missed, runs, next: at };
+}
+
+/** The rest of a plan whose line is full: all that has come is dropped at once. */
+export function dropRest(
+  job: PlannedJob,
+  from: number,
+  now: number,
+): { last: number; count: number; next: number | null } {
+  const horizon = Math.max(from, horizonOf(job, now));
+  const { scheduledFor, coalesced } = coalesce(job.schedule, job.timezone, from, horizon);
+  return { last: scheduledFor, count: Math.min(coalesced + 1, MAX_COALESCED), next: nextTime(job, horizon) };
 }

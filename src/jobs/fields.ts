@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { NightshiftError } from "../errors.ts";
+import { CATCHUPS, DEFAULT_POLICY, OVERLAPS, type Policy, RETRY_ON } from "./job.ts";
 import { readExecuteAt } from "./moment.ts";
-import { CATCHUPS, DEFAULT_POLICY, OVERLAPS, type Policy, RETRY_ON } from "./policy.ts";
 
 const moment = z.string().max(64);
 const seconds = (max: number) => z.number().int().min(0).max(max);

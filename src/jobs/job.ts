@@ -1,5 +1,4 @@
-import type { Policy } from "./policy.ts";
-import type { Provision } from "./provision.ts";
+import * as z from "zod";
 
 /** When a job runs. Times are epoch ms. */
 export type Schedule =
@@ -90,3 +89,118 @@ export function describeAction(action: Action): string {
       return `Run the code of ${action.file}`;
   }
 }
+
+/** What happens to an occurrence whose job is still at work. */
+export const OVERLAPS = ["skip", "buffer_one", "buffer_all", "cancel_other", "allow_all"] as const;
+export type Overlap = (typeof OVERLAPS)[number];
+
+/** What happens to occurrences that nobody was there to run. */
+export const CATCHUPS = ["skip", "once", "all"] as const;
+export type Catchup = (typeof CATCHUPS)[number];
+
+/** Failures that a job may declare worth another try, besides those of a model that is busy or away. */
+export const RETRY_ON = ["crash", "lost", "timeout"] as const;
+export type RetryOn = (typeof RETRY_ON)[number];
+
+export interface Retry {
+  /** Runs of one occurrence at most, the first one counted: 1 is no retry. */
+  readonly attempts: number;
+  /** Before the second attempt; doubled before each later one. */
+  readonly backoffSeconds: number;
+  readonly maxBackoffSeconds: number;
+  readonly on: readonly RetryOn[];
+}
+
+/** How a job's schedule is kept when things don't go as planned. Times are epoch ms. */
+export interface Policy {
+  readonly overlap: Overlap;
+  readonly catchup: Catchup;
+  /** An occurrence that is older than this is never run, whatever `catchup` says. */
+  readonly catchupWindowSeconds: number;
+  /** Each occurrence starts up to so much later, by an amount of its own that is always the same. */
+  readonly jitterSeconds: number;
+  /** No occurrence before. */
+  readonly startsAt: number | null;
+  /** No occurrence after. */
+  readonly endsAt: number | null;
+  /** Runs that the schedule starts, over the job's life; what a person starts and retries don't count. */
+  readonly maxRuns: number | null;
+  readonly retry: Retry;
+  /** Failures in a row that pause the job; 0 is never. */
+  readonly pauseAfterFailures: number;
+}
+
+/**
+ * As cautious as can be: nothing runs twice, nothing piles up. The window is Temporal's default, a year
+ * (https://docs.temporal.io/schedule#catchup-window).
+ */
+export const DEFAULT_POLICY: Policy = Object.freeze({
+  overlap: "skip",
+  catchup: "once",
+  catchupWindowSeconds: 31_536_000,
+  jitterSeconds: 0,
+  startsAt: null,
+  endsAt: null,
+  maxRuns: null,
+  // A ghost may have sent its mail before its model went away: a second attempt is for the owner to ask for.
+  retry: Object.freeze({ attempts: 1, backoffSeconds: 30, maxBackoffSeconds: 600, on: Object.freeze([]) }),
+  pauseAfterFailures: 5,
+});
+
+/** Failures in a row from which on the job carries a warning. */
+export const WARN_AFTER_FAILURES = 2;
+
+/** What the owner of a job has given it of their memory: a copy, made when they asked for it. */
+export interface PinnedFact {
+  readonly factId: string;
+  readonly text: string;
+}
+
+/** What is asked first, without a model: whether there is anything to do. */
+export type Check =
+  | { readonly kind: "tool"; readonly tool: string; readonly arguments: Readonly<Record<string, unknown>> }
+  /** A module of the jobs folder, named by its file name within it. */
+  | { readonly kind: "code"; readonly file: string };
+
+/** What a job's ghost is given besides the action, and what it may cost over the job's life. */
+export interface Provision {
+  readonly pinnedFacts: readonly PinnedFact[];
+  /** Input and output tokens of all runs together; null means no limit. */
+  readonly maxTokensPerJob: number | null;
+  readonly check: Check | null;
+  /** An answer that is just this is recorded and delivered to nobody. */
+  readonly silentToken: string | null;
+  /** Whether a run is shown the output of the last one that succeeded. */
+  readonly previousOutput: boolean;
+  /** Where the ends of its runs are told, besides the user's own webhook. */
+  readonly webhookUrl: string | null;
+}
+
+export const NO_PROVISION: Provision = Object.freeze({
+  pinnedFacts: [],
+  maxTokensPerJob: null,
+  check: null,
+  silentToken: null,
+  previousOutput: false,
+  webhookUrl: null,
+});
+
+export const MAX_PINNED_FACTS = 20;
+/** UTF-8 bytes of all of a job's pinned facts: they are part of every question to the model. */
+export const MAX_PINNED_BYTES = 16 * 1024;
+
+/** As it is stored. What an older row lacks is not provided. */
+export const provisionSchema: z.ZodType<Provision> = z.object({
+  pinnedFacts: z.array(z.object({ factId: z.string(), text: z.string() })).default([]),
+  maxTokensPerJob: z.number().nullable().default(null),
+  check: z
+    .discriminatedUnion("kind", [
+      z.object({ kind: z.literal("tool"), tool: z.string(), arguments: z.record(z.string(), z.unknown()) }),
+      z.object({ kind: z.literal("code"), file: z.string() }),
+    ])
+    .nullable()
+    .default(null),
+  silentToken: z.string().nullable().default(null),
+  previousOutput: z.boolean().default(false),
+  webhookUrl: z.string().nullable().default(null),
+});

@@ -2,8 +2,7 @@ import type { Row, Table } from "../database/locked-file.ts";
 import type { PostgresRows } from "../database/postgres-rows.ts";
 import { NightshiftError } from "../errors.ts";
 import type { Source } from "./source.ts";
-import { createChecksum, isSame, type Sum, textOf } from "./sum.ts";
-import { lookAt, noteBegin, noteEnd, type Sums } from "./target.ts";
+import { createChecksum, isSame, lookAt, noteBegin, noteEnd, type Sum, type Sums, textOf } from "./target.ts";
 
 export interface MoveParts {
   readonly source: Source;

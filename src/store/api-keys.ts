@@ -1,9 +1,8 @@
 import { hash as digest, randomBytes, timingSafeEqual } from "node:crypto";
-import { isScope } from "../context/scopes.ts";
+import { isScope, type Scope } from "../context/scopes.ts";
 import type { Database } from "../database/open-sqlite.ts";
 import type { KeyRow } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
-import type { ApiKey, KeyRing } from "../keys/key-ring.ts";
 
 /** `nsk_<id>_<secret>`: the id finds the row, the 256 secret bits prove the holder. */
 const KEY = /^nsk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})$/;
@@ -132,3 +131,33 @@ const readKey = (row: KeyRow): ApiKey => ({
   expiresAt: row.expires_at === null ? null : Number(row.expires_at),
   revokedAt: row.revoked_at === null ? null : Number(row.revoked_at),
 });
+
+/** An API key as it is stored: its secret is not in it, only a hash beside it that nobody is shown. Times are epoch ms. */
+export interface ApiKey {
+  readonly keyId: string;
+  readonly userId: string;
+  readonly scopes: readonly Scope[];
+  readonly createdAt: number;
+  readonly expiresAt: number | null;
+  readonly revokedAt: number | null;
+}
+
+/** The keys of this installation: for the transport that checks them, and for the operator's command line. */
+export interface KeyRing {
+  /** Makes a key for the user. The secret is in the answer and nowhere else, ever. */
+  create(options: {
+    userId: string;
+    scopes: readonly Scope[];
+    expiresAt: number | null;
+  }): Promise<{ key: string; apiKey: ApiKey }>;
+  /** Newest first. */
+  list(userId?: string): Promise<readonly ApiKey[]>;
+  /** False when there is no such key. A key that is revoked already stays so. */
+  revoke(keyId: string): Promise<boolean>;
+  /** The key behind a presented secret, when it is good now. Costs the same time whether the id or the secret is wrong. */
+  verify(key: string): Promise<ApiKey | undefined>;
+  /** Whether a key that was good is still good: revoked in another process counts at once, on another node as soon as it hears of it. */
+  isGood(keyId: string): Promise<boolean>;
+  /** Whether any key was ever made: from then on callers must present one. */
+  isUsed(): Promise<boolean>;
+}

@@ -1,14 +1,13 @@
 import type { Transaction } from "kysely";
 import type { JobRow, Tables } from "../database/schema.ts";
-import { sameTimes } from "../jobs/change.ts";
 import type { FolderJob, NewJob } from "../jobs/contracts.ts";
 import { dependenciesFirst } from "../jobs/dependencies.ts";
 import type { Job } from "../jobs/job.ts";
-import { hasTimeLeft, nextTime, startOf } from "../jobs/times.ts";
-import { insertJob, newJob, type Owner, rewriteJob } from "../jobs/write.ts";
+import { hasTimeLeft, nextTime, startOf } from "../jobs/schedule.ts";
 import { cancelQueuedRuns } from "./held-runs.ts";
 import { DEPENDENCY_CANCELLED, pauseDependents } from "./job-dependencies.ts";
-import { readJob } from "./job-rows.ts";
+import { insertJob, newJob, type Owner, readJob, rewriteJob } from "./job-rows.ts";
+import { sameTimes } from "./job-store.ts";
 
 export interface SyncResult {
   created: number;

@@ -1,6 +1,6 @@
 import type { Kysely, Transaction } from "kysely";
-import { sendPipelined } from "../database/later.ts";
 import type { CountersRow, Tables } from "../database/schema.ts";
+import { sendPipelined } from "../database/sql.ts";
 
 /** What became of a job's occurrences and runs, over its life. */
 export interface Counters {

@@ -1,10 +1,9 @@
-import type { Problem } from "../database/flaws.ts";
 import type { Database } from "../database/open-sqlite.ts";
 import type { JobRow } from "../database/schema.ts";
-import { nextTime, startOf } from "../jobs/times.ts";
-import { rewriteJob } from "../jobs/write.ts";
+import type { Problem } from "../database/sqlite-doctor.ts";
+import { nextTime, startOf } from "../jobs/schedule.ts";
 import { addCounts, type Counters, NO_COUNTS, readCounters } from "./job-counters.ts";
-import { readJob } from "./job-rows.ts";
+import { readJob, rewriteJob } from "./job-rows.ts";
 
 /** What is wrong with what the jobs file says, of all users: for `doctor`, never for a connection. */
 export async function findJobProblems(db: Database, now: number): Promise<Problem[]> {

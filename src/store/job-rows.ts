@@ -1,9 +1,20 @@
+import type { Transaction } from "kysely";
 import * as z from "zod";
-import type { JobRow } from "../database/schema.ts";
+import { newId } from "../database/ids.ts";
+import type { JobRow, Tables } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
-import type { Job } from "../jobs/job.ts";
-import { CATCHUPS, OVERLAPS, RETRY_ON } from "../jobs/policy.ts";
-import { NO_PROVISION, provisionSchema } from "../jobs/provision.ts";
+import type { NewJob } from "../jobs/contracts.ts";
+import {
+  CATCHUPS,
+  DEFAULT_POLICY,
+  type Job,
+  NO_PROVISION,
+  OVERLAPS,
+  provisionSchema,
+  RETRY_ON,
+} from "../jobs/job.ts";
+import { hasTimeLeft, startOf } from "../jobs/schedule.ts";
+import { enqueueUser } from "./fair-order.ts";
 
 /** The part of a job that no query looks into. Checked when read: an older or a damaged row fails here, by name. */
 const jobDetail = z.object({
@@ -98,4 +109,46 @@ export function toJobRow(job: Job, digest: string | null): Omit<JobRow, "forgott
     updated_at: job.updatedAt,
     detail: JSON.stringify({ action, schedule, timezone, limits, policy, tools, provision, origin }),
   };
+}
+
+export interface Owner {
+  readonly userKey: string;
+  readonly userId: string;
+}
+
+/** A job that has no time to run at is complete from the start: it is kept so that its file stays known. */
+export function newJob(job: NewJob, owner: Owner, now: number, jobId = newId("job", now)): Job {
+  const { policy = DEFAULT_POLICY } = job;
+  const isDependent = job.schedule.kind === "after" && hasTimeLeft({ ...job, policy }, now);
+  const over = job.nextRunAt === null && !isDependent;
+  return {
+    provision: NO_PROVISION,
+    ...job,
+    ...owner,
+    jobId,
+    policy,
+    nextRunAt: job.nextRunAt === null ? null : startOf(jobId, { ...job, policy }, job.nextRunAt),
+    status: over ? "completed" : "active",
+    statusReason: over ? "Its time had passed before it was stored." : null,
+    createdAt: now,
+    updatedAt: now,
+  };
+}
+
+export async function insertJob(trx: Transaction<Tables>, job: Job, digest: string | null): Promise<void> {
+  const row = toJobRow(job, digest);
+  await trx.insertInto("jobs").values(row).execute();
+  await enqueueUser(trx, row, row.next_run_at);
+}
+
+/** Writes everything of a stored job but its id, owner and birth. */
+export async function rewriteJob(trx: Transaction<Tables>, job: Job, digest: string | null): Promise<void> {
+  const { job_id, user_key, created_at: _, ...columns } = toJobRow(job, digest);
+  await trx
+    .updateTable("jobs")
+    .set(columns)
+    .where("job_id", "=", job_id)
+    .where("user_key", "=", user_key)
+    .execute();
+  await enqueueUser(trx, { user_key, kind: columns.kind }, columns.next_run_at);
 }

@@ -1,14 +1,14 @@
 import type { Transaction } from "kysely";
-import { sendPipelined } from "../database/later.ts";
 import { newRunRow, type RunSeed, readRun } from "../database/run-row.ts";
 import type { JobRow, RunRow, Tables } from "../database/schema.ts";
+import { sendPipelined } from "../database/sql.ts";
+import { dropRest, type PlannedRun, planDue } from "../jobs/catch-up.ts";
 import type { Job } from "../jobs/job.ts";
-import { dropRest, type PlannedRun, planDue } from "../jobs/plan.ts";
 import type { Run } from "../jobs/run.ts";
-import { startOf } from "../jobs/times.ts";
-import { type ActiveRuns, decideOverlap, isExclusive } from "../runs/place.ts";
+import { startOf } from "../jobs/schedule.ts";
 import { REPLACED, requestCancel } from "./cancel-run.ts";
 import { beyondLimit, type ClaimOptions, startedColumns } from "./claim.ts";
+import { type ActiveRuns, decideOverlap, isExclusive } from "./enqueue-run.ts";
 import { skipQueuedRuns } from "./held-runs.ts";
 import { addCounts, type Count, readCounters } from "./job-counters.ts";
 import { readJob } from "./job-rows.ts";

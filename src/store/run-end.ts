@@ -1,12 +1,17 @@
+import { createHash } from "node:crypto";
 import type { Transaction } from "kysely";
-import { sendPipelined } from "../database/later.ts";
-import { readDetail } from "../database/run-row.ts";
+import { newRunRow, readDetail } from "../database/run-row.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
-import { addInboxItem } from "../inbox/add-item.ts";
+import { sendPipelined } from "../database/sql.ts";
+import { addInboxItem, type Notice } from "../inbox/add-item.ts";
 import { DEFAULT_RETENTION, type Retention } from "../inbox/item.ts";
+import { type Job, type Policy, type RetryOn, WARN_AFTER_FAILURES } from "../jobs/job.ts";
 import { type EndStatus, NEXT_STATUSES, type Outcome, type Run, type RunStatus } from "../jobs/run.ts";
-import { applyResult } from "../runs/settle.ts";
 import { queueDeliveries } from "../webhooks/enqueue-delivery.ts";
+import { enqueueUser } from "./fair-order.ts";
+import { releaseNext, skipQueuedRuns } from "./held-runs.ts";
+import { addCounts } from "./job-counters.ts";
+import { readJob } from "./job-rows.ts";
 
 /** Only the parts that a run can have that never started: nothing was said and nothing was spent. */
 export function emptyOutcome(status: EndStatus, statusReason: string | null): Outcome {
@@ -105,4 +110,142 @@ export async function endRun(
     onInboxAdded?.(inboxAddedOf(row, outcome));
   await queueDeliveries(trx, row, outcome, now);
   return true;
+}
+
+/** What came of the end of a run for its job. */
+export interface AppliedResult {
+  /** Another attempt was queued: this end is not the last word. */
+  readonly isRetried: boolean;
+  readonly notice: Notice | null;
+}
+
+/** What follows from the end of a run: its job's counters, a retry, a pause, and the run that waits behind it. */
+export async function applyResult(
+  trx: Transaction<Tables>,
+  run: RunRow,
+  outcome: Outcome,
+  now: number,
+  startsNext = true,
+): Promise<AppliedResult> {
+  const owner = { jobId: run.job_id, userKey: run.user_key };
+  let isRetried = false;
+  let notice: Notice | null = null;
+  if (run.status === "queued") {
+    await addCounts(trx, owner, { skipped: outcome.status === "skipped" ? 1 : 0 });
+  } else {
+    const denied_calls = outcome.transcript.filter(({ denied }) => denied).length;
+    const last = { last_run_id: run.run_id };
+    if (FAILURES.includes(outcome.status)) {
+      isRetried = await retry(trx, run, outcome, now);
+      // That a process died is not the job's doing, and says nothing about its next run.
+      const consecutive_failures = isRetried || outcome.status === "lost" ? 0 : 1;
+      await addCounts(trx, owner, { runs_failed: 1, denied_calls, consecutive_failures }, last);
+      if (consecutive_failures > 0) notice = await weighFailures(trx, run, outcome, now);
+    } else if (outcome.status === "succeeded") {
+      await addCounts(trx, owner, { runs_succeeded: 1, denied_calls }, { ...last, consecutive_failures: 0 });
+    } else {
+      // That there was nothing to do is no result: the last one stands.
+      const isSkipped = outcome.status === "skipped";
+      await addCounts(trx, owner, { skipped: isSkipped ? 1 : 0, denied_calls }, isSkipped ? {} : last);
+    }
+  }
+  if (startsNext) await releaseNext(trx, run.job_id, now);
+  return { isRetried, notice };
+}
+
+const FAILURES: readonly Outcome["status"][] = ["failed", "timed_out", "lost"];
+
+/** Passing failures of the model's side: nothing about the job would have to change. */
+const TRANSIENT = ["MODEL_RATE_LIMITED", "MODEL_UNREACHABLE", "MODEL_UNAVAILABLE"];
+
+function isWorthRetrying({ status, error }: Outcome, { on }: Policy["retry"]): boolean {
+  const kind: RetryOn | undefined =
+    status === "timed_out"
+      ? "timeout"
+      : status === "lost"
+        ? "lost"
+        : error?.code === "GHOST_CRASHED"
+          ? "crash"
+          : undefined;
+  return kind ? on.includes(kind) : TRANSIENT.includes(error?.code ?? "");
+}
+
+/** Doubled from attempt to attempt, up to the limit; half of it by chance, so that what failed together parts. */
+export function backoffMs(
+  { backoffSeconds, maxBackoffSeconds }: Policy["retry"],
+  runId: string,
+  attempt: number,
+) {
+  const fullMs = Math.min(backoffSeconds * 2 ** (attempt - 1), maxBackoffSeconds) * 1000;
+  const chance = createHash("sha256").update(runId).digest().readUInt32BE() / 2 ** 32;
+  return Math.round(fullMs * (0.5 + chance / 2));
+}
+
+async function retry(trx: Transaction<Tables>, run: RunRow, outcome: Outcome, now: number): Promise<boolean> {
+  const job = await findJob(trx, run.job_id);
+  if (!job || job.status === "cancelled" || run.attempt >= job.policy.retry.attempts) return false;
+  // The owner wants an end of it, whatever it failed with meanwhile.
+  if (run.cancel_requested_at !== null || !isWorthRetrying(outcome, job.policy.retry)) return false;
+  if (job.status === "paused" && run.triggered_by !== "manual") return false;
+  const seed = {
+    trigger: run.triggered_by,
+    scheduledFor: run.scheduled_for,
+    coalesced: run.coalesced,
+    attempt: run.attempt + 1,
+    dueAt: now + backoffMs(job.policy.retry, run.run_id, run.attempt),
+    exclusive: readDetail(run.detail).exclusive,
+  };
+  const row = newRunRow(job, seed, now);
+  await trx.insertInto("runs").values(row).execute();
+  await enqueueUser(trx, row, row.due_at);
+  return true;
+}
+
+/** What the owner is told of a job that fails again and again. At its limit it is paused. */
+async function weighFailures(
+  trx: Transaction<Tables>,
+  run: RunRow,
+  outcome: Outcome,
+  now: number,
+): Promise<Notice | null> {
+  const job = await findJob(trx, run.job_id);
+  if (!job) return null;
+  const limit = job.status === "active" ? job.policy.pauseAfterFailures : 0;
+  const counted = await trx
+    .selectFrom("job_counters")
+    .select("consecutive_failures")
+    .where("job_id", "=", run.job_id)
+    .executeTakeFirst();
+  const failures = Number(counted?.consecutive_failures ?? 0);
+  if (limit > 0 && failures >= limit) return pause(trx, run, { failures, outcome }, now);
+  if (failures !== WARN_AFTER_FAILURES) return null;
+  const then = limit > 0 ? ` It is paused after ${limit} (pause_after_failures).` : "";
+  return { kind: "warning", note: `The last ${failures} runs of this job failed.${then}` };
+}
+
+async function pause(
+  trx: Transaction<Tables>,
+  run: RunRow,
+  { failures, outcome }: { failures: number; outcome: Outcome },
+  now: number,
+): Promise<Notice> {
+  const said = (outcome.error?.message ?? outcome.status).slice(0, 500);
+  const note = `Paused after ${failures} failure${failures === 1 ? "" : "s"} in a row (pause_after_failures). The last: ${said} resume_job lets it go on.`;
+  await trx
+    .updateTable("jobs")
+    .set({ status: "paused", status_reason: note, next_run_at: null, updated_at: now })
+    .where("job_id", "=", run.job_id)
+    .execute();
+  await skipQueuedRuns(trx, run.job_id, now);
+  return { kind: "paused", note };
+}
+
+/** Null for a job that can't be read: its run has ended all the same. */
+async function findJob(trx: Transaction<Tables>, jobId: string): Promise<Job | null> {
+  const row = await trx.selectFrom("jobs").selectAll().where("job_id", "=", jobId).executeTakeFirst();
+  try {
+    return row ? readJob(row) : null;
+  } catch {
+    return null;
+  }
 }

@@ -1,11 +1,11 @@
 import type { Transaction } from "kysely";
-import { type CursorScope, decodeCursor, encodeCursor } from "../database/cursor.ts";
+import { type CursorScope, decodeCursor, encodeCursor } from "../database/ids.ts";
 import type { Database } from "../database/open-sqlite.ts";
 import { readRun, readRunSummary } from "../database/run-row.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
+import type { RunPage, RunStore } from "../jobs/contracts.ts";
 import type { Run } from "../jobs/run.ts";
-import type { RunPage, RunStore } from "../runs/store.ts";
 import { backfill, enqueue } from "./enqueue-run.ts";
 import { emptyOutcome, endRun } from "./run-end.ts";
 

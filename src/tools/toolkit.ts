@@ -1,7 +1,7 @@
 import { getEntityType, withContext } from "../context/current-context.ts";
 import type { UserContext } from "../context/user-context.ts";
 import { NightshiftError } from "../errors.ts";
-import { once } from "../lazily.ts";
+import { once } from "../lifecycle.ts";
 import { type Catalog, isWithin, type ListedTool } from "./catalog.ts";
 import type { ToolDefinition, ToolInstance, ToolResult } from "./define.ts";
 import { toErrorResult, toToolResult } from "./result.ts";

@@ -1,5 +1,5 @@
 import { NightshiftError } from "../errors.ts";
-import { once } from "../lazily.ts";
+import { once } from "../lifecycle.ts";
 import {
   isGranted,
   serverOf,

@@ -1,11 +1,9 @@
 import type { Transaction } from "kysely";
 import type { Database, UserLocks } from "../database/open-sqlite.ts";
 import type { DeliveryRow, Tables, WebhookRow } from "../database/schema.ts";
-import type { AttemptResult } from "./attempt.ts";
-import { markUserDue } from "./enqueue-delivery.ts";
-import type { Message } from "./message.ts";
-import { readMessage } from "./message.ts";
-import { secretsAt } from "./secret.ts";
+import type { AttemptResult, Message } from "./attempt.ts";
+import { readMessage } from "./attempt.ts";
+import { markUserDue, secretsAt } from "./enqueue-delivery.ts";
 
 /** One attempt that is now somebody's to make. */
 export interface Attempt {

@@ -1,11 +1,11 @@
 import type { Transaction } from "kysely";
 import { newId } from "../database/ids.ts";
 import type { Database } from "../database/open-sqlite.ts";
-import type { Tables, WebhookRow } from "../database/schema.ts";
+import type { DeliveryRow, Tables, WebhookRow } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
 import { type AttemptResult, attemptDelivery, MAX_ATTEMPTS, type NetworkPolicy } from "./attempt.ts";
-import type { DeliveryStatus } from "./delivery.ts";
-import { ensureWebhook, newSecret, OLD_SECRET_MS, secretsAt } from "./secret.ts";
+import type { Delivery, DeliveryReader, DeliveryStatus } from "./delivery.ts";
+import { ensureWebhook, newSecret, OLD_SECRET_MS, secretsAt } from "./enqueue-delivery.ts";
 import { urlProblem } from "./url.ts";
 
 export interface WebhookStoreOptions {
@@ -105,3 +105,29 @@ async function countByStatus(db: Database, userKey: string): Promise<Record<Deli
   const counted = Object.fromEntries(rows.map(({ status, count }) => [status, Number(count)]));
   return { pending: 0, delivered: 0, failed: 0, ...counted };
 }
+
+/** One user's deliveries, to be read: no secret and no URL is within reach. */
+export const openDeliveries = ({ kysely }: Database, userKey: string): DeliveryReader => ({
+  async ofRun(runId) {
+    const rows = await kysely
+      .selectFrom("deliveries")
+      .selectAll()
+      .where("run_id", "=", runId)
+      .where("user_key", "=", userKey)
+      .orderBy("delivery_id")
+      .execute();
+    return rows.map(readDelivery);
+  },
+});
+
+const readDelivery = (row: DeliveryRow): Delivery => ({
+  deliveryId: row.delivery_id,
+  status: row.status,
+  attempts: row.attempts,
+  host: row.host,
+  lastStatus: row.last_status,
+  lastError: row.last_error,
+  nextAttemptAt: row.next_attempt_at,
+  createdAt: row.created_at,
+  endedAt: row.ended_at,
+});

@@ -3,8 +3,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { promisify } from "node:util";
 import { openDatabase } from "../../src/database/open-sqlite.ts";
-import { newJob as newStoredJob } from "../../src/jobs/write.ts";
-import { toJobRow } from "../../src/store/job-rows.ts";
+import { newJob as newStoredJob, toJobRow } from "../../src/store/job-rows.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import { ALL_KINDS, newJob, START, temporaryFolder, worker } from "../database/temporary.ts";
 

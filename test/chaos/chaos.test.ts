@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { type Database, openDatabase } from "../../src/database/open-sqlite.ts";
 import type { RunRow } from "../../src/database/schema.ts";
 import type { JobStore } from "../../src/jobs/contracts.ts";
-import { DEFAULT_POLICY, type Policy } from "../../src/jobs/policy.ts";
+import { DEFAULT_POLICY, type Policy } from "../../src/jobs/job.ts";
 import { isEnded } from "../../src/jobs/run.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { BUILT_LIBRARY, ensureBuilt } from "../built.ts";

@@ -5,7 +5,7 @@ import { beforeAll, expect, it, onTestFinished } from "vitest";
 import { openPostgres } from "../../src/database/open-postgres.ts";
 import type { Database } from "../../src/database/open-sqlite.ts";
 import type { RunRow } from "../../src/database/schema.ts";
-import { DEFAULT_POLICY } from "../../src/jobs/policy.ts";
+import { DEFAULT_POLICY } from "../../src/jobs/job.ts";
 import { isEnded } from "../../src/jobs/run.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { BUILT_LIBRARY, ensureBuilt } from "../built.ts";

@@ -1,7 +1,6 @@
 import { Client, InMemoryTransport } from "@modelcontextprotocol/client";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { openConnection } from "../../src/connection/connection.ts";
-import { localPrincipal } from "../../src/connection/identity.ts";
+import { localPrincipal, openConnection } from "../../src/connection/connection.ts";
 import { eventually } from "../harness.ts";
 import { openProgram, type Program } from "../program.ts";
 

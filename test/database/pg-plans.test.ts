@@ -1,7 +1,7 @@
 import { Client } from "pg";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { openPostgres as openDatabase } from "../../src/database/open-postgres.ts";
-import { readBacklog } from "../../src/runs/backlog.ts";
+import { readBacklog } from "../../src/store/fair-order.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";

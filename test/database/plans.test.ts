@@ -3,7 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Database, openDatabase } from "../../src/database/open-sqlite.ts";
 import { openInbox } from "../../src/inbox/inbox-store.ts";
-import { readBacklog } from "../../src/runs/backlog.ts";
+import { readBacklog } from "../../src/store/fair-order.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import { forgetOldRuns } from "../../src/store/retention.ts";

@@ -1,11 +1,11 @@
 import type { Transaction } from "kysely";
 import { Client } from "pg";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { sendPipelined } from "../../src/database/later.ts";
 import { SCHEMA_VERSION } from "../../src/database/migrations.ts";
 import { openPostgres as open, type PostgresOptions } from "../../src/database/open-postgres.ts";
 import type { Database } from "../../src/database/open-sqlite.ts";
 import type { Tables } from "../../src/database/schema.ts";
+import { sendPipelined } from "../../src/database/sql.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";

@@ -1,6 +1,6 @@
 import { Client } from "pg";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { isPipelined } from "../../src/database/later.ts";
+import { isPipelined } from "../../src/database/sql.ts";
 import type { Outcome } from "../../src/jobs/run.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import {

@@ -1,7 +1,7 @@
 import { Client, TypeOverrides } from "pg";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { createCachedFacts, noteOwnWrite, syncCachedFacts } from "../../src/facts/cache.ts";
 import type { Query } from "../../src/facts/database.ts";
-import { createCachedFacts, noteOwnWrite, syncCachedFacts } from "../../src/facts/sync.ts";
 import { openPostgres } from "../postgres.ts";
 import { ALICE } from "./contract.ts";
 import { postgresPlaceAt } from "./places.ts";

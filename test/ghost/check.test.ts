@@ -3,7 +3,7 @@ import "@modelcontextprotocol/server";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { NO_PROVISION, type Provision } from "../../src/jobs/provision.ts";
+import { NO_PROVISION, type Provision } from "../../src/jobs/job.ts";
 import { tempDir } from "../harness.ts";
 import { ask, endedRun, openProgram } from "../program.ts";
 import { overStdio } from "../upstream/servers.ts";

@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { NO_PROVISION } from "../../src/jobs/provision.ts";
+import { NO_PROVISION } from "../../src/jobs/job.ts";
 import { scanFolder } from "../../src/jobs-folder/scan.ts";
 import type { ScriptedRequest } from "../../src/model/scripted.ts";
 import { tempDir } from "../harness.ts";

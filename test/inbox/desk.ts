@@ -1,5 +1,5 @@
 import { openInbox } from "../../src/inbox/inbox-store.ts";
-import { DEFAULT_POLICY, type Policy } from "../../src/jobs/policy.ts";
+import { DEFAULT_POLICY, type Policy } from "../../src/jobs/job.ts";
 import type { EndStatus, Outcome } from "../../src/jobs/run.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { FolderJob, JobStore, NewJob } from "../../src/jobs/contracts.ts";
-import { DEFAULT_POLICY } from "../../src/jobs/policy.ts";
+import { DEFAULT_POLICY } from "../../src/jobs/job.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { type Backend, newJob, type OpenBackend, START } from "../database/temporary.ts";
 

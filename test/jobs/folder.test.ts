@@ -1,10 +1,8 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { describeCodeJob } from "../../src/jobs/folder/describe.ts";
-import { DEFAULT_POLICY } from "../../src/jobs/policy.ts";
-import { NO_PROVISION } from "../../src/jobs/provision.ts";
-import { scanFolder } from "../../src/jobs-folder/scan.ts";
+import { DEFAULT_POLICY, NO_PROVISION } from "../../src/jobs/job.ts";
+import { describeCodeJob, scanFolder } from "../../src/jobs-folder/scan.ts";
 import { ROOT, tempDir } from "../harness.ts";
 
 const NOW = Date.UTC(2026, 1, 20, 9);

@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { CATCHUP_BATCH, type PlannedJob, planDue } from "../../src/jobs/catch-up.ts";
 import type { Schedule } from "../../src/jobs/job.ts";
-import { CATCHUP_BATCH, type PlannedJob, planDue } from "../../src/jobs/plan.ts";
-import { DEFAULT_POLICY, type Policy } from "../../src/jobs/policy.ts";
-import { latestTime, nextTime, nextTimes } from "../../src/jobs/times.ts";
+import { DEFAULT_POLICY, type Policy } from "../../src/jobs/job.ts";
+import { latestTime, nextTime, nextTimes } from "../../src/jobs/schedule.ts";
 import { ROOT } from "../harness.ts";
 
 const jobOf = (cron: string, timezone: string, policy: Partial<Policy> = {}): PlannedJob => ({
@@ -138,7 +138,7 @@ describe("a host in another zone", () => {
   it("computes the same times, delays and plans, on every side of the date line", () => {
     const policy = JSON.stringify({ ...DEFAULT_POLICY, jitterSeconds: 600 });
     const args = ["--input-type=module", "-e", SCRIPT];
-    const files = ["src/jobs/plan.ts", "src/jobs/times.ts"].map((file) => join(ROOT, file));
+    const files = ["src/jobs/catch-up.ts", "src/jobs/schedule.ts"].map((file) => join(ROOT, file));
     const said = ["UTC", "Pacific/Kiritimati", "America/St_Johns", "Europe/Berlin"].map((TZ) =>
       execFileSync(process.execPath, [...args, ...files, policy], { env: { TZ }, encoding: "utf8" }),
     );

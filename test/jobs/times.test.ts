@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { policyOf } from "../../src/jobs/fields.ts";
 import type { Schedule } from "../../src/jobs/job.ts";
-import { DEFAULT_POLICY, type Policy } from "../../src/jobs/policy.ts";
-import { anchored, latestTime, nextTime, nextTimes, startOf, type Timing } from "../../src/jobs/times.ts";
+import { DEFAULT_POLICY, type Policy } from "../../src/jobs/job.ts";
+import { anchored, latestTime, nextTime, nextTimes, startOf, type Timing } from "../../src/jobs/schedule.ts";
 
 const NOW = Date.parse("2026-02-19T08:00:00Z");
 const HOUR = 3_600_000;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { KeyRing } from "../../src/keys/key-ring.ts";
+import type { KeyRing } from "../../src/store/api-keys.ts";
 import { openKeyRing } from "../../src/store/api-keys.ts";
 import { type Backend, type OpenBackend, START } from "../database/temporary.ts";
 

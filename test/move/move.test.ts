@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { localPrincipal } from "../../src/connection/identity.ts";
+import { localPrincipal } from "../../src/connection/connection.ts";
 import { userKeyOf } from "../../src/context/user-context.ts";
 import { openPostgres as openJobs } from "../../src/database/open-postgres.ts";
 import { openDatabase } from "../../src/database/open-sqlite.ts";

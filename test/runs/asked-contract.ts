@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { JobStore } from "../../src/jobs/contracts.ts";
-import { DEFAULT_POLICY, type Policy } from "../../src/jobs/policy.ts";
+import type { JobStore, RunStore } from "../../src/jobs/contracts.ts";
+import { DEFAULT_POLICY, type Policy } from "../../src/jobs/job.ts";
 import type { Outcome } from "../../src/jobs/run.ts";
-import type { RunStore } from "../../src/runs/store.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import type { RunQueue } from "../../src/store/run-queue.ts";

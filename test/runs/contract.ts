@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { JobStore } from "../../src/jobs/contracts.ts";
+import type { JobStore, RunStore } from "../../src/jobs/contracts.ts";
 import type { Outcome } from "../../src/jobs/run.ts";
-import type { RunStore } from "../../src/runs/store.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import type { RunQueue } from "../../src/store/run-queue.ts";

@@ -1,11 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { newId } from "../../src/database/ids.ts";
 import type { Database } from "../../src/database/open-sqlite.ts";
-import type { JobStore, NewJob } from "../../src/jobs/contracts.ts";
-import { DEFAULT_POLICY } from "../../src/jobs/policy.ts";
-import { NO_PROVISION } from "../../src/jobs/provision.ts";
+import type { JobStore, NewJob, RunStore } from "../../src/jobs/contracts.ts";
+import { DEFAULT_POLICY, NO_PROVISION } from "../../src/jobs/job.ts";
 import type { Outcome } from "../../src/jobs/run.ts";
-import type { RunStore } from "../../src/runs/store.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import { forgetOldRuns, type Keep } from "../../src/store/retention.ts";

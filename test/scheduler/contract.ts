@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { JobStore, NewJob } from "../../src/jobs/contracts.ts";
+import type { JobStore, NewJob, RunStore } from "../../src/jobs/contracts.ts";
 import type { Outcome, Run } from "../../src/jobs/run.ts";
-import type { RunStore } from "../../src/runs/store.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import type { ClaimFilter, RunQueue } from "../../src/store/run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";

@@ -1,9 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ErrorCode } from "../../src/errors.ts";
-import type { JobStore } from "../../src/jobs/contracts.ts";
-import { DEFAULT_POLICY, type Policy } from "../../src/jobs/policy.ts";
+import type { JobStore, RunStore } from "../../src/jobs/contracts.ts";
+import { DEFAULT_POLICY, type Policy } from "../../src/jobs/job.ts";
 import type { EndStatus, Outcome } from "../../src/jobs/run.ts";
-import type { RunStore } from "../../src/runs/store.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import type { RunQueue } from "../../src/store/run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";

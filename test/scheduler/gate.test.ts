@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, it, vi } from "vitest";
-import { createThreadLimiter } from "../../src/scheduler/gate.ts";
+import { createThreadLimiter } from "../../src/scheduler/threads.ts";
 import type { StartedThread } from "../../src/scheduler/worker.ts";
 
 /** Threads that are loaded when the test says so, in the order in which they were let in. */

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { RunStore } from "../../src/jobs/contracts.ts";
 import { NEXT_STATUSES, type Outcome } from "../../src/jobs/run.ts";
-import type { RunStore } from "../../src/runs/store.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import type { RunQueue } from "../../src/store/run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";

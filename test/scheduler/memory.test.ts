@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import type { Worker } from "node:worker_threads";
 import { expect, it, onTestFinished } from "vitest";
-import { watchMemory } from "../../src/scheduler/memory.ts";
+import { watchMemory } from "../../src/scheduler/worker.ts";
 import { eventually } from "../harness.ts";
 
 /** A thread as Node shows it: asked before it runs, or when it is gone, it refuses to say what it holds. */

@@ -1,9 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { JobStore, NewJob } from "../../src/jobs/contracts.ts";
-import { DEFAULT_POLICY, type Policy } from "../../src/jobs/policy.ts";
+import type { JobStore, NewJob, RunStore } from "../../src/jobs/contracts.ts";
+import { DEFAULT_POLICY, type Policy } from "../../src/jobs/job.ts";
 import type { Outcome, Run } from "../../src/jobs/run.ts";
-import { startOf } from "../../src/jobs/times.ts";
-import type { RunStore } from "../../src/runs/store.ts";
+import { startOf } from "../../src/jobs/schedule.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import type { Claimed, RunQueue } from "../../src/store/run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";

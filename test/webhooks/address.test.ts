@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isPublicAddress } from "../../src/webhooks/address.ts";
-import { urlProblem } from "../../src/webhooks/url.ts";
+import { isPublicAddress, urlProblem } from "../../src/webhooks/url.ts";
 
 const PRIVATE = [
   ..."0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.127.255.255 127.0.0.1 127.255.0.1".split(" "),

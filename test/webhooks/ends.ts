@@ -1,11 +1,10 @@
-import { NO_PROVISION } from "../../src/jobs/provision.ts";
+import { NO_PROVISION } from "../../src/jobs/job.ts";
 import type { Outcome } from "../../src/jobs/run.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
 import { createNetworkPolicy } from "../../src/webhooks/attempt.ts";
-import { openDeliveries } from "../../src/webhooks/deliveries.ts";
-import { openWebhookStore } from "../../src/webhooks/webhook-store.ts";
+import { openDeliveries, openWebhookStore } from "../../src/webhooks/webhook-store.ts";
 import { ALL_KINDS, type Backend, newJob, worker } from "../database/temporary.ts";
 
 /** One user of a jobs database whose runs can be made to end. */

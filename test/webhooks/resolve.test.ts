@@ -1,7 +1,6 @@
 import { createSocket } from "node:dgram";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { post } from "../../src/webhooks/post.ts";
-import { askNameServers, askSystem } from "../../src/webhooks/resolve.ts";
+import { askNameServers, askSystem, post } from "../../src/webhooks/post.ts";
 import { startReceiver } from "./receiver.ts";
 
 const A = 1;

@@ -1,9 +1,8 @@
 import type { ErrorCode } from "../../errors.ts";
-import type { Action } from "../../jobs/job.ts";
-import type { Check } from "../../jobs/provision.ts";
+import type { RunPage } from "../../jobs/contracts.ts";
+import type { Action, Check } from "../../jobs/job.ts";
 import type { EndStatus, Run, RunStatus, TranscriptStep } from "../../jobs/run.ts";
 import type { ModelAnswer, ModelRequest } from "../../model/model.ts";
-import type { RunPage } from "../../runs/store.ts";
 import type { UpstreamAnswer, UpstreamListing } from "../../tools/upstream.ts";
 
 /*

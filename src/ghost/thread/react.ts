@@ -2,8 +2,7 @@ import { NightshiftError } from "../../errors.ts";
 import type { Message, ModelAnswer, ModelRequest, OfferedTool, ToolAnswer } from "../../model/model.ts";
 import { textOf } from "../../tools/result.ts";
 import { cut, MAX_STEP_TEXT_CHARS, type Step } from "../protocol/messages.ts";
-import { markUntrusted } from "../upstreams.ts";
-import { MAX_TOOL_RESULT_CHARS, type ToolCaller } from "./tools.ts";
+import { MAX_TOOL_RESULT_CHARS, markUntrusted, type ToolCaller } from "./tools.ts";
 
 export interface ReactOptions {
   readonly system: string;

@@ -10,7 +10,6 @@ import type { Services } from "../../tools/services.ts";
 import { buildToolkit, type Toolkit } from "../../tools/toolkit.ts";
 import { isWildcard } from "../../tools/upstream.ts";
 import { allowedTools, grantsOf, type ToolSelection } from "../allowed-tools.ts";
-import { findSkipReason } from "../check.ts";
 import {
   cut,
   MAX_OUTPUT_CHARS,
@@ -19,10 +18,9 @@ import {
   type ThreadOutcome,
   toWire,
 } from "../protocol/messages.ts";
-import { upstreamTools } from "../upstreams.ts";
 import type { BrokerClient } from "./port.ts";
-import { openToolCaller } from "./tools.ts";
-import { type Session, work } from "./work.ts";
+import { openToolCaller, upstreamTools } from "./tools.ts";
+import { findSkipReason, type Session, work } from "./work.ts";
 
 /** The isolated session of one run, from its start message to its outcome. Never rejects. */
 export function runSession(start: Start, client: BrokerClient): Promise<ThreadOutcome> {

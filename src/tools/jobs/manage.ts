@@ -3,12 +3,10 @@ import { NightshiftError } from "../../errors.ts";
 import type { JobChange } from "../../jobs/contracts.ts";
 import { policyOf } from "../../jobs/fields.ts";
 import { JOB_STATUSES, type Job } from "../../jobs/job.ts";
-import { parseSchedule } from "../../jobs/schedule.ts";
-import { anchored, hasTimeLeft, nextTime, type Timing } from "../../jobs/times.ts";
+import { anchored, hasTimeLeft, nextTime, parseSchedule, type Timing } from "../../jobs/schedule.ts";
 import type { ToolAnnotations, ToolDefinition } from "../define.ts";
 import { answer } from "../result.ts";
 import { requireService, type Services } from "../services.ts";
-import { backfill } from "./backfill.ts";
 import {
   actionOf,
   assertRunnable,
@@ -17,10 +15,12 @@ import {
   jobId,
   limitsOf,
   NO_TIME,
+  type Prepared,
+  prepare,
+  provisionOf,
   undescribed,
 } from "./prepare.ts";
-import { type Prepared, prepare, provisionOf } from "./provide.ts";
-import { runJob } from "./run.ts";
+import { backfill, runJob } from "./run.ts";
 import { fullJobShape, jobBrief, showFullJob, showJob, showJobs, tellJob } from "./show.ts";
 
 const READ: ToolAnnotations = { readOnlyHint: true, openWorldHint: false };

@@ -1,8 +1,10 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
-import { OVERLAPS, type Overlap } from "../../jobs/policy.ts";
+import { OVERLAPS, type Overlap } from "../../jobs/job.ts";
+import { readExecuteAt } from "../../jobs/moment.ts";
 import { isEnded, type Run, type TranscriptStep } from "../../jobs/run.ts";
+import { toZonedIso } from "../../jobs/time.ts";
 import type { ToolCall, ToolDefinition } from "../define.ts";
 import { answer } from "../result.ts";
 import { showRun, tellRun } from "../runs.ts";
@@ -91,3 +93,52 @@ function tellStep({ type, tool, text, result }: TranscriptStep): string {
   const said = type === "tool" ? `${tool}: ${result ?? ""}` : (text ?? type);
   return said.length > MAX_MESSAGE_CHARS ? `${said.slice(0, MAX_MESSAGE_CHARS)}…` : said;
 }
+
+interface BackfillArguments {
+  readonly job_id: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+export const backfill: ToolDefinition<Services> = {
+  name: "backfill",
+  scope: "jobs:write",
+  title: "Run past times of a job",
+  description:
+    "Queues a run for each time that a job's schedule had between two moments, oldest first, at most 100. Times that have had their run are left out.",
+  inputSchema: z.strictObject({
+    job_id: jobId,
+    from: z.string().max(64).describe("like execute_at, in the past"),
+    to: z.string().max(64),
+  }),
+  outputSchema: z.object({
+    job_id: z.string(),
+    queued: z.number(),
+    already_run: z.number(),
+    runs: z.array(z.looseObject({ run_id: z.string(), scheduled_for: z.string() })),
+    waiting_because: z.string().optional(),
+  }),
+  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: true },
+  create: (_context, services) => ({
+    run: async ({ job_id, from, to }: BackfillArguments) => {
+      const job = await requireService(services.jobs, "schedules").get(job_id);
+      const span = {
+        from: readExecuteAt(from, job.timezone, 0),
+        to: readExecuteAt(to, job.timezone, 0),
+      };
+      const { runs, alreadyRun } = await requireService(services.runControl, "runs").backfill(job_id, span);
+      services.scheduler?.wake();
+      const shown = runs.map((run) => ({
+        run_id: run.runId,
+        scheduled_for: toZonedIso(run.scheduledFor, job.timezone),
+      }));
+      const left = alreadyRun > 0 ? ` ${alreadyRun} had their run and were left out.` : "";
+      // Another process may run them: the command line, for one, does not.
+      const obstacle = shown.length > 0 && services.scheduler?.obstacle(job.action.kind);
+      const wait = obstacle ? ` They wait: ${obstacle}` : "";
+      const text = `${shown.length} runs were queued, oldest first.${left} list_runs shows what comes of them.${wait}`;
+      const waiting = obstacle && { waiting_because: obstacle };
+      return answer({ job_id, queued: shown.length, already_run: alreadyRun, runs: shown, ...waiting }, text);
+    },
+  }),
+};

@@ -1,13 +1,22 @@
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
 import { policyOf } from "../../jobs/fields.ts";
-import { parseSchedule } from "../../jobs/schedule.ts";
-import { anchored, hasTimeLeft, nextTime } from "../../jobs/times.ts";
+import { DEFAULT_POLICY } from "../../jobs/job.ts";
+import { anchored, hasTimeLeft, nextTime, nextTimes, parseSchedule } from "../../jobs/schedule.ts";
+import { toZonedIso } from "../../jobs/time.ts";
 import type { ToolDefinition } from "../define.ts";
 import { answer } from "../result.ts";
 import { requireService, type Services } from "../services.ts";
-import { actionOf, assertRunnable, type JobArguments, jobArguments, limitsOf, NO_TIME } from "./prepare.ts";
-import { prepare, provisionOf } from "./provide.ts";
+import {
+  actionOf,
+  assertRunnable,
+  type JobArguments,
+  jobArguments,
+  limitsOf,
+  NO_TIME,
+  prepare,
+  provisionOf,
+} from "./prepare.ts";
 import { jobBrief, showJob } from "./show.ts";
 
 export const scheduleTask: ToolDefinition<Services> = {
@@ -60,6 +69,37 @@ export const scheduleTask: ToolDefinition<Services> = {
         ...notes,
       ].join("\n");
       return answer({ ...shown, ...(notes.length > 0 && { note: notes.join("\n") }) }, text);
+    },
+  }),
+};
+
+const text = z.string().max(256).optional();
+const previewArguments = z.strictObject({
+  execute_at: text,
+  cron: text,
+  every_seconds: z.number().int().optional(),
+  timezone: text,
+  starts_at: text,
+  ends_at: text,
+  count: z.number().int().min(1).max(50).default(10),
+});
+
+export const previewSchedule: ToolDefinition<Services> = {
+  name: "preview_schedule",
+  scope: "jobs:read",
+  title: "Preview a schedule",
+  description:
+    "Shows the next times of a schedule without storing anything, clock changes included. Takes what schedule_task takes.",
+  inputSchema: previewArguments,
+  outputSchema: z.object({ timezone: z.string(), times: z.array(z.string()) }),
+  annotations: { readOnlyHint: true, openWorldHint: false },
+  create: (_context, { now }) => ({
+    run: (args: z.output<typeof previewArguments>) => {
+      const { schedule, timezone } = parseSchedule(args, now());
+      const policy = policyOf(args, timezone, DEFAULT_POLICY);
+      const found = nextTimes({ schedule: anchored(schedule, policy), timezone, policy }, now(), args.count);
+      const times = found.map((at) => toZonedIso(at, timezone));
+      return answer({ timezone, times }, times.length === 0 ? "It has no time left." : times.join("\n"));
     },
   }),
 };

@@ -1,12 +1,18 @@
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
-import { ghostSessionId, JOB_STATUSES, type Job } from "../../jobs/job.ts";
-import { CATCHUPS, OVERLAPS, WARN_AFTER_FAILURES } from "../../jobs/policy.ts";
+import {
+  CATCHUPS,
+  ghostSessionId,
+  JOB_STATUSES,
+  type Job,
+  OVERLAPS,
+  WARN_AFTER_FAILURES,
+} from "../../jobs/job.ts";
+import { latestTime, nextTimes, startOf } from "../../jobs/schedule.ts";
 import { toIso, toZonedIso } from "../../jobs/time.ts";
-import { latestTime, nextTimes, startOf } from "../../jobs/times.ts";
 import { type Counters, NO_COUNTS } from "../../store/job-counters.ts";
 import { requireService, type Services } from "../services.ts";
-import { provisionShape, showProvision } from "./provide.ts";
+import { provisionShape, showProvision } from "./prepare.ts";
 
 const limitsShape = {
   use_react_loop: z.boolean(),

@@ -1,9 +1,9 @@
 import { SSEServerTransport } from "@modelcontextprotocol/sdk/server/sse.js";
 import { type ConnectionDeps, openConnection } from "../../connection/connection.ts";
-import { type InFlightCalls, trackCalls } from "./at-work.ts";
 import type { AuthInfo } from "./auth.ts";
 import type { AuthorizedRequest } from "./authorize.ts";
 import type { Limits } from "./limits.ts";
+import { type InFlightCalls, trackCalls } from "./limits.ts";
 import { noSuchSession, refuse, sessionElsewhere } from "./responses.ts";
 import { isSame, NODE_HEADER, nodeOf } from "./sessions.ts";
 

@@ -1,9 +1,16 @@
-import { createMcpHandler } from "@modelcontextprotocol/server";
-import { type ConnectionDeps, openConnection } from "../../connection/connection.ts";
-import type { Caller } from "../../connection/identity.ts";
+import {
+  createMcpHandler,
+  type McpServer,
+  type ServerEvent,
+  type ServerEventBus,
+  type ServerNotifier,
+} from "@modelcontextprotocol/server";
+import { type Caller, type ConnectionDeps, openConnection } from "../../connection/connection.ts";
+import { mayRead } from "../../connection/resources.ts";
+import type { Scope } from "../../context/scopes.ts";
 import { NightshiftError } from "../../errors.ts";
+import type { Events } from "../../events.ts";
 import type { AuthorizedRequest } from "./authorize.ts";
-import { createEventBuses, publishThrough } from "./changes.ts";
 import { answerDirectly, sendResponse, toWebRequest } from "./web.ts";
 
 /** Made once: a request's end should not cost a stack trace. */
@@ -55,4 +62,48 @@ export function createStateless(connectionDeps: ConnectionDeps): StatelessHandle
       }
     },
   };
+}
+
+/** What changed for a principal, told to that principal's open streams and to nobody else's. */
+export interface EventBuses {
+  /** What one credential may hear, in the SDK's words: events of its principal, and what their own calls publish. */
+  forCredential(userKey: string, scopes: readonly Scope[]): ServerEventBus;
+}
+
+type Listener = (event: ServerEvent) => void;
+
+export function createEventBuses(events: Events): EventBuses {
+  const listeners = new Map<string, Set<Listener>>();
+  return {
+    forCredential: (userKey, scopes) => ({
+      publish: (event) => {
+        for (const listener of listeners.get(userKey) ?? []) listener(event);
+      },
+      subscribe(listener) {
+        const own = listeners.get(userKey) ?? new Set();
+        listeners.set(userKey, own);
+        own.add(listener);
+        const end = events.subscribe(userKey, ({ uri }) => {
+          if (mayRead(uri, scopes)) listener({ kind: "resource_updated", uri });
+        });
+        return () => {
+          end();
+          own.delete(listener);
+          if (own.size === 0 && listeners.get(userKey) === own) listeners.delete(userKey);
+        };
+      },
+    }),
+  };
+}
+
+/**
+ * Lets what a module's code says through its server reach the streams of the same principal: on the 2026 era the
+ * server is gone with its one request, and had no stream.
+ */
+export function publishThrough(notify: ServerNotifier, server: McpServer): void {
+  const { server: inner } = server;
+  inner.sendToolListChanged = async () => notify.toolsChanged();
+  inner.sendPromptListChanged = async () => notify.promptsChanged();
+  inner.sendResourceListChanged = async () => notify.resourcesChanged();
+  inner.sendResourceUpdated = async ({ uri }) => notify.resourceUpdated(uri);
 }
