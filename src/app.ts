@@ -14,8 +14,9 @@ import { NightshiftError } from "./errors.ts";
 import { createEvents, createStepFeed, type JoinableEvents } from "./events.ts";
 import type { FactBackend, FactStore } from "./facts/store.ts";
 import { describeGhosts } from "./ghost/capabilities.ts";
-import type { Inbox } from "./inbox/item.ts";
 import type { JobStore, RunStore } from "./jobs/contracts.ts";
+import type { DeliveryReader } from "./jobs/delivery.ts";
+import type { Inbox } from "./jobs/inbox-item.ts";
 import { type Cleanup, createCleanup, lazily, once } from "./lifecycle.ts";
 import type { Log } from "./log.ts";
 import { withInboxEvents, withJobEvents, withRunEvents } from "./open-stores.ts";
@@ -28,7 +29,6 @@ import { createCatalog } from "./tools/catalog.ts";
 import { loadToolModules } from "./tools/modules.ts";
 import { narrow, type SchedulerApi, type Services } from "./tools/services.ts";
 import type { UpstreamConfig } from "./upstream/config.ts";
-import type { DeliveryReader } from "./webhooks/delivery.ts";
 import { urlProblem } from "./webhooks/url.ts";
 import type { WebhookStore } from "./webhooks/webhook-store.ts";
 

@@ -1,19 +1,11 @@
-import type { EndStatus, TranscriptStep } from "./jobs/run.ts";
+import type { RunEnded, TranscriptStep } from "./jobs/run.ts";
 
 /** Something of one user's that changed: ids only, never contents. */
 export interface OwnerEvent {
   readonly kind: "job" | "run" | "inbox";
   readonly uri: string;
   /** Of the inbox: the run whose end came into it. */
-  readonly ended?: EndedRun;
-}
-
-export interface EndedRun {
-  readonly runId: string;
-  readonly jobId: string;
-  readonly status: EndStatus;
-  /** The thread that scheduled its job: the one that is told in words. */
-  readonly threadId: string | null;
+  readonly ended?: Omit<RunEnded, "userKey">;
 }
 
 /** Carries events from where things happen to their owner's live connections, and to nobody else's. */

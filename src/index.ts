@@ -19,10 +19,10 @@ export {
   type ToolCall,
   type ToolContext,
   type ToolInstance,
-  type ToolResult,
   type ToolSpec,
 } from "./tools/define.ts";
 export type { ConnectionContext, Register } from "./tools/modules.ts";
+export type { ToolResult } from "./tools/result.ts";
 export type { CallOptions, Toolkit } from "./tools/toolkit.ts";
 
 /** Settings as in `nightshift --help`, in camelCase; what is left out comes from the environment, then the default. */

@@ -1,6 +1,6 @@
 import type { Events } from "./events.ts";
-import { INBOX_URI, type Inbox } from "./inbox/item.ts";
 import type { JobStore, RunStore } from "./jobs/contracts.ts";
+import { INBOX_URI, type Inbox } from "./jobs/inbox-item.ts";
 import type { Run } from "./jobs/run.ts";
 
 /*

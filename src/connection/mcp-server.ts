@@ -1,5 +1,5 @@
 import { McpServer } from "@modelcontextprotocol/server";
-import type { EndedRun } from "../events.ts";
+import type { RunEnded } from "../jobs/run.ts";
 import { version } from "../version.ts";
 import { type ServerParts, type SetHandler, serving } from "./handlers.ts";
 import { forModules, letModulesRegister } from "./modules.ts";
@@ -62,7 +62,7 @@ function tellChanges(
 }
 
 /** What the thread that scheduled a job is told of its run's end: ids only. */
-const lineOf = ({ runId, jobId, status }: EndedRun) => ({
+const lineOf = ({ runId, jobId, status }: Omit<RunEnded, "userKey">) => ({
   level: status === "succeeded" ? ("info" as const) : ("warning" as const),
   logger: "nightshift",
   data: { message: `A run of ${jobId}: ${status}`, run_id: runId, job_id: jobId, status },

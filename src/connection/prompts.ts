@@ -1,7 +1,7 @@
 import { ProtocolError, ProtocolErrorCode, type ServerContext } from "@modelcontextprotocol/server";
 import type { Scope } from "../context/scopes.ts";
 import { NightshiftError } from "../errors.ts";
-import { INBOX_URI } from "../inbox/item.ts";
+import { INBOX_URI } from "../jobs/inbox-item.ts";
 import { readTimezone } from "../jobs/time.ts";
 import { showUnread } from "../tools/inbox.ts";
 import { requireService } from "../tools/services.ts";

@@ -6,7 +6,7 @@ import {
 } from "@modelcontextprotocol/server";
 import type { Scope } from "../context/scopes.ts";
 import { NightshiftError } from "../errors.ts";
-import { INBOX_URI } from "../inbox/item.ts";
+import { INBOX_URI } from "../jobs/inbox-item.ts";
 import { showFact } from "../tools/facts.ts";
 import { showUnread } from "../tools/inbox.ts";
 import { showFullJob } from "../tools/jobs/show.ts";

@@ -1,8 +1,8 @@
 import type { ColumnType } from "kysely";
-import type { ItemKind } from "../inbox/item.ts";
+import type { DeliveryStatus } from "../jobs/delivery.ts";
+import type { ItemKind } from "../jobs/inbox-item.ts";
 import type { JobStatus } from "../jobs/job.ts";
 import type { EndStatus, Run, RunStatus } from "../jobs/run.ts";
-import type { DeliveryStatus } from "../webhooks/delivery.ts";
 
 /** An API key: its secret is stored as a hash. Times are epoch ms; scopes are separated by spaces. */
 export interface KeyRow {

@@ -1,11 +1,11 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { type NightshiftError, toPublicError } from "../errors.ts";
-import type { Outcome } from "../jobs/run.ts";
-import type { GhostThread, ThreadEnd } from "../scheduler/worker.ts";
+import type { RunResult } from "../jobs/run.ts";
 import type { Broker } from "./broker.ts";
+import type { GhostThread, ThreadExit } from "./ghost-thread.ts";
 
 /** How a run ended, without what it left behind. */
-export type Ending = Pick<Outcome, "status" | "output" | "error" | "statusReason">;
+export type Outcome = Pick<RunResult, "status" | "output" | "error" | "statusReason">;
 
 /** How long a ghost that was told to stop may take to record what it was doing. Its thread is ended then. */
 const STOP_GRACE_MS = 500;
@@ -16,12 +16,12 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
  * deadline, or `signal`. After the last two the ghost is told and given a moment; what it says then of its outcome
  * changes nothing.
  */
-export async function awaitEnding(
+export async function awaitOutcome(
   broker: Broker,
   thread: GhostThread,
   { timeoutSeconds, signal }: { timeoutSeconds: number; signal: AbortSignal },
-): Promise<Ending> {
-  const { promise: stopped, resolve: stop } = Promise.withResolvers<Ending>();
+): Promise<Outcome> {
+  const { promise: stopped, resolve: stop } = Promise.withResolvers<Outcome>();
   const cancel = () => stop(failure(toPublicError(signal.reason), "cancelled"));
   const deadline = setTimeout(
     () => stop(failure(outOfTime(timeoutSeconds), "timed_out")),
@@ -53,7 +53,7 @@ export async function awaitEnding(
 export const failure = (
   { code, message }: Pick<NightshiftError, "code" | "message">,
   status: "failed" | "timed_out" | "cancelled",
-): Ending => ({ status, output: null, error: { code, message } });
+): Outcome => ({ status, output: null, error: { code, message } });
 
 const outOfTime = (timeoutSeconds: number) =>
   ({
@@ -61,7 +61,7 @@ const outOfTime = (timeoutSeconds: number) =>
     message: `Stopped after ${timeoutSeconds} s: that is the time this job's timeout_seconds gives a run.`,
   }) as const;
 
-function explain(end: ThreadEnd): Pick<NightshiftError, "code" | "message"> {
+function explain(end: ThreadExit): Pick<NightshiftError, "code" | "message"> {
   const code = "GHOST_CRASHED";
   if (end.kind === "exited")
     return { code, message: `The ghost's thread ended with exit code ${end.code} before its work was done.` };

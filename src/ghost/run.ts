@@ -3,18 +3,18 @@ import { resolve, sep } from "node:path";
 import { retry } from "../async.ts";
 import { NightshiftError, toPublicError } from "../errors.ts";
 import { type Action, ghostSessionId, type Job } from "../jobs/job.ts";
-import type { EndStatus, Outcome, Run, TranscriptStep } from "../jobs/run.ts";
+import type { EndStatus, Run, RunResult, TranscriptStep } from "../jobs/run.ts";
 import type { Log } from "../log.ts";
 import type { Model } from "../model/model.ts";
 import type { Threads } from "../scheduler/threads.ts";
-import type { GhostThread } from "../scheduler/worker.ts";
 import type { Claimed, RunQueue } from "../store/run-queue.ts";
 import type { TokenBudget } from "../store/usage.ts";
 import type { RunReader } from "../tools/services.ts";
 import { serverOf, type Upstreams } from "../tools/upstream.ts";
 import { grantsOf } from "./allowed-tools.ts";
 import { type Broker, openBroker } from "./broker.ts";
-import { awaitEnding, type Ending, failure } from "./outcome.ts";
+import type { GhostThread } from "./ghost-thread.ts";
+import { awaitOutcome, failure, type Outcome } from "./outcome.ts";
 import { cut, MAX_PREVIOUS_CHARS, type Start } from "./protocol/messages.ts";
 
 /** All that the runs of ghosts need of this process. */
@@ -48,7 +48,7 @@ export interface UpstreamSource {
 /** Told of each step as it happens and of the end, once. What it throws is logged and changes nothing. */
 export interface GhostListener {
   readonly onStep?: (claimed: Claimed, step: TranscriptStep) => void;
-  readonly onEnd?: (claimed: Claimed, outcome: Outcome) => void;
+  readonly onEnd?: (claimed: Claimed, result: RunResult) => void;
 }
 
 /**
@@ -62,7 +62,7 @@ export async function runGhost(claimed: Claimed, deps: GhostDeps, signal: AbortS
   const startedAtMs = performance.now();
   let thread: GhostThread | undefined;
   let broker: Broker | undefined;
-  let ending: Ending;
+  let outcome: Outcome;
   const upstreams = openUpstreams(claimed.job, deps);
   try {
     const previousOutput = await previousOutputOf(claimed.job, deps);
@@ -73,10 +73,10 @@ export async function runGhost(claimed: Claimed, deps: GhostDeps, signal: AbortS
     broker = brokerOf(claimed, deps, { thread, upstreams });
     broker.start(start);
     const { timeoutSeconds } = claimed.job.limits;
-    ending = await awaitEnding(broker, thread, { timeoutSeconds, signal });
+    outcome = await awaitOutcome(broker, thread, { timeoutSeconds, signal });
   } catch (error) {
     if (!(error instanceof NightshiftError)) deps.log.error({ err: error }, "a ghost could not be started");
-    ending = failure(toPublicError(error), signal.aborted ? "cancelled" : "failed");
+    outcome = failure(toPublicError(error), signal.aborted ? "cancelled" : "failed");
   }
   broker?.close();
   // Their processes may take a moment to end; the outcome does not wait for that, the run's end does.
@@ -84,16 +84,16 @@ export async function runGhost(claimed: Claimed, deps: GhostDeps, signal: AbortS
   await thread?.terminate();
 
   const { silentToken } = claimed.job.provision;
-  const outcome: Outcome = {
-    ...ending,
-    silent: silentToken !== null && ending.output?.trim() === silentToken,
+  const result: RunResult = {
+    ...outcome,
+    silent: silentToken !== null && outcome.output?.trim() === silentToken,
     transcript: broker?.transcript ?? [],
     usage: broker?.usage ?? { input_tokens: 0, output_tokens: 0 },
   };
-  const isWritten = await write(claimed.run, outcome, deps);
-  const status = isWritten ? outcome.status : "lost";
-  audit(claimed, { status, code: outcome.error?.code, correlationId, startedAtMs }, deps.log);
-  if (isWritten) tell(deps, (listener) => listener.onEnd?.(claimed, outcome));
+  const isWritten = await write(claimed.run, result, deps);
+  const status = isWritten ? result.status : "lost";
+  audit(claimed, { status, code: result.error?.code, correlationId, startedAtMs }, deps.log);
+  if (isWritten) tell(deps, (listener) => listener.onEnd?.(claimed, result));
   await closing;
   return status;
 }
@@ -192,7 +192,7 @@ function brokerOf(
   });
 }
 
-async function write({ runId, userKey }: Run, outcome: Outcome, deps: GhostDeps): Promise<boolean> {
+async function write({ runId, userKey }: Run, result: RunResult, deps: GhostDeps): Promise<boolean> {
   const { runQueue, openRuns, log, now } = deps;
   let hasFailed = false;
   const onFailure = (error: unknown) => {
@@ -200,9 +200,9 @@ async function write({ runId, userKey }: Run, outcome: Outcome, deps: GhostDeps)
     log.error({ err: error, run_id: runId }, "the end of a run could not be written");
   };
   const finish = async () => {
-    if (await runQueue.finish(runId, outcome, now())) return true;
+    if (await runQueue.finish(runId, result, now())) return true;
     // What failed may have been written, and only not been confirmed by the disk: then the row has this very end.
-    return hasFailed && (await openRuns(userKey).get(runId)).status === outcome.status;
+    return hasFailed && (await openRuns(userKey).get(runId)).status === result.status;
   };
   try {
     return await retry(finish, { onFailure });

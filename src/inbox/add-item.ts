@@ -2,8 +2,8 @@ import type { Transaction } from "kysely";
 import { idsBefore, newId } from "../database/ids.ts";
 import type { InboxRow, RunRow, Tables } from "../database/schema.ts";
 import { sendPipelined } from "../database/sql.ts";
-import type { Outcome } from "../jobs/run.ts";
-import type { ItemKind, Retention } from "./item.ts";
+import type { ItemKind, Retention } from "../jobs/inbox-item.ts";
+import type { RunResult } from "../jobs/run.ts";
 
 /** What the end of a run means for its job, said once. */
 export interface Notice {
@@ -18,17 +18,17 @@ export interface Notice {
 export async function addInboxItem(
   trx: Transaction<Tables>,
   run: RunRow,
-  outcome: Outcome,
+  result: RunResult,
   { notice, retention, now }: { notice: Notice | null; retention: Retention; now: number },
 ): Promise<boolean> {
-  if (!isNews(run, outcome)) return false;
+  if (!isNews(run, result)) return false;
   const row: InboxRow = {
     item_id: newId("item", now),
     user_key: run.user_key,
     kind: notice?.kind ?? "result",
     run_id: run.run_id,
     job_id: run.job_id,
-    status: outcome.status,
+    status: result.status,
     note: notice?.note ?? null,
     created_at: now,
     read_at: null,
@@ -39,7 +39,7 @@ export async function addInboxItem(
 }
 
 /** What did not run, what its owner stopped and what says itself that it is nothing are no news. */
-function isNews(run: RunRow, { status, silent, output }: Outcome): boolean {
+function isNews(run: RunRow, { status, silent, output }: RunResult): boolean {
   if (status === "skipped" || silent) return false;
   if (status === "cancelled") return run.status === "running" && run.cancel_requested_at === null;
   return status !== "succeeded" || (output ?? "").trim() !== "";

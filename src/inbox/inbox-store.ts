@@ -3,7 +3,7 @@ import { type CursorScope, decodeCursor, encodeCursor } from "../database/ids.ts
 import type { Database } from "../database/open-sqlite.ts";
 import { readDetail } from "../database/run-row.ts";
 import type { InboxRow, Tables } from "../database/schema.ts";
-import { type Inbox, type InboxItem, type InboxPage, MAX_ITEM_CHARS } from "./item.ts";
+import { type Inbox, type InboxItem, type InboxPage, MAX_ITEM_CHARS } from "../jobs/inbox-item.ts";
 
 const DEFAULT_PAGE = 20;
 const MAX_PAGE = 100;

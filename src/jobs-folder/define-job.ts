@@ -1,5 +1,6 @@
 import type { Catchup, Overlap, RetryOn } from "../jobs/job.ts";
-import type { ToolContext, ToolResult } from "../tools/define.ts";
+import type { ToolContext } from "../tools/define.ts";
+import type { ToolResult } from "../tools/result.ts";
 
 /** What a code job is handed: its run, its tools, a model if there is one. No memory, and nothing to schedule with. */
 export interface Ghost {

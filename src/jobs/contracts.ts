@@ -1,4 +1,3 @@
-import type { Counters } from "../store/job-counters.ts";
 import type { Job, JobStatus, Overlap, Policy, Provision } from "./job.ts";
 import type { Run, RunStatus } from "./run.ts";
 
@@ -131,3 +130,38 @@ export interface RunStore {
    */
   cancel(runId: string): Promise<Run>;
 }
+
+/** What became of a job's occurrences and runs, over its life. */
+export interface Counters {
+  readonly runsStarted: number;
+  readonly runsSucceeded: number;
+  /** Failed, timed out or lost, each attempt by itself. */
+  readonly runsFailed: number;
+  /** Not run, or ended by its own ghost, because there was a reason not to; the run says which. */
+  readonly skipped: number;
+  /** Passed while nobody was there to run them. */
+  readonly missed: number;
+  /** Not run because too many waited already. */
+  readonly dropped: number;
+  /** Calls of tools that its ghosts may not use. */
+  readonly deniedCalls: number;
+  /** Runs that failed since the last that succeeded, or since the job was resumed; retries count once, lost runs not. */
+  readonly consecutiveFailures: number;
+  /** Runs that the schedule has used up of `maxRuns`. */
+  readonly scheduledRuns: number;
+  /** The newest run that has ended after it had started, and not as skipped. */
+  readonly lastRunId: string | null;
+}
+
+export const NO_COUNTS: Counters = Object.freeze({
+  runsStarted: 0,
+  runsSucceeded: 0,
+  runsFailed: 0,
+  skipped: 0,
+  missed: 0,
+  dropped: 0,
+  deniedCalls: 0,
+  consecutiveFailures: 0,
+  scheduledRuns: 0,
+  lastRunId: null,
+});

@@ -1,5 +1,7 @@
-import { MAX_CHAIN } from "../store/job-dependencies.ts";
 import type { FolderJob } from "./contracts.ts";
+
+/** A longer chain is a mistake, or an attack on whoever walks it. */
+export const MAX_CHAIN = 100;
 
 /** The file that this one runs after. */
 export const dependencyOf = ({ job: { schedule } }: FolderJob): string | undefined =>

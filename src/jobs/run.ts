@@ -56,7 +56,7 @@ export interface RunError {
 }
 
 /** How a run ended: made once, by the ghost's end, and written once. */
-export interface Outcome {
+export interface RunResult {
   readonly status: EndStatus;
   readonly output: string | null;
   readonly error: RunError | null;
@@ -94,4 +94,11 @@ export interface Run {
   readonly error: RunError | null;
   readonly transcript: readonly TranscriptStep[];
   readonly usage: Usage;
+}
+
+/** The end of a run, for whoever tells its owner. */
+export interface RunEnded extends Pick<Run, "userKey" | "runId" | "jobId"> {
+  readonly status: EndStatus;
+  /** The thread that scheduled its job: the one that is told in words; null for a job of the folder. */
+  readonly threadId: string | null;
 }

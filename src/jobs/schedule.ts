@@ -198,3 +198,22 @@ export function anchored(schedule: Schedule, { startsAt }: Pick<Policy, "startsA
   if (schedule.kind !== "every" || startsAt === null || startsAt <= schedule.anchor) return schedule;
   return { ...schedule, anchor: startsAt - schedule.everySeconds * 1000 };
 }
+
+/** True when both run at the same times; an interval's anchor is only where its counting began. */
+export function sameTimes(job: Timing, { schedule, timezone, policy }: Timing): boolean {
+  const old = job.schedule;
+  const span = (["startsAt", "endsAt", "jitterSeconds"] as const).every(
+    (key) => job.policy[key] === policy[key],
+  );
+  if (!span) return false;
+  switch (schedule.kind) {
+    case "at":
+      return old.kind === "at" && old.at === schedule.at;
+    case "cron":
+      return old.kind === "cron" && old.cron === schedule.cron && job.timezone === timezone;
+    case "after":
+      return old.kind === "after" && old.jobId === schedule.jobId;
+    case "every":
+      return old.kind === "every" && old.everySeconds === schedule.everySeconds;
+  }
+}

@@ -1,6 +1,19 @@
 import { NightshiftError } from "../errors.ts";
-import type { LoopOptions } from "./loop.ts";
+import type { Run } from "../jobs/run.ts";
+import type { Log } from "../log.ts";
+import type { RunQueue, Worker } from "../store/run-queue.ts";
 import type { Slots } from "./slots.ts";
+
+/** What the heartbeat needs of the loop's options. */
+export interface HeartbeatOptions {
+  readonly runQueue: RunQueue;
+  readonly worker: Worker;
+  readonly leaseMs: number;
+  readonly log: Log;
+  /** Called with runs that a dead process left behind. */
+  readonly onLost?: (runs: readonly Run[]) => void;
+  readonly now?: () => number;
+}
 
 /** Shows that the runs at work here are alive, hears which of them are to stop, and buries those of the dead. */
 export interface Heartbeat {
@@ -16,7 +29,7 @@ const RENEWALS_PER_LEASE = 3;
 /** How long a lease that is over is still spared, in parts of a lease: longer than until its holder's next beat. */
 const SPARED_LEASES = 1 / 2;
 
-export function createHeartbeat(options: LoopOptions, slots: Slots): Heartbeat {
+export function createHeartbeat(options: HeartbeatOptions, slots: Slots): Heartbeat {
   const { runQueue, worker, leaseMs, log, now = Date.now } = options;
   let renewTimer: NodeJS.Timeout | undefined;
   let reapTimer: NodeJS.Timeout | undefined;

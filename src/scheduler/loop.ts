@@ -1,30 +1,22 @@
 import { setImmediate, setTimeout as wait } from "node:timers/promises";
 import { NightshiftError } from "../errors.ts";
 import type { Run } from "../jobs/run.ts";
-import type { Log } from "../log.ts";
-import type { Claimed, ClaimFilter, RunQueue, Worker } from "../store/run-queue.ts";
-import { createHeartbeat } from "./heartbeat.ts";
+import type { Claimed, ClaimFilter, } from "../store/run-queue.ts";
+import { createHeartbeat, type HeartbeatOptions } from "./heartbeat.ts";
 import { openSlots } from "./slots.ts";
 
-export interface LoopOptions {
-  readonly runQueue: RunQueue;
-  readonly worker: Worker;
+export interface LoopOptions extends HeartbeatOptions {
   readonly filter: ClaimFilter;
-  readonly leaseMs: number;
   /** Runs of one user in a day; default 0, no limit. */
   readonly maxRunsPerDay?: number;
   /** Ghosts at work at once; the rest wait in order. */
   readonly maxGhosts: number;
-  readonly log: Log;
   /** Runs one claimed run to its end. Must not reject. */
   readonly run: (claimed: Claimed, signal: AbortSignal) => Promise<unknown>;
   /** Called when something will be due within seconds: the time to have spare threads. */
   readonly warm?: () => void;
   /** Told of occurrences that were passed over because their job was still at work. */
   readonly onSkipped?: (run: Run) => void;
-  /** Told of runs that a dead process left behind. */
-  readonly onLost?: (runs: readonly Run[]) => void;
-  readonly now?: () => number;
 }
 
 /** Starts what is due, when it is due, never before, oldest first. */

@@ -3,7 +3,6 @@ import type { JobWithMetadata, PgBoss } from "pg-boss";
 import type { Database, UserLocks } from "../database/open-sqlite.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
 import type { Log } from "../log.ts";
-import type { ClaimOptions } from "../store/claim.ts";
 import type { DueItem, FindDue } from "../store/due.ts";
 import { endAsLost } from "../store/leases.ts";
 import {
@@ -12,7 +11,7 @@ import {
   openRunQueue,
   type RunQueueOptions,
 } from "../store/open-run-queue.ts";
-import type { RunQueue } from "../store/run-queue.ts";
+import type { ClaimOptions, RunQueue } from "../store/run-queue.ts";
 import { keyOf, SEND_BATCH, type Sent } from "./pg-boss-outbox.ts";
 import { DEAD, inTransaction, KINDS, pipelined, startBoss } from "./pg-boss-setup.ts";
 

@@ -2,8 +2,9 @@ import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import type { Worker } from "node:worker_threads";
 import { NightshiftError } from "../errors.ts";
+import type { GhostThread } from "../ghost/ghost-thread.ts";
 import type { Log } from "../log.ts";
-import { type GhostThread, type StartedThread, startWorker } from "./worker.ts";
+import { type StartedThread, startWorker } from "./worker.ts";
 
 /** Threads for ghosts: spare ones started ahead of need, each used once. */
 export interface Threads {

@@ -1,22 +1,6 @@
-import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import { MessageChannel, Worker } from "node:worker_threads";
+import type { GhostThread, ThreadExit } from "../ghost/ghost-thread.ts";
 import type { Log } from "../log.ts";
-
-/** How a thread ended: on its own or by our hand (`exited`), or with an error that nobody caught (`crashed`). */
-export type ThreadEnd =
-  | { readonly kind: "exited"; readonly code: number }
-  | { readonly kind: "crashed"; readonly error: string; readonly outOfMemory: boolean };
-
-/** One thread, for one use. */
-export interface GhostThread {
-  /** The main side's end of a channel that only this thread has the other end of. */
-  readonly port: MessagePort;
-  readonly exited: Promise<ThreadEnd>;
-  /**
-   * Resolves when the thread is gone. One that is inside a blocking system call cannot be ended before the call
-   * returns: then it resolves after two seconds, and the log says so. May be called twice.
-   */
-  terminate(): Promise<void>;
-}
 
 export interface StartedThread extends GhostThread {
   /** From here on it is at work: it keeps the process alive, and its memory is watched. */
@@ -77,8 +61,8 @@ export function startWorker(path: string, options: { memoryMb: number; log: Log 
   return { worker, thread: { port, exited, ready: Promise.race([loaded, exited]), begin, terminate } };
 }
 
-function endOf(worker: Worker): { exited: Promise<ThreadEnd>; crash: (end: ThreadEnd) => void } {
-  const { promise, resolve } = Promise.withResolvers<ThreadEnd>();
+function endOf(worker: Worker): { exited: Promise<ThreadExit>; crash: (end: ThreadExit) => void } {
+  const { promise, resolve } = Promise.withResolvers<ThreadExit>();
   worker.once("error", (error: unknown) => {
     const { message, code } = (error ?? {}) as { message?: unknown; code?: unknown };
     resolve({

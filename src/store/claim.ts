@@ -9,22 +9,10 @@ import { type ActiveRuns, countActive } from "./enqueue-run.ts";
 import { enqueueUser } from "./fair-order.ts";
 import { addCounts } from "./job-counters.ts";
 import { readJob } from "./job-rows.ts";
-import { takeOccurrence, UNREADABLE } from "./occurrence.ts";
-import { emptyOutcome, endRun } from "./run-end.ts";
-import type { Claimed, ClaimFilter, Worker } from "./run-queue.ts";
-import { countRun, RUNS_USED_UP } from "./usage.ts";
-
-export interface ClaimOptions {
-  readonly now: number;
-  readonly limit: number;
-  readonly filter: ClaimFilter;
-  readonly worker: Worker;
-  readonly leaseMs: number;
-  /** Runs of one user in a day; what is beyond is recorded as skipped. Default 0, no limit. */
-  readonly maxRunsPerDay?: number;
-  /** What the queue knows the item by that is being taken. */
-  readonly ticket?: string;
-}
+import { startedColumns, takeOccurrence, UNREADABLE } from "./occurrence.ts";
+import { emptyResult, endRun } from "./run-end.ts";
+import type { Claimed, ClaimOptions } from "./run-queue.ts";
+import { beyondLimit } from "./usage.ts";
 
 export interface Claims {
   readonly claimed: readonly Claimed[];
@@ -86,7 +74,7 @@ async function takeQueued(
 ): Promise<Claimed | null> {
   const job = jobRow && readable(jobRow);
   const skip = async (reason: string) => {
-    await endRun(trx, row.run_id, "queued", emptyOutcome("skipped", reason), options.now);
+    await endRun(trx, row.run_id, "queued", emptyResult("skipped", reason), options.now);
     active.waiting--;
     return null;
   };
@@ -118,26 +106,6 @@ async function takeQueued(
   active.waiting--;
   return { run: readRun({ ...row, ...started }, null), job };
 }
-
-export async function beyondLimit(
-  trx: Transaction<Tables>,
-  userKey: string,
-  { now, maxRunsPerDay = 0 }: ClaimOptions,
-): Promise<string | undefined> {
-  return (await countRun(trx, userKey, now, maxRunsPerDay)) ? undefined : RUNS_USED_UP;
-}
-
-export const startedColumns = ({ now, leaseMs, worker, ticket }: ClaimOptions) => ({
-  status: "running" as const,
-  due_at: null,
-  held_for: null,
-  started_at: now,
-  lease_until: now + leaseMs,
-  worker_id: worker.workerId,
-  host: worker.host,
-  pid: worker.pid,
-  ticket: ticket ?? null,
-});
 
 function readable(row: JobRow): Job | null {
   try {

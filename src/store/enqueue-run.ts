@@ -8,10 +8,10 @@ import type { Run } from "../jobs/run.ts";
 import { nextTimes } from "../jobs/schedule.ts";
 import { REPLACED, requestCancel } from "./cancel-run.ts";
 import { enqueueUser } from "./fair-order.ts";
-import { MAX_WAITING, skipQueuedRuns } from "./held-runs.ts";
+import { MAX_WAITING } from "./held-runs.ts";
 import { addCounts } from "./job-counters.ts";
 import { readJob } from "./job-rows.ts";
-import { emptyOutcome, endedColumns } from "./run-end.ts";
+import { emptyResult, endedColumns, skipQueuedRuns } from "./run-end.ts";
 
 export interface Asked {
   readonly userKey: string;
@@ -51,7 +51,7 @@ export async function queueRun(
   const seed = { trigger, scheduledFor: now, exclusive: overlap !== "allow_all" };
   if (decision.kind === "refuse") {
     const row = newRunRow(job, seed, now);
-    const ended = { ...row, ...endedColumns(row, emptyOutcome("skipped", decision.reason), now) };
+    const ended = { ...row, ...endedColumns(row, emptyResult("skipped", decision.reason), now) };
     await addCounts(trx, job, { [decision.count]: 1 });
     return insert(trx, ended);
   }

@@ -3,11 +3,10 @@ import type { JobRow, Tables } from "../database/schema.ts";
 import type { FolderJob, NewJob } from "../jobs/contracts.ts";
 import { dependenciesFirst } from "../jobs/dependencies.ts";
 import type { Job } from "../jobs/job.ts";
-import { hasTimeLeft, nextTime, startOf } from "../jobs/schedule.ts";
-import { cancelQueuedRuns } from "./held-runs.ts";
+import { hasTimeLeft, nextTime, sameTimes, startOf } from "../jobs/schedule.ts";
 import { DEPENDENCY_CANCELLED, pauseDependents } from "./job-dependencies.ts";
 import { insertJob, newJob, type Owner, readJob, rewriteJob } from "./job-rows.ts";
-import { sameTimes } from "./job-store.ts";
+import { cancelQueuedRuns } from "./run-end.ts";
 
 export interface SyncResult {
   created: number;

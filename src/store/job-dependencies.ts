@@ -1,13 +1,11 @@
 import type { Transaction } from "kysely";
 import type { JobRow, Tables } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
+import { MAX_CHAIN } from "../jobs/dependencies.ts";
 import type { Job } from "../jobs/job.ts";
 import { queueRun } from "./enqueue-run.ts";
 import { addCounts, readCounters } from "./job-counters.ts";
 import { readJob } from "./job-rows.ts";
-
-/** A longer chain is a mistake, or an attack on whoever walks it. */
-export const MAX_CHAIN = 100;
 
 /**
  * Checks that a job which runs after another can: the other is there, is this user's, and does not come to run after

@@ -1,8 +1,9 @@
 import type { Database } from "../database/open-sqlite.ts";
 import type { JobRow } from "../database/schema.ts";
 import type { Problem } from "../database/sqlite-doctor.ts";
+import { type Counters, NO_COUNTS } from "../jobs/contracts.ts";
 import { nextTime, startOf } from "../jobs/schedule.ts";
-import { addCounts, type Counters, NO_COUNTS, readCounters } from "./job-counters.ts";
+import { addCounts, readCounters } from "./job-counters.ts";
 import { readJob, rewriteJob } from "./job-rows.ts";
 
 /** What is wrong with what the jobs file says, of all users: for `doctor`, never for a connection. */

@@ -5,12 +5,12 @@ import type { Tables } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
 import type { JobChange, JobPage, JobStore } from "../jobs/contracts.ts";
 import { JOB_STATUSES, type Job, type JobStatus, NEXT_JOB_STATUSES } from "../jobs/job.ts";
-import { nextTime, startOf, type Timing } from "../jobs/schedule.ts";
+import { nextTime, sameTimes, startOf } from "../jobs/schedule.ts";
 import { syncFolder } from "./folder-sync.ts";
-import { cancelQueuedRuns, skipQueuedRuns } from "./held-runs.ts";
 import { addCounts, readCounters } from "./job-counters.ts";
 import { checkChain, pauseDependents } from "./job-dependencies.ts";
 import { insertJob, newJob, readJob, rewriteJob } from "./job-rows.ts";
+import { cancelQueuedRuns, skipQueuedRuns } from "./run-end.ts";
 import { readJobTokens } from "./usage.ts";
 
 export interface JobStoreOptions {
@@ -155,25 +155,6 @@ function nextRunOf(job: Job, change: JobChange, merged: Job, now: number): numbe
   if (change.nextRunAt === undefined && keepsItsTime) return job.nextRunAt;
   const occurrence = change.nextRunAt === undefined ? nextTime(merged, now) : change.nextRunAt;
   return occurrence === null ? null : startOf(job.jobId, merged, occurrence);
-}
-
-/** True when both run at the same times; an interval's anchor is only where its counting began. */
-export function sameTimes(job: Timing, { schedule, timezone, policy }: Timing): boolean {
-  const old = job.schedule;
-  const span = (["startsAt", "endsAt", "jitterSeconds"] as const).every(
-    (key) => job.policy[key] === policy[key],
-  );
-  if (!span) return false;
-  switch (schedule.kind) {
-    case "at":
-      return old.kind === "at" && old.at === schedule.at;
-    case "cron":
-      return old.kind === "cron" && old.cron === schedule.cron && job.timezone === timezone;
-    case "after":
-      return old.kind === "after" && old.jobId === schedule.jobId;
-    case "every":
-      return old.kind === "every" && old.everySeconds === schedule.everySeconds;
-  }
 }
 
 function checkStep(job: Job, status: JobStatus): void {

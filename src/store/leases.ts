@@ -2,7 +2,7 @@ import type { Kysely, Transaction } from "kysely";
 import type { UserLocks } from "../database/open-sqlite.ts";
 import { readDetail, readRun } from "../database/run-row.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
-import type { Outcome, Run } from "../jobs/run.ts";
+import type { Run, RunResult } from "../jobs/run.ts";
 import { type EndOptions, endRun } from "./run-end.ts";
 import type { RunQueue, Worker } from "./run-queue.ts";
 
@@ -39,7 +39,7 @@ export async function renewLeases(
   };
 }
 
-const LOST: Outcome = {
+const LOST: RunResult = {
   status: "lost",
   output: null,
   error: {

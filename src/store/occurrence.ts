@@ -7,13 +7,12 @@ import type { Job } from "../jobs/job.ts";
 import type { Run } from "../jobs/run.ts";
 import { startOf } from "../jobs/schedule.ts";
 import { REPLACED, requestCancel } from "./cancel-run.ts";
-import { beyondLimit, type ClaimOptions, startedColumns } from "./claim.ts";
 import { type ActiveRuns, decideOverlap, isExclusive } from "./enqueue-run.ts";
-import { skipQueuedRuns } from "./held-runs.ts";
 import { addCounts, type Count, readCounters } from "./job-counters.ts";
 import { readJob } from "./job-rows.ts";
-import { emptyOutcome, endedColumns } from "./run-end.ts";
-import type { Claimed } from "./run-queue.ts";
+import { emptyResult, endedColumns, skipQueuedRuns } from "./run-end.ts";
+import type { Claimed, ClaimOptions } from "./run-queue.ts";
+import { beyondLimit } from "./usage.ts";
 
 export const UNREADABLE =
   "Its stored description can't be read; run `nightshift doctor`, or schedule it anew.";
@@ -124,7 +123,7 @@ function createRunWriter(trx: Transaction<Tables>, job: Job, options: ClaimOptio
   });
   const refuse = async (planned: Omit<PlannedRun, "isLate">, count: Count, reason: string, by: number) => {
     const row = newRunRow(job, seedOf(planned), now);
-    const ended: RunRow = { ...row, ...endedColumns(row, emptyOutcome("skipped", reason), now) };
+    const ended: RunRow = { ...row, ...endedColumns(row, emptyResult("skipped", reason), now) };
     if (!(await insert(ended))) return;
     await addCounts(trx, job, { [count]: by });
     refused.push(readRun(ended, null));
@@ -197,3 +196,15 @@ function timesAfter(job: Job, next: number | null): Times {
 async function setTimes(trx: Transaction<Tables>, jobId: string, times: Times): Promise<void> {
   await sendPipelined(trx, trx.updateTable("jobs").set(times).where("job_id", "=", jobId));
 }
+
+export const startedColumns = ({ now, leaseMs, worker, ticket }: ClaimOptions) => ({
+  status: "running" as const,
+  due_at: null,
+  held_for: null,
+  started_at: now,
+  lease_until: now + leaseMs,
+  worker_id: worker.workerId,
+  host: worker.host,
+  pid: worker.pid,
+  ticket: ticket ?? null,
+});

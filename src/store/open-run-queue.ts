@@ -1,13 +1,13 @@
 import type { Transaction } from "kysely";
 import type { Database } from "../database/open-sqlite.ts";
 import type { Tables } from "../database/schema.ts";
-import type { Run } from "../jobs/run.ts";
-import { type ClaimOptions, claimDue } from "./claim.ts";
+import type { Run, RunEnded } from "../jobs/run.ts";
+import { claimDue } from "./claim.ts";
 import { type FindDue, nextDueAt } from "./due.ts";
 import { queueDependents } from "./job-dependencies.ts";
 import { type EndTransaction, reapLost, renewLeases } from "./leases.ts";
-import { type EndOptions, endRun, type InboxAdded } from "./run-end.ts";
-import type { RunQueue } from "./run-queue.ts";
+import { type EndOptions, endRun } from "./run-end.ts";
+import type { ClaimOptions, RunQueue } from "./run-queue.ts";
 
 /** Hands out what is due in the ledger's place. What was run stays the ledger's to know. */
 export interface ExternalQueue {
@@ -55,15 +55,15 @@ export function openRunQueue(db: Database, options: RunQueueOptions = {}): RunQu
       if (tickets.length > 0) await queue?.touch(tickets);
       return renewLeases(db.kysely, options);
     },
-    finish: async (runId, outcome, now) => {
+    finish: async (runId, result, now) => {
       const job = runningJobs.get(runId) ?? (await findJobOf(db, runId));
       if (!job) return false;
       const isWritten = await endTransaction(job.userKey, async (trx, endOptions) => {
         const behind = await whatWaitsBehind(trx, job);
         const startsNext = behind.has("held");
-        if (!(await endRun(trx, runId, "running", outcome, now, { ...endOptions, startsNext }))) return false;
+        if (!(await endRun(trx, runId, "running", result, now, { ...endOptions, startsNext }))) return false;
         if (job.ticket) await queue?.close(trx, job.ticket);
-        if (behind.has("dependent") && outcome.status === "succeeded") await queueDependents(trx, runId, now);
+        if (behind.has("dependent") && result.status === "succeeded") await queueDependents(trx, runId, now);
         return true;
       });
       runningJobs.delete(runId);
@@ -87,7 +87,7 @@ export function createEndTransaction(
   { retention, onInboxAdded }: Pick<EndOptions, "retention" | "onInboxAdded">,
 ): EndTransaction {
   return async (userKey, work) => {
-    let told: InboxAdded[] = [];
+    let told: RunEnded[] = [];
     const result = await db.transact(
       (trx, users) => {
         told = [];

@@ -4,17 +4,17 @@ import { newRunRow, readDetail } from "../database/run-row.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
 import { sendPipelined } from "../database/sql.ts";
 import { addInboxItem, type Notice } from "../inbox/add-item.ts";
-import { DEFAULT_RETENTION, type Retention } from "../inbox/item.ts";
+import { DEFAULT_RETENTION, type Retention } from "../jobs/inbox-item.ts";
 import { type Job, type Policy, type RetryOn, WARN_AFTER_FAILURES } from "../jobs/job.ts";
-import { type EndStatus, NEXT_STATUSES, type Outcome, type Run, type RunStatus } from "../jobs/run.ts";
+import { type EndStatus, NEXT_STATUSES, type RunEnded, type RunResult, type RunStatus } from "../jobs/run.ts";
 import { queueDeliveries } from "../webhooks/enqueue-delivery.ts";
 import { enqueueUser } from "./fair-order.ts";
-import { releaseNext, skipQueuedRuns } from "./held-runs.ts";
+import { releaseNext } from "./held-runs.ts";
 import { addCounts } from "./job-counters.ts";
 import { readJob } from "./job-rows.ts";
 
 /** Only the parts that a run can have that never started: nothing was said and nothing was spent. */
-export function emptyOutcome(status: EndStatus, statusReason: string | null): Outcome {
+export function emptyResult(status: EndStatus, statusReason: string | null): RunResult {
   return {
     status,
     statusReason,
@@ -26,29 +26,22 @@ export function emptyOutcome(status: EndStatus, statusReason: string | null): Ou
 }
 
 /** The columns of a run that has ended so. For rows that are born ended and for `endRun`. */
-export function endedColumns(row: Pick<RunRow, "detail">, outcome: Outcome, now: number) {
+export function endedColumns(row: Pick<RunRow, "detail">, result: RunResult, now: number) {
   const before = readDetail(row.detail);
-  const { error, silent = false } = outcome;
+  const { error, silent = false } = result;
   // Whoever had it cancelled may have said why.
-  const statusReason = outcome.statusReason ?? before.statusReason;
+  const statusReason = result.statusReason ?? before.statusReason;
   return {
-    status: outcome.status,
+    status: result.status,
     due_at: null,
     held_for: null,
     lease_until: null,
     finished_at: now,
-    output: outcome.output,
-    input_tokens: outcome.usage.input_tokens,
-    output_tokens: outcome.usage.output_tokens,
+    output: result.output,
+    input_tokens: result.usage.input_tokens,
+    output_tokens: result.usage.output_tokens,
     detail: JSON.stringify({ ...before, statusReason, error, silent }),
   };
-}
-
-/** A run whose end its owner was told of: where it is told while they are there. */
-export interface InboxAdded extends Pick<Run, "userKey" | "runId" | "jobId"> {
-  readonly status: EndStatus;
-  /** The thread that scheduled its job. */
-  readonly threadId: string | null;
 }
 
 export interface EndOptions {
@@ -57,10 +50,10 @@ export interface EndOptions {
   /** How long what it came to stays in its owner's inbox. */
   readonly retention?: Retention;
   /** Called when it was put into the inbox, within the transaction. */
-  readonly onInboxAdded?: (delivered: InboxAdded) => void;
+  readonly onInboxAdded?: (delivered: RunEnded) => void;
 }
 
-const inboxAddedOf = (row: RunRow, { status }: Outcome): InboxAdded => ({
+const runEndedOf = (row: RunRow, { status }: RunResult): RunEnded => ({
   userKey: row.user_key,
   runId: row.run_id,
   jobId: row.job_id,
@@ -78,12 +71,12 @@ export async function endRun(
   trx: Transaction<Tables>,
   runId: string,
   from: "queued" | "running",
-  outcome: Outcome,
+  result: RunResult,
   now: number,
   { startsNext, retention = DEFAULT_RETENTION, onInboxAdded }: EndOptions = {},
 ): Promise<boolean> {
   const next: readonly RunStatus[] = NEXT_STATUSES[from];
-  if (!next.includes(outcome.status)) return false;
+  if (!next.includes(result.status)) return false;
   const row = await trx
     .selectFrom("runs")
     .innerJoin("jobs", "jobs.job_id", "runs.job_id")
@@ -96,19 +89,19 @@ export async function endRun(
   if (!row) return false;
   const ended = trx
     .updateTable("runs")
-    .set(endedColumns(row, outcome, now))
+    .set(endedColumns(row, result, now))
     .where("run_id", "=", runId);
   await sendPipelined(trx, ended);
-  if (outcome.transcript.length > 0) {
-    const steps = JSON.stringify(outcome.transcript);
+  if (result.transcript.length > 0) {
+    const steps = JSON.stringify(result.transcript);
     await sendPipelined(trx, trx.insertInto("transcripts").values({ run_id: runId, steps }));
   }
-  const { isRetried, notice } = await applyResult(trx, row, outcome, now, startsNext);
+  const { isRetried, notice } = await applyResult(trx, row, result, now, startsNext);
   // Told once, of the last attempt.
   if (isRetried) return true;
-  if (await addInboxItem(trx, row, outcome, { notice, retention, now }))
-    onInboxAdded?.(inboxAddedOf(row, outcome));
-  await queueDeliveries(trx, row, outcome, now);
+  if (await addInboxItem(trx, row, result, { notice, retention, now }))
+    onInboxAdded?.(runEndedOf(row, result));
+  await queueDeliveries(trx, row, result, now);
   return true;
 }
 
@@ -123,7 +116,7 @@ export interface AppliedResult {
 export async function applyResult(
   trx: Transaction<Tables>,
   run: RunRow,
-  outcome: Outcome,
+  result: RunResult,
   now: number,
   startsNext = true,
 ): Promise<AppliedResult> {
@@ -131,21 +124,21 @@ export async function applyResult(
   let isRetried = false;
   let notice: Notice | null = null;
   if (run.status === "queued") {
-    await addCounts(trx, owner, { skipped: outcome.status === "skipped" ? 1 : 0 });
+    await addCounts(trx, owner, { skipped: result.status === "skipped" ? 1 : 0 });
   } else {
-    const denied_calls = outcome.transcript.filter(({ denied }) => denied).length;
+    const denied_calls = result.transcript.filter(({ denied }) => denied).length;
     const last = { last_run_id: run.run_id };
-    if (FAILURES.includes(outcome.status)) {
-      isRetried = await retry(trx, run, outcome, now);
+    if (FAILURES.includes(result.status)) {
+      isRetried = await retry(trx, run, result, now);
       // That a process died is not the job's doing, and says nothing about its next run.
-      const consecutive_failures = isRetried || outcome.status === "lost" ? 0 : 1;
+      const consecutive_failures = isRetried || result.status === "lost" ? 0 : 1;
       await addCounts(trx, owner, { runs_failed: 1, denied_calls, consecutive_failures }, last);
-      if (consecutive_failures > 0) notice = await weighFailures(trx, run, outcome, now);
-    } else if (outcome.status === "succeeded") {
+      if (consecutive_failures > 0) notice = await weighFailures(trx, run, result, now);
+    } else if (result.status === "succeeded") {
       await addCounts(trx, owner, { runs_succeeded: 1, denied_calls }, { ...last, consecutive_failures: 0 });
     } else {
       // That there was nothing to do is no result: the last one stands.
-      const isSkipped = outcome.status === "skipped";
+      const isSkipped = result.status === "skipped";
       await addCounts(trx, owner, { skipped: isSkipped ? 1 : 0, denied_calls }, isSkipped ? {} : last);
     }
   }
@@ -153,12 +146,12 @@ export async function applyResult(
   return { isRetried, notice };
 }
 
-const FAILURES: readonly Outcome["status"][] = ["failed", "timed_out", "lost"];
+const FAILURES: readonly RunResult["status"][] = ["failed", "timed_out", "lost"];
 
 /** Passing failures of the model's side: nothing about the job would have to change. */
 const TRANSIENT = ["MODEL_RATE_LIMITED", "MODEL_UNREACHABLE", "MODEL_UNAVAILABLE"];
 
-function isWorthRetrying({ status, error }: Outcome, { on }: Policy["retry"]): boolean {
+function isWorthRetrying({ status, error }: RunResult, { on }: Policy["retry"]): boolean {
   const kind: RetryOn | undefined =
     status === "timed_out"
       ? "timeout"
@@ -181,11 +174,16 @@ export function backoffMs(
   return Math.round(fullMs * (0.5 + chance / 2));
 }
 
-async function retry(trx: Transaction<Tables>, run: RunRow, outcome: Outcome, now: number): Promise<boolean> {
+async function retry(
+  trx: Transaction<Tables>,
+  run: RunRow,
+  result: RunResult,
+  now: number,
+): Promise<boolean> {
   const job = await findJob(trx, run.job_id);
   if (!job || job.status === "cancelled" || run.attempt >= job.policy.retry.attempts) return false;
   // The owner wants an end of it, whatever it failed with meanwhile.
-  if (run.cancel_requested_at !== null || !isWorthRetrying(outcome, job.policy.retry)) return false;
+  if (run.cancel_requested_at !== null || !isWorthRetrying(result, job.policy.retry)) return false;
   if (job.status === "paused" && run.triggered_by !== "manual") return false;
   const seed = {
     trigger: run.triggered_by,
@@ -205,7 +203,7 @@ async function retry(trx: Transaction<Tables>, run: RunRow, outcome: Outcome, no
 async function weighFailures(
   trx: Transaction<Tables>,
   run: RunRow,
-  outcome: Outcome,
+  result: RunResult,
   now: number,
 ): Promise<Notice | null> {
   const job = await findJob(trx, run.job_id);
@@ -217,7 +215,7 @@ async function weighFailures(
     .where("job_id", "=", run.job_id)
     .executeTakeFirst();
   const failures = Number(counted?.consecutive_failures ?? 0);
-  if (limit > 0 && failures >= limit) return pause(trx, run, { failures, outcome }, now);
+  if (limit > 0 && failures >= limit) return pause(trx, run, { failures, result }, now);
   if (failures !== WARN_AFTER_FAILURES) return null;
   const then = limit > 0 ? ` It is paused after ${limit} (pause_after_failures).` : "";
   return { kind: "warning", note: `The last ${failures} runs of this job failed.${then}` };
@@ -226,10 +224,10 @@ async function weighFailures(
 async function pause(
   trx: Transaction<Tables>,
   run: RunRow,
-  { failures, outcome }: { failures: number; outcome: Outcome },
+  { failures, result }: { failures: number; result: RunResult },
   now: number,
 ): Promise<Notice> {
-  const said = (outcome.error?.message ?? outcome.status).slice(0, 500);
+  const said = (result.error?.message ?? result.status).slice(0, 500);
   const note = `Paused after ${failures} failure${failures === 1 ? "" : "s"} in a row (pause_after_failures). The last: ${said} resume_job lets it go on.`;
   await trx
     .updateTable("jobs")
@@ -249,3 +247,39 @@ async function findJob(trx: Transaction<Tables>, jobId: string): Promise<Job | n
     return null;
   }
 }
+
+interface Ended {
+  readonly status: "cancelled" | "skipped";
+  readonly reason: string;
+}
+
+/** Ends the runs of a job that nobody has started; `spareManual`: but for those that a person asked for. */
+export async function endWaiting(
+  trx: Transaction<Tables>,
+  jobId: string,
+  { status, reason, spareManual = false }: Ended & { spareManual?: boolean },
+  now: number,
+): Promise<void> {
+  let queued = trx
+    .selectFrom("runs")
+    .select("run_id")
+    .where("job_id", "=", jobId)
+    .where("status", "=", "queued")
+    .where("finished_at", "is", null);
+  if (spareManual) queued = queued.where("triggered_by", "!=", "manual");
+  const result = emptyResult(status, reason);
+  for (const { run_id } of await queued.execute())
+    await endRun(trx, run_id, "queued", result, now, { startsNext: false });
+  if (spareManual) await releaseNext(trx, jobId, now);
+}
+
+export const cancelQueuedRuns = (trx: Transaction<Tables>, jobId: string, now: number): Promise<void> =>
+  endWaiting(trx, jobId, { status: "cancelled", reason: "Its job was cancelled before it started." }, now);
+
+/** Skips those that no person asked for. */
+export const skipQueuedRuns = (
+  trx: Transaction<Tables>,
+  jobId: string,
+  now: number,
+  reason = "Its job was paused before it started.",
+): Promise<void> => endWaiting(trx, jobId, { status: "skipped", reason, spareManual: true }, now);

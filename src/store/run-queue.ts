@@ -1,5 +1,5 @@
 import type { Job } from "../jobs/job.ts";
-import type { Outcome, Run } from "../jobs/run.ts";
+import type { Run, RunResult } from "../jobs/run.ts";
 
 /** Who runs things here, so that another process can tell whether the one that claimed a run is still alive. */
 export interface Worker {
@@ -61,7 +61,7 @@ export interface RunQueue {
     gone: readonly string[];
   }>;
   /** Writes how a run ended, once: false when it had ended (or was taken for lost) already. */
-  finish(runId: string, outcome: Outcome, now: number): Promise<boolean>;
+  finish(runId: string, result: RunResult, now: number): Promise<boolean>;
   /**
    * Ends as `lost` the running runs whose lease is over or whose process (on this host) is dead; answers with them.
    * A process that may have slept renews its own leases (`renewLeases`) first. A transaction for each owner.
@@ -78,4 +78,16 @@ export interface RunQueue {
   changedElsewhere(): boolean;
   /** Calls `listener` when another process has written; absent where nobody says so. Returns what ends it. */
   onWrite?(listener: () => void): () => void;
+}
+
+export interface ClaimOptions {
+  readonly now: number;
+  readonly limit: number;
+  readonly filter: ClaimFilter;
+  readonly worker: Worker;
+  readonly leaseMs: number;
+  /** Runs of one user in a day; what is beyond is recorded as skipped. Default 0, no limit. */
+  readonly maxRunsPerDay?: number;
+  /** What the queue knows the item by that is being taken. */
+  readonly ticket?: string;
 }

@@ -7,7 +7,7 @@ import { NightshiftError } from "../errors.ts";
 import type { RunPage, RunStore } from "../jobs/contracts.ts";
 import type { Run } from "../jobs/run.ts";
 import { backfill, enqueue } from "./enqueue-run.ts";
-import { emptyOutcome, endRun } from "./run-end.ts";
+import { emptyResult, endRun } from "./run-end.ts";
 
 export interface RunStoreOptions {
   readonly userKey: string;
@@ -76,7 +76,7 @@ async function cancel(
 ): Promise<Run> {
   const run = await getRun(trx, userKey, runId);
   if (run.status === "queued") {
-    await endRun(trx, runId, "queued", emptyOutcome("cancelled", "Cancelled before it started."), now);
+    await endRun(trx, runId, "queued", emptyResult("cancelled", "Cancelled before it started."), now);
   } else if (run.status === "running") {
     // The first request stands: asking twice doesn't make it later.
     const change: Partial<RunRow> = { cancel_requested_at: run.cancelRequestedAt ?? now };

@@ -2,6 +2,7 @@ import type { Transaction } from "kysely";
 import type { Database } from "../database/open-sqlite.ts";
 import type { Tables } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
+import type { ClaimOptions } from "./run-queue.ts";
 
 /** Tokens that several ghosts share, in whichever process: one user's of today, or one job's. */
 export interface TokenBudget {
@@ -131,4 +132,12 @@ export function openJobTokens(db: Database, options: JobTokensOptions): TokenBud
       );
     },
   };
+}
+
+export async function beyondLimit(
+  trx: Transaction<Tables>,
+  userKey: string,
+  { now, maxRunsPerDay = 0 }: ClaimOptions,
+): Promise<string | undefined> {
+  return (await countRun(trx, userKey, now, maxRunsPerDay)) ? undefined : RUNS_USED_UP;
 }

@@ -27,14 +27,6 @@ export type ToolContext = Pick<
   "userId" | "entityType" | "sessionId" | "threadId" | "runId" | "correlationId" | "signal" | "metadata"
 >;
 
-/** MCP's content blocks; a tool of one's own rarely needs more than a string or an object. */
-export interface ToolResult {
-  readonly content: readonly { readonly type: string; readonly [key: string]: unknown }[];
-  readonly structuredContent?: Readonly<Record<string, unknown>>;
-  readonly isError?: boolean;
-  readonly _meta?: Readonly<Record<string, unknown>>;
-}
-
 export type ToolRun<Args> = (args: Args, call: ToolCall) => unknown;
 
 /** One context's own instance of a tool. */

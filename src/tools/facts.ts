@@ -3,8 +3,8 @@ import { getEntityType } from "../context/current-context.ts";
 import { NightshiftError } from "../errors.ts";
 import type { Fact, FactStore } from "../facts/store.ts";
 import { toIso } from "../jobs/time.ts";
-import type { ToolDefinition, ToolResult } from "./define.ts";
-import { answer } from "./result.ts";
+import type { ToolDefinition } from "./define.ts";
+import { answer, type ToolResult } from "./result.ts";
 import { lazySchema } from "./schema.ts";
 import type { Services } from "./services.ts";
 

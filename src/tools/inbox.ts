@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type Inbox, type InboxItem, ITEM_KINDS } from "../inbox/item.ts";
+import { type Inbox, type InboxItem, ITEM_KINDS } from "../jobs/inbox-item.ts";
 import { toIso } from "../jobs/time.ts";
 import type { ToolDefinition } from "./define.ts";
 import { answer } from "./result.ts";

@@ -1,5 +1,12 @@
 import { NightshiftError, toPublicError } from "../errors.ts";
-import type { ToolResult } from "./define.ts";
+
+/** MCP's content blocks; a tool of one's own rarely needs more than a string or an object. */
+export interface ToolResult {
+  readonly content: readonly { readonly type: string; readonly [key: string]: unknown }[];
+  readonly structuredContent?: Readonly<Record<string, unknown>>;
+  readonly isError?: boolean;
+  readonly _meta?: Readonly<Record<string, unknown>>;
+}
 
 /** A result with both faces: `structured` for programs, `text` for the model. */
 export function answer(structured: Record<string, unknown>, text: string): ToolResult {

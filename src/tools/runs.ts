@@ -1,8 +1,8 @@
 import { z } from "zod";
+import type { Delivery } from "../jobs/delivery.ts";
 import { ghostSessionId } from "../jobs/job.ts";
 import { RUN_STATUSES, type Run, TRIGGERS } from "../jobs/run.ts";
 import { toIso } from "../jobs/time.ts";
-import type { Delivery } from "../webhooks/delivery.ts";
 import type { ToolDefinition } from "./define.ts";
 import { answer } from "./result.ts";
 import { lazySchema } from "./schema.ts";

@@ -1,11 +1,11 @@
 import type { Scope } from "../context/scopes.ts";
 import { NightshiftError } from "../errors.ts";
 import type { FactStore } from "../facts/store.ts";
-import type { Inbox } from "../inbox/item.ts";
 import type { JobStore, RunStore } from "../jobs/contracts.ts";
+import type { DeliveryReader } from "../jobs/delivery.ts";
+import type { Inbox } from "../jobs/inbox-item.ts";
 import type { Action, Job } from "../jobs/job.ts";
 import type { TranscriptStep } from "../jobs/run.ts";
-import type { DeliveryReader } from "../webhooks/delivery.ts";
 
 /** What is read of runs; a ghost's is bound to its own job. */
 export type RunReader = Pick<RunStore, "get" | "list">;

@@ -3,8 +3,8 @@ import type { UserContext } from "../context/user-context.ts";
 import { NightshiftError } from "../errors.ts";
 import { once } from "../lifecycle.ts";
 import { type Catalog, isWithin, type ListedTool } from "./catalog.ts";
-import type { ToolDefinition, ToolInstance, ToolResult } from "./define.ts";
-import { toErrorResult, toToolResult } from "./result.ts";
+import type { ToolDefinition, ToolInstance } from "./define.ts";
+import { type ToolResult, toErrorResult, toToolResult } from "./result.ts";
 import { type JsonSchema, parseWith } from "./schema.ts";
 
 export const DEFAULT_TOOL_TIMEOUT_MS = 60_000;

@@ -135,3 +135,9 @@ function explain(issue: z.core.$ZodIssue, at: readonly string[]): string {
   }
   return `${where}: ${issue.message}`;
 }
+
+/** Where what a server says besides its answers is written. */
+export interface UpstreamLog {
+  debug(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}

@@ -7,14 +7,8 @@ import {
   type UpstreamListing,
   type Upstreams,
 } from "../tools/upstream.ts";
-import type { UpstreamConfig, UpstreamServer } from "./config.ts";
+import type { UpstreamConfig, UpstreamLog, UpstreamServer } from "./config.ts";
 import type { Reached } from "./upstream-server.ts";
-
-/** Where what a server says besides its answers is written. */
-export interface UpstreamLog {
-  debug(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-}
 
 export interface OpenOptions {
   /** `server__tool` and `server__*`; servers that none of them names are left alone. */

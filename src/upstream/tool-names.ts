@@ -1,7 +1,7 @@
 import { NightshiftError } from "../errors.ts";
 import { isWildcard, serverOf } from "../tools/upstream.ts";
-import type { UpstreamConfig, UpstreamServer } from "./config.ts";
-import { listServers, type ServerTools, type UpstreamLog } from "./open.ts";
+import type { UpstreamConfig, UpstreamLog, UpstreamServer } from "./config.ts";
+import { listServers, type ServerTools } from "./open.ts";
 
 /** What jobs may name of the configured servers, asked when a job is made. */
 export interface UpstreamNames {

@@ -1,8 +1,7 @@
 import type { Client } from "@modelcontextprotocol/client";
 import { type UpstreamAnswer, type UpstreamTool, upstreamName } from "../tools/upstream.ts";
-import type { UpstreamServer } from "./config.ts";
+import type { UpstreamLog, UpstreamServer } from "./config.ts";
 import { type Connection, connect, reasonOf } from "./connect.ts";
-import type { UpstreamLog } from "./open.ts";
 
 export interface ReachOptions {
   readonly log: UpstreamLog;

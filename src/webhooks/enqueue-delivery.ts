@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Transaction } from "kysely";
 import { newId } from "../database/ids.ts";
 import type { DeliveryRow, RunRow, Tables, WebhookRow } from "../database/schema.ts";
-import type { Outcome } from "../jobs/run.ts";
+import type { RunResult } from "../jobs/run.ts";
 
 /** The row of a run as it was before its end, with the webhooks that may hear of it. */
 export interface RunWithWebhooks extends RunRow {
@@ -18,7 +18,7 @@ export interface RunWithWebhooks extends RunRow {
 export async function queueDeliveries(
   trx: Transaction<Tables>,
   run: RunWithWebhooks,
-  { status, silent = false }: Pick<Outcome, "status" | "silent">,
+  { status, silent = false }: Pick<RunResult, "status" | "silent">,
   now: number,
 ): Promise<void> {
   if (run.status !== "running" || status === "skipped" || silent) return;

@@ -3,8 +3,8 @@ import { newId } from "../database/ids.ts";
 import type { Database } from "../database/open-sqlite.ts";
 import type { DeliveryRow, Tables, WebhookRow } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
+import type { Delivery, DeliveryReader, DeliveryStatus } from "../jobs/delivery.ts";
 import { type AttemptResult, attemptDelivery, MAX_ATTEMPTS, type NetworkPolicy } from "./attempt.ts";
-import type { Delivery, DeliveryReader, DeliveryStatus } from "./delivery.ts";
 import { ensureWebhook, newSecret, OLD_SECRET_MS, secretsAt } from "./enqueue-delivery.ts";
 import { urlProblem } from "./url.ts";
 

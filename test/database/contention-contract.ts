@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Database } from "../../src/database/open-sqlite.ts";
-import type { Outcome } from "../../src/jobs/run.ts";
+import type { RunResult } from "../../src/jobs/run.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import type { Claimed } from "../../src/store/run-queue.ts";
@@ -8,7 +8,7 @@ import { openRunStore } from "../../src/store/run-store.ts";
 import { openDailyTokens } from "../../src/store/usage.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "./temporary.ts";
 
-const OUTCOME: Outcome = {
+const OUTCOME: RunResult = {
   status: "succeeded",
   output: "done",
   error: null,

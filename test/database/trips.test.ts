@@ -1,7 +1,7 @@
 import { Client } from "pg";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { isPipelined } from "../../src/database/sql.ts";
-import type { Outcome } from "../../src/jobs/run.ts";
+import type { RunResult } from "../../src/jobs/run.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import {
   ALL_KINDS,
@@ -12,7 +12,7 @@ import {
   worker,
 } from "./temporary.ts";
 
-const OUTCOME: Outcome = {
+const OUTCOME: RunResult = {
   status: "succeeded",
   output: "done",
   error: null,

@@ -4,7 +4,7 @@
 import { once } from "node:events";
 import { appendFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Outcome } from "../../src/jobs/run.ts";
+import type { RunResult } from "../../src/jobs/run.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import type { Claimed } from "../../src/store/run-queue.ts";
 import { migrateTo } from "./migrating.ts";
@@ -12,7 +12,7 @@ import { openPlace } from "./place.ts";
 
 const [, , task, place = "", log = ""] = process.argv;
 const NOW = Date.UTC(2026, 1, 21);
-const OUTCOME: Outcome = {
+const OUTCOME: RunResult = {
   status: "succeeded",
   output: "done",
   error: null,

@@ -1,16 +1,15 @@
 import { openInbox } from "../../src/inbox/inbox-store.ts";
 import { DEFAULT_POLICY, type Policy } from "../../src/jobs/job.ts";
-import type { EndStatus, Outcome } from "../../src/jobs/run.ts";
+import type { EndStatus, RunEnded, RunResult } from "../../src/jobs/run.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
-import type { InboxAdded } from "../../src/store/run-end.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
 import { ALL_KINDS, type Backend, newJob, START, worker } from "../database/temporary.ts";
 
 export const DAY = 86_400_000;
 const RETENTION = { days: 30, items: 5 };
 
-export const end = (status: EndStatus, change: Partial<Outcome> = {}): Outcome => ({
+export const end = (status: EndStatus, change: Partial<RunResult> = {}): RunResult => ({
   status,
   output: status === "succeeded" ? "It rained." : null,
   error: status === "succeeded" ? null : { code: "TOOL_FAILED", message: "The printer is on fire." },
@@ -26,7 +25,7 @@ export function openDesk({ db, clock }: Backend) {
   const jobs = openJobStore(db, { userKey: "a", userId: "alice", now: clock });
   const runs = openRunStore(db, { userKey: "a", now: clock });
   const inbox = openInbox(db, { userKey: "a", now: clock });
-  const told: InboxAdded[] = [];
+  const told: RunEnded[] = [];
   const runQueue = openRunQueue(db, { retention: RETENTION, onInboxAdded: (one) => told.push(one) });
   /** Runs by hand alone: nothing is due within a year. */
   const add = (policy: Partial<Policy> = {}, name: string | null = null) =>
@@ -38,7 +37,7 @@ export function openDesk({ db, clock }: Backend) {
     return claimed.run.runId;
   };
   /** A run of the job, by hand and to its end. */
-  const runOnce = async (jobId: string, outcome: Outcome) => {
+  const runOnce = async (jobId: string, outcome: RunResult) => {
     await runs.enqueue(jobId);
     const runId = await claim();
     if (!(await runQueue.finish(runId, outcome, clock()))) throw new Error("it had ended");

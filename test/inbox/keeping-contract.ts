@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openInbox } from "../../src/inbox/inbox-store.ts";
-import { MAX_ITEM_CHARS } from "../../src/inbox/item.ts";
+import { MAX_ITEM_CHARS } from "../../src/jobs/inbox-item.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";

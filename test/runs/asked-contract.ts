@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { JobStore, RunStore } from "../../src/jobs/contracts.ts";
 import { DEFAULT_POLICY, type Policy } from "../../src/jobs/job.ts";
-import type { Outcome } from "../../src/jobs/run.ts";
+import type { RunResult } from "../../src/jobs/run.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import type { RunQueue } from "../../src/store/run-queue.ts";
@@ -9,7 +9,7 @@ import { openRunStore } from "../../src/store/run-store.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
 
 const HOUR = 3_600_000;
-const end = (status: Outcome["status"]): Outcome => ({
+const end = (status: RunResult["status"]): RunResult => ({
   status,
   output: null,
   error: null,

@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { JobStore, RunStore } from "../../src/jobs/contracts.ts";
-import type { Outcome } from "../../src/jobs/run.ts";
+import type { RunResult } from "../../src/jobs/run.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import type { RunQueue } from "../../src/store/run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
 
-const DONE: Outcome = {
+const DONE: RunResult = {
   status: "succeeded",
   output: "good morning",
   error: null,

@@ -3,7 +3,7 @@ import { newId } from "../../src/database/ids.ts";
 import type { Database } from "../../src/database/open-sqlite.ts";
 import type { JobStore, NewJob, RunStore } from "../../src/jobs/contracts.ts";
 import { DEFAULT_POLICY, NO_PROVISION } from "../../src/jobs/job.ts";
-import type { Outcome } from "../../src/jobs/run.ts";
+import type { RunResult } from "../../src/jobs/run.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import { forgetOldRuns, type Keep } from "../../src/store/retention.ts";
@@ -13,7 +13,7 @@ import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from
 
 const DAY_MS = 86_400_000;
 const ALL: Keep = { keepRunsDays: 0, keepRunsPerJob: 0, keepTranscriptsDays: 0 };
-const DONE: Outcome = {
+const DONE: RunResult = {
   status: "succeeded",
   output: "done",
   error: null,

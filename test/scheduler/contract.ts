@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { JobStore, NewJob, RunStore } from "../../src/jobs/contracts.ts";
-import type { Outcome, Run } from "../../src/jobs/run.ts";
+import type { Run, RunResult } from "../../src/jobs/run.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import type { ClaimFilter, RunQueue } from "../../src/store/run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
@@ -8,7 +8,7 @@ import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from
 
 const EVERYBODY: ClaimFilter = { kinds: ALL_KINDS };
 const MINUTE = 60_000;
-const OUTCOME: Outcome = {
+const OUTCOME: RunResult = {
   status: "succeeded",
   output: null,
   error: null,

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ErrorCode } from "../../src/errors.ts";
 import type { JobStore, RunStore } from "../../src/jobs/contracts.ts";
 import { DEFAULT_POLICY, type Policy } from "../../src/jobs/job.ts";
-import type { EndStatus, Outcome } from "../../src/jobs/run.ts";
+import type { EndStatus, RunResult } from "../../src/jobs/run.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import type { RunQueue } from "../../src/store/run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
@@ -10,7 +10,7 @@ import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from
 
 const MINUTE = 60_000;
 const RETRY = { attempts: 3, backoffSeconds: 10, maxBackoffSeconds: 15, on: [] };
-const end = (status: EndStatus, code?: ErrorCode, denied = 0): Outcome => ({
+const end = (status: EndStatus, code?: ErrorCode, denied = 0): RunResult => ({
   status,
   output: null,
   error: code ? { code, message: `It was ${code}.` } : null,
@@ -41,7 +41,7 @@ export function failureContract(name: string, open: OpenBackend): void {
       )[0];
     const add = (policy: Partial<Policy> = {}) =>
       jobs.create(newJob({ policy: { ...DEFAULT_POLICY, ...policy }, nextRunAt: backend.clock() }));
-    const runOnce = async (outcome: Outcome) => {
+    const runOnce = async (outcome: RunResult) => {
       const runId = (await claim())?.run.runId ?? "none";
       expect(await runQueue.finish(runId, outcome, backend.clock())).toBe(true);
       return runId;

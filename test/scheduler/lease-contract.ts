@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { RunStore } from "../../src/jobs/contracts.ts";
-import { NEXT_STATUSES, type Outcome } from "../../src/jobs/run.ts";
+import { NEXT_STATUSES, type RunResult } from "../../src/jobs/run.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import type { RunQueue } from "../../src/store/run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
 
 const LEASE_MS = 30_000;
-const OUTCOME: Outcome = {
+const OUTCOME: RunResult = {
   status: "succeeded",
   output: "first",
   error: null,

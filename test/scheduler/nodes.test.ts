@@ -10,7 +10,7 @@ import type { JobChange } from "../../src/jobs/contracts.ts";
 import { createSchedulerLoop, type LoopOptions } from "../../src/scheduler/loop.ts";
 import { openPgBoss, type PgBossOptions } from "../../src/scheduler/pg-boss.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
-import { emptyOutcome } from "../../src/store/run-end.ts";
+import { emptyResult } from "../../src/store/run-end.ts";
 import type { Claimed } from "../../src/store/run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
 import { newJob } from "../database/temporary.ts";
@@ -18,7 +18,7 @@ import { startPostgres } from "../postgres/start.ts";
 import { openPostgres } from "../postgres.ts";
 
 const LEASE_MS = 10_000;
-const DONE = emptyOutcome("succeeded", null);
+const DONE = emptyResult("succeeded", null);
 const PATIENCE = { timeout: 45_000, interval: 100 };
 let nodes = 0;
 

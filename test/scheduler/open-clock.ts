@@ -4,7 +4,7 @@ import { pino } from "pino";
 import { onTestFinished } from "vitest";
 import { type Database, openDatabase } from "../../src/database/open-sqlite.ts";
 import { DEFAULT_LIMITS } from "../../src/jobs/job.ts";
-import type { Outcome } from "../../src/jobs/run.ts";
+import type { RunResult } from "../../src/jobs/run.ts";
 import { createSchedulerLoop, type LoopOptions, type SchedulerLoop } from "../../src/scheduler/loop.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
@@ -13,7 +13,7 @@ import { openRunStore } from "../../src/store/run-store.ts";
 import { tempDir } from "../harness.ts";
 
 const ALICE = { userId: "alice", userKey: "a".repeat(64) };
-const DONE: Outcome = {
+const DONE: RunResult = {
   status: "succeeded",
   output: "done",
   error: null,
@@ -24,7 +24,7 @@ const DONE: Outcome = {
 interface Begun extends Claimed {
   readonly at: number;
   readonly signal: AbortSignal;
-  finish(outcome?: Outcome): Promise<void>;
+  finish(outcome?: RunResult): Promise<void>;
 }
 
 /** A clock on a real database, whose ghosts do what the test has them do. */

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { JobStore, NewJob, RunStore } from "../../src/jobs/contracts.ts";
 import { DEFAULT_POLICY, type Policy } from "../../src/jobs/job.ts";
-import type { Outcome, Run } from "../../src/jobs/run.ts";
+import type { Run, RunResult } from "../../src/jobs/run.ts";
 import { startOf } from "../../src/jobs/schedule.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import type { Claimed, RunQueue } from "../../src/store/run-queue.ts";
@@ -9,7 +9,7 @@ import { openRunStore } from "../../src/store/run-store.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
 
 const MINUTE = 60_000;
-const OK: Outcome = {
+const OK: RunResult = {
   status: "succeeded",
   output: null,
   error: null,
@@ -38,7 +38,7 @@ export function policyContract(name: string, open: OpenBackend): void {
       });
     const add = (policy: Partial<Policy>, change: Partial<NewJob> = {}) =>
       jobs.create(newJob({ policy: { ...DEFAULT_POLICY, ...policy }, ...change }));
-    const finish = (claimed: Claimed | undefined, outcome: Outcome = OK) =>
+    const finish = (claimed: Claimed | undefined, outcome: RunResult = OK) =>
       runQueue.finish(claimed?.run.runId ?? "none", outcome, backend.clock());
     const countersOf = async (jobId: string) => (await jobs.counters([jobId])).get(jobId);
     const minutes = (list: readonly { run: Run }[]) =>

@@ -3,7 +3,8 @@ import "@modelcontextprotocol/server";
 import { onTestFinished } from "vitest";
 import { type ContextSeed, createUserContext } from "../../src/context/user-context.ts";
 import { createCatalog } from "../../src/tools/catalog.ts";
-import { type ToolDefinition, type ToolResult, type ToolSpec, toDefinition } from "../../src/tools/define.ts";
+import { type ToolDefinition, type ToolSpec, toDefinition } from "../../src/tools/define.ts";
+import type { ToolResult } from "../../src/tools/result.ts";
 import type { Services } from "../../src/tools/services.ts";
 import { buildToolkit } from "../../src/tools/toolkit.ts";
 

@@ -2,7 +2,7 @@ import { fromJsonSchema } from "@modelcontextprotocol/server";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import type { OpenContext } from "../../src/connection/connection.ts";
-import type { ToolResult } from "../../src/tools/define.ts";
+import type { ToolResult } from "../../src/tools/result.ts";
 import { lazySchema, parseWith, toJsonSchema } from "../../src/tools/schema.ts";
 import { ask, endedRun, openProgram } from "../program.ts";
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { emptyOutcome, endRun } from "../../src/store/run-end.ts";
+import { emptyResult, endRun } from "../../src/store/run-end.ts";
 import { type Attempt, createOutbox, type Outbox } from "../../src/webhooks/outbox.ts";
 import type { Backend, OpenBackend } from "../database/temporary.ts";
 import { userOf } from "./ends.ts";
@@ -94,7 +94,7 @@ export function webhooksContract(name: string, open: OpenBackend): void {
     it("have their delivery together with the end of the run, or neither", async () => {
       const runId = await alice.begin((await alice.addJob(HOOK)).jobId);
       const ending = backend.db.transact(async (trx) => {
-        const outcome = emptyOutcome("succeeded", null);
+        const outcome = emptyResult("succeeded", null);
         expect(await endRun(trx, runId, "running", outcome, backend.clock())).toBe(true);
         expect(await trx.selectFrom("deliveries").selectAll().execute()).toHaveLength(1);
         throw new Error("the power is gone");

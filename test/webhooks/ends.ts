@@ -1,5 +1,5 @@
 import { NO_PROVISION } from "../../src/jobs/job.ts";
-import type { Outcome } from "../../src/jobs/run.ts";
+import type { RunResult } from "../../src/jobs/run.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
@@ -32,7 +32,7 @@ export function userOf({ db, clock }: Pick<Backend, "db" | "clock">, userKey: st
     });
     return runId;
   };
-  const finish = (runId: string, outcome: Partial<Outcome> = {}) =>
+  const finish = (runId: string, outcome: Partial<RunResult> = {}) =>
     runQueue.finish(runId, { ...SUCCESS, ...outcome }, clock());
   return {
     userKey,
@@ -45,7 +45,7 @@ export function userOf({ db, clock }: Pick<Backend, "db" | "clock">, userKey: st
     begin,
     finish,
     /** Has a run of the job end; its id. */
-    async end(jobId: string, outcome: Partial<Outcome> = {}): Promise<string> {
+    async end(jobId: string, outcome: Partial<RunResult> = {}): Promise<string> {
       const runId = await begin(jobId);
       await finish(runId, outcome);
       return runId;
@@ -53,7 +53,7 @@ export function userOf({ db, clock }: Pick<Backend, "db" | "clock">, userKey: st
   };
 }
 
-const SUCCESS: Outcome = {
+const SUCCESS: RunResult = {
   status: "succeeded",
   output: "All is well.",
   error: null,

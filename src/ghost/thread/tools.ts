@@ -1,5 +1,5 @@
-import type { ToolDefinition, ToolResult } from "../../tools/define.ts";
-import { textOf } from "../../tools/result.ts";
+import type { ToolDefinition } from "../../tools/define.ts";
+import { type ToolResult, textOf } from "../../tools/result.ts";
 import { parseWith, type StandardSchema } from "../../tools/schema.ts";
 import type { Services } from "../../tools/services.ts";
 import type { Toolkit } from "../../tools/toolkit.ts";

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
+import { type Counters, NO_COUNTS } from "../../jobs/contracts.ts";
 import {
   CATCHUPS,
   ghostSessionId,
@@ -10,7 +11,6 @@ import {
 } from "../../jobs/job.ts";
 import { latestTime, nextTimes, startOf } from "../../jobs/schedule.ts";
 import { toIso, toZonedIso } from "../../jobs/time.ts";
-import { type Counters, NO_COUNTS } from "../../store/job-counters.ts";
 import { requireService, type Services } from "../services.ts";
 import { provisionShape, showProvision } from "./prepare.ts";
 

@@ -2,7 +2,6 @@ import { type Caller, localPrincipal } from "../../connection/connection.ts";
 import { SCOPES } from "../../context/scopes.ts";
 import { userKeyOf } from "../../context/user-context.ts";
 import type { ApiKey, KeyRing } from "../../store/api-keys.ts";
-import type { TokenVerifier } from "./oauth.ts";
 
 /** Who called, as verified for this one request. */
 export interface AuthInfo extends Pick<Caller, "principal" | "entityType"> {
@@ -136,4 +135,11 @@ export function watchCredentials(authenticator: Authenticator): CredentialWatche
     },
     close: () => clearInterval(timer),
   };
+}
+
+/** Checks access tokens of one OAuth 2.1 issuer (RFC 9068); this server issues none. */
+export interface TokenVerifier {
+  readonly issuer: string;
+  /** Who the token proves, or undefined; why not is for the log alone. */
+  verify(token: string): Promise<AuthInfo | undefined>;
 }

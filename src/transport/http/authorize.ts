@@ -6,21 +6,13 @@ import { resourceScope } from "../../connection/resources.ts";
 import type { Scope } from "../../context/scopes.ts";
 import type { Authenticator, AuthInfo, CredentialWatcher } from "./auth.ts";
 import { readBody } from "./body.ts";
-import { callsIn, type Limits } from "./limits.ts";
+import { callsIn, type Limits, type RetainableRequest } from "./limits.ts";
 import { askToWait, refuse } from "./responses.ts";
 
 /** A request that was let in: by whom, and what it says. */
-export interface AuthorizedRequest {
+export interface AuthorizedRequest extends RetainableRequest {
   readonly req: IncomingMessage;
-  readonly res: ServerResponse;
   readonly auth: AuthInfo;
-  /** Parsed; undefined where there was no JSON. */
-  readonly body: unknown;
-  /**
-   * Takes over what this request has taken of its principal's limits; otherwise it is given back when the response
-   * ends. Undefined when nothing was taken.
-   */
-  readonly retain: (() => () => void) | undefined;
 }
 
 export interface AuthorizeDeps {

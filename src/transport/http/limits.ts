@@ -1,6 +1,6 @@
+import type { ServerResponse } from "node:http";
 import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
 import type { Config } from "../../config.ts";
-import type { AuthorizedRequest } from "./authorize.ts";
 
 /** Something one principal has at once, counted. */
 export type Counted = "calls" | "sessions" | "subscriptions";
@@ -66,13 +66,25 @@ export function createLimits(
 
 type RequestId = string | number;
 
+/** The parts of an authorized request that say what it has taken of its principal's calls. */
+export interface RetainableRequest {
+  /** Parsed; undefined where there was no JSON. */
+  readonly body: unknown;
+  readonly res: ServerResponse;
+  /**
+   * Takes over what this request has taken of its principal's limits; otherwise it is released when the response ends.
+   * Undefined when nothing was taken.
+   */
+  readonly retain: (() => () => void) | undefined;
+}
+
 /** The calls of one session that are at work, whether or not anybody still listens for their answers. */
 export interface InFlightCalls {
   /**
    * Keeps what this request took of its principal's calls until each of its messages is answered or cancelled, or the
    * session ends: on the 2025 era a call outlives the response that it came with.
    */
-  retain(authorized: AuthorizedRequest): void;
+  retain(authorized: RetainableRequest): void;
   readonly size: number;
   end(): void;
 }

@@ -3,14 +3,7 @@ import { SCOPES } from "../../context/scopes.ts";
 import { userKeyOf } from "../../context/user-context.ts";
 import { NightshiftError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
-import type { AuthInfo } from "./auth.ts";
-
-/** Checks access tokens of one OAuth 2.1 issuer (RFC 9068); this server issues none. */
-export interface TokenVerifier {
-  readonly issuer: string;
-  /** Who the token proves, or undefined; why not is for the log alone. */
-  verify(token: string): Promise<AuthInfo | undefined>;
-}
+import type { TokenVerifier } from "./auth.ts";
 
 /** Signatures only: never `none`, never a shared secret. */
 const ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"];

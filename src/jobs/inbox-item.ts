@@ -1,4 +1,4 @@
-import type { EndStatus } from "../jobs/run.ts";
+import type { EndStatus } from "./run.ts";
 
 /** `warning`: its job fails again and again. `paused`: so often that it was paused. */
 export const ITEM_KINDS = ["result", "warning", "paused"] as const;
