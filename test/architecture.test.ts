@@ -42,56 +42,47 @@ const show = ({ from, to, how }: Import): string => `${from} -> ${to} (${how})`;
 
 /** Who may import whom when the program runs. Everybody may import itself, `errors` and `version`. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  backup: [],
-  context: [],
   errors: [],
-  log: [],
   version: [],
-  events: [],
-  lazily: [],
-  releases: [],
+  log: [],
+  async: [],
+  lifecycle: [],
   activity: [],
+  events: [],
+  context: [],
   config: ["log"],
-  facts: ["backup"],
-  database: ["backup", "lazily"],
-  jobs: ["database", "runs", "webhooks"],
-  runs: ["database", "inbox", "jobs", "webhooks"],
-  webhooks: ["database", "jobs", "runs"],
-  inbox: ["database", "runs"],
+  jobs: [],
+  database: ["async", "jobs", "lifecycle"],
+  facts: ["async", "database"],
+  inbox: ["database", "jobs"],
+  webhooks: ["database", "jobs"],
+  store: ["context", "database", "inbox", "jobs", "lifecycle", "webhooks"],
   model: [],
-  keys: ["context", "database", "events", "lazily"],
-  upstream: ["context", "lazily", "tools"],
-  tools: ["context", "inbox", "jobs", "lazily", "runs"],
-  scheduler: ["database", "jobs", "runs"],
-  ghost: ["context", "jobs", "lazily", "runs", "tools"],
-  connection: ["context", "inbox", "jobs", "lazily", "runs", "tools"],
-  transport: ["connection", "context", "events", "lazily", "keys", "tools"],
-  publishChange: ["inbox"],
+  tools: ["context", "jobs", "lifecycle"],
+  upstream: ["lifecycle", "tools"],
+  "jobs-folder": ["jobs", "webhooks"],
+  connection: ["context", "jobs", "lifecycle", "tools"],
+  ghost: ["async", "context", "jobs", "tools"],
+  scheduler: ["database", "ghost", "jobs", "jobs-folder", "model", "store", "upstream", "webhooks"],
+  transport: ["connection", "context"],
+  move: ["database"],
+  "open-stores": ["database", "facts", "inbox", "jobs", "lifecycle", "store", "webhooks"],
   app: [
-    "announce",
+    "activity",
     "config",
     "connection",
     "context",
     "events",
-    "facts",
-    "database",
     "ghost",
-    "inbox",
-    "jobs",
-    "lazily",
-    "night",
-    "presence",
-    "releases",
-    "runs",
+    "lifecycle",
+    "open-stores",
+    "scheduler",
+    "store",
     "tools",
-    "keys",
     "upstream",
-    "transport",
     "webhooks",
   ],
-  move: ["database"],
-  night: ["database", "ghost", "inbox", "jobs", "model", "runs", "scheduler", "upstream", "webhooks"],
-  index: ["app", "config", "connection", "context", "jobs", "log", "tools"],
+  index: ["app", "config", "context", "jobs-folder", "log", "tools"],
   cli: [
     "app",
     "config",
@@ -100,30 +91,66 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "database",
     "facts",
     "jobs",
-    "keys",
-    "lazily",
+    "jobs-folder",
+    "lifecycle",
     "log",
     "model",
     "move",
-    "runs",
     "scheduler",
+    "store",
     "tools",
     "transport",
     "upstream",
+    "webhooks",
   ],
 };
 const EVERYBODYS = ["errors", "version"];
 
 /** What stands for one technology: behind a contract, so that only the composition roots name it. */
 const ADAPTERS =
-  /^src\/(?:facts\/(?:keyv|sqlite|postgres|check)|database\/(?:open|postgres|check|pg-check|pg-rows)|(?:jobs|runs|inbox)\/book|keys\/database|webhooks\/(?:book|deliveries|outbox)|model\/provider|scheduler\/(?:bree|ledger|pg-boss))\.ts$/;
+  /^src\/(?:facts\/(?:keyv|sqlite|postgres|doctor)|database\/(?:open-\w+|\w+-doctor|postgres-rows)|store\/(?:job-store|run-store|api-keys|open-run-queue)|inbox\/inbox-store|webhooks\/(?:webhook-store|outbox)|model\/provider|scheduler\/(?:threads|pg-boss))\.ts$/;
+const COMPOSITION_ROOTS = ["app", "open-stores", "scheduler", "cli"];
+
+/** Strongly connected components of more than one node (Tarjan 1972), each as its names. */
+function circlesIn(graph: ReadonlyMap<string, ReadonlySet<string>>): string[][] {
+  const index = new Map<string, number>();
+  const low = new Map<string, number>();
+  const stack: string[] = [];
+  const found: string[][] = [];
+  const visit = (node: string): void => {
+    const own = index.size;
+    index.set(node, own);
+    low.set(node, own);
+    stack.push(node);
+    for (const next of graph.get(node) ?? []) {
+      if (!index.has(next)) visit(next);
+      if (stack.includes(next)) low.set(node, Math.min(low.get(node) ?? own, low.get(next) ?? own));
+    }
+    if (low.get(node) !== own) return;
+    const component = stack.splice(stack.indexOf(node));
+    if (component.length > 1) found.push(component.sort());
+  };
+  for (const node of graph.keys()) if (!index.has(node)) visit(node);
+  return found;
+}
+
+/** Static and type imports as a graph, of whatever `nodeOf` makes of a file. */
+function graphOf(nodeOf: (file: string) => string): Map<string, Set<string>> {
+  const graph = new Map<string, Set<string>>();
+  for (const { from, to } of IMPORTS.filter((one) => isOwn(one) && one.how !== "dynamic")) {
+    const targets = graph.get(nodeOf(from)) ?? new Set();
+    graph.set(nodeOf(from), targets);
+    if (nodeOf(to) !== nodeOf(from)) targets.add(nodeOf(to));
+  }
+  return graph;
+}
 
 describe("imports", () => {
   it("are found at all", () => {
     expect(SOURCES.size).toBeGreaterThan(80);
     expect(RUNTIME.filter(isOwn).length).toBeGreaterThan(150);
     expect(IMPORTS.map(show)).toContain("src/facts/sqlite.ts -> keyv (dynamic)");
-    expect(IMPORTS.map(show)).toContain("src/tools/toolkit.ts -> src/context/scope.ts (static)");
+    expect(IMPORTS.map(show)).toContain("src/tools/toolkit.ts -> src/context/current-context.ts (static)");
   });
 
   it("lead to files that exist", () => {
@@ -139,6 +166,17 @@ describe("imports", () => {
     expect(wrong.map(show)).toEqual([]);
   });
 
+  it("form no circle, neither of files nor of folders, types included", () => {
+    const known = new Map([
+      ["a", new Set(["b"])],
+      ["b", new Set(["c"])],
+      ["c", new Set(["a"])],
+    ]);
+    expect(circlesIn(known)).toEqual([["a", "b", "c"]]);
+    expect(circlesIn(graphOf((file) => file))).toEqual([]);
+    expect(circlesIn(graphOf(roomOf))).toEqual([]);
+  });
+
   it("of context, errors and log stay at home, types too", () => {
     const out = IMPORTS.filter(isOwn).filter(
       ({ from, to }) => ["context", "errors", "log"].includes(roomOf(from)) && roomOf(from) !== roomOf(to),
@@ -146,10 +184,10 @@ describe("imports", () => {
     expect(out.map(show)).toEqual([]);
   });
 
-  it("of an adapter are made by app.ts, night.ts, cli/ and the adapter's own room", () => {
+  it("of an adapter are made by the composition roots and the adapter's own room", () => {
     const wrong = RUNTIME.filter(
       ({ from, to }) =>
-        ADAPTERS.test(to) && !["app", "night", "cli"].includes(roomOf(from)) && roomOf(from) !== roomOf(to),
+        ADAPTERS.test(to) && !COMPOSITION_ROOTS.includes(roomOf(from)) && roomOf(from) !== roomOf(to),
     );
     expect(wrong.map(show)).toEqual([]);
     expect(RUNTIME.filter(({ to }) => ADAPTERS.test(to)).length).toBeGreaterThan(5);
@@ -167,7 +205,7 @@ describe("imports", () => {
       bree: ["scheduler"],
       pino: ["log"],
       ai: ["model"],
-      yaml: ["jobs"],
+      yaml: ["jobs-folder"],
       commander: ["cli"],
       standardwebhooks: ["webhooks"],
     };
@@ -206,7 +244,7 @@ describe("a ghost's thread", () => {
 
   it("reaches no store, no log, no provider and no protocol", () => {
     const forbidden =
-      /^src\/(?:facts|database|keys|model|scheduler|connection|transport|cli|upstream|log|config|app|night)\b|book\.ts$|^(?:@?keyv|node:sqlite|sqlite|kysely|pg|pino|ai$|@ai-sdk|bree|express|@modelcontextprotocol)/;
+      /^src\/(?:facts|database|store|inbox|webhooks|model|scheduler|connection|transport|cli|upstream|jobs-folder|log|config|app|open-stores)\b|^(?:@?keyv|node:sqlite|sqlite|kysely|pg|pino|ai$|@ai-sdk|bree|express|@modelcontextprotocol)/;
     const reached = [...reach.values()].filter(({ to }) => forbidden.test(to));
     expect(reached.map(show)).toEqual([]);
   });

@@ -1,5 +1,5 @@
 import type { JoinableEvents, OwnerEvent } from "../events.ts";
-import type { Database, NotifyChannel } from "./open-sqlite.ts";
+import type { Database, NotifyChannel } from "./database.ts";
 
 /** Clocks of nodes differ; what is told twice does no harm. */
 const SKEW_MS = 60_000;

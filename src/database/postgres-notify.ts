@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client, ClientConfig } from "pg";
-import type { NotifyChannel, NotifyListener } from "./open-sqlite.ts";
+import type { NotifyChannel, NotifyListener } from "./database.ts";
 
 export interface ListenOptions {
   /** What the connection is opened with. */

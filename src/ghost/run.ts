@@ -6,7 +6,6 @@ import { type Action, ghostSessionId, type Job } from "../jobs/job.ts";
 import type { EndStatus, Run, RunResult, TranscriptStep } from "../jobs/run.ts";
 import type { Log } from "../log.ts";
 import type { Model } from "../model/model.ts";
-import type { Threads } from "../scheduler/threads.ts";
 import type { Claimed, RunQueue } from "../store/run-queue.ts";
 import type { TokenBudget } from "../store/usage.ts";
 import type { RunReader } from "../tools/services.ts";
@@ -19,7 +18,7 @@ import { cut, MAX_PREVIOUS_CHARS, type Start } from "./protocol/messages.ts";
 
 /** All that the runs of ghosts need of this process. */
 export interface GhostDeps {
-  readonly threads: Pick<Threads, "take">;
+  readonly threads: { take(): Promise<GhostThread> };
   readonly runQueue: Pick<RunQueue, "finish">;
   /** Absent where none is configured: prompts then fail with MODEL_NOT_CONFIGURED. */
   readonly model?: Model | undefined;

@@ -1,6 +1,6 @@
 import type { Transaction } from "kysely";
+import type { Database } from "../database/database.ts";
 import { type CursorScope, decodeCursor, encodeCursor } from "../database/ids.ts";
-import type { Database } from "../database/open-sqlite.ts";
 import { readDetail } from "../database/run-row.ts";
 import type { InboxRow, Tables } from "../database/schema.ts";
 import { type Inbox, type InboxItem, type InboxPage, MAX_ITEM_CHARS } from "../jobs/inbox-item.ts";

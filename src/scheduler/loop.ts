@@ -1,7 +1,7 @@
 import { setImmediate, setTimeout as wait } from "node:timers/promises";
 import { NightshiftError } from "../errors.ts";
 import type { Run } from "../jobs/run.ts";
-import type { Claimed, ClaimFilter, } from "../store/run-queue.ts";
+import type { Claimed, ClaimFilter } from "../store/run-queue.ts";
 import { createHeartbeat, type HeartbeatOptions } from "./heartbeat.ts";
 import { openSlots } from "./slots.ts";
 

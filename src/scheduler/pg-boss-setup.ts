@@ -1,6 +1,6 @@
 import type { Transaction } from "kysely";
 import type { PgBoss } from "pg-boss";
-import type { Database } from "../database/open-sqlite.ts";
+import type { Database } from "../database/database.ts";
 import type { Tables } from "../database/schema.ts";
 import { runSql, runSqlPipelined } from "../database/sql.ts";
 import type { Action } from "../jobs/job.ts";

@@ -1,6 +1,6 @@
 import type { Transaction } from "kysely";
 import type { JobWithMetadata, PgBoss } from "pg-boss";
-import type { Database, UserLocks } from "../database/open-sqlite.ts";
+import type { Database, UserLocks } from "../database/database.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
 import type { Log } from "../log.ts";
 import type { DueItem, FindDue } from "../store/due.ts";

@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import { resolve } from "node:path";
 import type { Activity } from "../activity.ts";
 import type { Config } from "../config.ts";
-import type { Database } from "../database/open-sqlite.ts";
+import type { Database } from "../database/database.ts";
 import type { Events, StepFeed } from "../events.ts";
 import { type GhostDeps, runGhost } from "../ghost/run.ts";
 import type { JobStore, RunStore } from "../jobs/contracts.ts";

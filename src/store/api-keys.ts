@@ -1,6 +1,6 @@
 import { hash as digest, randomBytes, timingSafeEqual } from "node:crypto";
 import { isScope, type Scope } from "../context/scopes.ts";
-import type { Database } from "../database/open-sqlite.ts";
+import type { Database } from "../database/database.ts";
 import type { KeyRow } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
 

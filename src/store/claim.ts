@@ -1,5 +1,5 @@
 import type { Transaction } from "kysely";
-import type { UserLocks } from "../database/open-sqlite.ts";
+import type { UserLocks } from "../database/database.ts";
 import { readDetail, readRun } from "../database/run-row.ts";
 import type { JobRow, RunRow, Tables } from "../database/schema.ts";
 import { describeAction, type Job } from "../jobs/job.ts";

@@ -1,5 +1,5 @@
 import type { Kysely, Transaction } from "kysely";
-import type { UserLocks } from "../database/open-sqlite.ts";
+import type { UserLocks } from "../database/database.ts";
 import type { JobRow, RunRow, Tables, TurnRow } from "../database/schema.ts";
 import { advanceUser, findUsersDue } from "./fair-order.ts";
 import type { ClaimFilter } from "./run-queue.ts";

@@ -1,5 +1,5 @@
 import type { Kysely, Transaction } from "kysely";
-import type { Database } from "../database/open-sqlite.ts";
+import type { Database } from "../database/database.ts";
 import type { Tables, TurnRow } from "../database/schema.ts";
 import { sendPipelined } from "../database/sql.ts";
 import type { Action } from "../jobs/job.ts";

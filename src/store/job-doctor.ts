@@ -1,4 +1,4 @@
-import type { Database } from "../database/open-sqlite.ts";
+import type { Database } from "../database/database.ts";
 import type { JobRow } from "../database/schema.ts";
 import type { Problem } from "../database/sqlite-doctor.ts";
 import { type Counters, NO_COUNTS } from "../jobs/contracts.ts";

@@ -1,6 +1,6 @@
 import type { Transaction } from "kysely";
+import type { Database } from "../database/database.ts";
 import { type CursorScope, decodeCursor, encodeCursor } from "../database/ids.ts";
-import type { Database } from "../database/open-sqlite.ts";
 import type { Tables } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
 import type { JobChange, JobPage, JobStore } from "../jobs/contracts.ts";

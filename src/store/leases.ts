@@ -1,5 +1,5 @@
 import type { Kysely, Transaction } from "kysely";
-import type { UserLocks } from "../database/open-sqlite.ts";
+import type { UserLocks } from "../database/database.ts";
 import { readDetail, readRun } from "../database/run-row.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
 import type { Run, RunResult } from "../jobs/run.ts";

@@ -1,5 +1,5 @@
 import type { Transaction } from "kysely";
-import type { Database } from "../database/open-sqlite.ts";
+import type { Database } from "../database/database.ts";
 import type { Tables } from "../database/schema.ts";
 import type { Run, RunEnded } from "../jobs/run.ts";
 import { claimDue } from "./claim.ts";

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { Transaction } from "kysely";
+import type { Database } from "../database/database.ts";
 import { idsBefore } from "../database/ids.ts";
-import type { Database } from "../database/open-sqlite.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
 import type { Log } from "../log.ts";
 

@@ -1,5 +1,5 @@
 import type { Transaction } from "kysely";
-import type { Database } from "../database/open-sqlite.ts";
+import type { Database } from "../database/database.ts";
 import type { Tables } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
 import type { ClaimOptions } from "./run-queue.ts";

@@ -1,8 +1,7 @@
 import type { Transaction } from "kysely";
-import type { Database, UserLocks } from "../database/open-sqlite.ts";
+import type { Database, UserLocks } from "../database/database.ts";
 import type { DeliveryRow, Tables, WebhookRow } from "../database/schema.ts";
-import type { AttemptResult, Message } from "./attempt.ts";
-import { readMessage } from "./attempt.ts";
+import { type AttemptResult, type Message, readMessage } from "./attempt.ts";
 import { markUserDue, secretsAt } from "./enqueue-delivery.ts";
 
 /** One attempt that is now somebody's to make. */

@@ -1,6 +1,6 @@
 import type { Transaction } from "kysely";
+import type { Database } from "../database/database.ts";
 import { newId } from "../database/ids.ts";
-import type { Database } from "../database/open-sqlite.ts";
 import type { DeliveryRow, Tables, WebhookRow } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
 import type { Delivery, DeliveryReader, DeliveryStatus } from "../jobs/delivery.ts";

@@ -3,8 +3,9 @@ import * as files from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Database } from "../../src/database/database.ts";
 import { SCHEMA_VERSION } from "../../src/database/migrations.ts";
-import { type Database, openDatabase } from "../../src/database/open-sqlite.ts";
+import { openDatabase } from "../../src/database/open-sqlite.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { newJob, START, temporaryFolder } from "./temporary.ts";
 

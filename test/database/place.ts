@@ -1,5 +1,6 @@
+import type { Database } from "../../src/database/database.ts";
 import { openPostgres } from "../../src/database/open-postgres.ts";
-import { type Database, openDatabase } from "../../src/database/open-sqlite.ts";
+import { openDatabase } from "../../src/database/open-sqlite.ts";
 
 /** The jobs database of a SQLite file's path or of a Postgres URL. */
 export const openPlace = (place: string, clock: () => number): Promise<Database> =>

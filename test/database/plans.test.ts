@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { type Database, openDatabase } from "../../src/database/open-sqlite.ts";
+import type { Database } from "../../src/database/database.ts";
+import { openDatabase } from "../../src/database/open-sqlite.ts";
 import { openInbox } from "../../src/inbox/inbox-store.ts";
 import { readBacklog } from "../../src/store/fair-order.ts";
 import { openJobStore } from "../../src/store/job-store.ts";

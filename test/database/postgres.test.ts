@@ -1,9 +1,9 @@
 import type { Transaction } from "kysely";
 import { Client } from "pg";
 import { describe, expect, it, onTestFinished } from "vitest";
+import type { Database } from "../../src/database/database.ts";
 import { SCHEMA_VERSION } from "../../src/database/migrations.ts";
 import { openPostgres as open, type PostgresOptions } from "../../src/database/open-postgres.ts";
-import type { Database } from "../../src/database/open-sqlite.ts";
 import type { Tables } from "../../src/database/schema.ts";
 import { sendPipelined } from "../../src/database/sql.ts";
 import { openJobStore } from "../../src/store/job-store.ts";

@@ -1,7 +1,7 @@
 import { CompiledQuery } from "kysely";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { shareEvents } from "../../src/database/cluster-events.ts";
-import type { Database } from "../../src/database/open-sqlite.ts";
+import type { Database } from "../../src/database/database.ts";
 import { createEvents } from "../../src/events.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { newJob, openPostgresBackend } from "../database/temporary.ts";

@@ -1,7 +1,7 @@
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { Database } from "../../src/database/open-sqlite.ts";
+import type { Database } from "../../src/database/database.ts";
 import { NightshiftError } from "../../src/errors.ts";
 import { eventually, tempDir } from "../harness.ts";
 import { start, startServer } from "../raw.ts";

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Database } from "../../src/database/database.ts";
 import { newId } from "../../src/database/ids.ts";
-import type { Database } from "../../src/database/open-sqlite.ts";
 import type { JobStore, NewJob, RunStore } from "../../src/jobs/contracts.ts";
 import { DEFAULT_POLICY, NO_PROVISION } from "../../src/jobs/job.ts";
 import type { RunResult } from "../../src/jobs/run.ts";
