@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import { NightshiftError } from "../errors.ts";
-import { isLocked, toDataError } from "./db-errors.ts";
+import { isFileLocked, toJobsError } from "./db-errors.ts";
 
 /** What is in a column, as text, whatever its type. */
 export type Cell = string | null;
@@ -58,7 +58,7 @@ export async function lockFile(file: string): Promise<LockedFile | undefined> {
     };
   } catch (error) {
     close();
-    if (!isLocked(error)) throw toDataError(error);
+    if (!isFileLocked(error)) throw toJobsError(error);
     throw new NightshiftError(
       "DATA_UNAVAILABLE",
       `${basename(file)} is in use; stop every Nightshift on this folder, desktop clients' own too, and try again.`,

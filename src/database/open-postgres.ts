@@ -1,15 +1,15 @@
 import { randomUUID } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { CompiledQuery, Transaction } from "kysely";
-import { createQueues } from "../async.ts";
+import { createKeyedLocks, retry } from "../async.ts";
 import { NightshiftError } from "../errors.ts";
 import { once } from "../lifecycle.ts";
 import type { Database, TransactOptions, UserLocks } from "./database.ts";
-import { isBroken, isTakenBack, toPostgresError } from "./db-errors.ts";
+import { isConnectionLost, isRolledBack, toJobsError } from "./db-errors.ts";
 import type { Migrations } from "./migrations.ts";
 import { watchClock } from "./postgres-clock.ts";
+import { createPostgresDialect } from "./postgres-driver.ts";
 import { createNotifyChannel, listen } from "./postgres-notify.ts";
-import { connectionConfig, openPool } from "./postgres-pool.ts";
+import { connectionConfig, jobsTimeouts, openPool } from "./postgres-pool.ts";
 import type { Tables } from "./schema.ts";
 import { sendPipelined } from "./sql.ts";
 
@@ -41,17 +41,15 @@ const DISCONNECTED_LOOK_MS = 1_000;
 /** Opens the jobs database in Postgres and brings its tables up to date. Rejects with DATA_UNAVAILABLE. */
 export async function openPostgres(options: PostgresOptions): Promise<Database> {
   const { url, now, schema = "nightshift", poolSize = 10, timeoutMs = 10_000, onSkew } = options;
-  const [{ Kysely, PostgresDialect, CompiledQuery }, { migrate }] = await Promise.all([
-    import("kysely"),
-    import("./migrations.ts"),
-  ]);
-  const { raw } = CompiledQuery;
-  const connection = { url, schema, timeoutMs };
+  const [kyselyPackage, { migrate }] = await Promise.all([import("kysely"), import("./migrations.ts")]);
+  const { raw } = kyselyPackage.CompiledQuery;
+  const connection = { url, timeouts: jobsTimeouts(timeoutMs) };
   const channels = { writes: `${schema}_writes`, notifyChannel: `${schema}_wire` };
   const self = randomUUID();
   const afterWrites = `notify "${channels.writes}", '${self}'`;
-  const pool = await openPool({ ...connection, size: poolSize, afterWrites });
-  const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  const pool = await openPool({ ...connection, schema, size: poolSize, pipeline: true });
+  const dialect = createPostgresDialect(kyselyPackage, pool, afterWrites);
+  const kysely = new kyselyPackage.Kysely<Tables>({ dialect });
   const notifyChannel = createNotifyChannel(self, async (messages) => {
     const sql = "select pg_notify($1, message) from unnest($2::text[]) message";
     await kysely.executeQuery(raw(sql, [channels.notifyChannel, messages]));
@@ -90,7 +88,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
         notifyChannel.onReconnect(disconnectedAt);
       },
     }).catch((error: unknown) => {
-      throw toPostgresError(error);
+      throw toJobsError(error);
     });
     return {
       kysely,
@@ -164,7 +162,7 @@ function transactions(
   schema: string,
   raw: (sql: string, parameters: unknown[]) => CompiledQuery,
 ): Database["transact"] {
-  const queues = createQueues();
+  const locks = createKeyedLocks();
   const nameOf = (userKey: string) => `${schema} user ${userKey}`;
   const everybody = `${schema} everybody`;
   const lock = (trx: Transaction<Tables>, sql: string, names: string[]) => {
@@ -200,25 +198,29 @@ function transactions(
     const { of } = options;
     if (of === null) return again(attempt);
     // One connection for each user who waits, however many calls they make: the others' calls need some, too.
-    return queues(of ?? everybody, () => again(attempt));
+    return locks.run(of ?? everybody, () => again(attempt));
   };
 }
 
-/** Tries again what was taken back, and what soon lost its connection before there was anything to commit. */
-async function again<T>(attempt: (worked: () => void) => Promise<T>): Promise<T> {
+/**
+ * Does a transaction again that Postgres undid because of another one, or whose connection was lost soon and before
+ * there was anything to commit.
+ */
+function again<T>(attempt: (onWorked: () => void) => Promise<T>): Promise<T> {
   const startedAt = performance.now();
-  for (let tries = 1; ; tries++) {
-    let isCommitting = false;
-    try {
-      return await attempt(() => {
-        isCommitting = true;
-      });
-    } catch (error) {
+  let isCommitting = false;
+  const transaction = () => {
+    isCommitting = false;
+    return attempt(() => {
+      isCommitting = true;
+    });
+  };
+  return retry(transaction, {
+    delayMs: (tries) => (tries < MAX_TRIES ? Math.random() * 10 * tries : undefined),
+    isWorthIt: (error) => {
       const cause = (error as Error | null)?.cause;
-      const isCut = !isCommitting && isBroken(cause) && performance.now() - startedAt < CUT_RETRY_MS;
-      const isHarmless = isTakenBack(cause) || isCut;
-      if (tries === MAX_TRIES || !isHarmless) throw error;
-    }
-    await sleep(Math.random() * 10 * tries);
-  }
+      const isEarly = !isCommitting && performance.now() - startedAt < CUT_RETRY_MS;
+      return isRolledBack(cause) || (isEarly && isConnectionLost(cause));
+    },
+  });
 }

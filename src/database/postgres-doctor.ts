@@ -1,15 +1,15 @@
 import type { Client } from "pg";
 import { NightshiftError } from "../errors.ts";
-import { toPostgresError } from "./db-errors.ts";
-import { connectionConfig } from "./postgres-pool.ts";
+import { toJobsError } from "./db-errors.ts";
+import { connectionConfig, jobsTimeouts } from "./postgres-pool.ts";
 
 const SCHEMA = "nightshift";
-const TIMEOUT_MS = 5_000;
+const DOCTOR_TIMEOUT_MS = 5_000;
 
 /** Looks at the Postgres of `--database-url`, for `doctor`, and changes nothing: see `checkDatabase`. */
 export async function checkPostgres(url: string): Promise<string> {
   const { Client } = (await import("pg")).default;
-  const client = new Client(connectionConfig({ url, schema: SCHEMA, timeoutMs: TIMEOUT_MS }));
+  const client = new Client(connectionConfig({ url, timeouts: jobsTimeouts(DOCTOR_TIMEOUT_MS) }));
   client.on("error", () => {});
   try {
     await client.connect();
@@ -27,7 +27,7 @@ export async function checkPostgres(url: string): Promise<string> {
       : "no tables yet; made when needed";
     return `Postgres ${server.version}, ${tables}, ${server.used} of ${server.max} connections in use, round trip ${roundTripMs.toFixed(1)} ms`;
   } catch (error) {
-    throw toPostgresError(error);
+    throw toJobsError(error);
   } finally {
     await client.end().catch(() => {});
   }

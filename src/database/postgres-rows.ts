@@ -1,8 +1,8 @@
 import type { Client } from "pg";
 import { NightshiftError } from "../errors.ts";
-import { toPostgresError } from "./db-errors.ts";
+import { toJobsError } from "./db-errors.ts";
 import type { Cell, Row, Table } from "./locked-file.ts";
-import { type ConnectOptions, connectionConfig } from "./postgres-pool.ts";
+import { connectionConfig, jobsTimeouts } from "./postgres-pool.ts";
 
 /** Rows read from Postgres at a time. */
 const PAGE = 1_000;
@@ -22,11 +22,20 @@ export interface PostgresRows {
   close(): Promise<void>;
 }
 
-/** Rejects with DATA_UNAVAILABLE, for one when a Nightshift works with these tables. */
-export async function openPostgresRows(options: ConnectOptions): Promise<PostgresRows> {
-  const { schema, timeoutMs } = options;
+export interface RowsOptions {
+  /** postgres://user:password@host:port/database, with sslmode and the like as libpq has them. */
+  readonly url: string;
+  /** The schema that holds our tables. */
+  readonly schema: string;
+  /** How long to wait for each statement, and for a lock, in ms. */
+  readonly timeoutMs: number;
+}
+
+/** Rejects with DATA_UNAVAILABLE, for example when a Nightshift works with these tables. */
+export async function openPostgresRows(options: RowsOptions): Promise<PostgresRows> {
+  const { url, schema, timeoutMs } = options;
   const { Client } = (await import("pg")).default;
-  const client = new Client(connectionConfig(options));
+  const client = new Client(connectionConfig({ url, timeouts: jobsTimeouts(timeoutMs) }));
   client.on("error", () => {});
   const query = queryOn(client);
   const close = () => client.end().catch(() => {});
@@ -39,7 +48,7 @@ export async function openPostgresRows(options: ConnectOptions): Promise<Postgre
     JSON.stringify(rows.map((row) => Object.fromEntries(columns.map((column, i) => [column, row[i]]))));
   try {
     await client.connect().catch((error: unknown) => {
-      throw toPostgresError(error);
+      throw toJobsError(error);
     });
     await query(`set application_name = 'move to ${schema}'`);
     await query(`set statement_timeout = ${timeoutMs}`);
@@ -96,7 +105,7 @@ const queryOn =
       const { rows } = await client.query({ text, values: [...parameters], rowMode: "array" });
       return rows as Cell[][];
     } catch (error) {
-      throw toPostgresError(error);
+      throw toJobsError(error);
     }
   };
 

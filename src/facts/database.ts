@@ -1,4 +1,6 @@
 import type { Keyv } from "keyv";
+import { backoff, retry } from "../async.ts";
+import { isTransient, toFactsError } from "../database/db-errors.ts";
 import { NightshiftError } from "../errors.ts";
 import type { StoredFact } from "./rules.ts";
 
@@ -55,4 +57,18 @@ export function parseRow(keyv: Keyv<StoredFact>, value: string): StoredFact {
     row.value.expiresAt ?? Number.POSITIVE_INFINITY,
   );
   return Number.isFinite(expiresAt) ? { ...row.value, expiresAt } : row.value;
+}
+
+const busyBackoff = backoff(2, 40);
+
+/**
+ * Does `work` again while the database is locked or comes back. Only for work that leaves nothing behind when it is
+ * refused. Rejects with DATA_UNAVAILABLE once `lockTimeoutMs` is over.
+ */
+export async function whileBusy<T>(lockTimeoutMs: number, work: () => Promise<T>): Promise<T> {
+  try {
+    return await retry(work, { delayMs: busyBackoff, timeoutMs: lockTimeoutMs, isWorthIt: isTransient });
+  } catch (error) {
+    throw toFactsError(error);
+  }
 }

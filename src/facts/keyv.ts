@@ -1,8 +1,7 @@
 import { NightshiftError } from "../errors.ts";
-import { type CachedFacts, createFactCache, type FactCache, noteOwnWrite } from "./cache.ts";
+import { type CacheEntry, createFactCache, type FactCache, noteOwnWrite } from "./cache.ts";
 import { createCursors } from "./cursor.ts";
-import type { FactsDatabase } from "./database.ts";
-import { whileBusy } from "./failures.ts";
+import { type FactsDatabase, whileBusy } from "./database.ts";
 import { openFactsPostgres, type PostgresLocation } from "./postgres.ts";
 import {
   assertUserKey,
@@ -110,7 +109,7 @@ interface StoreDeps {
   getOpened(): Promise<Opened>;
 }
 
-type Change<T> = (transaction: Transaction, cached: CachedFacts) => Promise<T>;
+type Change<T> = (transaction: Transaction, entry: CacheEntry) => Promise<T>;
 
 function openStore(userKey: string, { getOpened, now, limits, lockTimeoutMs }: StoreDeps): FactStore {
   let isSweeping = false;
@@ -137,9 +136,9 @@ function openStore(userKey: string, { getOpened, now, limits, lockTimeoutMs }: S
   async function write<T>(change: Change<T>): Promise<T> {
     const { cache, writeQueue } = await getOpened();
     return writeQueue.run(userKey, (transaction) =>
-      cache.write(userKey, transaction, async (cached) => {
-        const result = await change(transaction, cached);
-        await sweepExpired(userKey, transaction, cached);
+      cache.write(userKey, transaction, async (entry) => {
+        const result = await change(transaction, entry);
+        await sweepExpired(userKey, transaction, entry);
         return result;
       }),
     );
@@ -150,7 +149,7 @@ function openStore(userKey: string, { getOpened, now, limits, lockTimeoutMs }: S
       checkNewFact(fact, limits);
       // Loads a large memory before the lock is taken, so that other writers don't wait for it.
       await read(() => {});
-      return write((transaction, cached) => saveFact(userKey, fact, { transaction, cached, limits, now }));
+      return write((transaction, entry) => saveFact(userKey, fact, { transaction, entry, limits, now }));
     },
     recall: (query, { limit = DEFAULT_RECALL_LIMIT, tags = [] } = {}) =>
       read((userFacts) => userFacts.recall(query, limit, tags)),
@@ -171,25 +170,25 @@ function openStore(userKey: string, { getOpened, now, limits, lockTimeoutMs }: S
       return toFact(fact);
     },
     forget: (factId) =>
-      write(async ({ keyv, query }, cached) => {
-        if (!cached.userFacts.facts.has(factId)) throw notFound(factId);
+      write(async ({ keyv, query }, entry) => {
+        if (!entry.userFacts.facts.has(factId)) throw notFound(factId);
         await keyv.delete(`${userKey}:${factId}`);
-        cached.userFacts.remove([factId]);
-        await noteOwnWrite(userKey, cached, query);
+        entry.userFacts.remove([factId]);
+        await noteOwnWrite(userKey, entry, query);
       }),
   };
 }
 
 interface SaveDeps {
   readonly transaction: Transaction;
-  readonly cached: CachedFacts;
+  readonly entry: CacheEntry;
   readonly limits: FactLimits;
   readonly now: () => number;
 }
 
 async function saveFact(userKey: string, fact: NewFact, deps: SaveDeps): Promise<Saved> {
-  const { transaction, cached, limits, now } = deps;
-  const { userFacts } = cached;
+  const { transaction, entry, limits, now } = deps;
+  const { userFacts } = entry;
   const known = userFacts.findDuplicate(fact.text);
   if (known !== undefined) return { kind: "duplicate", factId: known };
   const tags = uniqueTags(fact.tags);
@@ -209,24 +208,20 @@ async function saveFact(userKey: string, fact: NewFact, deps: SaveDeps): Promise
   const ttlMs = expiry.expiresAt === undefined ? undefined : expiry.expiresAt - Date.now() || 1;
   await transaction.keyv.set(`${userKey}:${factId}`, stored, ttlMs);
   userFacts.add([stored], createdAt);
-  await noteOwnWrite(userKey, cached, transaction.query, factId);
+  await noteOwnWrite(userKey, entry, transaction.query, factId);
   return { kind: "saved", factId };
 }
 
 /** Deletes the rows of expired facts with a write that happens anyway. */
-async function sweepExpired(
-  userKey: string,
-  { keyv, query }: Transaction,
-  cached: CachedFacts,
-): Promise<void> {
-  const { userFacts } = cached;
+async function sweepExpired(userKey: string, { keyv, query }: Transaction, entry: CacheEntry): Promise<void> {
+  const { userFacts } = entry;
   if (userFacts.expired.size === 0) return;
   const keys = [...userFacts.expired].map((factId) => `${userKey}:${factId}`);
   for (let i = 0; i < keys.length; i += MAX_DELETES_AT_ONCE) {
     await keyv.delete(keys.slice(i, i + MAX_DELETES_AT_ONCE));
   }
   userFacts.forgetExpired();
-  await noteOwnWrite(userKey, cached, query);
+  await noteOwnWrite(userKey, entry, query);
 }
 
 function notFound(factId: string): NightshiftError {

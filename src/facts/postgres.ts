@@ -1,13 +1,15 @@
 import type { KeyvPostgres } from "@keyv/postgres";
 import type { Pool, PoolClient } from "pg";
-import { NightshiftError } from "../errors.ts";
-import { type FactsDatabase, KEYV_OPTIONS, parseRow, type Query } from "./database.ts";
-import { toDataError, whileBusy } from "./failures.ts";
+import { toFactsError } from "../database/db-errors.ts";
+import { openPool } from "../database/postgres-pool.ts";
+import { type FactsDatabase, KEYV_OPTIONS, parseRow, type Query, whileBusy } from "./database.ts";
 import type { StoredFact } from "./rules.ts";
 
 const SCHEMA_NAME = "nightshift";
 const DEFAULT_POOL_SIZE = 10;
 const DEFAULT_STATEMENT_TIMEOUT_MS = 10_000;
+/** A transaction whose process has stopped is undone after so long, before those who wait for it give up. */
+const IDLE_IN_TRANSACTION_MS = 3_000;
 
 export interface PostgresLocation {
   /** `postgres://user:password@host/database`, with what else Postgres takes in a URL. */
@@ -27,14 +29,27 @@ export async function openFactsPostgres(
   const { statementTimeoutMs = DEFAULT_STATEMENT_TIMEOUT_MS } = location;
   // Loaded on first use, like SQLite.
   const [{ Keyv }, adapterOn] = await Promise.all([import("keyv"), loadAdapter()]);
+  const timeouts = {
+    connectMs: lockTimeoutMs,
+    statementMs: statementTimeoutMs,
+    lockMs: lockTimeoutMs,
+    answerMs: statementTimeoutMs + lockTimeoutMs,
+    idleInTransactionMs: IDLE_IN_TRANSACTION_MS,
+  };
   const open = (share: number) =>
-    openPool({ databaseUrl, size: Math.max(1, Math.floor(share)), statementTimeoutMs, lockTimeoutMs });
+    openPool({
+      url: databaseUrl,
+      applicationName: "nightshift facts",
+      schema: SCHEMA_NAME,
+      size: Math.max(1, Math.floor(share)),
+      timeouts,
+    });
   // Apart, because a writer may wait for a reader of the same user, who must not wait for the writer's connection.
   const [readers, writers] = await Promise.all([open(poolSize / 2), open((poolSize + 1) / 2)]);
   const close = async () => void (await Promise.all([readers.end(), writers.end()]));
   try {
-    await whileBusy(lockTimeoutMs, () => migrate(writers));
-    const read = queryOf(readers);
+    await whileBusy(lockTimeoutMs, () => migratePostgres(writers));
+    const read = postgresQuery(readers);
     const [secret] = await read<{ value: string }>("SELECT value FROM fact_secrets WHERE name = 'cursor'");
     const parser = new Keyv<StoredFact>(KEYV_OPTIONS);
     return {
@@ -43,7 +58,7 @@ export async function openFactsPostgres(
       async transact(userKey, work) {
         const begin = `BEGIN; SELECT pg_advisory_xact_lock(${lockOf(userKey)})`;
         const client = await whileBusy(lockTimeoutMs, () => beginOn(writers, begin));
-        const query = queryOf(client);
+        const query = postgresQuery(client);
         await finish(client, () =>
           work({ query, keyv: new Keyv<StoredFact>(adapterOn(query), KEYV_OPTIONS) }),
         );
@@ -54,7 +69,7 @@ export async function openFactsPostgres(
     };
   } catch (error) {
     await close();
-    throw toDataError(error);
+    throw toFactsError(error);
   }
 }
 
@@ -84,7 +99,7 @@ async function loadAdapter(): Promise<(query: Query) => KeyvPostgres> {
  * only ever add: a node of an older version goes on beside a newer one. Keys sort by their bytes, whatever the
  * database's locale, so that the primary key serves a range of keys.
  */
-const MIGRATIONS = [
+const POSTGRES_MIGRATIONS = [
   `CREATE TABLE keyv (
      key varchar(255) COLLATE "C" PRIMARY KEY, value text, rowid bigint GENERATED ALWAYS AS IDENTITY);
    CREATE TABLE fact_changes (
@@ -113,23 +128,23 @@ const MAKE_SCHEMA = `DO $$ BEGIN
   IF to_regnamespace('${SCHEMA_NAME}') IS NULL THEN CREATE SCHEMA ${SCHEMA_NAME}; END IF; END $$`;
 
 /** Brings the tables up to date, and makes them where there are none. */
-export async function migrate(pool: Pool): Promise<void> {
-  if ((await versionOn(pool)) >= MIGRATIONS.length) return;
+async function migratePostgres(pool: Pool): Promise<void> {
+  if ((await versionOn(pool)) >= POSTGRES_MIGRATIONS.length) return;
   const client = await beginOn(pool, BEGIN_MIGRATION);
   await finish(client, async () => {
     const version = await versionOn(client);
-    if (version >= MIGRATIONS.length) return;
+    if (version >= POSTGRES_MIGRATIONS.length) return;
     if (version === 0) {
       await client.query(MAKE_SCHEMA);
       await client.query("CREATE TABLE fact_version AS SELECT 0 AS version");
     }
-    for (const migration of MIGRATIONS.slice(version)) await client.query(migration);
-    await client.query("UPDATE fact_version SET version = $1", [MIGRATIONS.length]);
+    for (const migration of POSTGRES_MIGRATIONS.slice(version)) await client.query(migration);
+    await client.query("UPDATE fact_version SET version = $1", [POSTGRES_MIGRATIONS.length]);
   });
 }
 
 async function versionOn(connection: Pool | PoolClient): Promise<number> {
-  const query = queryOf(connection);
+  const query = postgresQuery(connection);
   // Of the catalogue's rows: to_regclass may answer from what this connection knew before it waited for the lock.
   const tables = await query(
     "SELECT FROM pg_tables WHERE schemaname = $1 AND tablename = 'fact_version'",
@@ -140,63 +155,20 @@ async function versionOn(connection: Pool | PoolClient): Promise<number> {
   return row?.version ?? 0;
 }
 
-/** A transaction whose node has fallen silent is undone after so long, before those who wait for it give up. */
-const SILENCE_MS = 3_000;
-const INT8_OID = 20;
-/** Of the SQL standard's codes. */
-const CONNECTION_FAILURE = "08006";
-
-export interface PoolOptions {
-  readonly databaseUrl: string;
-  /** Connections at once. */
-  readonly size: number;
-  readonly statementTimeoutMs: number;
-  /** How long a connection or a lock is waited for. */
-  readonly lockTimeoutMs: number;
-}
-
-/** Connections that are replaced when they break. None is opened before it is needed. */
-export async function openPool(options: PoolOptions): Promise<Pool> {
-  const { Pool, TypeOverrides } = await import("pg");
-  const { databaseUrl, size, statementTimeoutMs, lockTimeoutMs } = options;
-  const types = new TypeOverrides();
-  types.setTypeParser(INT8_OID, Number);
-  const pool = new Pool({
-    connectionString: databaseUrl,
-    max: size,
-    types,
-    application_name: "nightshift facts",
-    keepAlive: true,
-    connectionTimeoutMillis: lockTimeoutMs,
-    // For a server that has fallen silent; one that is well keeps the time itself.
-    query_timeout: statementTimeoutMs + lockTimeoutMs,
-    // Not by the connection's options, which a URL may set itself and a pooler before the server may refuse.
-    onConnect: async (client) => {
-      await client.query(`SET search_path = ${SCHEMA_NAME}; SET lock_timeout = ${lockTimeoutMs};
-        SET statement_timeout = ${statementTimeoutMs};
-        SET idle_in_transaction_session_timeout = ${SILENCE_MS}`);
-    },
-  });
-  // A connection that is cut says so to whoever uses it; without listeners the news would end the process.
-  pool.on("error", () => {});
-  pool.on("connect", (client) => client.on("error", () => {}));
-  return pool;
-}
-
 /** A connection on which a transaction is open, see `finish`. Leaves nothing behind when it fails. */
-export async function beginOn(pool: Pool, begin: string): Promise<PoolClient> {
-  const client = await pool.connect().catch(failWithCode);
+async function beginOn(pool: Pool, begin: string): Promise<PoolClient> {
+  const client = await pool.connect();
   try {
     await client.query(begin);
     return client;
   } catch (error) {
     client.release(true);
-    return failWithCode(error);
+    throw error;
   }
 }
 
 /** Commits after `work`, and gives the connection back; one that failed is closed, which undoes what it began. */
-export async function finish(client: PoolClient, work: () => Promise<void>): Promise<void> {
+async function finish(client: PoolClient, work: () => Promise<void>): Promise<void> {
   try {
     await work();
     // Postgres answers ROLLBACK, and no error, to the commit of what has failed already.
@@ -205,27 +177,20 @@ export async function finish(client: PoolClient, work: () => Promise<void>): Pro
     client.release();
   } catch (error) {
     client.release(true);
-    failWithCode(error);
+    throw error;
   }
 }
 
-/** Names of the statements that connections prepare once. The room's statements are few and never put together. */
-const names = new Map<string, string>();
+/** Names of prepared statements by their SQL. They are few: no SQL of this folder is put together at run time. */
+const statementNames = new Map<string, string>();
 
-function nameOf(sql: string): string {
-  const name = names.get(sql) ?? `facts_${names.size}`;
-  names.set(sql, name);
+function statementName(sql: string): string {
+  const name = statementNames.get(sql) ?? `facts_${statementNames.size}`;
+  statementNames.set(sql, name);
   return name;
 }
 
-export const queryOf =
+const postgresQuery =
   (connection: Pool | PoolClient): Query =>
   async (text, ...values) =>
-    (await connection.query({ name: nameOf(text), text, values }).catch(failWithCode)).rows;
-
-/** pg gives no code to a connection that broke, or that was waited for in vain. */
-function failWithCode(error: unknown): never {
-  if (error instanceof Error && !(error instanceof NightshiftError) && !("code" in error))
-    Object.assign(error, { code: CONNECTION_FAILURE });
-  throw error;
-}
+    (await connection.query({ name: statementName(text), text, values })).rows;

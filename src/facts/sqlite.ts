@@ -2,8 +2,7 @@ import { open } from "node:fs/promises";
 import type { KeyvSqlite } from "@keyv/sqlite";
 import { writeBackup } from "../database/backup.ts";
 import { NightshiftError } from "../errors.ts";
-import { type FactsDatabase, KEYV_OPTIONS, parseRow, type Query } from "./database.ts";
-import { whileBusy } from "./failures.ts";
+import { type FactsDatabase, KEYV_OPTIONS, parseRow, type Query, whileBusy } from "./database.ts";
 import type { StoredFact } from "./rules.ts";
 
 /** SQLite's own wait, kept short: it holds a thread of the pool, and `whileBusy` waits without one. */

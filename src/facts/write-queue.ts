@@ -1,6 +1,6 @@
+import { toFactsError } from "../database/db-errors.ts";
 import { NightshiftError } from "../errors.ts";
 import type { FactsDatabase, Writing } from "./database.ts";
-import { toDataError } from "./failures.ts";
 
 /** Writers that came while the disk was busy share one transaction, and so one flush to the disk. */
 const MAX_WRITES_PER_TRANSACTION = 64;
@@ -94,6 +94,6 @@ async function transact(lockKey: string, waiting: Waiting[], database: FactsData
   } catch (error) {
     if (batch.length === 0) batch = waiting.splice(0);
     end(false);
-    for (const write of batch) write.fail(toDataError(error));
+    for (const write of batch) write.fail(toFactsError(error));
   }
 }
