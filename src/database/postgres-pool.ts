@@ -1,5 +1,7 @@
 import type { ClientConfig, Pool } from "pg";
 
+/** The schema that holds our tables: others may be in the same database. */
+export const SCHEMA_NAME = "nightshift";
 const INT8_OID = 20;
 
 export interface ConnectionOptions {
@@ -10,19 +12,22 @@ export interface ConnectionOptions {
   readonly timeouts: Timeouts;
 }
 
-/** How long each thing is waited for, in ms. */
+/** How long to wait for what, in ms. */
 export interface Timeouts {
-  /** A connection, new or free. */
+  /** A connection, opened or free. */
   readonly connectMs: number;
   readonly statementMs: number;
   readonly lockMs: number;
-  /** Longer than `statementMs`: the answer of a server that has fallen silent. One that is well keeps the time itself. */
+  /** The answer of a server that has fallen silent. Longer than `statementMs`, which a healthy server keeps itself. */
   readonly answerMs: number;
-  /** A transaction in which nothing happens for so long is undone. Shorter than what others wait for its locks. */
+  /**
+   * The next statement of a transaction: Postgres undoes one whose process stands still. Shorter than the time that
+   * others wait for its locks.
+   */
   readonly idleInTransactionMs: number;
 }
 
-/** Of the jobs database: `timeoutMs` for a connection and for each statement, half of that for a lock. */
+/** For the jobs database: `timeoutMs` for a connection and for each statement, half of it for a lock. */
 export const jobsTimeouts = (timeoutMs: number): Timeouts => ({
   connectMs: timeoutMs,
   statementMs: timeoutMs,
@@ -45,7 +50,7 @@ export const connectionConfig = ({
 });
 
 export interface PoolOptions extends ConnectionOptions {
-  /** The schema that holds our tables: others may be in the same database. */
+  /** The schema that holds our tables. */
   readonly schema: string;
   /** Connections at once. */
   readonly size: number;
@@ -65,7 +70,7 @@ export async function openPool({ schema, size, pipeline = false, ...options }: P
     types,
     pipeline,
     onConnect: async (client) => {
-      await client.query(settings(schema, options.timeouts));
+      await client.query(sessionSettings(schema, options.timeouts));
     },
   });
   // A connection that breaks tells its next user; without a listener the event would end the process.
@@ -75,7 +80,7 @@ export async function openPool({ schema, size, pipeline = false, ...options }: P
 }
 
 /** Sent as statements: a URL may bring options of its own, and a pooler before the server may refuse such options. */
-const settings = (schema: string, { statementMs, lockMs, idleInTransactionMs }: Timeouts): string =>
+const sessionSettings = (schema: string, { statementMs, lockMs, idleInTransactionMs }: Timeouts): string =>
   [
     `set search_path = ${schema}`,
     `set statement_timeout = ${statementMs}`,

@@ -1,11 +1,10 @@
 import type { KeyvPostgres } from "@keyv/postgres";
 import type { Pool, PoolClient } from "pg";
 import { toFactsError } from "../database/db-errors.ts";
-import { openPool } from "../database/postgres-pool.ts";
+import { openPool, SCHEMA_NAME } from "../database/postgres-pool.ts";
 import { type FactsDatabase, KEYV_OPTIONS, parseRow, type Query, whileBusy } from "./database.ts";
 import type { StoredFact } from "./rules.ts";
 
-const SCHEMA_NAME = "nightshift";
 const DEFAULT_POOL_SIZE = 10;
 const DEFAULT_STATEMENT_TIMEOUT_MS = 10_000;
 /** A transaction whose process has stopped is undone after so long, before those who wait for it give up. */
