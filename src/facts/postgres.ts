@@ -11,7 +11,7 @@ const DEFAULT_STATEMENT_TIMEOUT_MS = 10_000;
 const IDLE_IN_TRANSACTION_MS = 3_000;
 
 export interface PostgresLocation {
-  /** `postgres://user:password@host/database`, with what else Postgres takes in a URL. */
+  /** `postgres://user:password@host/database`, with sslmode and the like as libpq has them. */
   readonly databaseUrl: string;
   /** Connections at most, half of them for reading. Default 10, at least 2. */
   readonly poolSize?: number;
@@ -19,14 +19,14 @@ export interface PostgresLocation {
   readonly statementTimeoutMs?: number;
 }
 
-/** Connects, and makes the tables where there are none. Rejects with DATA_UNAVAILABLE; a later try starts afresh. */
+/** Connects and brings the tables up to date. Rejects with DATA_UNAVAILABLE; a later call may succeed. */
 export async function openFactsPostgres(
   location: PostgresLocation,
   lockTimeoutMs: number,
 ): Promise<FactsDatabase> {
   const { databaseUrl, poolSize = DEFAULT_POOL_SIZE } = location;
   const { statementTimeoutMs = DEFAULT_STATEMENT_TIMEOUT_MS } = location;
-  // Loaded on first use, like SQLite.
+  // Loaded on first use, to keep the start short.
   const [{ Keyv }, adapterOn] = await Promise.all([import("keyv"), loadAdapter()]);
   const timeouts = {
     connectMs: lockTimeoutMs,
@@ -43,7 +43,7 @@ export async function openFactsPostgres(
       size: Math.max(1, Math.floor(share)),
       timeouts,
     });
-  // Apart, because a writer may wait for a reader of the same user, who must not wait for the writer's connection.
+  // Two pools: a writer may wait for a reader of the same user, which must not wait for a connection of the writers.
   const [readers, writers] = await Promise.all([open(poolSize / 2), open((poolSize + 1) / 2)]);
   const close = async () => void (await Promise.all([readers.end(), writers.end()]));
   try {
@@ -55,8 +55,8 @@ export async function openFactsPostgres(
       read,
       lockKey: (userKey) => userKey,
       async transact(userKey, work) {
-        const begin = `BEGIN; SELECT pg_advisory_xact_lock(${lockOf(userKey)})`;
-        const client = await whileBusy(lockTimeoutMs, () => beginOn(writers, begin));
+        const beginSql = `BEGIN; SELECT pg_advisory_xact_lock(${lockOf(userKey)})`;
+        const client = await whileBusy(lockTimeoutMs, () => begin(writers, beginSql));
         const query = postgresQuery(client);
         await finish(client, () =>
           work({ query, keyv: new Keyv<StoredFact>(adapterOn(query), KEYV_OPTIONS) }),
@@ -72,12 +72,12 @@ export async function openFactsPostgres(
   }
 }
 
-/** A number of 64 bits with a sign, as Postgres names a lock. */
+/** The number of a user's advisory lock: 64 bits with a sign. */
 const lockOf = (userKey: string): bigint => BigInt.asIntN(64, BigInt(`0x${userKey.slice(0, 16)}`));
 
 /**
- * Keyv's adapter on a connection of ours, so that it takes part in our transactions. Its own pool is one for the
- * whole process, whatever the options, and a cut connection of it ends the process: it is never made.
+ * Keyv's adapter on a connection of ours, so that it takes part in our transactions. It never opens its own pool: that
+ * is one for the whole process whatever the options, and a connection of it that is cut ends the process.
  */
 async function loadAdapter(): Promise<(query: Query) => KeyvPostgres> {
   const { KeyvPostgres } = await import("@keyv/postgres");
@@ -94,9 +94,9 @@ async function loadAdapter(): Promise<(query: Query) => KeyvPostgres> {
 }
 
 /**
- * Each entry brings the tables to the next version, all in one transaction, so that a version says what is there. They
- * only ever add: a node of an older version goes on beside a newer one. Keys sort by their bytes, whatever the
- * database's locale, so that the primary key serves a range of keys.
+ * Each entry brings the tables to the next version; all run in one transaction. They only ever add, so that a node of
+ * an older version can work beside a newer one. Keys sort by their bytes, whatever the database's locale, so that a
+ * range of keys can be read by the primary key.
  */
 const POSTGRES_MIGRATIONS = [
   `CREATE TABLE keyv (
@@ -119,17 +119,17 @@ const POSTGRES_MIGRATIONS = [
      VALUES ('cursor', replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''));`,
 ];
 
-/** The lock is shared with the other tables of the schema: nodes that start together make each of them once. */
+/** The lock is that of the jobs' migrations too: nodes that start together create each table once. */
 const BEGIN_MIGRATION = `BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;
   SELECT pg_advisory_xact_lock(hashtextextended('${SCHEMA_NAME} tables', 0))`;
-/** Said only when it is absent: a user who may not make schemas can be given one. */
+/** Creates the schema only when it is absent: a user without the right to create one can be given it. */
 const MAKE_SCHEMA = `DO $$ BEGIN
   IF to_regnamespace('${SCHEMA_NAME}') IS NULL THEN CREATE SCHEMA ${SCHEMA_NAME}; END IF; END $$`;
 
-/** Brings the tables up to date, and makes them where there are none. */
+/** Creates the tables, or brings them up to date. */
 async function migratePostgres(pool: Pool): Promise<void> {
   if ((await versionOn(pool)) >= POSTGRES_MIGRATIONS.length) return;
-  const client = await beginOn(pool, BEGIN_MIGRATION);
+  const client = await begin(pool, BEGIN_MIGRATION);
   await finish(client, async () => {
     const version = await versionOn(client);
     if (version >= POSTGRES_MIGRATIONS.length) return;
@@ -144,7 +144,7 @@ async function migratePostgres(pool: Pool): Promise<void> {
 
 async function versionOn(connection: Pool | PoolClient): Promise<number> {
   const query = postgresQuery(connection);
-  // Of the catalogue's rows: to_regclass may answer from what this connection knew before it waited for the lock.
+  // Not by to_regclass: that may answer from what this connection knew before it waited for the lock.
   const tables = await query(
     "SELECT FROM pg_tables WHERE schemaname = $1 AND tablename = 'fact_version'",
     SCHEMA_NAME,
@@ -154,11 +154,11 @@ async function versionOn(connection: Pool | PoolClient): Promise<number> {
   return row?.version ?? 0;
 }
 
-/** A connection on which a transaction is open, see `finish`. Leaves nothing behind when it fails. */
-async function beginOn(pool: Pool, begin: string): Promise<PoolClient> {
+/** Resolves to a connection with an open transaction, for `finish`. Leaves nothing behind when it fails. */
+async function begin(pool: Pool, beginSql: string): Promise<PoolClient> {
   const client = await pool.connect();
   try {
-    await client.query(begin);
+    await client.query(beginSql);
     return client;
   } catch (error) {
     client.release(true);
@@ -166,7 +166,7 @@ async function beginOn(pool: Pool, begin: string): Promise<PoolClient> {
   }
 }
 
-/** Commits after `work`, and gives the connection back; one that failed is closed, which undoes what it began. */
+/** Commits after `work` and releases the connection. After a failure it closes it, which undoes the transaction. */
 async function finish(client: PoolClient, work: () => Promise<void>): Promise<void> {
   try {
     await work();
@@ -180,7 +180,7 @@ async function finish(client: PoolClient, work: () => Promise<void>): Promise<vo
   }
 }
 
-/** Names of prepared statements by their SQL. They are few: no SQL of this folder is put together at run time. */
+/** Names of prepared statements by their SQL. They are few: this folder builds no SQL at run time. */
 const statementNames = new Map<string, string>();
 
 function statementName(sql: string): string {
