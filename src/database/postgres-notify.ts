@@ -13,7 +13,7 @@ export interface ListenOptions {
   readonly onReconnect: () => void;
 }
 
-export interface Listener {
+export interface ListenerConnection {
   /** Since when notifications cannot arrive, by `performance.now()`. Null while they can. */
   readonly disconnectedSince: number | null;
   close(): Promise<void>;
@@ -31,7 +31,7 @@ export async function openListener({
   onMessage,
   onDisconnect,
   onReconnect,
-}: ListenOptions): Promise<Listener> {
+}: ListenOptions): Promise<ListenerConnection> {
   const { Client } = (await import("pg")).default;
   let client: Client | undefined;
   let disconnectedSince: number | null = performance.now();

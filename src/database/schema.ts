@@ -106,7 +106,7 @@ export interface CountersRow {
   last_run_id: string | null;
 }
 
-/** When a user is next to be looked at, for each kind of action. See store/fair-order.ts. */
+/** The time to look at a user next, for each kind of action. See store/fair-order.ts. */
 export interface TurnRow {
   user_key: string;
   kind: string;

@@ -35,7 +35,7 @@ const BEFORE_SHARE = 0.4;
 const AFTER_SHARE = 0.3;
 /** Facts further apart in time are not neighbours. */
 const MAX_NEIGHBOUR_MS = 60 * 60 * 1000;
-/** Pseudo relevance feedback (RM3): the rarest words of the best few facts join the query. */
+/** Pseudo relevance feedback (RM3): rare words of the best few facts are added to the query. */
 const FEEDBACK_FACTS = 5;
 const FEEDBACK_TERMS = 10;
 const FEEDBACK_WEIGHT = 0.3;
