@@ -1,58 +1,88 @@
 import { setTimeout as wait } from "node:timers/promises";
 
-const PAUSES_MS = [200, 1_000, 5_000];
+export interface RetryOptions {
+  /** Ms to wait after this many failed tries; undefined gives up. Default: 200 ms, 1 s and 5 s, then no more. */
+  readonly delayMs?: (tries: number) => number | undefined;
+  /** No further try later than this after the first one, in ms. Default: no limit. */
+  readonly timeoutMs?: number;
+  /** False for a failure that another try would only repeat. Default: each is worth another try. */
+  readonly isWorthIt?: (error: unknown) => boolean;
+  /** Called with each failure that is followed by another try. */
+  readonly onFailure?: (error: unknown) => void;
+  /** Ends the wait between two tries. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** For records of work that may have cost money: a busy file or a full disk often recovers within seconds. */
+const DEFAULT_DELAYS_MS = [200, 1_000, 5_000];
 
 /**
- * Writes down what is done and may have cost money: a file that is busy or a disk that is full for a moment must not
- * lose it. `onFailure` is told of each try that failed. Rejects as the last one did, or when `signal` aborts between two.
+ * Calls `work` until it succeeds. Rejects with its last failure, or with an AbortError when `signal` aborts between
+ * two tries. Only for work that leaves nothing behind when it fails, or that may be done twice.
  */
 export async function retry<T>(
-  write: () => Promise<T>,
-  { onFailure, signal }: { onFailure: (error: unknown) => void; signal?: AbortSignal },
+  work: () => T | Promise<T>,
+  {
+    delayMs = (tries) => DEFAULT_DELAYS_MS[tries - 1],
+    timeoutMs = Number.POSITIVE_INFINITY,
+    isWorthIt = () => true,
+    onFailure,
+    signal,
+  }: RetryOptions,
 ): Promise<T> {
-  for (const pauseMs of PAUSES_MS) {
+  const startedAt = performance.now();
+  for (let tries = 1; ; tries++) {
     try {
-      return await write();
+      return await work();
     } catch (error) {
-      onFailure(error);
+      const isInTime = performance.now() - startedAt < timeoutMs;
+      const pauseMs = isInTime && isWorthIt(error) ? delayMs(tries) : undefined;
+      if (pauseMs === undefined) throw error;
+      onFailure?.(error);
       await wait(pauseMs, undefined, signal && { signal });
     }
   }
-  return write();
 }
 
-/** Lets through one piece of work of each key at a time, in the order it came. */
-export type Queues = <T>(key: string, work: () => Promise<T>) => Promise<T>;
+/**
+ * Delays that double from `firstMs` up to `longestMs`. Each is cut by up to half at random: two processes that were
+ * refused at the same moment must not come back at the same moment for ever.
+ */
+export const backoff =
+  (firstMs: number, longestMs: number) =>
+  (tries: number): number =>
+    Math.min(firstMs * 2 ** (tries - 1), longestMs) * (0.5 + Math.random() / 2);
 
-export function createQueues(): Queues {
-  const tails = new Map<string, Promise<unknown>>();
-  return (key, work) => {
-    const before = tails.get(key) ?? Promise.resolve();
-    const done = before.then(work);
-    const tail = done
-      .catch(() => {})
-      .then(() => {
-        if (tails.get(key) === tail) tails.delete(key);
-      });
-    tails.set(key, tail);
-    return done;
+/** Locks by key. Each has one holder at a time, in the order in which they asked. */
+export interface KeyedLocks {
+  /** Resolves to the function that gives the lock back. Call that exactly once. */
+  lock(key: string): Promise<() => void>;
+  /** Runs `work` while it holds the lock of `key`. */
+  run<T>(key: string, work: () => Promise<T>): Promise<T>;
+}
+
+export function createKeyedLocks(): KeyedLocks {
+  /** The last one who asked for each key, by the promise that it has given the lock back. */
+  const tails = new Map<string, Promise<void>>();
+  const lock = async (key: string): Promise<() => void> => {
+    const before = tails.get(key);
+    const { promise: released, resolve } = Promise.withResolvers<void>();
+    tails.set(key, released);
+    await before;
+    return () => {
+      if (tails.get(key) === released) tails.delete(key);
+      resolve();
+    };
   };
-}
-
-/** Hands out one lock at a time, in the order it was asked for. */
-export interface Mutex {
-  /** Resolves to the function that gives the lock back; call it exactly once. */
-  lock(): Promise<() => void>;
-}
-
-export function createMutex(): Mutex {
-  let tail: Promise<void> = Promise.resolve();
   return {
-    lock() {
-      const { promise: released, resolve: release } = Promise.withResolvers<void>();
-      const granted = tail.then(() => release);
-      tail = released;
-      return granted;
+    lock,
+    async run(key, work) {
+      const release = await lock(key);
+      try {
+        return await work();
+      } finally {
+        release();
+      }
     },
   };
 }

@@ -1,10 +1,10 @@
 export type CleanupTask = () => Promise<unknown>;
 
-/** What was opened, to be closed in reverse order. */
+/** Closes what was opened, in reverse order. */
 export interface Cleanup {
-  /** What is opened after the end is closed at once: nothing that was late is left behind. */
+  /** Adds a task. One that is added after `run` has ended is run at once, so that nothing stays open. */
   add(task: CleanupTask): void;
-  /** Goes on past a failure and rejects with the first one. */
+  /** Runs all tasks, the last added first. Goes on past a failure and rejects with the first one. */
   run(): Promise<void>;
 }
 
@@ -29,8 +29,8 @@ export function createCleanup(): Cleanup {
 type AsyncMethods<T> = { readonly [K in keyof T]: (...args: never[]) => Promise<unknown> };
 
 /**
- * An object whose methods are all asynchronous, opened when the first of them is called. Opening is tried again
- * after a failure: a store that could not be reached a minute ago may be back.
+ * An object whose methods are all asynchronous and that is opened when the first of them is called. After a failure
+ * the next call tries again: a store that could not be reached a minute ago may be back.
  */
 export function lazily<T extends AsyncMethods<T>>(open: () => Promise<T>): T {
   const getTarget = once(open);
@@ -46,7 +46,7 @@ export function lazily<T extends AsyncMethods<T>>(open: () => Promise<T>): T {
   });
 }
 
-/** The result of the first call, for every call; a call that failed is not remembered. */
+/** Runs `work` at the first call and gives its result to every call. A failure is not remembered. */
 export function once<T>(work: () => Promise<T>): () => Promise<T> {
   let result: Promise<T> | undefined;
   return () => {

@@ -166,8 +166,6 @@ async function openJobsDatabase(
     const { openPostgres } = await import("./database/open-postgres.ts");
     return openPostgres({ url, now, poolSize, timeoutMs, onSkew });
   }
-  const dataDir = resolve(config.dataDir);
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const { openDatabase } = await import("./database/open-sqlite.ts");
-  return openDatabase({ file: join(dataDir, "jobs.sqlite"), now });
+  return openDatabase({ file: join(resolve(config.dataDir), "jobs.sqlite"), now });
 }

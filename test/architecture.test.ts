@@ -200,7 +200,7 @@ describe("imports", () => {
       "@keyv/postgres": ["facts"],
       "node:sqlite": ["database"],
       kysely: ["database"],
-      pg: ["database", "facts"],
+      pg: ["database"],
       "pg-boss": ["scheduler"],
       bree: ["scheduler"],
       pino: ["log"],

@@ -1,8 +1,8 @@
 import { open, rename, rm } from "node:fs/promises";
 
 /**
- * Has `copy` write a copy of a data file to an empty file that only this account may read, and puts it in place as
- * `target` once it is whole and on the disk, instead of an older one. Rejects with what `copy` rejected with.
+ * Lets `copy` write a data file to an empty file that only this account may read, and renames that to `target`, over
+ * an older backup, once it is complete and on the disk. Rejects with the error of `copy`.
  */
 export async function writeBackup(target: string, copy: (path: string) => Promise<unknown>): Promise<void> {
   const unfinished = `${target}.${process.pid}.tmp`;

@@ -1,18 +1,18 @@
 import type { JoinableEvents, OwnerEvent } from "../events.ts";
 import type { Database, NotifyChannel } from "./database.ts";
 
-/** Clocks of nodes differ; what is told twice does no harm. */
+/** The clocks of nodes differ by less than this. An event that is told twice does no harm. */
 const SKEW_MS = 60_000;
-/** Of each user, and of each kind: whoever missed more reads lists anew. */
+/** Events for one user and one kind. A client that missed more reads its lists anew. */
 const MAX_CAUGHT_UP = 200;
 
-/** Carries the events of this process to the others that have the database open, and theirs here. */
+/** Exchanges events with the other processes that have the same database open. */
 export function shareEvents(events: JoinableEvents, notifyChannel: NotifyChannel, db: Database): void {
   const bridge = events.join((userKey, event) => notifyChannel.send(JSON.stringify([userKey, event])));
   notifyChannel.listen({
     onMessage(message) {
-      const said = parse(message);
-      if (said) bridge.receive(...said);
+      const parsed = parseEvent(message);
+      if (parsed) bridge.receive(...parsed);
     },
     onReconnect(since) {
       for (const userKey of bridge.owners())
@@ -20,15 +20,15 @@ export function shareEvents(events: JoinableEvents, notifyChannel: NotifyChannel
           (changed) => {
             for (const event of changed) bridge.receive(userKey, event);
           },
-          // The next gap, which this one's failure is a part of, catches up.
+          // The query fails when the connection is lost again, and the next reconnect catches up on both gaps.
           () => {},
         );
     },
   });
 }
 
-/** Whoever may write to the database may say anything. */
-function parse(message: string): [userKey: string, event: OwnerEvent] | undefined {
+/** Any user of the database may send notifications, so a message may hold anything. */
+function parseEvent(message: string): [userKey: string, event: OwnerEvent] | undefined {
   try {
     const [userKey, event] = JSON.parse(message) as [unknown, OwnerEvent | null];
     return typeof userKey === "string" && typeof event?.uri === "string" ? [userKey, event] : undefined;
@@ -37,7 +37,7 @@ function parse(message: string): [userKey: string, event: OwnerEvent] | undefine
   }
 }
 
-/** What was missed, from the tables: the jobs and runs that were written to, and whether the inbox was. */
+/** Reads from the tables which jobs and runs were written to since then, and whether the inbox was. */
 async function changedSince(db: Database, userKey: string, since: number): Promise<OwnerEvent[]> {
   const jobs = await db.kysely
     .selectFrom("jobs")

@@ -16,13 +16,13 @@ export function newId(prefix: "job" | "run" | "msg" | "item", nowMs: number): st
   return `${idsBefore(prefix, nowMs)}${count.toString(16).padStart(3, "0")}${randomBytes(RANDOM_BYTES).toString("hex")}`;
 }
 
-/** Sorts after every id made before `ms`, and before every later one. */
+/** A text that sorts after every id made before `ms`, and before every later one. */
 export const idsBefore = (prefix: string, ms: number): string =>
   `${prefix}_${Math.max(0, ms).toString(16).padStart(12, "0")}`;
 
 /**
- * A cursor is the last id of a page and a digest that ties it to one owner, one list and one filter. The digest
- * catches mistakes early; what protects other people's rows is that every query carries the owner anyway.
+ * The owner, list and filter that a cursor belongs to. A cursor is the last id of a page and a digest that ties it to
+ * these. The digest only reports mistakes early: every query names the owner, which protects other people's rows.
  */
 export type CursorScope = readonly (string | null)[];
 
@@ -35,7 +35,7 @@ const digestOf = (scope: CursorScope, after: string): string =>
 export const encodeCursor = (scope: CursorScope, after: string): string =>
   Buffer.from(`${digestOf(scope, after)}${after}`).toString("base64url");
 
-/** The id after which the page starts. Throws CURSOR_INVALID for anything that `encodeCursor` didn't give out. */
+/** The id after which the page starts. Throws CURSOR_INVALID for anything that `encodeCursor` did not return for this scope. */
 export function decodeCursor(scope: CursorScope, cursor: string): string {
   const text = Buffer.from(cursor, "base64url").toString();
   const after = text.slice(16);

@@ -3,34 +3,34 @@ import { basename } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import { NightshiftError } from "../errors.ts";
-import { isLocked, toDataError } from "./db-errors.ts";
+import { isFileLocked, toJobsError } from "./db-errors.ts";
 
-/** What is in a column, as text, whatever its type. */
+/** The value of a column as text, whatever its type. */
 export type Cell = string | null;
 export type Row = readonly Cell[];
 
 export interface Table {
   readonly name: string;
   readonly columns: readonly string[];
-  /** Columns that tell its rows apart. */
+  /** The columns of its primary key. */
   readonly key: readonly string[];
 }
 
-/** A SQLite file that nobody else can open until it is closed, and in which nothing changes. */
+/** A SQLite file that no other process can open until it is closed, and that does not change meanwhile. */
 export interface LockedFile {
-  /** Those that others refer to come before them. */
+  /** A table comes after those that it refers to. */
   readonly tables: readonly Table[];
-  /** In the order they were written. */
+  /** In the order in which they were written. */
   rows(table: Table): Iterable<Row>;
-  /** The one value of a query. */
+  /** The first value of the first row of a query. */
   value(sql: string): Cell;
   close(): void;
 }
 
-/** Undefined where there is no such file. Rejects with DATA_UNAVAILABLE, for one when another process has it open. */
+/** Resolves to undefined where there is no such file. Rejects with DATA_UNAVAILABLE, also when another process has it open. */
 export async function lockFile(file: string): Promise<LockedFile | undefined> {
   if (!existsSync(file)) return undefined;
-  // What a killed process has left. SQLite would work it into the file when its last connection that may write ends.
+  // A killed process leaves its log. SQLite would work it into the file when the last connection that may write closes.
   const hasLog = (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
   const { DatabaseSync } = await import("node:sqlite");
   const open = (readOnly: boolean) =>
@@ -47,7 +47,7 @@ export async function lockFile(file: string): Promise<LockedFile | undefined> {
   };
   try {
     const database = begin(false);
-    // Closed last: it may not write, so the log stays as it is.
+    // A second connection, closed last: it may not write, so the log stays as it is.
     if (hasLog) begin(true);
     const tables = tablesOf(database);
     return {
@@ -58,7 +58,7 @@ export async function lockFile(file: string): Promise<LockedFile | undefined> {
     };
   } catch (error) {
     close();
-    if (!isLocked(error)) throw toDataError(error);
+    if (!isFileLocked(error)) throw toJobsError(error);
     throw new NightshiftError(
       "DATA_UNAVAILABLE",
       `${basename(file)} is in use; stop every Nightshift on this folder, desktop clients' own too, and try again.`,
@@ -68,7 +68,7 @@ export async function lockFile(file: string): Promise<LockedFile | undefined> {
   }
 }
 
-/** By this name SQLite's locks keep other processes off even while it only reads (https://sqlite.org/vfs.html). */
+/** With this VFS, SQLite's locks keep other processes off even while it only reads (https://sqlite.org/vfs.html). */
 function exclusiveUri(file: string, readOnly: boolean): URL {
   const url = pathToFileURL(file);
   url.searchParams.set("mode", readOnly ? "ro" : "rw");
@@ -102,6 +102,6 @@ function* rowsOf(database: DatabaseSync, { name, columns }: Table): Iterable<Row
 const firstOf = (database: DatabaseSync, sql: string): Cell =>
   toCell(Object.values(database.prepare(sql).get() ?? {})[0] ?? null);
 
-/** Postgres has no NUL in a text: what has one is kept there without. */
+/** Postgres takes no NUL in a text, so it is replaced. */
 const toCell = (value: unknown): Cell =>
   value === null || value === undefined ? null : String(value).replaceAll("\0", "\uFFFD");

@@ -5,9 +5,9 @@ import type { Tables } from "./schema.ts";
 export type Migrations = readonly (readonly string[])[];
 
 /**
- * Each entry brings the file from its index to the next version. Never edit one that was released: add another.
- * Only ever add: columns that may be null or have a default, tables, indexes. Nodes of the version before then go on
- * beside new ones, and what nobody uses any more is taken away a version later.
+ * Each entry brings the tables from its index to the next version. Never edit one that was released: add another.
+ * Only ever add: columns that may be null or have a default, tables, indexes. Nodes of the version before can then work
+ * beside new ones, and something that is no longer used is dropped a version later.
  * Plain SQL that SQLite and Postgres both read. Partial indexes say `is not null` because SQLite can match that
  * to a query whose values are bound.
  */
@@ -179,8 +179,8 @@ export const MIGRATIONS: Migrations = [
 export const SCHEMA_VERSION = MIGRATIONS.length;
 
 /**
- * The oldest version of the tables whose program may work with these. Raise it with an entry that takes something
- * away or gives it another meaning: older nodes must then be stopped before the first new one starts.
+ * The oldest version whose program may still work with these tables. Raise it with an entry that drops something or
+ * gives it another meaning: older nodes must then be stopped before the first new one starts.
  */
 const COMPATIBLE_FROM = 1;
 
@@ -189,9 +189,9 @@ export interface MigrateOptions {
   readonly migrations?: Migrations;
   /** See COMPATIBLE_FROM. */
   readonly compatibleFrom?: number;
-  /** Keeps a copy of the file as it is, of that version. Called before the first step, and not for an empty file. */
+  /** Copies the file, which is of this version. Called before the first step, and not for an empty file. */
   readonly backUp?: (version: number) => Promise<void>;
-  /** Keeps other processes from migrating until the transaction ends, where beginning one does not. */
+  /** Keeps other processes from migrating until the transaction ends, where `begin` alone does not. */
   readonly lock?: (trx: Transaction<Tables>) => Promise<void>;
 }
 
@@ -206,10 +206,10 @@ export async function migrate(
   { migrations = MIGRATIONS, compatibleFrom = COMPATIBLE_FROM, backUp, lock }: MigrateOptions = {},
 ): Promise<void> {
   const known = migrations.length;
-  const isThere = ({ version, compatible_from }: Found) =>
+  const isCurrent = ({ version, compatible_from }: TablesVersion) =>
     version === known || (version > known && compatible_from <= known);
   // The usual start: one read, no lock.
-  if (isThere(await readVersion(db).catch(() => NOTHING))) return;
+  if (isCurrent(await readVersion(db).catch(() => NO_TABLES))) return;
   await db.transaction().execute(async (trx) => {
     await lock?.(trx);
     const run = (sql: string) => trx.executeQuery(CompiledQuery.raw(sql));
@@ -218,9 +218,9 @@ export async function migrate(
         version integer not null primary key, compatible_from integer not null, applied_at bigint not null)`,
     );
     const found = await readVersion(trx);
-    if (isThere(found)) return;
+    if (isCurrent(found)) return;
     if (found.version > known) throw newerFile(found.version, known);
-    // With the lock in hand: what is copied is what the steps begin with, and nobody comes between.
+    // With the lock held, so that the copy is exactly the file that the steps begin with.
     if (found.version > 0) await backUp?.(found.version);
     for (let version = found.version; version < known; version++) {
       for (const sql of migrations[version] ?? []) await run(sql);
@@ -232,17 +232,17 @@ export async function migrate(
   });
 }
 
-type Found = Pick<Tables["schema_version"], "version" | "compatible_from">;
-const NOTHING: Found = { version: 0, compatible_from: 0 };
+type TablesVersion = Pick<Tables["schema_version"], "version" | "compatible_from">;
+const NO_TABLES: TablesVersion = { version: 0, compatible_from: 0 };
 
-async function readVersion(db: Kysely<Tables>): Promise<Found> {
+async function readVersion(db: Kysely<Tables>): Promise<TablesVersion> {
   const row = await db
     .selectFrom("schema_version")
     .select(["version", "compatible_from"])
     .orderBy("version", "desc")
     .limit(1)
     .executeTakeFirst();
-  return row ?? NOTHING;
+  return row ?? NO_TABLES;
 }
 
 const newerFile = (found: number, known: number): NightshiftError =>

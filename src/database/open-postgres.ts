@@ -1,15 +1,15 @@
 import { randomUUID } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { CompiledQuery, Transaction } from "kysely";
-import { createQueues } from "../async.ts";
+import { createKeyedLocks, retry } from "../async.ts";
 import { NightshiftError } from "../errors.ts";
 import { once } from "../lifecycle.ts";
 import type { Database, TransactOptions, UserLocks } from "./database.ts";
-import { isBroken, isTakenBack, toPostgresError } from "./db-errors.ts";
+import { isConnectionLost, isRolledBack, toJobsError } from "./db-errors.ts";
 import type { Migrations } from "./migrations.ts";
 import { watchClock } from "./postgres-clock.ts";
-import { createNotifyChannel, listen } from "./postgres-notify.ts";
-import { connectionConfig, openPool } from "./postgres-pool.ts";
+import { createPostgresDialect } from "./postgres-driver.ts";
+import { createNotifyChannel, openListener } from "./postgres-notify.ts";
+import { connectionConfig, jobsTimeouts, openPool, SCHEMA_NAME } from "./postgres-pool.ts";
 import type { Tables } from "./schema.ts";
 import { sendPipelined } from "./sql.ts";
 
@@ -18,40 +18,39 @@ export interface PostgresOptions {
   readonly url: string;
   /** Epoch ms. */
   readonly now: () => number;
-  /** The schema that holds the tables, made when absent; default nightshift. */
+  /** The schema that holds the tables, created when absent. Default: nightshift. */
   readonly schema?: string;
-  /** Connections at once, besides one that listens; default 10. */
+  /** Connections at once, besides one that listens. Default: 10. */
   readonly poolSize?: number;
-  /** How long to wait for a connection, and for each statement, in ms, before DATA_UNAVAILABLE; default 10,000. */
+  /** How long to wait for a connection, and for each statement, in ms, before DATA_UNAVAILABLE. Default: 10,000. */
   readonly timeoutMs?: number;
   /** Default: this Nightshift's own. */
   readonly migrations?: Migrations;
-  /** Told by how many ms Postgres's clock is ahead of `now`, if it is noticeably: before this resolves, and later on. */
+  /** Called when Postgres's clock differs noticeably from `now`, at the start and later, with the ms that it is ahead. */
   readonly onSkew?: (aheadMs: number) => void;
 }
 
-/** Times a transaction is done again that Postgres took back because of another one. */
-const MAX_TRIES = 8;
-/** A connection that was cut while nobody used it says so at once; one that can't be made takes long to. */
+/** Tries for a transaction that Postgres undid because of another one. */
+const MAX_TRANSACTION_TRIES = 8;
+/** A connection that was cut while idle fails at once, and a new one helps. A server that is away fails late. */
 const CUT_RETRY_MS = 5_000;
-/** Somebody may have written and not been heard: said so this often, for whoever relies on `dataVersion`. */
+/** `dataVersion` changes at least this often: a notification of another process's write may have been lost. */
 const SLOW_LOOK_MS = 30_000;
+/** After so long without a connection for notifications, `dataVersion` changes with every call. */
 const DISCONNECTED_LOOK_MS = 1_000;
 
 /** Opens the jobs database in Postgres and brings its tables up to date. Rejects with DATA_UNAVAILABLE. */
 export async function openPostgres(options: PostgresOptions): Promise<Database> {
-  const { url, now, schema = "nightshift", poolSize = 10, timeoutMs = 10_000, onSkew } = options;
-  const [{ Kysely, PostgresDialect, CompiledQuery }, { migrate }] = await Promise.all([
-    import("kysely"),
-    import("./migrations.ts"),
-  ]);
-  const { raw } = CompiledQuery;
-  const connection = { url, schema, timeoutMs };
+  const { url, now, schema = SCHEMA_NAME, poolSize = 10, timeoutMs = 10_000, onSkew } = options;
+  const [kyselyPackage, { migrate }] = await Promise.all([import("kysely"), import("./migrations.ts")]);
+  const { raw } = kyselyPackage.CompiledQuery;
+  const connection = { url, timeouts: jobsTimeouts(timeoutMs) };
   const channels = { writes: `${schema}_writes`, notifyChannel: `${schema}_wire` };
   const self = randomUUID();
   const afterWrites = `notify "${channels.writes}", '${self}'`;
-  const pool = await openPool({ ...connection, size: poolSize, afterWrites });
-  const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  const pool = await openPool({ ...connection, schema, size: poolSize, pipeline: true });
+  const dialect = createPostgresDialect(kyselyPackage, pool, afterWrites);
+  const kysely = new kyselyPackage.Kysely<Tables>({ dialect });
   const notifyChannel = createNotifyChannel(self, async (messages) => {
     const sql = "select pg_notify($1, message) from unnest($2::text[]) message";
     await kysely.executeQuery(raw(sql, [channels.notifyChannel, messages]));
@@ -66,7 +65,12 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
   let unwatchClock = () => {};
   const openedAt = performance.now();
   try {
-    if (onSkew) unwatchClock = await watchClock({ ask: () => timeOf(kysely, raw(TIME)), now, onSkew });
+    if (onSkew)
+      unwatchClock = await watchClock({
+        readPostgresTime: () => timeOf(kysely, raw(SELECT_TIME)),
+        now,
+        onSkew,
+      });
     await migrate(kysely, now(), {
       ...(options.migrations && { migrations: options.migrations }),
       lock: async (trx) => {
@@ -74,7 +78,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
       },
     });
     await refuseHalfMoved(kysely);
-    const listening = await listen({
+    const listening = await openListener({
       config: connectionConfig(connection),
       channels: Object.values(channels),
       onMessage: (channel, message) => {
@@ -90,7 +94,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
         notifyChannel.onReconnect(disconnectedAt);
       },
     }).catch((error: unknown) => {
-      throw toPostgresError(error);
+      throw toJobsError(error);
     });
     return {
       kysely,
@@ -123,7 +127,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
   }
 }
 
-/** Half of a folder would be taken for the whole of it. */
+/** Users would take half of a moved folder for all of it. */
 async function refuseHalfMoved(kysely: Database["kysely"]): Promise<void> {
   const half = await kysely.selectFrom("moves").select("source").where("finished_at", "is", null).execute();
   if (half.length === 0) return;
@@ -133,92 +137,96 @@ async function refuseHalfMoved(kysely: Database["kysely"]): Promise<void> {
   );
 }
 
-const TIME = "select (extract(epoch from clock_timestamp()) * 1000)::bigint as now";
+const SELECT_TIME = "select (extract(epoch from clock_timestamp()) * 1000)::bigint as now";
 
 async function timeOf(kysely: Database["kysely"], query: CompiledQuery): Promise<number> {
   const { rows } = await kysely.executeQuery(query);
   return (rows as { now: number }[])[0]?.now ?? 0;
 }
 
-/** Taken by the first statement of a migration, so that nodes that start together make the tables once. */
+/** The first statements of a migration: nodes that start together make the tables once. */
 const migrationLock = (schema: string): string[] => [
   "set local statement_timeout = 0",
   "set local lock_timeout = 0",
-  `select pg_advisory_xact_lock(${key(`'${schema} tables'`)})`,
-  // Said only when it is absent: a user who may not make schemas can be given one.
+  `select pg_advisory_xact_lock(${lockNumber(`'${schema} tables'`)})`,
+  // Only when it is absent: a user without the right to create schemas can be given one.
   `do $$ begin
     if to_regnamespace('${schema}') is null then create schema ${schema}; end if;
   end $$`,
 ];
 
-/** Advisory locks are numbers, one space for the whole database: ours are hashes of names that carry our schema. */
-const key = (name: string): string => `hashtextextended(${name}, 0)`;
+/** Advisory locks are numbers that the whole database shares. Ours are hashes of names that contain our schema. */
+const lockNumber = (name: string): string => `hashtextextended(${name}, 0)`;
 
 /**
- * READ COMMITTED, and a lock for each user, held until the transaction ends. One that is not of a single user holds
- * off all others. No circle of waiting is possible: everybody's lock comes first, then a user's, and whoever takes
- * further users takes them only if they are free, or all of them in the order of their keys.
+ * READ COMMITTED, with a lock for each user that is held until the transaction ends. A transaction for no single user
+ * keeps all others off. Transactions cannot deadlock on these locks: the lock of everybody comes first, then that of a
+ * user, and further users are locked only if they are free, or all of them in the order of their keys.
  */
 function transactions(
   kysely: Database["kysely"],
   schema: string,
   raw: (sql: string, parameters: unknown[]) => CompiledQuery,
 ): Database["transact"] {
-  const queues = createQueues();
+  const locks = createKeyedLocks();
   const nameOf = (userKey: string) => `${schema} user ${userKey}`;
   const everybody = `${schema} everybody`;
   const lock = (trx: Transaction<Tables>, sql: string, names: string[]) => {
     const query = raw(sql, names);
     return sendPipelined(trx, { compile: () => query });
   };
-  const open = (trx: Transaction<Tables>, { of }: TransactOptions) => {
-    if (of === undefined) return lock(trx, `select pg_advisory_xact_lock(${key("$1")})`, [everybody]);
-    const shared = `select pg_advisory_xact_lock_shared(${key("$1")})`;
+  const lockRows = (trx: Transaction<Tables>, { of }: TransactOptions) => {
+    if (of === undefined) return lock(trx, `select pg_advisory_xact_lock(${lockNumber("$1")})`, [everybody]);
+    const shared = `select pg_advisory_xact_lock_shared(${lockNumber("$1")})`;
     return of === null
       ? lock(trx, shared, [everybody])
-      : lock(trx, `${shared}, pg_advisory_xact_lock(${key("$2")})`, [everybody, nameOf(of)]);
+      : lock(trx, `${shared}, pg_advisory_xact_lock(${lockNumber("$2")})`, [everybody, nameOf(of)]);
   };
   const locksOf = (trx: Transaction<Tables>): UserLocks => ({
-    take: (userKey) => lock(trx, `select pg_advisory_xact_lock(${key("$1")})`, [nameOf(userKey)]),
+    take: (userKey) => lock(trx, `select pg_advisory_xact_lock(${lockNumber("$1")})`, [nameOf(userKey)]),
     async tryTake(userKey) {
-      const sql = `select pg_try_advisory_xact_lock(${key("$1")}) as taken`;
+      const sql = `select pg_try_advisory_xact_lock(${lockNumber("$1")}) as taken`;
       const { rows } = await trx.executeQuery(raw(sql, [nameOf(userKey)]));
       return (rows as { taken: boolean }[])[0]?.taken === true;
     },
   });
   return (work, options = {}) => {
-    const attempt = (worked: () => void) =>
+    const attempt = (onWorked: () => void) =>
       kysely
         .transaction()
         .setIsolationLevel("read committed")
         .execute(async (trx) => {
-          await open(trx, options);
+          await lockRows(trx, options);
           const result = await work(trx, locksOf(trx));
-          worked();
+          onWorked();
           return result;
         });
     const { of } = options;
     if (of === null) return again(attempt);
-    // One connection for each user who waits, however many calls they make: the others' calls need some, too.
-    return queues(of ?? everybody, () => again(attempt));
+    // At most one connection for each user who waits: the calls of other users need connections, too.
+    return locks.run(of ?? everybody, () => again(attempt));
   };
 }
 
-/** Tries again what was taken back, and what soon lost its connection before there was anything to commit. */
-async function again<T>(attempt: (worked: () => void) => Promise<T>): Promise<T> {
+/**
+ * Does a transaction again that Postgres undid because of another one, or whose connection was lost soon and before
+ * there was anything to commit.
+ */
+function again<T>(attempt: (onWorked: () => void) => Promise<T>): Promise<T> {
   const startedAt = performance.now();
-  for (let tries = 1; ; tries++) {
-    let isCommitting = false;
-    try {
-      return await attempt(() => {
-        isCommitting = true;
-      });
-    } catch (error) {
+  let isCommitting = false;
+  const transaction = () => {
+    isCommitting = false;
+    return attempt(() => {
+      isCommitting = true;
+    });
+  };
+  return retry(transaction, {
+    delayMs: (tries) => (tries < MAX_TRANSACTION_TRIES ? Math.random() * 10 * tries : undefined),
+    isWorthIt: (error) => {
       const cause = (error as Error | null)?.cause;
-      const isCut = !isCommitting && isBroken(cause) && performance.now() - startedAt < CUT_RETRY_MS;
-      const isHarmless = isTakenBack(cause) || isCut;
-      if (tries === MAX_TRIES || !isHarmless) throw error;
-    }
-    await sleep(Math.random() * 10 * tries);
-  }
+      const isEarly = !isCommitting && performance.now() - startedAt < CUT_RETRY_MS;
+      return isRolledBack(cause) || (isEarly && isConnectionLost(cause));
+    },
+  });
 }

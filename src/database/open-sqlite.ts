@@ -6,14 +6,15 @@ import type { Database, UserLocks } from "./database.ts";
 import type { Tables } from "./schema.ts";
 import { backUpSqlite, openSqlite } from "./sqlite-driver.ts";
 
-const ALONE: UserLocks = { take: async () => {}, tryTake: async () => true };
+/** A transaction is the only writer of the file, so there is nothing to lock. */
+const NO_LOCKS: UserLocks = { take: async () => {}, tryTake: async () => true };
 
-export interface OpenOptions {
-  /** Path of the SQLite file; it and its folder are made, for this account only, when absent. */
+export interface DatabaseFileOptions {
+  /** Path of the SQLite file. It and its folder are created for this account only when absent. */
   readonly file: string;
   /** Epoch ms. */
   readonly now: () => number;
-  /** How long a query waits for the lock of another process, in ms, before DATA_UNAVAILABLE; default 10,000. */
+  /** How long a query waits for the lock of another process, in ms, before DATA_UNAVAILABLE. Default: 10,000. */
   readonly lockTimeoutMs?: number;
 }
 
@@ -21,7 +22,11 @@ export interface OpenOptions {
  * Opens the jobs database and brings its tables up to date, with a copy of an older file beside it (`….v1.bak`).
  * Rejects with DATA_UNAVAILABLE.
  */
-export async function openDatabase({ file, now, lockTimeoutMs = 10_000 }: OpenOptions): Promise<Database> {
+export async function openDatabase({
+  file,
+  now,
+  lockTimeoutMs = 10_000,
+}: DatabaseFileOptions): Promise<Database> {
   prepareFile(file);
   // Kysely takes a noticeable part of a cold start, so it is loaded here and imported as types everywhere else.
   const [{ Kysely }, { migrate }] = await Promise.all([import("kysely"), import("./migrations.ts")]);
@@ -35,7 +40,7 @@ export async function openDatabase({ file, now, lockTimeoutMs = 10_000 }: OpenOp
     return {
       kysely,
       async transact(work) {
-        const result = await kysely.transaction().execute((trx) => work(trx, ALONE));
+        const result = await kysely.transaction().execute((trx) => work(trx, NO_LOCKS));
         await wal?.flush();
         return result;
       },
@@ -52,12 +57,12 @@ export async function openDatabase({ file, now, lockTimeoutMs = 10_000 }: OpenOp
   }
 }
 
-/** Made before SQLite does, which would let everybody read it. Its write-ahead log gets the same mode. */
+/** Creates the file before SQLite does, which would let everybody read it. Its write-ahead log gets the same mode. */
 function prepareFile(file: string): void {
   if (file === ":memory:") return;
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    // Never opened when it is there: closing it again would take SQLite's locks on it from the rest of this process.
+    // "wx" does not open an existing file: closing it again would drop the locks that SQLite holds on it in this process.
     closeSync(openSync(file, "wx", 0o600));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST" && existsSync(file)) return;
@@ -70,12 +75,12 @@ function prepareFile(file: string): void {
   }
 }
 
-/** Waits until everything that was committed before the call is on the disk. */
+/** Resolves once everything that was committed before the call is on the disk. */
 export type Flush = () => Promise<void>;
 
 /**
- * Shares one `sync` among all who wait. What was committed while one is under way may not be in it: that waits for the
- * next, together with all that comes until then.
+ * Shares one `sync` among all callers that wait. A commit that happens during a sync may not be part of it, so its
+ * caller waits for the next one, together with all that come until then.
  */
 export function shareFlushes(sync: Flush): Flush {
   let running: Promise<void> | undefined;
@@ -99,9 +104,8 @@ export function shareFlushes(sync: Flush): Flush {
 }
 
 /**
- * Flushes the write-ahead log of a SQLite file, outside of the event loop: the file system may take a tenth of a second
- * for it, and SQLite's own way would hold up every live call for as long. Resolves to undefined where there is no such
- * file (a database in memory).
+ * Flushes the write-ahead log of a SQLite file outside of the event loop: the file system may take a tenth of a second,
+ * and SQLite itself would stop the loop for as long. Resolves to undefined for a database in memory, which has no log.
  */
 export async function openWalFlush(
   file: string,

@@ -1,33 +1,32 @@
 import type { Client } from "pg";
 import { NightshiftError } from "../errors.ts";
-import { toPostgresError } from "./db-errors.ts";
-import { connectionConfig } from "./postgres-pool.ts";
+import { toJobsError } from "./db-errors.ts";
+import { connectionConfig, jobsTimeouts, SCHEMA_NAME } from "./postgres-pool.ts";
 
-const SCHEMA = "nightshift";
-const TIMEOUT_MS = 5_000;
+const DOCTOR_TIMEOUT_MS = 5_000;
 
-/** Looks at the Postgres of `--database-url`, for `doctor`, and changes nothing: see `checkDatabase`. */
+/** Checks the Postgres of `--database-url` for `doctor`, as `checkDatabase` does a file. Changes nothing. */
 export async function checkPostgres(url: string): Promise<string> {
   const { Client } = (await import("pg")).default;
-  const client = new Client(connectionConfig({ url, schema: SCHEMA, timeoutMs: TIMEOUT_MS }));
+  const client = new Client(connectionConfig({ url, timeouts: jobsTimeouts(DOCTOR_TIMEOUT_MS) }));
   client.on("error", () => {});
   try {
     await client.connect();
     const before = performance.now();
-    const server = await one(client, SERVER);
+    const server = await firstRow(client, SELECT_SERVER);
     const roundTripMs = performance.now() - before;
     if (server.is_standby) throw wrong("it is a standby, which can only be read; name the primary");
     if (!server.is_made && !server.may_make)
       throw wrong(
-        `this user may not make the schema ${SCHEMA}; make it, and give this user every right to it`,
+        `this user may not make the schema ${SCHEMA_NAME}; make it, and give this user every right to it`,
       );
-    const found = server.is_made && server.has_tables ? await one(client, TABLES) : undefined;
+    const found = server.is_made && server.has_tables ? await firstRow(client, SELECT_TABLES) : undefined;
     const tables = found
       ? `${found.jobs} jobs (${found.due} with a next run), ${found.runs} runs`
       : "no tables yet; made when needed";
     return `Postgres ${server.version}, ${tables}, ${server.used} of ${server.max} connections in use, round trip ${roundTripMs.toFixed(1)} ms`;
   } catch (error) {
-    throw toPostgresError(error);
+    throw toJobsError(error);
   } finally {
     await client.end().catch(() => {});
   }
@@ -35,17 +34,17 @@ export async function checkPostgres(url: string): Promise<string> {
 
 const wrong = (what: string) => new NightshiftError("DATA_UNAVAILABLE", `Postgres answers, but ${what}.`);
 
-const SERVER = `select current_setting('server_version') as version,
+const SELECT_SERVER = `select current_setting('server_version') as version,
   pg_is_in_recovery() as is_standby,
-  to_regnamespace('${SCHEMA}') is not null as is_made,
-  to_regclass('${SCHEMA}.runs') is not null as has_tables,
+  to_regnamespace('${SCHEMA_NAME}') is not null as is_made,
+  to_regclass('${SCHEMA_NAME}.runs') is not null as has_tables,
   has_database_privilege(current_database(), 'create') as may_make,
   current_setting('max_connections') as max,
   (select count(*) from pg_stat_activity where backend_type = 'client backend') as used`;
 
-const TABLES = `select (select count(*) from ${SCHEMA}.jobs) as jobs,
-  (select count(*) from ${SCHEMA}.jobs where next_run_at is not null) as due,
-  (select count(*) from ${SCHEMA}.runs) as runs`;
+const SELECT_TABLES = `select (select count(*) from ${SCHEMA_NAME}.jobs) as jobs,
+  (select count(*) from ${SCHEMA_NAME}.jobs where next_run_at is not null) as due,
+  (select count(*) from ${SCHEMA_NAME}.runs) as runs`;
 
-const one = async (client: Client, sql: string): Promise<Record<string, unknown>> =>
+const firstRow = async (client: Client, sql: string): Promise<Record<string, unknown>> =>
   (await client.query(sql)).rows[0] ?? {};

@@ -3,46 +3,46 @@ import type { Client, ClientConfig } from "pg";
 import type { NotifyChannel, NotifyListener } from "./database.ts";
 
 export interface ListenOptions {
-  /** What the connection is opened with. */
+  /** The configuration of the connection. */
   readonly config: ClientConfig;
   readonly channels: readonly string[];
   readonly onMessage: (channel: string, payload: string) => void;
-  /** Called when nothing can be heard any more. */
+  /** Called when notifications can no longer arrive. */
   readonly onDisconnect: () => void;
-  /** Called when it can again. */
+  /** Called when they can again. */
   readonly onReconnect: () => void;
 }
 
-export interface Listening {
-  /** Epoch-free ms (`performance.now`) since when nothing can be heard; null while it can. */
+export interface ListenerConnection {
+  /** Since when notifications cannot arrive, by `performance.now()`. Null while they can. */
   readonly disconnectedSince: number | null;
   close(): Promise<void>;
 }
 
-const FIRST_WAIT_MS = 50;
-const LONGEST_WAIT_MS = 2_000;
-/** A connection that a firewall has dropped looks open for ever; a question tells. */
-const ASK_MS = 10_000;
+const FIRST_RECONNECT_MS = 50;
+const LONGEST_RECONNECT_MS = 2_000;
+/** A connection that a firewall has dropped looks open for ever; only a query shows that it is not. */
+const PING_MS = 10_000;
 
-/** Listens on a connection of its own, and connects again until it is closed. Rejects when it can't at first. */
-export async function listen({
+/** Listens on a connection of its own and reconnects until it is closed. Rejects when the first connection fails. */
+export async function openListener({
   config,
   channels,
   onMessage,
   onDisconnect,
   onReconnect,
-}: ListenOptions): Promise<Listening> {
+}: ListenOptions): Promise<ListenerConnection> {
   const { Client } = (await import("pg")).default;
   let client: Client | undefined;
   let disconnectedSince: number | null = performance.now();
   let isClosed = false;
-  let retry: NodeJS.Timeout | undefined;
+  let reconnectTimer: NodeJS.Timeout | undefined;
 
   const connect = async (): Promise<void> => {
     const opening = new Client(config);
-    // Once: a connection that breaks says so more than once.
+    // A connection that breaks emits more than one event.
     let isOver = false;
-    const over = () => {
+    const onEnd = () => {
       if (isOver) return;
       isOver = true;
       opening.end().catch(() => {});
@@ -50,37 +50,37 @@ export async function listen({
       client = undefined;
       disconnectedSince = performance.now();
       onDisconnect();
-      reconnect(FIRST_WAIT_MS);
+      reconnect(FIRST_RECONNECT_MS);
     };
-    opening.on("error", over);
-    opening.on("end", over);
+    opening.on("error", onEnd);
+    opening.on("end", onEnd);
     opening.on("notification", ({ channel, payload = "" }) => onMessage(channel, payload));
     try {
       await opening.connect();
       await opening.query(channels.map((channel) => `listen "${channel}"`).join("; "));
     } catch (error) {
-      over();
+      onEnd();
       throw error;
     }
-    if (isOver || isClosed) return over();
+    if (isOver || isClosed) return onEnd();
     client = opening;
     disconnectedSince = null;
   };
   const reconnect = (waitMs: number): void => {
     if (isClosed) return;
-    retry = setTimeout(() => {
-      connect().then(onReconnect, () => reconnect(Math.min(waitMs * 2, LONGEST_WAIT_MS)));
+    reconnectTimer = setTimeout(() => {
+      connect().then(onReconnect, () => reconnect(Math.min(waitMs * 2, LONGEST_RECONNECT_MS)));
     }, waitMs).unref();
   };
-  const ask = setInterval(() => {
-    const asked = client;
-    asked?.query("select 1").catch((error: unknown) => asked.emit("error", error));
-  }, ASK_MS).unref();
+  const pingTimer = setInterval(() => {
+    const pinged = client;
+    pinged?.query("select 1").catch((error: unknown) => pinged.emit("error", error));
+  }, PING_MS).unref();
 
   try {
     await connect();
   } catch (error) {
-    clearInterval(ask);
+    clearInterval(pingTimer);
     throw error;
   }
   return {
@@ -89,8 +89,8 @@ export async function listen({
     },
     async close() {
       isClosed = true;
-      clearTimeout(retry);
-      clearInterval(ask);
+      clearTimeout(reconnectTimer);
+      clearInterval(pingTimer);
       const last = client;
       client = undefined;
       await last?.end().catch(() => {});
@@ -98,19 +98,19 @@ export async function listen({
   };
 }
 
-const MAX_WAITING = 10_000;
-/** Sent in one statement. */
-const BATCH = 100;
-const RETRY_MS = 500;
+const MAX_WAITING_MESSAGES = 10_000;
+const MESSAGES_PER_STATEMENT = 100;
+const RESEND_MS = 500;
 
-/** The sending side batches what comes while it waits; `post` sends to everybody, us too. */
+/** The channel, and the events of the listener that feed it. */
 export interface PostgresNotifyChannel extends NotifyChannel {
   onMessage(message: string): void;
   onReconnect(since: number): void;
-  /** Waits for what is being sent, and gives up what could not be. */
+  /** Waits for the batch that is being sent and drops the rest. */
   close(): Promise<void>;
 }
 
+/** Sends in batches what comes while it waits. `post` sends to every process, this one too, which ignores its own. */
 export function createNotifyChannel(
   self: string,
   post: (messages: readonly string[]) => Promise<void>,
@@ -122,14 +122,14 @@ export function createNotifyChannel(
 
   const sendAll = async (): Promise<void> => {
     while (waiting.length > 0) {
-      const batch = waiting.slice(0, BATCH);
+      const batch = waiting.slice(0, MESSAGES_PER_STATEMENT);
       try {
         await post(batch);
         waiting.splice(0, batch.length);
       } catch {
         if (closing.signal.aborted) return;
-        await sleep(RETRY_MS, undefined, { signal: closing.signal, ref: false }).catch(() => {});
-        waiting.splice(0, waiting.length - MAX_WAITING);
+        await sleep(RESEND_MS, undefined, { signal: closing.signal, ref: false }).catch(() => {});
+        waiting.splice(0, waiting.length - MAX_WAITING_MESSAGES);
       }
     }
   };

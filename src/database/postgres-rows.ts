@@ -1,45 +1,54 @@
 import type { Client } from "pg";
 import { NightshiftError } from "../errors.ts";
-import { toPostgresError } from "./db-errors.ts";
+import { toJobsError } from "./db-errors.ts";
 import type { Cell, Row, Table } from "./locked-file.ts";
-import { type ConnectOptions, connectionConfig } from "./postgres-pool.ts";
+import { connectionConfig, jobsTimeouts } from "./postgres-pool.ts";
 
-/** Rows read from Postgres at a time. */
-const PAGE = 1_000;
+/** Rows that are read from Postgres at a time. */
+const FETCH_ROWS = 1_000;
 
-/** Our tables in a Postgres, row by row: one connection, which keeps off all others of its kind. */
+/** Our tables in a Postgres, row by row, over one connection. Only one process has such a connection at a time. */
 export interface PostgresRows {
-  /** Names of the tables that are there. */
+  /** Names of the tables that exist. */
   names(): Promise<ReadonlySet<string>>;
   hasRows(table: string): Promise<boolean>;
-  /** Writes those whose key is not there, durably. Resolves to how many were not. */
+  /** Inserts the rows whose key is not in the table, durably. Resolves to how many it inserted. */
   add(table: Table, rows: readonly Row[]): Promise<number>;
-  /** Those that have the key of one of `rows`. */
+  /** Resolves to the rows of the table that have the key of one of `rows`. */
   find(table: Table, rows: readonly Row[]): Promise<Row[]>;
-  /** All, as of one moment. */
+  /** All rows of the table, in one snapshot. */
   all(table: Table): AsyncIterable<Row>;
   query(sql: string, parameters?: readonly unknown[]): Promise<Row[]>;
   close(): Promise<void>;
 }
 
-/** Rejects with DATA_UNAVAILABLE, for one when a Nightshift works with these tables. */
-export async function openPostgresRows(options: ConnectOptions): Promise<PostgresRows> {
-  const { schema, timeoutMs } = options;
+export interface RowsOptions {
+  /** postgres://user:password@host:port/database, with sslmode and the like as libpq has them. */
+  readonly url: string;
+  /** The schema that holds our tables. */
+  readonly schema: string;
+  /** How long to wait for each statement, and for a lock, in ms. */
+  readonly timeoutMs: number;
+}
+
+/** Rejects with DATA_UNAVAILABLE, for example when a Nightshift works with these tables. */
+export async function openPostgresRows(options: RowsOptions): Promise<PostgresRows> {
+  const { url, schema, timeoutMs } = options;
   const { Client } = (await import("pg")).default;
-  const client = new Client(connectionConfig(options));
+  const client = new Client(connectionConfig({ url, timeouts: jobsTimeouts(timeoutMs) }));
   client.on("error", () => {});
-  const query = queryOn(client);
+  const query = rowsQuery(client);
   const close = () => client.end().catch(() => {});
-  const place = (name: string) => `${schema}."${name}"`;
+  const qualified = (name: string) => `${schema}."${name}"`;
   const listOf = (names: readonly string[], as = (column: string) => column) =>
     names.map((name) => as(`"${name}"`)).join(", ");
   const texts = ({ columns }: Table) => listOf(columns, (column) => `${column}::text`);
-  const given = ({ name }: Table) => `json_populate_recordset(null::${place(name)}, $1::json)`;
+  const given = ({ name }: Table) => `json_populate_recordset(null::${qualified(name)}, $1::json)`;
   const toJson = ({ columns }: Table, rows: readonly Row[]) =>
     JSON.stringify(rows.map((row) => Object.fromEntries(columns.map((column, i) => [column, row[i]]))));
   try {
     await client.connect().catch((error: unknown) => {
-      throw toPostgresError(error);
+      throw toJobsError(error);
     });
     await query(`set application_name = 'move to ${schema}'`);
     await query(`set statement_timeout = ${timeoutMs}`);
@@ -54,11 +63,11 @@ export async function openPostgresRows(options: ConnectOptions): Promise<Postgre
       const rows = await query("select tablename from pg_tables where schemaname = $1", [schema]);
       return new Set(rows.map(([name]) => String(name)));
     },
-    hasRows: async (table) => (await query(`select 1 from ${place(table)} limit 1`)).length > 0,
+    hasRows: async (table) => (await query(`select 1 from ${qualified(table)} limit 1`)).length > 0,
     async add(table, rows) {
       const columns = listOf(table.columns);
       const added = await query(
-        `insert into ${place(table.name)} (${columns}) select ${columns} from ${given(table)}
+        `insert into ${qualified(table.name)} (${columns}) select ${columns} from ${given(table)}
          on conflict do nothing returning 1`,
         [toJson(table, rows)],
       );
@@ -67,16 +76,16 @@ export async function openPostgresRows(options: ConnectOptions): Promise<Postgre
     find: (table, rows) => {
       const key = listOf(table.key);
       return query(
-        `select ${texts(table)} from ${place(table.name)} where (${key}) in (select ${key} from ${given(table)})`,
+        `select ${texts(table)} from ${qualified(table.name)} where (${key}) in (select ${key} from ${given(table)})`,
         [toJson(table, rows)],
       );
     },
     async *all(table) {
       await query("begin isolation level repeatable read, read only");
       try {
-        await query(`declare page no scroll cursor for select ${texts(table)} from ${place(table.name)}`);
+        await query(`declare page no scroll cursor for select ${texts(table)} from ${qualified(table.name)}`);
         for (;;) {
-          const rows = await query(`fetch ${PAGE} from page`);
+          const rows = await query(`fetch ${FETCH_ROWS} from page`);
           if (rows.length === 0) break;
           yield* rows;
         }
@@ -89,20 +98,20 @@ export async function openPostgresRows(options: ConnectOptions): Promise<Postgre
   };
 }
 
-const queryOn =
+const rowsQuery =
   (client: Client) =>
   async (text: string, parameters: readonly unknown[] = []): Promise<Row[]> => {
     try {
       const { rows } = await client.query({ text, values: [...parameters], rowMode: "array" });
       return rows as Cell[][];
     } catch (error) {
-      throw toPostgresError(error);
+      throw toJobsError(error);
     }
   };
 
-type Query = ReturnType<typeof queryOn>;
+type RowsQuery = ReturnType<typeof rowsQuery>;
 
-async function keepOthersOff(query: Query, schema: string): Promise<void> {
+async function keepOthersOff(query: RowsQuery, schema: string): Promise<void> {
   await query("select pg_advisory_lock(hashtextextended($1, 0))", [`${schema} move`]);
   const busy = await query(
     `select 1 from pg_stat_activity

@@ -5,20 +5,20 @@ import type { Run, TranscriptStep } from "../jobs/run.ts";
 import { newId } from "./ids.ts";
 import type { RunRow } from "./schema.ts";
 
-/** The part of a run that no query looks into. */
+/** The fields of a run that no query filters by, stored as JSON. */
 const runDetail = z.object({
   parentSessionId: z.string().nullable(),
-  /** The thread that scheduled its job: where its end is told. */
+  /** The thread that scheduled its job, which is notified of its end. */
   threadId: z.string().nullable().default(null),
   statusReason: z.string().nullable(),
-  /** It waits while another run of its job is at work. */
+  /** It starts only while no other run of its job is running. */
   exclusive: z.boolean().default(false),
   error: z.object({ code: z.enum(ERROR_CODES), message: z.string() }).nullable(),
   silent: z.boolean().default(false),
 });
 type RunDetail = z.output<typeof runDetail>;
 
-const UNREADABLE: RunDetail = {
+const UNREADABLE_DETAIL: RunDetail = {
   parentSessionId: null,
   threadId: null,
   statusReason: "Its record is damaged.",
@@ -31,12 +31,12 @@ export const readDetail = (text: string): RunDetail => {
   try {
     return runDetail.parse(JSON.parse(text));
   } catch {
-    // A damaged remark must not hide that the run was, or keep a list of runs from being read.
-    return UNREADABLE;
+    // Damaged detail must neither hide the run nor keep a list of runs from being read.
+    return UNREADABLE_DETAIL;
   }
 };
 
-/** A run without its transcript, as lists have it. */
+/** A run without its transcript, as lists return it. */
 export function readRunSummary(row: RunRow): Omit<Run, "transcript"> {
   const { parentSessionId, statusReason, error, silent } = readDetail(row.detail);
   return {
@@ -61,10 +61,10 @@ export function readRunSummary(row: RunRow): Omit<Run, "transcript"> {
   };
 }
 
-/** `steps` is the JSON of the transcript, which is absent until the run has ended. */
+/** `steps` is the JSON of the transcript. It is absent until the run has ended. */
 export const readRun = (row: RunRow, steps: string | null | undefined): Run => ({
   ...readRunSummary(row),
-  // Written by `endRun` from typed steps and shown as data, so it is parsed but not checked again.
+  // Not validated: `endRun` wrote it from typed steps, and it is only shown.
   transcript: steps ? (JSON.parse(steps) as TranscriptStep[]) : [],
 });
 
@@ -72,17 +72,17 @@ export interface RunSeed {
   readonly trigger: Run["trigger"];
   readonly scheduledFor: number;
   readonly coalesced?: number;
-  /** Default 1. */
+  /** Default: 1. */
   readonly attempt?: number;
-  /** Epoch ms of the earliest start; default now. */
+  /** Epoch ms of the earliest start. Default: now. */
   readonly dueAt?: number;
-  /** Waits behind another run of its job instead of for a time. */
+  /** It waits for another run of its job to end, not for a time. */
   readonly isHeld?: boolean;
-  /** Never at work beside another run of its job. */
+  /** It never runs at the same time as another run of its job. */
   readonly exclusive?: boolean;
 }
 
-/** The row of a run that waits, for whoever is able to start it. */
+/** The row of a queued run. */
 export function newRunRow(job: Job, seed: RunSeed, now: number): RunRow {
   const { trigger, scheduledFor, coalesced = 0, attempt = 1, isHeld = false, exclusive = false } = seed;
   const { origin } = job;

@@ -15,17 +15,17 @@ export interface KeyRow {
   revoked_at: number | null;
 }
 
-/** A column for each thing that is searched, ordered or guarded; `detail` is JSON for the rest. Times are epoch ms. */
+/** A column for each field that a query uses; `detail` is JSON of the rest. Times are epoch ms. */
 export interface JobRow {
   job_id: string;
   user_key: string;
   user_id: string;
   name: string | null;
-  /** The action's kind: a process claims only what it is able to run. */
+  /** The action's kind: a process claims only the kinds that it is able to run. */
   kind: string;
   status: JobStatus;
   status_reason: string | null;
-  /** Set only while `status` is active, so that the index of what is due holds nothing else. */
+  /** Set only while `status` is active, so that the index of due jobs holds no others. */
   next_run_at: number | null;
   /** Set for jobs that run after another one. */
   after_job: string | null;
@@ -35,9 +35,9 @@ export interface JobRow {
   created_at: number;
   updated_at: number;
   detail: string;
-  /** Runs of occurrences up to here may have been deleted: none of these is run any more. See runs/retention.ts. */
+  /** Runs of occurrences up to this time may have been deleted, so none of them is run again. See store/retention.ts. */
   forgotten_until: number | null;
-  /** Where the ends of its runs are told, besides the user's own webhook. */
+  /** Receives the ends of its runs, in addition to the user's own webhook. */
   webhook_url: string | null;
 }
 
@@ -48,19 +48,19 @@ export interface RunRow {
   kind: string;
   triggered_by: Run["trigger"];
   status: RunStatus;
-  /** The scheduled time that this run uses up: unique within its job. Null for runs outside the schedule. */
+  /** The scheduled time that this run is for, unique within its job. Null for runs outside the schedule. */
   occurrence: number | null;
   scheduled_for: number;
   /** Set while `queued`, unless the run is held: the earliest start. */
   due_at: number | null;
-  /** Set while `queued` behind another run of its job: the time it is for, which is its place in the line. */
+  /** Set while `queued` behind another run of its job: its scheduled time, by which held runs are ordered. */
   held_for: number | null;
-  /** Set exactly while `running`: silence beyond it counts as death. */
+  /** Set exactly while `running`. The run counts as lost when it is over. */
   lease_until: number | null;
   worker_id: string | null;
   host: string | null;
   pid: number | null;
-  /** What the queue knew it by when it was started; null where no queue hands out the work. */
+  /** The id that an external queue had for it when it started. Null without such a queue. */
   ticket: string | null;
   attempt: number;
   coalesced: number;
@@ -75,14 +75,14 @@ export interface RunRow {
   detail: string;
 }
 
-/** Apart from the runs: lists of runs then don't read past them, and they can be dropped first. */
+/** A table of its own, so that lists of runs need not read past transcripts, and transcripts can be deleted first. */
 export interface TranscriptRow {
   run_id: string;
   /** JSON array of TranscriptStep. */
   steps: string;
 }
 
-/** What a user's ghosts used on one day (UTC, `YYYY-MM-DD`). */
+/** Runs and tokens of a user's ghosts on one day (UTC, `YYYY-MM-DD`). */
 export interface DailyUsageRow {
   user_key: string;
   day: string;
@@ -90,7 +90,7 @@ export interface DailyUsageRow {
   tokens: number;
 }
 
-/** What became of a job's runs: beside the job, because it changes with every one of them. */
+/** Counts of a job's runs. Not in the job's row, because they change with every run. */
 export interface CountersRow {
   job_id: string;
   user_key: string;
@@ -106,7 +106,7 @@ export interface CountersRow {
   last_run_id: string | null;
 }
 
-/** When a user is next to be served, for each kind of action: see runs/turns.ts. */
+/** The time to look at a user next, for each kind of action. See store/fair-order.ts. */
 export interface TurnRow {
   user_key: string;
   kind: string;
@@ -114,41 +114,41 @@ export interface TurnRow {
   turn_no: number;
 }
 
-/** What all runs of a job have used: kept apart from the runs, which may be deleted. */
+/** Tokens of all runs of a job. Apart from the runs, which may be deleted. */
 export interface JobUsageRow {
   job_id: string;
   user_key: string;
   tokens: number;
 }
 
-/** Of a user who has a webhook, or had one, or whose job has one. Times are epoch ms. */
+/** A user who has or had a webhook, or whose job has one. Times are epoch ms. */
 export interface WebhookRow {
   user_key: string;
-  /** Where the ends of all the user's runs are told. */
+  /** Receives the ends of all the user's runs. */
   url: string | null;
   secret: string;
-  /** The secret before the last rotation: signs too, until `old_until`. */
+  /** The secret before the last rotation. It signs too, until `old_until`. */
   old_secret: string | null;
   old_until: number | null;
-  /** When the user's deliveries are to be looked at: never later than the earliest of them is due. */
+  /** When to look at the user's deliveries next: never later than the earliest of them is due. */
   turn_at: number | null;
 }
 
 /** The end of a run on its way to a webhook. Times are epoch ms. */
 export interface DeliveryRow {
-  /** The message id that the receiver sees, the same on every attempt. */
+  /** The message id that the receiver sees. It is the same on every attempt. */
   delivery_id: string;
   run_id: string;
   job_id: string;
   user_key: string;
-  /** Whose webhook; the URL is looked up when it is sent. */
+  /** The webhook of the user or of the job. Its URL is read when the message is sent. */
   target: "user" | "job";
   status: DeliveryStatus;
-  /** Begun ones count. While one is at work the number is its claim: see webhooks/outbox.ts. */
+  /** Attempts that were begun. While one is under way, the number is its claim: see webhooks/outbox.ts. */
   attempts: number;
-  /** Set exactly while `pending`; while an attempt is at work, the end of its lease. */
+  /** Set exactly while `pending`. While an attempt is under way, the end of its lease. */
   next_attempt_at: number | null;
-  /** Of the last attempt: the URL's path may be a secret. */
+  /** The host of the last attempt. Not the URL, whose path may be a secret. */
   host: string | null;
   last_status: number | null;
   last_error: string | null;
@@ -156,16 +156,16 @@ export interface DeliveryRow {
   ended_at: number | null;
 }
 
-/** What a run came to, for its owner to read: what it said is read from the run. Times are epoch ms. */
+/** The end of a run, for its owner to read. The output is read from the run. Times are epoch ms. */
 export interface InboxRow {
   item_id: string;
   user_key: string;
   kind: ItemKind;
-  /** Null when the run is no longer kept. */
+  /** Null when the run was deleted. */
   run_id: string | null;
   job_id: string;
   status: EndStatus;
-  /** A sentence about the job, beside what the run says. */
+  /** A sentence about the job, shown with the output of the run. */
   note: string | null;
   created_at: number;
   read_at: number | null;
@@ -176,9 +176,9 @@ export interface MoveRow {
   /** See move/source.ts. */
   source: string;
   began_at: number;
-  /** While it is null only `move` goes on with this database. */
+  /** While it is null, only `move` may use this database. */
   finished_at: number | null;
-  /** JSON of what each table came to. */
+  /** JSON of the row count and checksum of each table. */
   sums: string | null;
 }
 

@@ -8,7 +8,7 @@ const compiled = (sql: string, parameters: readonly unknown[]): CompiledQuery =>
   queryId: { queryId: "sql" },
 });
 
-/** Runs SQL of one database's own dialect, several statements too when there are no parameters. */
+/** Runs SQL in the dialect of one database. Without parameters it may be several statements. */
 export async function runSql<Row>(
   db: Kysely<Tables>,
   sql: string,
@@ -17,19 +17,18 @@ export async function runSql<Row>(
   return (await db.executeQuery<Row>(compiled(sql, parameters))).rows;
 }
 
-/** See `sendPipelined`. */
+/** Does with SQL what `sendPipelined` does with a query. */
 export const runSqlPipelined = (trx: Transaction<Tables>, sql: string, parameters: readonly unknown[]) =>
   sendPipelined(trx, { compile: () => compiled(sql, parameters) });
 
-const MARK = " -- later";
-
 /**
- * Executes a write whose result nobody needs. Where the database is reached over a network it is not waited for: what
- * comes after it in the transaction finds it done, and the transaction fails if it does.
+ * Executes a write whose result nobody needs. Over a network it is sent and not waited for: later statements of the
+ * transaction find it done, and the transaction fails if it does.
  */
 export async function sendPipelined(trx: Transaction<Tables>, query: Compilable): Promise<void> {
-  const compiled = query.compile();
-  await trx.executeQuery({ ...compiled, sql: compiled.sql + MARK });
+  await trx.executeQuery(Object.assign({ isPipelined: true }, query.compile()));
 }
 
-export const isPipelined = (sql: string): boolean => sql.endsWith(MARK);
+/** True for a query that `sendPipelined` made. A driver need not wait for it. */
+export const isPipelined = (query: unknown): boolean =>
+  (query as { isPipelined?: unknown } | null)?.isPipelined === true;

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 
-/** Checks the jobs file as a whole, for `doctor`: resolves to what was found, rejects with what is broken. */
+/** Checks the whole jobs file for `doctor`. Resolves to a summary and rejects with an error that names the damage. */
 export async function checkDatabase(file: string): Promise<string> {
   const { DatabaseSync } = await import("node:sqlite");
   const database = new DatabaseSync(file, { readOnly: true, timeout: 2_000 });
@@ -20,20 +20,21 @@ export async function checkDatabase(file: string): Promise<string> {
   }
 }
 
-export interface Repaired {
+/** A problem that was found, and whether it is repaired now. */
+export interface RepairedProblem {
   readonly found: string;
   readonly repaired: boolean;
 }
 
-/** Mends what can be mended of the file itself, after `backUp`. What cannot stays as it is, and is told. */
-export async function repairDatabase(file: string, backUp: () => Promise<void>): Promise<Repaired[]> {
+/** Repairs the problems of the file that can be repaired, after `backUp`. Resolves to all that it found. */
+export async function repairDatabase(file: string, backUp: () => Promise<void>): Promise<RepairedProblem[]> {
   const { DatabaseSync } = await import("node:sqlite");
   const database = new DatabaseSync(file, { timeout: 2_000, enableForeignKeyConstraints: false });
   try {
     const before = findProblems(database);
     if (before.some(({ repair }) => repair)) await backUp();
     for (const { repair } of before) await repair?.();
-    // Sound indices may let rows be seen that were not before.
+    // Repaired indices may show rows that could not be found before.
     const after = findProblems(database);
     for (const { repair } of after) await repair?.();
     const left = new Set(findProblems(database).map(({ found }) => found));
@@ -51,7 +52,7 @@ export interface Lease {
   readonly until: number;
 }
 
-/** The leases of runs at work, whoever holds them. Reads past the indices: they may be what is to be mended. */
+/** The leases of running runs. Does not use the indices, which may be what needs repair. */
 export async function readLeases(file: string): Promise<readonly Lease[]> {
   const { DatabaseSync } = await import("node:sqlite");
   const database = new DatabaseSync(file, { readOnly: true, timeout: 2_000 });
@@ -64,28 +65,28 @@ export async function readLeases(file: string): Promise<readonly Lease[]> {
   }
 }
 
-/** Something wrong in the jobs file, and what puts it right where that can lose nothing. */
+/** A problem of the jobs file, and its repair where that can lose nothing. */
 export interface Problem {
   readonly found: string;
   readonly repair?: () => unknown;
 }
 
-/** What is wrong with the file itself: its pages, its indices, rows whose parent is gone. Empty when nothing is. */
+/** Finds damaged pages and indices, and rows whose parent is gone. */
 export function findProblems(database: DatabaseSync): Problem[] {
   const damage = textsOf(database, "PRAGMA integrity_check(100)").filter((text) => text !== "ok");
   if (damage.length === 0) return findOrphans(database);
   const found = `the file is damaged: ${damage[0]}${damage.length > 1 ? ` (and ${damage.length - 1} more)` : ""}`;
-  // An index holds nothing that its table does not: it can be made anew. What else is lost, only a copy can give back.
+  // An index holds nothing that its table does not have, so it can be built again. Other damage needs a backup.
   return [isInIndices(database, damage) ? { found, repair: () => database.exec("REINDEX") } : { found }];
 }
 
-/** See https://sqlite.org/pragma.html#pragma_integrity_check: an index by name, or a tree by its root page. */
+/** The check names an index, or a tree by its root page (https://sqlite.org/pragma.html#pragma_integrity_check). */
 function isInIndices(database: DatabaseSync, damage: readonly string[]): boolean {
   const roots = new Set(textsOf(database, "SELECT rootpage FROM sqlite_master WHERE type = 'index'"));
   return damage.every((text) => / index \w+$/.test(text) || roots.has(/^Tree (\d+) /.exec(text)?.[1] ?? ""));
 }
 
-/** Rows whose parent is gone. What would have gone with it may go; a run without its job is kept for whoever looks. */
+/** Finds rows whose parent is gone. Those that are deleted with their parent may go; a run without its job is kept. */
 function findOrphans(database: DatabaseSync): Problem[] {
   const orphans = database.prepare("PRAGMA foreign_key_check").all() as {
     table: string;

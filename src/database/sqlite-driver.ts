@@ -9,17 +9,19 @@ import type {
   SqliteQueryCompiler,
   TransactionSettings,
 } from "kysely";
+import { backoff, retry } from "../async.ts";
 import { writeBackup } from "./backup.ts";
-import { toDataError } from "./db-errors.ts";
-import { whileLocked } from "./retry.ts";
+import { isFileLocked, toJobsError } from "./db-errors.ts";
 
-/** node:sqlite waits for a lock with the event loop stopped: this long at most, then we wait outside of it. */
-const BUSY_TIMEOUT_MS = 2;
+/** node:sqlite waits for a lock with the event loop stopped, for so long at most. After that we wait outside of it. */
+const LOOP_BUSY_TIMEOUT_MS = 2;
+const FIRST_LOCK_WAIT_MS = 2;
+const LONGEST_LOCK_WAIT_MS = 20;
 const MAX_STATEMENTS = 200;
 
-// NORMAL and not FULL: SQLite would flush the log within each commit, with the event loop stopped. `transact` flushes it
-// outside of the loop before it resolves, so that a power cut cannot take back what somebody was told. A larger log
-// before a checkpoint, which does stop the loop, makes checkpoints rare.
+// NORMAL and not FULL: with FULL, SQLite flushes the log in each commit with the event loop stopped. `transact` flushes
+// it outside of the loop before it resolves, so that a power cut cannot undo what a caller was told. A checkpoint stops
+// the loop too; a larger log makes checkpoints rare.
 const PRAGMAS = `
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = NORMAL;
@@ -30,7 +32,7 @@ const PRAGMAS = `
 
 export interface SqliteFile {
   readonly dialect: Dialect;
-  /** A number that changes when anybody else commits to the file (https://sqlite.org/pragma.html#pragma_data_version). */
+  /** A number that changes when another connection commits to the file (https://sqlite.org/pragma.html#pragma_data_version). */
   dataVersion(): number;
   close(): void;
 }
@@ -39,9 +41,9 @@ export interface SqliteFile {
 export async function openSqlite(file: string, lockTimeoutMs: number): Promise<SqliteFile> {
   const [{ DatabaseSync }, kysely] = await Promise.all([import("node:sqlite"), import("kysely")]);
   const closing = new AbortController();
-  const retry = { timeoutMs: lockTimeoutMs, signal: closing.signal };
-  const database = await whileLocked(() => openFile(DatabaseSync, file), retry);
-  const connection = createConnection(database, (work) => whileLocked(work, retry));
+  const retrying = { timeoutMs: lockTimeoutMs, signal: closing.signal };
+  const database = await whileLocked(() => openFile(DatabaseSync, file), retrying);
+  const connection = createSqliteConnection(database, (work) => whileLocked(work, retrying));
   const version = database.prepare("PRAGMA data_version");
   const close = () => {
     closing.abort();
@@ -50,7 +52,7 @@ export async function openSqlite(file: string, lockTimeoutMs: number): Promise<S
   return {
     dialect: {
       createAdapter: () => new kysely.SqliteAdapter(),
-      createDriver: () => createDriver(database, connection, kysely.CompiledQuery.raw, close),
+      createDriver: () => createSqliteDriver(database, connection, kysely.CompiledQuery.raw, close),
       createIntrospector: (db) => new kysely.SqliteIntrospector(db),
       createQueryCompiler: () => new (withoutRowLocks(kysely.SqliteQueryCompiler))(),
     },
@@ -59,7 +61,7 @@ export async function openSqlite(file: string, lockTimeoutMs: number): Promise<S
   };
 }
 
-/** A transaction is the only writer here: `for update` has nothing to add, and SQLite no word for it. */
+/** A transaction is the only writer here, so `for update` adds nothing, and SQLite does not know it. */
 const withoutRowLocks = (Compiler: typeof SqliteQueryCompiler) =>
   class extends Compiler {
     protected override visitSelectModifier(node: SelectModifierNode): void {
@@ -67,21 +69,46 @@ const withoutRowLocks = (Compiler: typeof SqliteQueryCompiler) =>
     }
   };
 
-/** Copies the file as last committed to `target`, whoever has it open. Rejects with DATA_UNAVAILABLE. */
+/** Copies the file as last committed to `target`, also while others have it open. Rejects with DATA_UNAVAILABLE. */
 export async function backUpSqlite(file: string, target: string): Promise<void> {
   const { backup, DatabaseSync } = await import("node:sqlite");
   const source = new DatabaseSync(file, { readOnly: true });
   try {
     await writeBackup(target, (path) => backup(source, path));
   } catch (error) {
-    throw toDataError(error);
+    throw toJobsError(error);
   } finally {
     source.close();
   }
 }
 
+/**
+ * Does `work` again while the file is locked. Only for work that leaves nothing behind when it is refused. Rejects
+ * with DATA_UNAVAILABLE after waits of `timeoutMs` in all. Only waits count: a process that stood still for so long
+ * has not tried.
+ */
+async function whileLocked<T>(
+  work: () => T,
+  { timeoutMs, signal }: { timeoutMs: number; signal: AbortSignal },
+): Promise<T> {
+  let leftMs = timeoutMs;
+  const delayMs = (tries: number) => {
+    if (leftMs <= 0) return undefined;
+    const waitMs = Math.ceil(lockBackoff(tries));
+    leftMs -= waitMs;
+    return waitMs;
+  };
+  try {
+    return await retry(work, { delayMs, isWorthIt: isFileLocked, signal });
+  } catch (error) {
+    throw toJobsError(error);
+  }
+}
+
+const lockBackoff = backoff(FIRST_LOCK_WAIT_MS, LONGEST_LOCK_WAIT_MS);
+
 function openFile(Database: typeof DatabaseSync, file: string): DatabaseSync {
-  const database = new Database(file, { timeout: BUSY_TIMEOUT_MS });
+  const database = new Database(file, { timeout: LOOP_BUSY_TIMEOUT_MS });
   try {
     database.exec(PRAGMAS);
     return database;
@@ -91,8 +118,8 @@ function openFile(Database: typeof DatabaseSync, file: string): DatabaseSync {
   }
 }
 
-/** Kysely hands the one connection out to one query or transaction at a time (its adapter says so). */
-function createDriver(
+/** Kysely gives the one connection to one query or transaction at a time, as the adapter asks for. */
+function createSqliteDriver(
   database: DatabaseSync,
   connection: DatabaseConnection,
   raw: (sql: string) => CompiledQuery,
@@ -104,7 +131,7 @@ function createDriver(
   return {
     init: async () => {},
     acquireConnection: async () => connection,
-    // IMMEDIATE: a writer waits for the lock here, before it has read anything, and never fails half-way.
+    // IMMEDIATE: a writer waits for the lock here, before it has read anything, and never fails halfway.
     beginTransaction: (_connection, { accessMode }: TransactionSettings) =>
       execute(accessMode === "read only" ? "begin" : "begin immediate"),
     commitTransaction: () => execute("commit"),
@@ -117,12 +144,12 @@ function createDriver(
   };
 }
 
-interface Prepared {
+interface PreparedStatement {
   readonly statement: StatementSync;
   readonly returnsRows: boolean;
 }
 
-function createConnection(
+function createSqliteConnection(
   database: DatabaseSync,
   outsideTransaction: <T>(work: () => T) => Promise<T>,
 ): DatabaseConnection {
@@ -140,7 +167,7 @@ function createConnection(
       try {
         return run<R>(query);
       } catch (error) {
-        throw toDataError(error);
+        throw toJobsError(error);
       }
     },
     streamQuery: () => {
@@ -149,9 +176,9 @@ function createConnection(
   };
 }
 
-/** Statements by their text, the least recently used dropped: preparing costs more than most of our queries. */
-function cachePrepared(database: DatabaseSync): (sql: string) => Prepared {
-  const statements = new Map<string, Prepared>();
+/** Keeps prepared statements by their text, the most recently used: preparing costs more than most of our queries. */
+function cachePrepared(database: DatabaseSync): (sql: string) => PreparedStatement {
+  const statements = new Map<string, PreparedStatement>();
   return (sql) => {
     let prepared = statements.get(sql);
     if (prepared) {

@@ -1,48 +1,51 @@
-import { createMutex, type Mutex } from "../async.ts";
+import { createKeyedLocks } from "../async.ts";
 import type { FactsDatabase, Query } from "./database.ts";
 import { createUserFacts, type UserFacts } from "./user-facts.ts";
 import type { Transaction } from "./write-queue.ts";
 
-interface CacheEntry {
-  readonly cached: CachedFacts;
-  readonly mutex: Mutex;
+/** One user's facts in memory, and how far they have followed the database. */
+export interface CacheEntry {
+  readonly userFacts: UserFacts;
+  /** The user's counters in the database as of the last sync. `changes` is -1 before the first load. */
+  changes: number;
+  removals: number;
+  /** The highest row that was read. */
+  rowId: number;
+  /** Its share of the cache's `maxBytes`. */
   costBytes: number;
 }
 
-/** The copies of users' facts that are in memory: the most recently used, each for its own user only. */
+/** The users' facts that are in memory: the most recently used, each for its own user only. */
 export interface FactCache {
-  /** Gives `use` the user's memory as of the last commit. Nothing changes it while `use` runs. */
+  /** Gives `use` the user's facts as of the last commit. Nothing changes them while `use` runs. */
   read<T>(userKey: string, use: (userFacts: UserFacts) => T): Promise<T>;
   /**
-   * Gives `use` the user's memory inside a transaction. What `use` does to it is undone if the transaction is, and
-   * readers of the same user wait for the end.
+   * Gives `use` the user's facts inside a transaction. What `use` does to them is undone if the transaction is, and
+   * readers of the same user wait for its end.
    */
-  write<T>(userKey: string, transaction: Transaction, use: (cached: CachedFacts) => Promise<T>): Promise<T>;
+  write<T>(userKey: string, transaction: Transaction, use: (entry: CacheEntry) => Promise<T>): Promise<T>;
 }
 
-/** `maxBytes` bounds all copies together; a single larger one is kept while it is the one in use. */
+/** `maxBytes` bounds all entries together. A single larger one is kept while it is the one in use. */
 export function createFactCache(database: FactsDatabase, now: () => number, maxBytes: number): FactCache {
   /** Least recently used first. */
   const entries = new Map<string, CacheEntry>();
-  /** Locked by a transaction that is open now: a user has one at a time. */
-  const lockedEntries = new Map<string, CacheEntry>();
+  /** Those of users of whom a transaction is open now. Each user has one at a time. */
+  const entriesInTransaction = new Map<string, CacheEntry>();
+  const locks = createKeyedLocks();
   let totalBytes = 0;
 
   function entryFor(userKey: string): CacheEntry {
-    const entry = entries.get(userKey) ?? {
-      cached: createCachedFacts(),
-      mutex: createMutex(),
-      costBytes: 0,
-    };
+    const entry = entries.get(userKey) ?? createCacheEntry();
     entries.delete(userKey);
     entries.set(userKey, entry);
     return entry;
   }
 
-  function weigh(userKey: string, entry: CacheEntry): void {
+  function updateCost(userKey: string, entry: CacheEntry): void {
     if (entries.get(userKey) !== entry) return;
-    totalBytes += entry.cached.userFacts.costBytes - entry.costBytes;
-    entry.costBytes = entry.cached.userFacts.costBytes;
+    totalBytes += entry.userFacts.costBytes - entry.costBytes;
+    entry.costBytes = entry.userFacts.costBytes;
     for (const [oldestKey, oldest] of entries) {
       if (totalBytes <= maxBytes || oldest === entry) break;
       entries.delete(oldestKey);
@@ -50,139 +53,130 @@ export function createFactCache(database: FactsDatabase, now: () => number, maxB
     }
   }
 
-  async function lockEntry(userKey: string, transaction: Transaction): Promise<CacheEntry> {
+  async function lockUntilEnd(userKey: string, transaction: Transaction): Promise<CacheEntry> {
+    const release = await locks.lock(userKey);
     const entry = entryFor(userKey);
-    const release = await entry.mutex.lock();
-    lockedEntries.set(userKey, entry);
+    entriesInTransaction.set(userKey, entry);
     transaction.onEnd((wasCommitted) => {
-      if (!wasCommitted) resetCachedFacts(entry.cached);
-      lockedEntries.delete(userKey);
-      weigh(userKey, entry);
+      if (!wasCommitted) reset(entry);
+      entriesInTransaction.delete(userKey);
+      updateCost(userKey, entry);
       release();
     });
     return entry;
   }
 
-  async function refresh(userKey: string, { cached }: CacheEntry, query: Query): Promise<void> {
+  async function refresh(userKey: string, entry: CacheEntry, query: Query): Promise<void> {
     const at = now();
-    await syncCachedFacts(userKey, cached, { query, parse: database.parse, now: at });
-    cached.userFacts.expire(at);
+    await syncEntry(userKey, entry, { query, parse: database.parse, now: at });
+    entry.userFacts.expire(at);
   }
 
   return {
-    async read(userKey, use) {
-      const entry = entryFor(userKey);
-      const release = await entry.mutex.lock();
-      try {
-        await refresh(userKey, entry, database.read);
-        return use(entry.cached.userFacts);
-      } finally {
-        weigh(userKey, entry);
-        release();
-      }
-    },
+    read: (userKey, use) =>
+      locks.run(userKey, async () => {
+        const entry = entryFor(userKey);
+        try {
+          await refresh(userKey, entry, database.read);
+          return use(entry.userFacts);
+        } finally {
+          updateCost(userKey, entry);
+        }
+      }),
     async write(userKey, transaction, use) {
-      const entry = lockedEntries.get(userKey) ?? (await lockEntry(userKey, transaction));
+      const entry = entriesInTransaction.get(userKey) ?? (await lockUntilEnd(userKey, transaction));
       await refresh(userKey, entry, transaction.query);
-      return use(entry.cached);
+      return use(entry);
     },
   };
 }
 
-/** A copy of a user's facts and how far it has followed the database. `changes` is -1 before the first load. */
-export interface CachedFacts {
-  readonly userFacts: UserFacts;
-  changes: number;
-  removals: number;
-  /** The highest row that was seen. */
-  rowId: number;
+const NOT_LOADED = { changes: -1, removals: 0, rowId: 0 };
+
+export const createCacheEntry = (): CacheEntry => ({
+  userFacts: createUserFacts(),
+  ...NOT_LOADED,
+  costBytes: 0,
+});
+
+/** After a transaction was undone: the entry may hold what it wrote, so the next use loads it anew. */
+function reset(entry: CacheEntry): void {
+  entry.userFacts.clear();
+  Object.assign(entry, NOT_LOADED);
 }
 
-interface Changes {
+interface ChangeCounters {
   readonly changes: number;
   readonly removals: number;
 }
-interface Row {
+interface FactRow {
   readonly id: string;
   readonly rowId: number;
 }
-interface FullRow extends Row {
+interface FactRowWithValue extends FactRow {
   readonly value: string;
 }
 
-/** A user's rows: from `<userKey>:` up to the next character after the colon. No pattern, so nothing is a wildcard. */
+/** A user's rows: keys from `<userKey>:` up to the character after the colon. Not LIKE: no key is then a wildcard. */
 const RANGE = "key >= $1 || ':' AND key < $1 || ';'";
 const COLUMNS = 'substr(key, 66) AS id, rowid AS "rowId"';
 
 const ALL_ROWS = `SELECT ${COLUMNS}, value FROM keyv WHERE ${RANGE}`;
 
-const NOT_LOADED = { changes: -1, removals: 0, rowId: 0 };
-
-export function createCachedFacts(): CachedFacts {
-  return { userFacts: createUserFacts(), ...NOT_LOADED };
-}
-
-/** For a copy that may hold what was undone: the next look loads it anew. */
-export function resetCachedFacts(cached: CachedFacts): void {
-  cached.userFacts.clear();
-  Object.assign(cached, NOT_LOADED);
-}
-
 /**
- * Brings a copy up to date with the least work: nothing when its user's counter has not moved, the new rows when
- * there are only new rows, else the difference of the ids. Facts never change, so an id says it all.
+ * Brings an entry up to date with the least work: nothing when its user's counter has not moved, the new rows when
+ * there are only new rows, else the difference of the ids. A fact never changes, so comparing ids is enough.
  */
-export async function syncCachedFacts(
+export async function syncEntry(
   userKey: string,
-  cached: CachedFacts,
+  entry: CacheEntry,
   { query, parse, now }: { query: Query; parse: FactsDatabase["parse"]; now: number },
 ): Promise<void> {
-  // Read before the rows: they may be newer than it, which costs a second look, but never older.
+  // Read before the rows: they may then be newer than the counters, which costs a second sync, but never older.
   const current = await readChanges(userKey, query);
-  if (current.changes === cached.changes) return;
-  const take = (rows: readonly FullRow[]) => {
-    cached.userFacts.add(
+  if (current.changes === entry.changes) return;
+  const take = (rows: readonly FactRowWithValue[]) => {
+    entry.userFacts.add(
       rows.map(({ id, value }) => ({ ...parse(value), factId: id })),
       now,
     );
-    for (const { rowId } of rows) cached.rowId = Math.max(cached.rowId, rowId);
+    for (const { rowId } of rows) entry.rowId = Math.max(entry.rowId, rowId);
   };
-  if (cached.changes === -1) {
-    take(await query<FullRow>(ALL_ROWS, userKey));
+  if (entry.changes === -1) {
+    take(await query<FactRowWithValue>(ALL_ROWS, userKey));
   } else {
     // The plus keeps SQLite on the index of keys: by row number it would read everybody's new rows.
     const newRows = `SELECT ${COLUMNS}, value FROM keyv WHERE ${RANGE} AND +rowid > $2`;
-    const added = await query<FullRow>(newRows, userKey, cached.rowId);
+    const added = await query<FactRowWithValue>(newRows, userKey, entry.rowId);
     take(added);
-    const isComplete =
-      current.removals === cached.removals && added.length >= current.changes - cached.changes;
-    if (!isComplete) take(await reconcile(userKey, cached.userFacts, query));
+    const isComplete = current.removals === entry.removals && added.length >= current.changes - entry.changes;
+    if (!isComplete) take(await reconcile(userKey, entry.userFacts, query));
   }
-  Object.assign(cached, current);
+  Object.assign(entry, current);
 }
 
-/** After a write inside its transaction: what it changed is known, and need not be looked for. */
+/** Takes over the counters after a write of our own: the entry has its change already, and no sync is needed. */
 export async function noteOwnWrite(
   userKey: string,
-  cached: CachedFacts,
+  entry: CacheEntry,
   query: Query,
   factId = "",
 ): Promise<void> {
-  const [row] = await query<Changes & { rowId: number | null }>(
+  const [row] = await query<ChangeCounters & { rowId: number | null }>(
     `SELECT changes, removals, (SELECT rowid FROM keyv WHERE key = $1) AS "rowId" FROM fact_changes WHERE user_key = $2`,
     `${userKey}:${factId}`,
     userKey,
   );
   if (row === undefined) return;
-  Object.assign(cached, {
+  Object.assign(entry, {
     changes: row.changes,
     removals: row.removals,
-    rowId: Math.max(cached.rowId, row.rowId ?? 0),
+    rowId: Math.max(entry.rowId, row.rowId ?? 0),
   });
 }
 
-async function readChanges(userKey: string, query: Query): Promise<Changes> {
-  const [row] = await query<Changes>(
+async function readChanges(userKey: string, query: Query): Promise<ChangeCounters> {
+  const [row] = await query<ChangeCounters>(
     "SELECT changes, removals FROM fact_changes WHERE user_key = $1",
     userKey,
   );
@@ -190,11 +184,11 @@ async function readChanges(userKey: string, query: Query): Promise<Changes> {
 }
 
 /**
- * Removes what the database no longer has. Resolves to all rows when the memory lacks one, which is rare: its number
- * was not above the highest seen, as SQLite may use one again.
+ * Removes facts that the database no longer has. Resolves to all rows when the entry lacks one. That is rare: its row
+ * number was not above the highest seen, since SQLite may use a number again.
  */
-async function reconcile(userKey: string, userFacts: UserFacts, query: Query): Promise<FullRow[]> {
-  const rows = await query<Row>(`SELECT ${COLUMNS} FROM keyv WHERE ${RANGE}`, userKey);
+async function reconcile(userKey: string, userFacts: UserFacts, query: Query): Promise<FactRowWithValue[]> {
+  const rows = await query<FactRow>(`SELECT ${COLUMNS} FROM keyv WHERE ${RANGE}`, userKey);
   const present = new Set(rows.map(({ id }) => id));
   userFacts.remove(
     userFacts.facts
@@ -203,5 +197,5 @@ async function reconcile(userKey: string, userFacts: UserFacts, query: Query): P
       .toArray(),
   );
   const isWhole = rows.every(({ id }) => userFacts.facts.has(id) || userFacts.expired.has(id));
-  return isWhole ? [] : query<FullRow>(ALL_ROWS, userKey);
+  return isWhole ? [] : query<FactRowWithValue>(ALL_ROWS, userKey);
 }

@@ -5,15 +5,15 @@ const POSITION_BYTES = 6;
 const SIGNATURE_BYTES = 16;
 
 export interface Cursors {
-  /** A cursor for the facts older than `position`. */
+  /** Returns a cursor for the facts older than `position`. */
   encode(position: number): string;
-  /** Throws CURSOR_INVALID for anything that `encode` of the same owner and secret did not give. */
+  /** Throws CURSOR_INVALID for anything that `encode` did not return for the same owner and secret. */
   decode(cursor: string): number;
 }
 
 /**
- * Cursors of one owner. A cursor names a place in the order of the owner's own facts, never a key, so the worst a
- * forged one could do is to page oddly through the forger's own memory; the signature makes it fail loudly instead.
+ * Cursors of one owner. A cursor is a position among the owner's own facts, never a key, so a forged one could at worst
+ * start the forger's own list at another fact. The signature makes it fail with an error instead.
  */
 export function createCursors(secret: string, userKey: string): Cursors {
   const sign = (position: Buffer) =>
@@ -28,7 +28,7 @@ export function createCursors(secret: string, userKey: string): Cursors {
       const bytes = Buffer.from(cursor, "base64url");
       const position = bytes.subarray(0, POSITION_BYTES);
       const signature = bytes.subarray(POSITION_BYTES);
-      // Decoding base64url skips what it doesn't know, so that the text is compared as well.
+      // Decoding base64url skips unknown characters, so the text is compared too.
       const isWhole = signature.length === SIGNATURE_BYTES && bytes.toString("base64url") === cursor;
       if (isWhole && timingSafeEqual(signature, sign(position)))
         return position.readUIntBE(0, POSITION_BYTES);

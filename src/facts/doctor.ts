@@ -1,8 +1,8 @@
 import { writeBackup } from "../database/backup.ts";
 
 /**
- * Checks the facts file as a whole, for `doctor`: resolves to what was found, rejects with what is broken. Through the
- * same SQLite library as the store: two libraries must never share a file in one process.
+ * Checks the whole facts file for `doctor`. Resolves to a summary and rejects with an error that names the damage. Uses
+ * the same SQLite library as the store: two libraries must never open the same file in one process.
  */
 export async function checkFacts(file: string): Promise<string> {
   const { KeyvSqlite } = await import("@keyv/sqlite");
@@ -19,7 +19,7 @@ export async function checkFacts(file: string): Promise<string> {
   }
 }
 
-/** What was wrong with the facts file, and whether it is right now. What is copied first goes to `backup`. */
+/** Repairs the facts file, after a copy of it to `backup`. Resolves to the problems and whether each is repaired. */
 export async function repairFacts(
   file: string,
   backup: string,
@@ -34,7 +34,7 @@ export async function repairFacts(
     const damage = await findDamage();
     if (damage.length === 0) return [];
     const found = `the file is damaged: ${damage[0]}`;
-    // An index holds nothing that its table does not. What else is lost, only a copy can give back.
+    // An index holds nothing that its table does not have, so it can be built again. Other damage needs a backup.
     if (!damage.every((text) => / index \w+$/.test(text))) return [{ found, repaired: false }];
     await writeBackup(backup, (path) => adapter.query("VACUUM INTO ?", path));
     await adapter.query("REINDEX");

@@ -1,8 +1,7 @@
 import { NightshiftError } from "../errors.ts";
-import { type CachedFacts, createFactCache, type FactCache, noteOwnWrite } from "./cache.ts";
+import { type CacheEntry, createFactCache, type FactCache, noteOwnWrite } from "./cache.ts";
 import { createCursors } from "./cursor.ts";
-import type { FactsDatabase } from "./database.ts";
-import { whileBusy } from "./failures.ts";
+import { type FactsDatabase, whileBusy } from "./database.ts";
 import { openFactsPostgres, type PostgresLocation } from "./postgres.ts";
 import {
   assertUserKey,
@@ -24,7 +23,7 @@ const DEFAULT_LOCK_TIMEOUT_MS = 5_000;
 const DEFAULT_MAX_CACHE_BYTES = 128 * 1024 * 1024;
 const DEFAULT_RECALL_LIMIT = 10;
 const DEFAULT_PAGE_LIMIT = 50;
-/** Keyv's adapter compares every key with every row it finds. */
+/** Keyv's adapter compares every key with every row that it finds. */
 const MAX_DELETES_AT_ONCE = 200;
 
 export type KeyvFactsOptions = FactsOptions & (FileLocation | PostgresLocation);
@@ -38,13 +37,13 @@ interface FactsOptions {
   readonly limits: FactLimits;
   /** Epoch ms. Default `Date.now`. */
   readonly now?: () => number;
-  /** How long a lock, a free connection or a server that starts again is waited for. Default 5,000 ms. */
+  /** How long to wait for a lock, a free connection or a server that restarts. Default 5,000 ms. */
   readonly lockTimeoutMs?: number;
   /** Memory for copies of users' facts, over all users. Default 128 MiB; the least recently used go first. */
   readonly maxCacheBytes?: number;
 }
 
-interface Opened {
+interface OpenedFacts {
   readonly database: FactsDatabase;
   readonly cache: FactCache;
   readonly writeQueue: WriteQueue;
@@ -52,8 +51,7 @@ interface Opened {
 
 /**
  * Facts in one SQLite file or one Postgres database, through Keyv, under `<userKey>:<factId>`. Several processes may
- * share either. Nothing is opened or loaded before the first call of a store; what could not be opened is tried
- * again then.
+ * share either. The first call of a store loads and opens the database. If that fails, the next call tries again.
  */
 export function openKeyvFacts(options: KeyvFactsOptions): FactBackend {
   const {
@@ -61,13 +59,13 @@ export function openKeyvFacts(options: KeyvFactsOptions): FactBackend {
     maxCacheBytes = DEFAULT_MAX_CACHE_BYTES,
     now = Date.now,
   } = options;
-  let opening: Promise<Opened> | undefined;
+  let opening: Promise<OpenedFacts> | undefined;
   let isClosed = false;
 
-  async function getOpened(): Promise<Opened> {
+  async function getOpened(): Promise<OpenedFacts> {
     if (isClosed)
       throw new NightshiftError("DATA_UNAVAILABLE", "This memory is closed: Nightshift is stopping.");
-    opening ??= openDatabase(options, lockTimeoutMs).then((database) => ({
+    opening ??= openFactsDatabase(options, lockTimeoutMs).then((database) => ({
       database,
       cache: createFactCache(database, now, maxCacheBytes),
       writeQueue: createWriteQueue(database),
@@ -95,7 +93,7 @@ export function openKeyvFacts(options: KeyvFactsOptions): FactBackend {
   };
 }
 
-const openDatabase = (
+const openFactsDatabase = (
   location: FileLocation | PostgresLocation,
   lockTimeoutMs: number,
 ): Promise<FactsDatabase> =>
@@ -107,10 +105,10 @@ interface StoreDeps {
   readonly limits: FactLimits;
   readonly now: () => number;
   readonly lockTimeoutMs: number;
-  getOpened(): Promise<Opened>;
+  getOpened(): Promise<OpenedFacts>;
 }
 
-type Change<T> = (transaction: Transaction, cached: CachedFacts) => Promise<T>;
+type Change<T> = (transaction: Transaction, entry: CacheEntry) => Promise<T>;
 
 function openStore(userKey: string, { getOpened, now, limits, lockTimeoutMs }: StoreDeps): FactStore {
   let isSweeping = false;
@@ -127,7 +125,7 @@ function openStore(userKey: string, { getOpened, now, limits, lockTimeoutMs }: S
     return result;
   }
 
-  /** In the background: nobody waits for it, and what fails is left to the next write or reader. */
+  /** Deletes expired facts in the background. When it fails, the next write or read does it. */
   async function sweepLater(): Promise<void> {
     isSweeping = true;
     await write(async () => {}).catch(() => {});
@@ -137,9 +135,9 @@ function openStore(userKey: string, { getOpened, now, limits, lockTimeoutMs }: S
   async function write<T>(change: Change<T>): Promise<T> {
     const { cache, writeQueue } = await getOpened();
     return writeQueue.run(userKey, (transaction) =>
-      cache.write(userKey, transaction, async (cached) => {
-        const result = await change(transaction, cached);
-        await sweepExpired(userKey, transaction, cached);
+      cache.write(userKey, transaction, async (entry) => {
+        const result = await change(transaction, entry);
+        await sweepExpired(userKey, transaction, entry);
         return result;
       }),
     );
@@ -148,9 +146,9 @@ function openStore(userKey: string, { getOpened, now, limits, lockTimeoutMs }: S
   return {
     async save(fact) {
       checkNewFact(fact, limits);
-      // Loads a large memory before the lock is taken, so that other writers don't wait for it.
+      // Loads a large memory before the lock is taken, so that other writers need not wait for it.
       await read(() => {});
-      return write((transaction, cached) => saveFact(userKey, fact, { transaction, cached, limits, now }));
+      return write((transaction, entry) => insertFact(userKey, fact, { transaction, entry, limits, now }));
     },
     recall: (query, { limit = DEFAULT_RECALL_LIMIT, tags = [] } = {}) =>
       read((userFacts) => userFacts.recall(query, limit, tags)),
@@ -167,29 +165,29 @@ function openStore(userKey: string, { getOpened, now, limits, lockTimeoutMs }: S
     },
     async get(factId) {
       const fact = await read((userFacts) => userFacts.facts.get(factId));
-      if (fact === undefined) throw notFound(factId);
+      if (fact === undefined) throw factNotFound(factId);
       return toFact(fact);
     },
     forget: (factId) =>
-      write(async ({ keyv, query }, cached) => {
-        if (!cached.userFacts.facts.has(factId)) throw notFound(factId);
+      write(async ({ keyv, query }, entry) => {
+        if (!entry.userFacts.facts.has(factId)) throw factNotFound(factId);
         await keyv.delete(`${userKey}:${factId}`);
-        cached.userFacts.remove([factId]);
-        await noteOwnWrite(userKey, cached, query);
+        entry.userFacts.remove([factId]);
+        await noteOwnWrite(userKey, entry, query);
       }),
   };
 }
 
 interface SaveDeps {
   readonly transaction: Transaction;
-  readonly cached: CachedFacts;
+  readonly entry: CacheEntry;
   readonly limits: FactLimits;
   readonly now: () => number;
 }
 
-async function saveFact(userKey: string, fact: NewFact, deps: SaveDeps): Promise<Saved> {
-  const { transaction, cached, limits, now } = deps;
-  const { userFacts } = cached;
+async function insertFact(userKey: string, fact: NewFact, deps: SaveDeps): Promise<Saved> {
+  const { transaction, entry, limits, now } = deps;
+  const { userFacts } = entry;
   const known = userFacts.findDuplicate(fact.text);
   if (known !== undefined) return { kind: "duplicate", factId: known };
   const tags = uniqueTags(fact.tags);
@@ -205,31 +203,27 @@ async function saveFact(userKey: string, fact: NewFact, deps: SaveDeps): Promise
     position: userFacts.nextPosition,
     ...expiry,
   };
-  // Keyv counts from the machine's clock and takes a ttl of 0 for none.
+  // Keyv counts from the machine's clock, and reads a ttl of 0 as no expiry.
   const ttlMs = expiry.expiresAt === undefined ? undefined : expiry.expiresAt - Date.now() || 1;
   await transaction.keyv.set(`${userKey}:${factId}`, stored, ttlMs);
   userFacts.add([stored], createdAt);
-  await noteOwnWrite(userKey, cached, transaction.query, factId);
+  await noteOwnWrite(userKey, entry, transaction.query, factId);
   return { kind: "saved", factId };
 }
 
-/** Deletes the rows of expired facts with a write that happens anyway. */
-async function sweepExpired(
-  userKey: string,
-  { keyv, query }: Transaction,
-  cached: CachedFacts,
-): Promise<void> {
-  const { userFacts } = cached;
+/** Deletes the rows of expired facts, in the transaction of another write. */
+async function sweepExpired(userKey: string, { keyv, query }: Transaction, entry: CacheEntry): Promise<void> {
+  const { userFacts } = entry;
   if (userFacts.expired.size === 0) return;
   const keys = [...userFacts.expired].map((factId) => `${userKey}:${factId}`);
   for (let i = 0; i < keys.length; i += MAX_DELETES_AT_ONCE) {
     await keyv.delete(keys.slice(i, i + MAX_DELETES_AT_ONCE));
   }
   userFacts.forgetExpired();
-  await noteOwnWrite(userKey, cached, query);
+  await noteOwnWrite(userKey, entry, query);
 }
 
-function notFound(factId: string): NightshiftError {
+function factNotFound(factId: string): NightshiftError {
   return new NightshiftError(
     "FACT_NOT_FOUND",
     "You have no fact with this id; list_facts shows the ones you have.",

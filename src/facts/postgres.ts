@@ -1,16 +1,17 @@
 import type { KeyvPostgres } from "@keyv/postgres";
 import type { Pool, PoolClient } from "pg";
-import { NightshiftError } from "../errors.ts";
-import { type FactsDatabase, KEYV_OPTIONS, parseRow, type Query } from "./database.ts";
-import { toDataError, whileBusy } from "./failures.ts";
+import { toFactsError } from "../database/db-errors.ts";
+import { openPool, SCHEMA_NAME } from "../database/postgres-pool.ts";
+import { type FactsDatabase, KEYV_OPTIONS, parseRow, type Query, whileBusy } from "./database.ts";
 import type { StoredFact } from "./rules.ts";
 
-const SCHEMA_NAME = "nightshift";
 const DEFAULT_POOL_SIZE = 10;
 const DEFAULT_STATEMENT_TIMEOUT_MS = 10_000;
+/** A transaction whose process has stopped is undone after so long, before those who wait for it give up. */
+const IDLE_IN_TRANSACTION_MS = 3_000;
 
 export interface PostgresLocation {
-  /** `postgres://user:password@host/database`, with what else Postgres takes in a URL. */
+  /** `postgres://user:password@host/database`, with sslmode and the like as libpq has them. */
   readonly databaseUrl: string;
   /** Connections at most, half of them for reading. Default 10, at least 2. */
   readonly poolSize?: number;
@@ -18,32 +19,45 @@ export interface PostgresLocation {
   readonly statementTimeoutMs?: number;
 }
 
-/** Connects, and makes the tables where there are none. Rejects with DATA_UNAVAILABLE; a later try starts afresh. */
+/** Connects and brings the tables up to date. Rejects with DATA_UNAVAILABLE; a later call may succeed. */
 export async function openFactsPostgres(
   location: PostgresLocation,
   lockTimeoutMs: number,
 ): Promise<FactsDatabase> {
   const { databaseUrl, poolSize = DEFAULT_POOL_SIZE } = location;
   const { statementTimeoutMs = DEFAULT_STATEMENT_TIMEOUT_MS } = location;
-  // Loaded on first use, like SQLite.
+  // Loaded on first use, to keep the start short.
   const [{ Keyv }, adapterOn] = await Promise.all([import("keyv"), loadAdapter()]);
+  const timeouts = {
+    connectMs: lockTimeoutMs,
+    statementMs: statementTimeoutMs,
+    lockMs: lockTimeoutMs,
+    answerMs: statementTimeoutMs + lockTimeoutMs,
+    idleInTransactionMs: IDLE_IN_TRANSACTION_MS,
+  };
   const open = (share: number) =>
-    openPool({ databaseUrl, size: Math.max(1, Math.floor(share)), statementTimeoutMs, lockTimeoutMs });
-  // Apart, because a writer may wait for a reader of the same user, who must not wait for the writer's connection.
+    openPool({
+      url: databaseUrl,
+      applicationName: "nightshift facts",
+      schema: SCHEMA_NAME,
+      size: Math.max(1, Math.floor(share)),
+      timeouts,
+    });
+  // Two pools: a writer may wait for a reader of the same user, which must not wait for a connection of the writers.
   const [readers, writers] = await Promise.all([open(poolSize / 2), open((poolSize + 1) / 2)]);
   const close = async () => void (await Promise.all([readers.end(), writers.end()]));
   try {
-    await whileBusy(lockTimeoutMs, () => migrate(writers));
-    const read = queryOf(readers);
+    await whileBusy(lockTimeoutMs, () => migratePostgres(writers));
+    const read = postgresQuery(readers);
     const [secret] = await read<{ value: string }>("SELECT value FROM fact_secrets WHERE name = 'cursor'");
     const parser = new Keyv<StoredFact>(KEYV_OPTIONS);
     return {
       read,
       lockKey: (userKey) => userKey,
       async transact(userKey, work) {
-        const begin = `BEGIN; SELECT pg_advisory_xact_lock(${lockOf(userKey)})`;
-        const client = await whileBusy(lockTimeoutMs, () => beginOn(writers, begin));
-        const query = queryOf(client);
+        const beginSql = `BEGIN; SELECT pg_advisory_xact_lock(${lockOf(userKey)})`;
+        const client = await whileBusy(lockTimeoutMs, () => begin(writers, beginSql));
+        const query = postgresQuery(client);
         await finish(client, () =>
           work({ query, keyv: new Keyv<StoredFact>(adapterOn(query), KEYV_OPTIONS) }),
         );
@@ -54,16 +68,16 @@ export async function openFactsPostgres(
     };
   } catch (error) {
     await close();
-    throw toDataError(error);
+    throw toFactsError(error);
   }
 }
 
-/** A number of 64 bits with a sign, as Postgres names a lock. */
+/** The number of a user's advisory lock: 64 bits with a sign. */
 const lockOf = (userKey: string): bigint => BigInt.asIntN(64, BigInt(`0x${userKey.slice(0, 16)}`));
 
 /**
- * Keyv's adapter on a connection of ours, so that it takes part in our transactions. Its own pool is one for the
- * whole process, whatever the options, and a cut connection of it ends the process: it is never made.
+ * Keyv's adapter on a connection of ours, so that it takes part in our transactions. It never opens its own pool: that
+ * is one for the whole process whatever the options, and a connection of it that is cut ends the process.
  */
 async function loadAdapter(): Promise<(query: Query) => KeyvPostgres> {
   const { KeyvPostgres } = await import("@keyv/postgres");
@@ -80,11 +94,11 @@ async function loadAdapter(): Promise<(query: Query) => KeyvPostgres> {
 }
 
 /**
- * Each entry brings the tables to the next version, all in one transaction, so that a version says what is there. They
- * only ever add: a node of an older version goes on beside a newer one. Keys sort by their bytes, whatever the
- * database's locale, so that the primary key serves a range of keys.
+ * Each entry brings the tables to the next version; all run in one transaction. They only ever add, so that a node of
+ * an older version can work beside a newer one. Keys sort by their bytes, whatever the database's locale, so that a
+ * range of keys can be read by the primary key.
  */
-const MIGRATIONS = [
+const POSTGRES_MIGRATIONS = [
   `CREATE TABLE keyv (
      key varchar(255) COLLATE "C" PRIMARY KEY, value text, rowid bigint GENERATED ALWAYS AS IDENTITY);
    CREATE TABLE fact_changes (
@@ -105,32 +119,32 @@ const MIGRATIONS = [
      VALUES ('cursor', replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''));`,
 ];
 
-/** The lock is shared with the other tables of the schema: nodes that start together make each of them once. */
+/** The lock is that of the jobs' migrations too: nodes that start together create each table once. */
 const BEGIN_MIGRATION = `BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;
   SELECT pg_advisory_xact_lock(hashtextextended('${SCHEMA_NAME} tables', 0))`;
-/** Said only when it is absent: a user who may not make schemas can be given one. */
+/** Creates the schema only when it is absent: a user without the right to create one can be given it. */
 const MAKE_SCHEMA = `DO $$ BEGIN
   IF to_regnamespace('${SCHEMA_NAME}') IS NULL THEN CREATE SCHEMA ${SCHEMA_NAME}; END IF; END $$`;
 
-/** Brings the tables up to date, and makes them where there are none. */
-export async function migrate(pool: Pool): Promise<void> {
-  if ((await versionOn(pool)) >= MIGRATIONS.length) return;
-  const client = await beginOn(pool, BEGIN_MIGRATION);
+/** Creates the tables, or brings them up to date. */
+async function migratePostgres(pool: Pool): Promise<void> {
+  if ((await versionOn(pool)) >= POSTGRES_MIGRATIONS.length) return;
+  const client = await begin(pool, BEGIN_MIGRATION);
   await finish(client, async () => {
     const version = await versionOn(client);
-    if (version >= MIGRATIONS.length) return;
+    if (version >= POSTGRES_MIGRATIONS.length) return;
     if (version === 0) {
       await client.query(MAKE_SCHEMA);
       await client.query("CREATE TABLE fact_version AS SELECT 0 AS version");
     }
-    for (const migration of MIGRATIONS.slice(version)) await client.query(migration);
-    await client.query("UPDATE fact_version SET version = $1", [MIGRATIONS.length]);
+    for (const migration of POSTGRES_MIGRATIONS.slice(version)) await client.query(migration);
+    await client.query("UPDATE fact_version SET version = $1", [POSTGRES_MIGRATIONS.length]);
   });
 }
 
 async function versionOn(connection: Pool | PoolClient): Promise<number> {
-  const query = queryOf(connection);
-  // Of the catalogue's rows: to_regclass may answer from what this connection knew before it waited for the lock.
+  const query = postgresQuery(connection);
+  // Not by to_regclass: that may answer from what this connection knew before it waited for the lock.
   const tables = await query(
     "SELECT FROM pg_tables WHERE schemaname = $1 AND tablename = 'fact_version'",
     SCHEMA_NAME,
@@ -140,63 +154,20 @@ async function versionOn(connection: Pool | PoolClient): Promise<number> {
   return row?.version ?? 0;
 }
 
-/** A transaction whose node has fallen silent is undone after so long, before those who wait for it give up. */
-const SILENCE_MS = 3_000;
-const INT8_OID = 20;
-/** Of the SQL standard's codes. */
-const CONNECTION_FAILURE = "08006";
-
-export interface PoolOptions {
-  readonly databaseUrl: string;
-  /** Connections at once. */
-  readonly size: number;
-  readonly statementTimeoutMs: number;
-  /** How long a connection or a lock is waited for. */
-  readonly lockTimeoutMs: number;
-}
-
-/** Connections that are replaced when they break. None is opened before it is needed. */
-export async function openPool(options: PoolOptions): Promise<Pool> {
-  const { Pool, TypeOverrides } = await import("pg");
-  const { databaseUrl, size, statementTimeoutMs, lockTimeoutMs } = options;
-  const types = new TypeOverrides();
-  types.setTypeParser(INT8_OID, Number);
-  const pool = new Pool({
-    connectionString: databaseUrl,
-    max: size,
-    types,
-    application_name: "nightshift facts",
-    keepAlive: true,
-    connectionTimeoutMillis: lockTimeoutMs,
-    // For a server that has fallen silent; one that is well keeps the time itself.
-    query_timeout: statementTimeoutMs + lockTimeoutMs,
-    // Not by the connection's options, which a URL may set itself and a pooler before the server may refuse.
-    onConnect: async (client) => {
-      await client.query(`SET search_path = ${SCHEMA_NAME}; SET lock_timeout = ${lockTimeoutMs};
-        SET statement_timeout = ${statementTimeoutMs};
-        SET idle_in_transaction_session_timeout = ${SILENCE_MS}`);
-    },
-  });
-  // A connection that is cut says so to whoever uses it; without listeners the news would end the process.
-  pool.on("error", () => {});
-  pool.on("connect", (client) => client.on("error", () => {}));
-  return pool;
-}
-
-/** A connection on which a transaction is open, see `finish`. Leaves nothing behind when it fails. */
-export async function beginOn(pool: Pool, begin: string): Promise<PoolClient> {
-  const client = await pool.connect().catch(failWithCode);
+/** Resolves to a connection with an open transaction, for `finish`. Leaves nothing behind when it fails. */
+async function begin(pool: Pool, beginSql: string): Promise<PoolClient> {
+  const client = await pool.connect();
   try {
-    await client.query(begin);
+    await client.query(beginSql);
     return client;
   } catch (error) {
     client.release(true);
-    return failWithCode(error);
+    throw error;
   }
 }
 
-/** Commits after `work`, and gives the connection back; one that failed is closed, which undoes what it began. */
-export async function finish(client: PoolClient, work: () => Promise<void>): Promise<void> {
+/** Commits after `work` and releases the connection. After a failure it closes it, which undoes the transaction. */
+async function finish(client: PoolClient, work: () => Promise<void>): Promise<void> {
   try {
     await work();
     // Postgres answers ROLLBACK, and no error, to the commit of what has failed already.
@@ -205,27 +176,20 @@ export async function finish(client: PoolClient, work: () => Promise<void>): Pro
     client.release();
   } catch (error) {
     client.release(true);
-    failWithCode(error);
+    throw error;
   }
 }
 
-/** Names of the statements that connections prepare once. The room's statements are few and never put together. */
-const names = new Map<string, string>();
+/** Names of prepared statements by their SQL. They are few: this folder builds no SQL at run time. */
+const statementNames = new Map<string, string>();
 
-function nameOf(sql: string): string {
-  const name = names.get(sql) ?? `facts_${names.size}`;
-  names.set(sql, name);
+function statementName(sql: string): string {
+  const name = statementNames.get(sql) ?? `facts_${statementNames.size}`;
+  statementNames.set(sql, name);
   return name;
 }
 
-export const queryOf =
+const postgresQuery =
   (connection: Pool | PoolClient): Query =>
   async (text, ...values) =>
-    (await connection.query({ name: nameOf(text), text, values }).catch(failWithCode)).rows;
-
-/** pg gives no code to a connection that broke, or that was waited for in vain. */
-function failWithCode(error: unknown): never {
-  if (error instanceof Error && !(error instanceof NightshiftError) && !("code" in error))
-    Object.assign(error, { code: CONNECTION_FAILURE });
-  throw error;
-}
+    (await connection.query({ name: statementName(text), text, values })).rows;

@@ -3,14 +3,14 @@ import { NightshiftError } from "../errors.ts";
 import { foldText } from "./search/terms.ts";
 import type { Fact, FactLimits, NewFact } from "./store.ts";
 
-const DAY_MS = 24 * 60 * 60 * 1000;
-/** The last moment that a Date can name. */
+const MS_PER_DAY = 24 * 60 * 60 * 1000;
+/** The last moment that a Date can represent. */
 const LAST_MS = 8.64e15;
 const USER_KEY = /^[0-9a-f]{64}$/;
-/** 96 bits: nobody meets a fact by guessing, though guessing would not help without its owner's key either. */
+/** 96 bits, so that ids never collide. A guessed id is of no use without its owner's key. */
 const FACT_ID_BYTES = 12;
 
-/** A fact as it is kept. `position` counts up with every fact of its user: it orders facts of one millisecond. */
+/** A fact as it is stored. `position` counts the facts of its user upwards, and orders those of one millisecond. */
 export interface StoredFact extends Fact {
   readonly position: number;
 }
@@ -19,7 +19,7 @@ export function toFact({ position: _, ...fact }: StoredFact): Fact {
   return fact;
 }
 
-/** Throws INTERNAL for anything but 64 lower-case hex digits: a raw name in a key could reach another's range. */
+/** Throws INTERNAL for anything but 64 lower-case hex digits: a raw name in a key could reach another user's range. */
 export function assertUserKey(userKey: string): void {
   if (typeof userKey === "string" && USER_KEY.test(userKey)) return;
   throw new NightshiftError("INTERNAL", "A memory can only be opened with a user key of 64 hex digits.");
@@ -34,7 +34,7 @@ export function bytesOf(fact: Pick<Fact, "text" | "tags">): number {
   return fact.tags.reduce((bytes, tag) => bytes + Buffer.byteLength(tag), Buffer.byteLength(fact.text));
 }
 
-/** Rejects what no memory takes, however empty it is: FACT_EMPTY, FACT_TOO_LARGE, INVALID_ARGUMENTS. */
+/** Throws FACT_EMPTY, FACT_TOO_LARGE or INVALID_ARGUMENTS for a fact that even an empty memory does not take. */
 export function checkNewFact({ text, expiresInDays }: NewFact, { maxFactBytes }: FactLimits): void {
   if (/^[\s\p{Cc}\p{Cf}]*$/u.test(text)) {
     throw new NightshiftError("FACT_EMPTY", "A fact needs at least one visible character.");
@@ -52,7 +52,7 @@ export function checkNewFact({ text, expiresInDays }: NewFact, { maxFactBytes }:
   }
 }
 
-/** Throws FACT_LIMIT_REACHED when one more fact of `factBytes` would not fit beside what is kept. */
+/** Throws FACT_LIMIT_REACHED when one more fact of `factBytes` would exceed the limits. */
 export function checkRoom(
   kept: { facts: number; bytes: number },
   factBytes: number,
@@ -77,10 +77,10 @@ export function checkRoom(
 
 export function expiryOf(createdAt: number, expiresInDays: number | undefined): { expiresAt?: number } {
   if (expiresInDays === undefined) return {};
-  return { expiresAt: Math.min(LAST_MS, Math.ceil(createdAt + expiresInDays * DAY_MS)) };
+  return { expiresAt: Math.min(LAST_MS, Math.ceil(createdAt + expiresInDays * MS_PER_DAY)) };
 }
 
-/** Tags as they were given, without empty ones and those that read the same as an earlier one. */
+/** Tags as they were given, without empty ones and without those that fold to the same text as an earlier one. */
 export function uniqueTags(tags: readonly string[] = []): string[] {
   const seen = new Set([""]);
   return tags.filter((tag) => {

@@ -5,7 +5,7 @@ export interface Fact {
   readonly tags: readonly string[];
   /** Epoch ms. */
   readonly createdAt: number;
-  /** Epoch ms; the fact is gone from then on. */
+  /** Epoch ms. The fact is gone from then on. */
   readonly expiresAt?: number;
 }
 
@@ -18,7 +18,7 @@ export interface NewFact {
 export type Saved = { readonly kind: "saved" | "duplicate"; readonly factId: string };
 
 export interface RecalledFact extends Fact {
-  /** Higher is better; 1 is the best match of this answer. Depends on this user's facts alone. */
+  /** From 0 to 1, which is the best match of this result. Depends on this user's facts alone. */
   readonly score: number;
 }
 
@@ -28,24 +28,24 @@ export interface FactPage {
 }
 
 /**
- * One user's memory. It is bound to its user when it is opened: no method takes a user, so none can be handed
- * the wrong one. Every method rejects with DATA_UNAVAILABLE when the storage cannot be reached.
+ * One user's memory. It is bound to its user when it is opened: no method takes a user, so none can be given the wrong
+ * one. Every method rejects with DATA_UNAVAILABLE when the storage cannot be reached.
  */
 export interface FactStore {
   /**
    * Resolves once the fact is durable. Text that is the same after Unicode NFKC, case and white-space folding is
-   * a `duplicate` and answers with the first one's id. Rejects with FACT_EMPTY, FACT_TOO_LARGE or
+   * a `duplicate` and resolves to the first one's id. Rejects with FACT_EMPTY, FACT_TOO_LARGE or
    * FACT_LIMIT_REACHED; the limits hold exactly, whoever else is saving.
    */
   save(fact: NewFact): Promise<Saved>;
-  /** This user's facts that answer `query`, best first, with all of `tags`. No match is an empty list. */
+  /** Resolves to this user's facts that match `query` and have all of `tags`, best first. No match is an empty list. */
   recall(
     query: string,
     options?: { limit?: number; tags?: readonly string[] },
   ): Promise<readonly RecalledFact[]>;
-  /** Newest first. Rejects with CURSOR_INVALID for a cursor that this user was not given. */
+  /** Resolves to a page, newest first. Rejects with CURSOR_INVALID for a cursor that this user was not given. */
   list(options?: { limit?: number; cursor?: string }): Promise<FactPage>;
-  /** Rejects with FACT_NOT_FOUND, the same for absent and for somebody else's. */
+  /** Rejects with FACT_NOT_FOUND, whether the fact is absent or belongs to another user. */
   get(factId: string): Promise<Fact>;
   /** Rejects with FACT_NOT_FOUND. */
   forget(factId: string): Promise<void>;
@@ -60,7 +60,7 @@ export interface FactLimits {
   readonly maxFactBytes: number;
 }
 
-/** Process-wide: opens the memory of one user at a time. Holds no user's state that another could reach. */
+/** One for the process. Opens the memory of one user at a time, and gives no user access to that of another. */
 export interface FactBackend {
   open(userKey: string): FactStore;
   close(): Promise<void>;

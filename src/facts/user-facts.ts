@@ -4,7 +4,7 @@ import { foldText } from "./search/terms.ts";
 import type { RecalledFact } from "./store.ts";
 
 // Measured on facts of 90 bytes: 1.2 KB each among 10,000, 2.4 KB among 100, where fewer share their words.
-const BYTES_PER_MEMORY = 16_000;
+const BYTES_PER_USER = 16_000;
 const BYTES_PER_FACT = 700;
 const BYTES_PER_TEXT_BYTE = 15;
 
@@ -12,28 +12,28 @@ const BYTES_PER_TEXT_BYTE = 15;
 export interface UserFacts {
   readonly facts: ReadonlyMap<string, StoredFact>;
   readonly kept: { readonly facts: number; readonly bytes: number };
-  /** What this copy costs the process, in bytes, roughly. */
+  /** The memory that it takes, in bytes, roughly. */
   readonly costBytes: number;
   readonly nextPosition: number;
-  /** Facts that are here already, or that expired, are left out. */
+  /** Leaves out facts that are present or have expired. */
   add(facts: readonly StoredFact[], now: number): void;
   remove(factIds: Iterable<string>): void;
-  /** Drops what has expired by `now`; `expired` names it until it is removed from the database as well. */
+  /** Drops facts that have expired by `now`. Their ids stay in `expired` until `forgetExpired`. */
   expire(now: number): void;
   readonly expired: ReadonlySet<string>;
-  /** The expired facts are gone from the database too. */
+  /** Clears `expired`, once these facts are deleted from the database too. */
   forgetExpired(): void;
   clear(): void;
   findDuplicate(text: string): string | undefined;
   recall(query: string, limit: number, tags: readonly string[]): RecalledFact[];
-  /** Newest first, those before `position`. */
+  /** Returns the facts before `position`, newest first. */
   page: SortedFacts["page"];
 }
 
 interface Contents {
   readonly sortedFacts: SortedFacts;
   readonly index: SearchIndex;
-  /** Ids by folded text; made for the first save, as most copies are only read. */
+  /** Ids by folded text. Built for the first save: most entries are only read. */
   idByText?: Map<string, string>;
 }
 
@@ -56,7 +56,7 @@ export function createUserFacts(): UserFacts {
     },
     get costBytes() {
       const { byId, bytes } = contents.sortedFacts;
-      return BYTES_PER_MEMORY + byId.size * BYTES_PER_FACT + bytes * BYTES_PER_TEXT_BYTE;
+      return BYTES_PER_USER + byId.size * BYTES_PER_FACT + bytes * BYTES_PER_TEXT_BYTE;
     },
     get nextPosition() {
       return (contents.sortedFacts.byAge.at(-1)?.position ?? 0) + 1;
@@ -89,7 +89,7 @@ function addAll(contents: Contents, added: readonly StoredFact[]): Contents {
   const sorted = added.toSorted(compareAge);
   const [oldest] = sorted;
   const newest = contents.sortedFacts.byAge.at(-1);
-  // Rows that nobody ordered, as after an import: shelf and index want the oldest first, so they start again.
+  // Rows that came out of order, as after an import. The list and the index take the oldest first, so they are rebuilt.
   if (oldest !== undefined && newest !== undefined && compareAge(oldest, newest) < 0) {
     return addAll(empty(), [...contents.sortedFacts.byAge, ...sorted]);
   }
@@ -109,7 +109,7 @@ function removeAll({ sortedFacts, index, idByText }: Contents, factIds: Iterable
 }
 
 function idsByText(contents: Contents): ReadonlyMap<string, string> {
-  // The first one's id: of two that read the same, as an import may bring, the older is put last.
+  // Of two with the same text, as an import may bring, the older comes last here, so that its id is kept.
   contents.idByText ??= new Map(
     contents.sortedFacts.byAge.toReversed().map((fact) => [foldText(fact.text), fact.factId]),
   );
@@ -133,20 +133,20 @@ function recallFrom(
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** One user's facts by id and by age, with what they add up to. */
+/** One user's facts by id and by age, and their total size. */
 export interface SortedFacts {
   readonly byId: ReadonlyMap<string, StoredFact>;
   /** Oldest first. */
   readonly byAge: readonly StoredFact[];
   /** UTF-8 bytes of texts and tags. */
   readonly bytes: number;
-  /** `fact` must be the newest. */
+  /** Adds a fact, which must be the newest. */
   put(fact: StoredFact): void;
-  /** Resolves ids to the facts that were there, and takes them away. */
+  /** Removes the facts with these ids and returns those that were present. */
   remove(factIds: Iterable<string>): StoredFact[];
-  /** Ids of the facts that have expired by `now`; cheap when there are none. */
+  /** Returns the ids of facts that have expired by `now`. Cheap when there are none. */
   expiredBy(now: number): string[];
-  /** Newest first, those before `position`. */
+  /** Returns the facts before `position`, newest first. */
   page(position: number, limit: number): { facts: StoredFact[]; hasMore: boolean };
 }
 
@@ -154,7 +154,7 @@ export function createSortedFacts(): SortedFacts {
   const byId = new Map<string, StoredFact>();
   let byAge: StoredFact[] = [];
   let bytes = 0;
-  /** Never later than the first expiry, epoch ms. */
+  /** Epoch ms, never later than the first expiry. */
   let nextExpiryMs = NEVER;
 
   return {
@@ -199,7 +199,7 @@ export function compareAge(a: StoredFact, b: StoredFact): number {
   return a.position - b.position || (a.factId < b.factId ? -1 : 1);
 }
 
-/** Index of the first fact at or after `position`, by halving. */
+/** The index of the first fact at or after `position`, by binary search. */
 function firstFrom(byAge: readonly StoredFact[], position: number): number {
   let low = 0;
   let high = byAge.length;

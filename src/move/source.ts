@@ -5,59 +5,59 @@ import { SCHEMA_VERSION } from "../database/migrations.ts";
 import { NightshiftError } from "../errors.ts";
 
 /**
- * What stays behind, of all tables: which version each database has; which moves it took in; and of the facts, the
- * counts of changes, which Postgres counts itself, and the secret of cursors that are good for a minute.
+ * Tables that are not moved: each database has a version and a list of moves of its own, Postgres counts the changes of
+ * facts itself, and the cursors that the secret signs are used within minutes.
  */
-export const STAYS: ReadonlySet<string> = new Set([
+export const TABLES_NOT_MOVED: ReadonlySet<string> = new Set([
   "schema_version",
   "moves",
   "fact_changes",
   "fact_secrets",
 ]);
 
-/** A data folder that nobody else can open until it is closed. */
+/** A data folder that no other process can open until it is closed. */
 export interface Source {
-  /** The same for the same folder, and for a copy of it. */
+  /** Identifies the folder. A copy of it has the same id. */
   readonly id: string;
-  /** All that are to move, those that others refer to first. */
+  /** The tables to move. A table comes after those that it refers to. */
   readonly tables: readonly Table[];
   rows(table: Table): Iterable<Row>;
   close(): void;
 }
 
-/** Rejects with DATA_UNAVAILABLE, for one when another process has the folder open. */
+/** Rejects with DATA_UNAVAILABLE, for example when another process has the folder open. */
 export async function openSource(folder: string): Promise<Source> {
-  const held: LockedFile[] = [];
+  const files: LockedFile[] = [];
   const close = () => {
-    for (const file of held) file.close();
+    for (const file of files) file.close();
   };
   try {
     for (const name of ["jobs.sqlite", "facts.sqlite"]) {
       const file = await lockFile(join(resolve(folder), name));
-      if (file) held.push(file);
+      if (file) files.push(file);
     }
-    if (held.length === 0)
+    if (files.length === 0)
       throw new NightshiftError(
         "DATA_UNAVAILABLE",
         "There is no jobs.sqlite and no facts.sqlite in this folder; name the data folder with --from.",
       );
-    if (!held.every(({ tables }) => tables.every(isPlain))) throw notOurs();
-    const homes = new Map<string, LockedFile>();
-    const tables = held.flatMap((file) => {
-      for (const { name } of file.tables) homes.set(name, file);
-      return file.tables.filter(({ name }) => !STAYS.has(name));
+    if (!files.every(({ tables }) => tables.every(hasPlainNames))) throw notOurs();
+    const fileOf = new Map<string, LockedFile>();
+    const tables = files.flatMap((file) => {
+      for (const { name } of file.tables) fileOf.set(name, file);
+      return file.tables.filter(({ name }) => !TABLES_NOT_MOVED.has(name));
     });
-    const value = (table: string, sql: string) => homes.get(table)?.value(sql) ?? null;
+    const value = (table: string, sql: string) => fileOf.get(table)?.value(sql) ?? null;
     const version = value("schema_version", "SELECT max(version) FROM schema_version");
     if (version !== null && Number(version) !== SCHEMA_VERSION) throw wrongVersion(Number(version));
-    const marks = [
+    const identity = [
       value("schema_version", "SELECT min(applied_at) FROM schema_version"),
       value("fact_secrets", "SELECT value FROM fact_secrets WHERE name = 'cursor'"),
     ];
     return {
-      id: createHash("sha256").update(JSON.stringify(marks)).digest("hex"),
+      id: createHash("sha256").update(JSON.stringify(identity)).digest("hex"),
       tables,
-      rows: (table) => homes.get(table.name)?.rows(table) ?? [],
+      rows: (table) => fileOf.get(table.name)?.rows(table) ?? [],
       close,
     };
   } catch (error) {
@@ -66,8 +66,8 @@ export async function openSource(folder: string): Promise<Source> {
   }
 }
 
-/** Names become SQL on the other side. */
-const isPlain = ({ name, columns }: Table): boolean =>
+/** Names of tables and columns become SQL for Postgres, so they must need no quoting. */
+const hasPlainNames = ({ name, columns }: Table): boolean =>
   [name, ...columns].every((word) => /^[a-z][a-z0-9_]*$/.test(word));
 
 const notOurs = (): NightshiftError =>

@@ -6,18 +6,18 @@ import type { Source } from "./source.ts";
 
 export type Sums = Readonly<Record<string, Sum>>;
 
-/** How far a database has come: a continued move finds rows that an earlier try has carried. */
-export type Progress =
+/** The state of the target before a move. A move that was interrupted finds the rows of the earlier try. */
+export type MoveProgress =
   | { readonly kind: "empty" | "begun" }
-  /** What the folder came to then. */
+  /** `sums`: of the folder's tables at that time. */
   | { readonly kind: "finished"; readonly at: number; readonly sums: Sums };
 
-/** Changes nothing. Rejects with DATA_UNAVAILABLE when there is anything that isn't of this folder. */
-export async function lookAt(target: PostgresRows, source: Source): Promise<Progress> {
+/** Reads the state of the target. Rejects with DATA_UNAVAILABLE when it holds data that is not from this folder. */
+export async function readProgress(target: PostgresRows, source: Source): Promise<MoveProgress> {
   const names = await target.names();
   const moves = names.has("moves") ? await target.query(SELECT_MOVES) : [];
   const own = moves.find(([id]) => id === source.id);
-  if (own) return progressOf(own);
+  if (own) return toMoveProgress(own);
   const isEmpty = async () => {
     for (const { name } of source.tables) if (names.has(name) && (await target.hasRows(name))) return false;
     return true;
@@ -31,32 +31,32 @@ export async function lookAt(target: PostgresRows, source: Source): Promise<Prog
 
 const SELECT_MOVES = "select source, finished_at::text, sums from nightshift.moves";
 
-const progressOf = ([, finishedAt, sums]: Row): Progress =>
+const toMoveProgress = ([, finishedAt, sums]: Row): MoveProgress =>
   finishedAt == null
     ? { kind: "begun" }
     : { kind: "finished", at: Number(finishedAt), sums: JSON.parse(sums ?? "{}") as Sums };
 
-export const noteBegin = (target: PostgresRows, { id }: Source, now: number): Promise<unknown> =>
+export const recordBegin = (target: PostgresRows, { id }: Source, now: number): Promise<unknown> =>
   target.query("insert into nightshift.moves (source, began_at) values ($1, $2)", [id, now]);
 
-export const noteEnd = (target: PostgresRows, { id }: Source, sums: Sums, now: number): Promise<unknown> =>
+export const recordEnd = (target: PostgresRows, { id }: Source, sums: Sums, now: number): Promise<unknown> =>
   target.query("update nightshift.moves set finished_at = $2, sums = $3 where source = $1", [
     id,
     now,
     JSON.stringify(sums),
   ]);
 
-/** What a table comes to: the same for the same rows, in whichever order they are read. */
+/** The count and checksum of a table's rows. They do not depend on the order of the rows. */
 export interface Sum {
   readonly rows: number;
-  /** 32 hex digits: the sum of the rows' digests. */
+  /** 32 hex digits: the sum of the digests of all rows. */
   readonly checksum: string;
 }
 
 const MASK = (1n << 128n) - 1n;
 
-/** One text for each row: columns in their order, and no two rows alike in it. */
-export const textOf = (row: Row): string => JSON.stringify(row);
+/** A text for a row. Different rows have different texts. */
+export const rowText = (row: Row): string => JSON.stringify(row);
 
 export function createChecksum(): { add(row: Row): void; sum(): Sum } {
   let rows = 0;
@@ -64,12 +64,12 @@ export function createChecksum(): { add(row: Row): void; sum(): Sum } {
   return {
     add(row) {
       rows++;
-      const digest = createHash("sha256").update(textOf(row)).digest("hex").slice(0, 32);
+      const digest = createHash("sha256").update(rowText(row)).digest("hex").slice(0, 32);
       total = (total + BigInt(`0x${digest}`)) & MASK;
     },
     sum: () => ({ rows, checksum: total.toString(16).padStart(32, "0") }),
   };
 }
 
-export const isSame = (one: Sum, other: Sum): boolean =>
+export const isSameSum = (one: Sum, other: Sum): boolean =>
   one.rows === other.rows && one.checksum === other.checksum;

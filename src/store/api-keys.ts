@@ -6,41 +6,41 @@ import { NightshiftError } from "../errors.ts";
 
 /** `nsk_<id>_<secret>`: the id finds the row, the 256 secret bits prove the holder. */
 const KEY = /^nsk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})$/;
-const MAX_CACHED = 10_000;
-/** How long a key that was good goes on being good, at most, while the database cannot be asked about it. */
-const GRACE_MS = 30_000;
+const MAX_CACHED_KEYS = 10_000;
+/** How long a key that was valid is still accepted while the database cannot be reached. */
+const OUTAGE_GRACE_MS = 30_000;
 
-// A fast hash is right here: the secret is random, so there is nothing to guess.
+// A fast hash is safe here: the secret is random, so it cannot be guessed.
 const hashOf = (secret: string): Buffer => digest("sha256", secret, "buffer");
 
-interface KnownKey {
+interface CachedKey {
   readonly apiKey: ApiKey;
   readonly hash: Buffer;
-  /** Of the database when it was read: it is as new as that. */
+  /** The database's version when the row was read. The entry is current while that has not changed. */
   readonly version: number;
   readonly readAt: number;
 }
 
-/** The keys in the jobs database. Rows are remembered until somebody, here or in another process, writes to it. */
+/** The keys in the jobs database. Rows are cached until anybody, in this process or another, writes to it. */
 export function openKeyRing(db: Database, now: () => number): KeyRing {
-  const known = new Map<string, KnownKey>();
+  const cache = new Map<string, CachedKey>();
   let isUsed = false;
-  /** Our own writes do not change our own dataVersion. */
+  /** Counted here, because a process's own writes do not change its `dataVersion`. */
   let ownWrites = 0;
   let seenVersion = db.dataVersion();
-  let lookedAt = 0;
+  let checkedAt = 0;
   const versionNow = () => {
-    // Requests that arrive within the same millisecond share a look.
-    if (performance.now() - lookedAt >= 1) {
-      lookedAt = performance.now();
+    // Requests within the same millisecond share one check.
+    if (performance.now() - checkedAt >= 1) {
+      checkedAt = performance.now();
       seenVersion = db.dataVersion();
     }
     return seenVersion + ownWrites;
   };
-  const find = async (keyId: string): Promise<KnownKey | null> => {
+  const find = async (keyId: string): Promise<CachedKey | null> => {
     const version = versionNow();
-    const remembered = known.get(keyId);
-    if (remembered?.version === version) return remembered;
+    const cached = cache.get(keyId);
+    if (cached?.version === version) return cached;
     const readAt = performance.now();
     try {
       const row = await db.kysely
@@ -48,19 +48,19 @@ export function openKeyRing(db: Database, now: () => number): KeyRing {
         .selectAll()
         .where("key_id", "=", keyId)
         .executeTakeFirst();
-      known.delete(keyId);
+      cache.delete(keyId);
       if (!row) return null;
-      if (known.size >= MAX_CACHED) known.clear();
+      if (cache.size >= MAX_CACHED_KEYS) cache.clear();
       const found = { apiKey: readKey(row), hash: Buffer.from(row.hash, "hex"), version, readAt };
-      known.set(keyId, found);
+      cache.set(keyId, found);
       return found;
     } catch (error) {
-      // What its holder can do meanwhile needs no database either.
-      if (remembered && isAway(error) && readAt - remembered.readAt < GRACE_MS) return remembered;
+      // Without the database, the holder can do no more than what needs no database.
+      if (cached && isUnavailable(error) && readAt - cached.readAt < OUTAGE_GRACE_MS) return cached;
       throw error;
     }
   };
-  const isGood = ({ apiKey }: KnownKey) =>
+  const isGood = ({ apiKey }: CachedKey) =>
     apiKey.revokedAt === null && (apiKey.expiresAt === null || apiKey.expiresAt > now());
 
   return {
@@ -121,7 +121,8 @@ export function openKeyRing(db: Database, now: () => number): KeyRing {
   };
 }
 
-const isAway = (error: unknown) => error instanceof NightshiftError && error.code === "DATA_UNAVAILABLE";
+const isUnavailable = (error: unknown) =>
+  error instanceof NightshiftError && error.code === "DATA_UNAVAILABLE";
 
 const readKey = (row: KeyRow): ApiKey => ({
   keyId: row.key_id,
@@ -132,7 +133,7 @@ const readKey = (row: KeyRow): ApiKey => ({
   revokedAt: row.revoked_at === null ? null : Number(row.revoked_at),
 });
 
-/** An API key as it is stored: its secret is not in it, only a hash beside it that nobody is shown. Times are epoch ms. */
+/** An API key without its secret, of which only a hash is stored. Times are epoch ms. */
 export interface ApiKey {
   readonly keyId: string;
   readonly userId: string;
@@ -142,22 +143,22 @@ export interface ApiKey {
   readonly revokedAt: number | null;
 }
 
-/** The keys of this installation: for the transport that checks them, and for the operator's command line. */
+/** The keys of this installation, for the transport that checks them and for the operator's command line. */
 export interface KeyRing {
-  /** Makes a key for the user. The secret is in the answer and nowhere else, ever. */
+  /** Creates a key for the user. Only the returned `key` ever contains the secret. */
   create(options: {
     userId: string;
     scopes: readonly Scope[];
     expiresAt: number | null;
   }): Promise<{ key: string; apiKey: ApiKey }>;
-  /** Newest first. */
+  /** Resolves to the keys of the user, or of all users, newest first. */
   list(userId?: string): Promise<readonly ApiKey[]>;
-  /** False when there is no such key. A key that is revoked already stays so. */
+  /** Resolves to false when there is no such key. A key that is revoked already stays so. */
   revoke(keyId: string): Promise<boolean>;
-  /** The key behind a presented secret, when it is good now. Costs the same time whether the id or the secret is wrong. */
+  /** Resolves to the key when it is valid now. Takes the same time whether the id or the secret is wrong. */
   verify(key: string): Promise<ApiKey | undefined>;
-  /** Whether a key that was good is still good: revoked in another process counts at once, on another node as soon as it hears of it. */
+  /** Resolves to true while the key is valid. A revocation by another node counts once its notification has arrived. */
   isGood(keyId: string): Promise<boolean>;
-  /** Whether any key was ever made: from then on callers must present one. */
+  /** Resolves to true once a key was ever created. From then on callers must present one. */
   isUsed(): Promise<boolean>;
 }

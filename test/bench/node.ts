@@ -29,7 +29,7 @@ const query = Client.prototype.query as unknown as (
   ...rest: unknown[]
 ) => unknown;
 Client.prototype.query = function (this: Client, sql: unknown, ...rest: unknown[]) {
-  if (typeof sql !== "string" || (!sql.startsWith("start") && !isPipelined(sql))) trips++;
+  if (!isPipelined(sql)) trips++;
   return query.call(this, sql, ...rest);
 } as unknown as typeof Client.prototype.query;
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import KeyvSqlite from "@keyv/sqlite";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { openKeyvFacts } from "../../src/facts/keyv.ts";
-import { MIGRATIONS, openFactsFile } from "../../src/facts/sqlite.ts";
+import { FACTS_MIGRATIONS, openFactsFile } from "../../src/facts/sqlite.ts";
 import { tempDir } from "../harness.ts";
 import { ALICE } from "./contract.ts";
 import { LIMITS } from "./limits.ts";
@@ -28,7 +28,7 @@ async function saveIn(file: string, text: string): Promise<void> {
 }
 
 async function bring(file: string, ...steps: string[][]): Promise<void> {
-  const opened = await openFactsFile(file, 15_000, [...MIGRATIONS, ...steps]);
+  const opened = await openFactsFile(file, 15_000, [...FACTS_MIGRATIONS, ...steps]);
   await opened.close();
 }
 
@@ -46,12 +46,12 @@ describe("a facts file of an older version", () => {
     expect(statSync(file).mode & 0o777).toBe(0o600);
     await bring(file, STEP);
     await bring(file, STEP);
-    expect(backupsOf(file)).toEqual([`facts.sqlite.v${MIGRATIONS.length}.bak`]);
-    const cached = `${file}.v${MIGRATIONS.length}.bak`;
+    expect(backupsOf(file)).toEqual([`facts.sqlite.v${FACTS_MIGRATIONS.length}.bak`]);
+    const cached = `${file}.v${FACTS_MIGRATIONS.length}.bak`;
     expect(statSync(cached).mode & 0o777).toBe(0o600);
     expect(await read(cached, "SELECT key FROM keyv")).toHaveLength(1);
     expect(await read(cached, "SELECT name FROM sqlite_master WHERE name = 'notes'")).toEqual([]);
-    expect(await read(cached, "PRAGMA user_version")).toEqual([{ user_version: MIGRATIONS.length }]);
+    expect(await read(cached, "PRAGMA user_version")).toEqual([{ user_version: FACTS_MIGRATIONS.length }]);
     expect(await read(file, "SELECT text FROM notes")).toEqual([{ text: "new" }]);
   });
 
@@ -67,7 +67,7 @@ describe("a facts file of an older version", () => {
     const file = await fileWithFact();
     await Promise.all([bring(file, STEP), bring(file, STEP), bring(file, STEP)]);
     expect(await read(file, "SELECT text FROM notes")).toHaveLength(1);
-    expect(backupsOf(file)).toEqual([`facts.sqlite.v${MIGRATIONS.length}.bak`]);
+    expect(backupsOf(file)).toEqual([`facts.sqlite.v${FACTS_MIGRATIONS.length}.bak`]);
   });
 });
 
@@ -81,7 +81,7 @@ describe("a facts file that a newer Nightshift wrote", () => {
     await expect(backend.open(ALICE).list()).rejects.toMatchObject({
       code: "DATA_UNAVAILABLE",
       message: expect.stringContaining("newer Nightshift"),
-      data: { found: MIGRATIONS.length + 1, known: MIGRATIONS.length },
+      data: { found: FACTS_MIGRATIONS.length + 1, known: FACTS_MIGRATIONS.length },
     });
     expect(readFileSync(file).equals(before)).toBe(true);
   });

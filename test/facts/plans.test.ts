@@ -1,6 +1,6 @@
 import { Client, TypeOverrides } from "pg";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { createCachedFacts, noteOwnWrite, syncCachedFacts } from "../../src/facts/cache.ts";
+import { createCacheEntry, noteOwnWrite, syncEntry } from "../../src/facts/cache.ts";
 import type { Query } from "../../src/facts/database.ts";
 import { openPostgres } from "../postgres.ts";
 import { ALICE } from "./contract.ts";
@@ -58,12 +58,12 @@ describe("what a reader asks of Postgres", () => {
       anybodys.push(...flatten(generic.rows[0]["QUERY PLAN"][0].Plan));
       return (await client.query(sql, parameters)).rows;
     };
-    const cached = createCachedFacts();
+    const entry = createCacheEntry();
     const sync = () =>
-      syncCachedFacts(ALICE, cached, { query, parse: (value) => JSON.parse(value).value, now: Date.now() });
+      syncEntry(ALICE, entry, { query, parse: (value) => JSON.parse(value).value, now: Date.now() });
     for (const statistics of ["SELECT 1", "ANALYZE"]) {
       await client.query(statistics);
-      cached.changes = -1;
+      entry.changes = -1;
       await sync();
       await alice.save({ text: `one more after ${statistics}` });
       await sync();
@@ -72,11 +72,11 @@ describe("what a reader asks of Postgres", () => {
         await alice.forget(factId);
         await alice.save({ text: `${text} again` });
       }
-      cached.rowId = Number.MAX_SAFE_INTEGER;
+      entry.rowId = Number.MAX_SAFE_INTEGER;
       await sync();
-      await noteOwnWrite(ALICE, cached, query, newest[0]?.factId);
+      await noteOwnWrite(ALICE, entry, query, newest[0]?.factId);
     }
-    expect(cached.userFacts.facts.size).toBe(OWN_FACTS + 2);
+    expect(entry.userFacts.facts.size).toBe(OWN_FACTS + 2);
 
     const reads = nodes.filter((node) => node["Relation Name"] !== undefined);
     expect(new Set(reads.map((node) => node["Relation Name"]))).toEqual(new Set(["keyv", "fact_changes"]));

@@ -10,32 +10,32 @@ import { queryTermsOf } from "./terms.ts";
 
 export interface Match {
   readonly id: string;
-  /** 1 for the best match of this answer, the others in proportion; four decimals. */
+  /** 1 for the best match of this result, the others in proportion. Four decimals. */
   readonly score: number;
 }
 
-/** Ranks ONE user's facts: every figure in a score comes from them alone, so nobody else's writes can show in it. */
+/** Ranks ONE user's facts. Scores depend on these alone, so that they tell nothing about other users. */
 export interface SearchIndex {
-  /** Texts must come oldest first: the order breaks ties (newer first) and says which facts are neighbours. */
+  /** Texts must be added oldest first. The order breaks ties (newer first) and decides which facts are neighbours. */
   add(text: SearchableText): void;
   remove(id: string): void;
-  /** Best first. Every match has a word of the query, or one related to it. Empty when nothing has. */
+  /** Returns matches, best first. Each has a word of the query or a related one. */
   search(query: string, limit: number, accepts?: (id: string) => boolean): readonly Match[];
 }
 
-// BM25+ (Lv and Zhai 2011). Facts are short and of much the same length, so a low k1 and b; delta keeps a long
-// fact that has the word above any that has not.
+// BM25+ (Lv and Zhai 2011). Facts are short and similar in length, hence a low k1 and b. Delta keeps a long fact that
+// has the word above one that has not.
 const K1 = 1;
 const B = 0.45;
 const DELTA = 0.5;
 /** A sentence is most often about its first word ("Melanie plays the violin"), so a match there counts more. */
 const SUBJECT_BONUS = 0.7;
-/** Facts saved one after the other speak of the same thing: each lends its neighbours a share of its score. */
+/** Facts saved one after the other are often about the same thing: each adds a share of its score to its neighbours. */
 const BEFORE_SHARE = 0.4;
 const AFTER_SHARE = 0.3;
-/** Neighbours further apart in time were not said in one sitting. */
-const SITTING_MS = 60 * 60 * 1000;
-/** Pseudo relevance feedback (RM3): the telling words of the best few facts join the query. */
+/** Facts further apart in time are not neighbours. */
+const MAX_NEIGHBOUR_MS = 60 * 60 * 1000;
+/** Pseudo relevance feedback (RM3): rare words of the best few facts are added to the query. */
 const FEEDBACK_FACTS = 5;
 const FEEDBACK_TERMS = 10;
 const FEEDBACK_WEIGHT = 0.3;
@@ -52,7 +52,7 @@ export function createSearchIndex(): SearchIndex {
       const first = rank(asked, asked, postings);
       const widened = widen(asked, topSlots(first, FEEDBACK_FACTS, postings), first, postings);
       const scores = rank(widened, asked, postings);
-      // Feedback reorders what the query found; it never brings in a fact that has no word of it.
+      // Feedback only reorders the matches of the query: a fact without any word of the query stays out.
       for (let slot = 0; slot < scores.length; slot++) if (first[slot] === 0) scores[slot] = 0;
       const best = topSlots(scores, limit, postings, accepts);
       const bestScore = scores[best[0] ?? 0] || 1;
@@ -64,7 +64,7 @@ export function createSearchIndex(): SearchIndex {
   };
 }
 
-/** A score for each slot; 0 for a fact without any of `terms`. */
+/** Returns a score for each slot, 0 for a fact without any of `terms`. */
 function rank(terms: WeightedTerms, asked: WeightedTerms, postings: Postings): Float64Array {
   const { documents, liveDocuments, liveTerms } = postings;
   const scores = new Float64Array(documents.length);
@@ -88,12 +88,12 @@ function rank(terms: WeightedTerms, asked: WeightedTerms, postings: Postings): F
   return shareWithNeighbours(scores, documents);
 }
 
-/** Never negative, so that a word which most facts have still counts a little. */
+/** Inverse document frequency. Never negative, so that a word of most facts still counts a little. */
 function idf(posting: Posting, liveDocuments: number): number {
   return Math.log(1 + (liveDocuments - posting.live + 0.5) / (posting.live + 0.5));
 }
 
-/** Only a fact with a score of its own gets a share. */
+/** Adds the shares of neighbours. A fact without a score of its own gets none. */
 function shareWithNeighbours(own: Float64Array, documents: Postings["documents"]): Float64Array {
   const shared = own.slice();
   let before = -1;
@@ -101,7 +101,7 @@ function shareWithNeighbours(own: Float64Array, documents: Postings["documents"]
     const document = documents[slot];
     if (document === undefined) continue;
     const older = documents[before];
-    if (older !== undefined && document.createdAt - older.createdAt <= SITTING_MS) {
+    if (older !== undefined && document.createdAt - older.createdAt <= MAX_NEIGHBOUR_MS) {
       if (own[slot]) shared[slot] = (shared[slot] as number) + BEFORE_SHARE * (own[before] as number);
       if (own[before]) shared[before] = (shared[before] as number) + AFTER_SHARE * (own[slot] as number);
     }
@@ -110,6 +110,7 @@ function shareWithNeighbours(own: Float64Array, documents: Postings["documents"]
   return shared;
 }
 
+/** Adds the feedback terms of the `best` facts to the query. */
 function widen(
   asked: WeightedTerms,
   best: readonly number[],
@@ -138,7 +139,7 @@ function widen(
   return widened;
 }
 
-/** The slots of the highest scores above 0, best first, newer first among equals. */
+/** Returns the slots of the highest scores above 0, best first, newer first among equals. */
 function topSlots(
   scores: Float64Array,
   limit: number,

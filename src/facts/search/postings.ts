@@ -1,13 +1,13 @@
 import { isStopTerm, termsOf } from "./terms.ts";
 
-/** Where one term occurs. `slots` may name removed documents; `live` counts the others. */
+/** The documents of one term. `slots` may name removed documents; `live` counts the others. */
 export interface Posting {
   readonly term: string;
-  /** Carries no meaning of its own, as "the". */
+  /** A word like "the", which has no meaning of its own. */
   readonly isStop: boolean;
   /** Ascending. */
   readonly slots: number[];
-  /** How often, beside `slots`. */
+  /** Occurrences in the document of the same index in `slots`. */
   readonly counts: number[];
   live: number;
 }
@@ -16,7 +16,7 @@ export interface Document {
   readonly id: string;
   /** Epoch ms. */
   readonly createdAt: number;
-  /** In the order of the text, repetitions included; then the tags' terms. */
+  /** The terms of the text in order, with repetitions, then those of the tags. */
   readonly terms: readonly Posting[];
 }
 
@@ -32,13 +32,13 @@ export interface Postings {
   readonly documents: readonly (Document | undefined)[];
   readonly vocabulary: ReadonlyMap<string, Posting>;
   readonly liveDocuments: number;
-  /** Terms in all live documents. */
+  /** Number of terms in all live documents. */
   readonly liveTerms: number;
   add(text: SearchableText): void;
   remove(id: string): void;
 }
 
-/** Removed slots are swept when they outnumber the live ones by this factor, and never for a handful. */
+/** Removed slots are swept when there are more of them than the live ones times the factor plus the floor. */
 const SWEEP_FACTOR = 1;
 const SWEEP_FLOOR = 64;
 
@@ -48,11 +48,11 @@ export function createPostings(): Postings {
   let slotOf = new Map<string, number>();
   let liveTerms = 0;
 
-  /** Counts one occurrence. */
-  function occur(term: string, slot: number): Posting {
+  /** Counts one occurrence of `term` in the document of `slot`. */
+  function count(term: string, slot: number): Posting {
     const posting = vocabulary.get(term);
     if (posting === undefined) {
-      // Most terms of a memory occur once: arrays that start with their element have no room to spare.
+      // Most terms occur once: arrays that are created with their element take no spare memory.
       const first: Posting = { term, isStop: isStopTerm(term), slots: [slot], counts: [1], live: 1 };
       vocabulary.set(term, first);
       return first;
@@ -70,11 +70,12 @@ export function createPostings(): Postings {
 
   function insert(id: string, createdAt: number, terms: readonly string[]): void {
     const slot = documents.length;
-    documents.push({ id, createdAt, terms: terms.map((term) => occur(term, slot)) });
+    documents.push({ id, createdAt, terms: terms.map((term) => count(term, slot)) });
     slotOf.set(id, slot);
     liveTerms += terms.length;
   }
 
+  /** Builds the index again without the removed documents. */
   function sweep(): void {
     const kept = documents.filter((document) => document !== undefined);
     documents = [];

@@ -2,21 +2,21 @@ import type { Posting, Postings } from "./postings.ts";
 import { termsOf } from "./terms.ts";
 import { RELATED_WORDS } from "./words.ts";
 
-/** How much each term of a query counts; 1 for a word that was asked. */
+/** The weight of each term of a query: 1 for a word of the query itself. */
 export type WeightedTerms = Map<Posting, number>;
 
 const RELATED_WEIGHT = 0.3;
 const NEAR_WEIGHT = 0.6;
-/** A shorter word is one letter from too many others, and begins too many. */
-const MIN_SLIP_CHARS = 5;
-const MIN_BEGIN_CHARS = 4;
+/** Too many other words differ from a shorter one by one letter, or begin with it. */
+const MIN_TYPO_CHARS = 5;
+const MIN_PREFIX_CHARS = 4;
 const MAX_NEAR = 4;
 
 let related: ReadonlyMap<string, ReadonlySet<string>> | undefined;
 
 /**
- * The terms of this user's facts that a query asks for: its own, related everyday words at a lower weight, and,
- * for a word that no fact has, those one slip away or that begin alike.
+ * Returns the terms of this user's facts that a query asks for: the query's own, related everyday words at a lower
+ * weight and, for a word that no fact has, words one typo away or with the same beginning.
  */
 export function expandQuery(terms: readonly string[], { vocabulary }: Postings): WeightedTerms {
   const weights: WeightedTerms = new Map();
@@ -55,26 +55,26 @@ function relateAll(): Map<string, Set<string>> {
   return all;
 }
 
-/** Letters only: a digit in another place is another number, not a slip. */
+/** Only for words of letters: a number with another digit is another number, not a typo. */
 function nearTo(term: string, vocabulary: ReadonlyMap<string, Posting>): Posting[] {
   if (!/^\p{L}+$/u.test(term)) return [];
   const near: Posting[] = [];
   for (const [known, posting] of vocabulary) {
-    if (beginAlike(term, known) || isOneSlipAway(term, known)) near.push(posting);
+    if (isPrefixOfOther(term, known) || isOneTypoAway(term, known)) near.push(posting);
   }
-  // By the alphabet: the order of the vocabulary depends on what was forgotten, and answers must not.
+  // In alphabetical order: the order of the vocabulary depends on facts that were forgotten, and results must not.
   return near.sort((a, b) => (a.term < b.term ? -1 : 1)).slice(0, MAX_NEAR);
 }
 
-/** "educaton" and "educ", the stem of education: the stemmer cuts no suffix that it does not know. */
-function beginAlike(a: string, b: string): boolean {
+/** True for "educaton" and "educ", the stem of education: the stemmer does not cut the suffix of a misspelt word. */
+function isPrefixOfOther(a: string, b: string): boolean {
   const [short, long] = a.length < b.length ? [a, b] : [b, a];
-  return short.length >= MIN_BEGIN_CHARS && short.length * 2 >= long.length && long.startsWith(short);
+  return short.length >= MIN_PREFIX_CHARS && short.length * 2 >= long.length && long.startsWith(short);
 }
 
-/** One letter added, left out, replaced, or two neighbours swapped (optimal string alignment distance of 1). */
-function isOneSlipAway(a: string, b: string): boolean {
-  if (Math.min(a.length, b.length) < MIN_SLIP_CHARS || Math.abs(a.length - b.length) > 1) return false;
+/** True for one letter added, left out or replaced, or two neighbours swapped (optimal string alignment distance 1). */
+function isOneTypoAway(a: string, b: string): boolean {
+  if (Math.min(a.length, b.length) < MIN_TYPO_CHARS || Math.abs(a.length - b.length) > 1) return false;
   let i = 0;
   while (i < a.length && i < b.length && a[i] === b[i]) i++;
   const restMatches = (fromA: number, fromB: number) => a.slice(i + fromA) === b.slice(i + fromB);

@@ -8,10 +8,10 @@ interface Snowball {
   newStemmer(algorithm: string): Stemmer;
 }
 
-/** Longer runs are cut: nobody searches for the tail of a base64 blob. */
+/** Longer words are cut: nobody searches for the end of a base64 blob. */
 const MAX_TERM_CHARS = 64;
-/** Stems remembered over all texts. A pure function of the word, so sharing it between users tells nobody anything. */
-const MAX_REMEMBERED_STEMS = 50_000;
+/** Stems cached over all texts. A stem depends on its word alone, so sharing the cache between users reveals nothing. */
+const MAX_CACHED_STEMS = 50_000;
 
 const BEYOND_ASCII = /[\u0080-\uffff]/;
 const ASCII_WORD = /[a-z0-9]+(?:'[a-z]+)?(?:-[a-z0-9]+)*/g;
@@ -30,22 +30,22 @@ const stems = new Map<string, string>();
 let stopTerms: ReadonlySet<string> | undefined;
 
 /**
- * One spelling of what a reader takes for the same text: NFKC, case folded, one space between words. Two facts
- * with the same folded text are duplicates.
+ * One spelling for texts that read the same: NFKC, case folded, one space between words. Two facts with the same folded
+ * text are duplicates.
  */
 export function foldText(text: string): string {
   return foldCase(text.normalize("NFKC")).normalize("NFKC").replace(/\s+/g, " ").trim();
 }
 
-/** Upper and back again folds what lower case alone does not: ß to ss, the two Greek sigmas to one. */
+/** Through upper case, because lower case alone does not fold ß to ss. The two Greek sigmas become one. */
 function foldCase(text: string): string {
   return text.toUpperCase().toLowerCase().replaceAll("ς", "σ");
 }
 
 /**
- * The searchable terms of a text, in its order, stemmed. Every other character is a gap between terms, so query
- * operators and wildcards mean nothing. Accents of Latin, Greek and Cyrillic letters are dropped; scripts written
- * without spaces give words by Intl.Segmenter and, for CJK, character pairs, so that a part of a word is found.
+ * Returns the searchable terms of a text in order, stemmed. All other characters only separate terms, so query
+ * operators and wildcards have no effect. Accents of Latin, Greek and Cyrillic letters are dropped; scripts written
+ * without spaces are split by Intl.Segmenter and, for CJK, into character pairs too, so that a part of a word is found.
  */
 export function termsOf(text: string): string[] {
   const terms: string[] = [];
@@ -64,11 +64,11 @@ export function termsOf(text: string): string[] {
   return terms;
 }
 
-/** The terms that a query is about: its terms without stop words, or all of them when it has nothing else. */
+/** Returns the terms of a query without stop words, or all of them when it has no others. */
 export function queryTermsOf(query: string): string[] {
   const all = termsOf(query);
-  const telling = all.filter((term) => !isStopTerm(term));
-  return [...new Set(telling.length > 0 ? telling : all)];
+  const meaningful = all.filter((term) => !isStopTerm(term));
+  return [...new Set(meaningful.length > 0 ? meaningful : all)];
 }
 
 export function isStopTerm(term: string): boolean {
@@ -76,7 +76,7 @@ export function isStopTerm(term: string): boolean {
   return stopTerms.has(term);
 }
 
-/** `self-care` gives self, care and selfcare, so that each spelling finds the others. */
+/** Adds self, care and selfcare for `self-care`, so that each spelling finds the others. */
 function pushWord(word: string, terms: string[]): void {
   if (!word.includes("-")) {
     terms.push(stemOf(word));
@@ -110,7 +110,7 @@ function pushPairs(run: string, terms: string[]): void {
 function stemOf(word: string): string {
   const known = stems.get(word);
   if (known !== undefined) return known;
-  if (stems.size >= MAX_REMEMBERED_STEMS) stems.clear();
+  if (stems.size >= MAX_CACHED_STEMS) stems.clear();
   const bare = word.replace(/(?:'s|'m|'re|'ve|'ll|'d)$|'/g, "").slice(0, MAX_TERM_CHARS);
   const base = BASE_FORMS.get(bare) ?? bare;
   const stem = stemmerFor(base)?.stem(base) ?? base;

@@ -1,9 +1,9 @@
 /**
- * What English needs beyond a stemmer: words that carry no meaning in a question, and forms that a suffix
- * stemmer cannot relate ("bought" to "buy"). General grammar only: nothing here knows any benchmark.
+ * English beyond a stemmer: words that carry no meaning in a question, and forms that a suffix stemmer cannot relate
+ * ("bought" to "buy"). General grammar only: nothing here was chosen for a benchmark.
  */
 
-/** Dropped from a query that has other words. Pronouns, articles, prepositions, auxiliaries, question words. */
+/** Pronouns, articles, prepositions, auxiliaries and question words. Left out of a query that has other words. */
 export const STOP_WORDS: ReadonlySet<string> = new Set(
   `a about after again all also am an and any are as at be because been before being between both but by can
   could did do does doing don down during each either few for from further had has have having he her here
@@ -31,7 +31,7 @@ const IRREGULAR_FORMS = `be:am,is,are,was,were,been,being become:became begin:be
   photo:photos,photograph,photographs movie:film,films,movies favorite:favourite,fave favorites:favourites
   television:tv bicycle:bike,bikes,bicycles refrigerator:fridge vacation:holiday,holidays,vacations`;
 
-/** Form to the word it is a form of. */
+/** Maps an irregular form to its base form. */
 export const BASE_FORMS: ReadonlyMap<string, string> = new Map(
   IRREGULAR_FORMS.split(/\s+/).flatMap((entry) => {
     const [base = "", forms = ""] = entry.split(":");
