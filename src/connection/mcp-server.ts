@@ -5,6 +5,7 @@ import { type ServerParts, type SetHandler, serving } from "./handlers.ts";
 import { forModules, letModulesRegister } from "./modules.ts";
 import { setPromptHandlers } from "./prompts.ts";
 import { mayRead, setResourceHandlers, setSubscriptionHandlers } from "./resources.ts";
+import { declareCapabilities, handlerSetter } from "./sdk-patches.ts";
 import { setToolHandlers } from "./tools.ts";
 
 const INSTRUCTIONS =
@@ -34,10 +35,9 @@ export async function buildServer(parts: ServerParts): Promise<{ server: McpServ
     { instructions: INSTRUCTIONS, ...(registers.length > 0 && forModules(toolkit.context)) },
   );
   const moduleHandlers = await letModulesRegister(server, parts);
-  // Not at construction: the SDK would then set its own handlers for them, before any of ours could listen.
-  server.server.registerCapabilities(era === "legacy" ? LEGACY_CAPABILITIES : CAPABILITIES);
-  const original = server.server.setRequestHandler.bind(server.server) as unknown as SetHandler;
-  const set: SetHandler = (method, handler) => original(method, serving(parts, handler));
+  declareCapabilities(server, era === "legacy" ? LEGACY_CAPABILITIES : CAPABILITIES);
+  const setHandler = handlerSetter(server);
+  const set: SetHandler = (method, handler) => setHandler(method, serving(parts, handler));
   setToolHandlers(set, server, parts, moduleHandlers);
   setResourceHandlers(set, parts, moduleHandlers);
   setPromptHandlers(set, parts, moduleHandlers);

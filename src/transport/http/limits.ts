@@ -1,6 +1,8 @@
 import type { ServerResponse } from "node:http";
+import type { RequestId } from "@modelcontextprotocol/server";
 import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
 import type { Config } from "../../config.ts";
+import { watchResponses } from "../../connection/sdk-patches.ts";
 
 /** Something one principal has at once, counted. */
 export type Counted = "calls" | "sessions" | "subscriptions";
@@ -64,8 +66,6 @@ export function createLimits(
   };
 }
 
-type RequestId = string | number;
-
 /** The parts of an authorized request that say what it has taken of its principal's calls. */
 export interface RetainableRequest {
   /** Parsed; undefined where there was no JSON. */
@@ -89,25 +89,21 @@ export interface InFlightCalls {
   end(): void;
 }
 
-interface Transport {
-  send(message: object, ...options: never[]): Promise<void>;
-}
-
-interface Message {
+interface JsonRpcMessage {
   readonly id?: RequestId;
   readonly method?: string;
   readonly params?: { readonly requestId?: RequestId };
 }
 
-const messagesIn = (body: unknown): Message[] =>
+const messagesIn = (body: unknown): JsonRpcMessage[] =>
   (Array.isArray(body) ? body : [body]).filter((message) => typeof message === "object" && message !== null);
 
 /** The ids of the calls in a body: what is not a notification or an answer. */
 export const callsIn = (body: unknown): RequestId[] =>
   messagesIn(body).flatMap(({ id, method }) => (id !== undefined && method !== undefined ? [id] : []));
 
-/** Sees every answer that goes out through `transport`. */
-export function trackCalls(transport: Transport): InFlightCalls {
+/** Tracks the calls that are answered through `transport`. */
+export function trackCalls(transport: Parameters<typeof watchResponses>[0]): InFlightCalls {
   // More than one where a careless client uses an id again.
   const held = new Map<RequestId, (() => void)[]>();
   const releaseCall = (id: RequestId) => {
@@ -115,11 +111,7 @@ export function trackCalls(transport: Transport): InFlightCalls {
     waiting?.shift()?.();
     if (waiting?.length === 0) held.delete(id);
   };
-  const send = transport.send.bind(transport);
-  transport.send = (message: Message, ...options) => {
-    if (message.id !== undefined && message.method === undefined) releaseCall(message.id);
-    return send(message, ...options);
-  };
+  watchResponses(transport, releaseCall);
   return {
     retain({ body, res, retain }) {
       const ids = callsIn(body);

@@ -1,17 +1,12 @@
-import {
-  createMcpHandler,
-  type McpServer,
-  type ServerEvent,
-  type ServerEventBus,
-  type ServerNotifier,
-} from "@modelcontextprotocol/server";
+import { createMcpHandler, type ServerEvent, type ServerEventBus } from "@modelcontextprotocol/server";
 import { type Caller, type ConnectionDeps, openConnection } from "../../connection/connection.ts";
 import { mayRead } from "../../connection/resources.ts";
+import { redirectChanges, takeResult } from "../../connection/sdk-patches.ts";
 import type { Scope } from "../../context/scopes.ts";
 import { NightshiftError } from "../../errors.ts";
 import type { Events } from "../../events.ts";
 import type { AuthorizedRequest } from "./authorize.ts";
-import { answerDirectly, sendResponse, toWebRequest } from "./web.ts";
+import { sendResponse, sendResult, toWebRequest } from "./web.ts";
 
 /** Made once: a request's end should not cost a stack trace. */
 const GONE = new NightshiftError("CANCELLED", "The caller has gone.");
@@ -40,8 +35,9 @@ export function createStateless(connectionDeps: ConnectionDeps): StatelessHandle
       const open = async () => {
         const opened = await openConnection(connectionDeps, caller, "modern");
         dispose = opened.dispose;
-        answerDirectly(opened.server, res);
-        if (hasModules) publishThrough(handler.notify, opened.server);
+        takeResult(opened.server, (result) => sendResult(result, res));
+        // This server ends with its request and has no stream; the principal's other streams are told of changes.
+        if (hasModules) redirectChanges(opened.server, handler.notify);
         return opened.server;
       };
       const handler = createMcpHandler(open, {
@@ -94,16 +90,4 @@ export function createEventBuses(events: Events): EventBuses {
       },
     }),
   };
-}
-
-/**
- * Lets what a module's code says through its server reach the streams of the same principal: on the 2026 era the
- * server is gone with its one request, and had no stream.
- */
-export function publishThrough(notify: ServerNotifier, server: McpServer): void {
-  const { server: inner } = server;
-  inner.sendToolListChanged = async () => notify.toolsChanged();
-  inner.sendPromptListChanged = async () => notify.promptsChanged();
-  inner.sendResourceListChanged = async () => notify.resourcesChanged();
-  inner.sendResourceUpdated = async ({ uri }) => notify.resourceUpdated(uri);
 }
