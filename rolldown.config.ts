@@ -10,8 +10,6 @@ const external = [
   "sqlite3",
   "bree",
   "snowball-stemmers",
-  "express",
-  "@modelcontextprotocol/express",
   "prom-client",
   "@modelcontextprotocol/sdk",
   "standardwebhooks",

@@ -8,7 +8,6 @@ import {
 import type { AddressInfo } from "node:net";
 import { hostHeaderValidation, originValidation } from "@modelcontextprotocol/node";
 import { classifyInboundRequest } from "@modelcontextprotocol/server";
-import express, { type Express, type RequestHandler } from "express";
 import type { Config } from "../../config.ts";
 import type { ConnectionDeps } from "../../connection/connection.ts";
 import { NightshiftError } from "../../errors.ts";
@@ -19,7 +18,7 @@ import { watchCredentials } from "./auth.ts";
 import { type AuthorizeDeps, type AuthorizedRequest, authorize } from "./authorize.ts";
 import { createLimits, type Limits } from "./limits.ts";
 import { createMetrics, type Metrics, memoizeFor } from "./metrics.ts";
-import { correlationIdOf, refuse } from "./responses.ts";
+import { correlationIdOf, refuse, sendJson } from "./responses.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
 import type { SsePair } from "./sse.ts";
 import { createStateless, type StatelessHandler } from "./stateless.ts";
@@ -133,10 +132,7 @@ async function finishCalls(limits: Limits, timeoutMs: number): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
-/**
- * Every route there is, behind one guard. MCP's own is answered here: Express changes the prototypes of each request and
- * response and reads bodies in many steps, which cost a call a quarter more. Express has the rest.
- */
+/** Serves every route, each behind the check of the Host and Origin headers. */
 function route(parts: Parts): RequestListener {
   const { config, metrics } = parts;
   const hosts = [
@@ -146,16 +142,19 @@ function route(parts: Parts): RequestListener {
   ];
   const isHostKnown = hostHeaderValidation(hosts);
   const isOriginKnown = originValidation(hosts);
-  const serveMcp = authorizedRoute(parts, (authorized) =>
-    isLegacy(authorized) ? parts.sessions.serve(authorized) : parts.stateless.serve(authorized),
+  const serveMcp = authorized(parts, (request) =>
+    isLegacy(request) ? parts.sessions.serve(request) : parts.stateless.serve(request),
   );
   const others = otherRoutes(parts);
   return (req, res) => {
     const path = pathOf(req);
     metrics.count(path, res);
     if (!isHostKnown(req, res) || !isOriginKnown(req, res)) return;
-    if (path === "/mcp") serveMcp(req, res);
-    else others(req, res);
+    if (path === "/mcp") return serveMcp(req, res);
+    const method = req.method === "HEAD" ? "GET" : req.method;
+    const serve = others.get(`${method} ${path.replace(/\/$/, "")}`);
+    if (serve) serve(req, res);
+    else refuse(res, 404, "There is nothing here; MCP is at /mcp.");
   };
 }
 
@@ -164,44 +163,50 @@ const pathOf = ({ url = "" }: IncomingMessage): string => {
   return end < 0 ? url : url.slice(0, end);
 };
 
-/** For the operator, for OAuth clients, and for clients of the oldest transport. */
-function otherRoutes(parts: Parts): Express {
-  const app = express().disable("x-powered-by").disable("etag").set("query parser", "simple");
-  app.get("/healthz", (_req, res) => void res.json({ status: "ok" }));
-  app.get("/readyz", async (_req, res) => {
-    const isReady = await Promise.race([
-      parts.checkReady().then(
-        () => true,
-        () => false,
-      ),
-      new Promise((resolve) => setTimeout(resolve, READY_MS, false).unref()),
-    ]);
-    res.status(isReady ? 200 : 503).json({ status: isReady ? "ready" : "unavailable" });
-  });
-  app.get("/metrics", (_req, res) => parts.metrics.show(res));
-  if (parts.issuer) app.get(METADATA_PATHS, showMetadata(parts, parts.issuer));
-  const { sse } = parts;
-  if (sse) {
-    app.get("/sse", authorizedRoute(parts, sse.stream));
-    app.post("/messages", authorizedRoute(parts, sse.post));
-  }
-  app.use((_req, res) => refuse(res, 404, "There is nothing here; MCP is at /mcp."));
-  return app;
+/** Routes for the operator, for OAuth clients and for clients of the oldest transport, by method and path. */
+function otherRoutes(parts: Parts): ReadonlyMap<string, RequestListener> {
+  const { checkReady, issuer, metrics, sse } = parts;
+  const routes = new Map<string, RequestListener>([
+    ["GET /healthz", (_req, res) => sendJson(res, 200, { status: "ok" })],
+    [
+      "GET /readyz",
+      async (_req, res) => {
+        const isReady = await Promise.race([
+          checkReady().then(
+            () => true,
+            () => false,
+          ),
+          new Promise((resolve) => setTimeout(resolve, READY_MS, false).unref()),
+        ]);
+        sendJson(res, isReady ? 200 : 503, { status: isReady ? "ready" : "unavailable" });
+      },
+    ],
+    ["GET /metrics", caught(parts, (_req, res) => metrics.show(res))],
+  ]);
+  if (issuer) for (const path of METADATA_PATHS) routes.set(`GET ${path}`, showMetadata(parts, issuer));
+  if (sse)
+    routes.set("GET /sse", authorized(parts, sse.stream)).set("POST /messages", authorized(parts, sse.post));
+  return routes;
 }
 
-/** Serves what is let in. What goes wrong outside of a call is logged in full, and told to nobody. */
-function authorizedRoute(
-  parts: Parts,
-  serve: (authorized: AuthorizedRequest) => Promise<void>,
+/** Serves the requests that `authorize` lets in; it has answered the others. */
+const authorized = (parts: Parts, serve: (request: AuthorizedRequest) => Promise<void>): RequestListener =>
+  caught(parts, async (req, res) => {
+    const request = await authorize(parts, req, res);
+    if (request) await serve(request);
+  });
+
+/** Logs in full what `serve` rejects with, and tells the caller nothing of it. */
+function caught(
+  { connectionDeps: { log } }: Parts,
+  serve: (req: IncomingMessage, res: ServerResponse) => Promise<void>,
 ): RequestListener {
-  const { log } = parts.connectionDeps;
   return async (req, res) => {
     let failure: { err: unknown } | undefined;
     try {
-      const authorized = await authorize(parts, req, res);
-      if (authorized) await serve(authorized);
+      await serve(req, res);
     } catch (error) {
-      // Whoever went away is told nothing, and is nobody's failure.
+      // A caller who went away is no failure, and cannot be told anything.
       if (res.destroyed || req.readableAborted) return;
       failure = { err: error };
       refuseFor(error, res);
@@ -227,7 +232,7 @@ const baseUrl = ({ publicUrl }: Config, req: IncomingMessage): string =>
   publicUrl?.replace(/\/$/, "") ?? `http://${req.headers.host}`;
 
 /** RFC 9728: which issuer's tokens this server takes. */
-function showMetadata({ config, connectionDeps }: Parts, issuer: string): RequestHandler {
+function showMetadata({ config, connectionDeps }: Parts, issuer: string): RequestListener {
   const scopes = [
     ...new Set([...connectionDeps.catalog.definitions.values()].flatMap(({ scope }) => scope ?? [])),
   ];
@@ -236,8 +241,9 @@ function showMetadata({ config, connectionDeps }: Parts, issuer: string): Reques
       resource: `${baseUrl(config, req)}/mcp`,
       authorization_servers: [issuer],
       scopes_supported: scopes,
+      bearer_methods_supported: ["header"],
     };
-    res.set("access-control-allow-origin", "*").json({ ...resource, bearer_methods_supported: ["header"] });
+    sendJson(res, 200, resource, { "access-control-allow-origin": "*" });
   };
 }
 

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { headersOnlyRequest } from "../../connection/sdk-patches.ts";
+import { sendWhole } from "./responses.ts";
 
 // The SDK's adapters for Node serialize a parsed body again to build a Request, make two header lists for each call,
 // and read a response of one piece as a stream. Together that was a third of what a call costs, so this is our own.
@@ -26,18 +27,12 @@ export async function sendResponse(response: Response, res: ServerResponse): Pro
   const headers = Object.fromEntries(response.headers);
   if (response.body && headers["content-type"]?.startsWith("text/event-stream"))
     return sendStream(response.status, headers, response.body, res);
-  sendWhole(response.status, headers, await response.text(), res);
+  sendWhole(res, response.status, headers, await response.text());
 }
 
 /** Sends a JSON-RPC result, which is always 200. */
 export const sendResult = (result: object, res: ServerResponse): void =>
-  sendWhole(200, JSON_HEADERS, JSON.stringify(result), res);
-
-/** With a length and the body as one string, head and body leave in one write. */
-function sendWhole(status: number, headers: Record<string, string>, text: string, res: ServerResponse): void {
-  const length = Buffer.byteLength(text);
-  res.writeHead(status, length > 0 ? { ...headers, "content-length": length } : headers).end(text);
-}
+  sendWhole(res, 200, JSON_HEADERS, JSON.stringify(result));
 
 /**
  * Pieces that come in the same tick leave together. A stream that is over within it, as most responses of the 2025 era
@@ -59,7 +54,7 @@ async function sendStream(
     isDue = false;
     const piece = Buffer.concat(waiting);
     waiting = [];
-    if (isOver && !res.headersSent) return sendWhole(status, headers, piece.toString(), res);
+    if (isOver && !res.headersSent) return sendWhole(res, status, headers, piece.toString());
     // A stream may stay silent for a long time, so its head goes ahead.
     if (!res.headersSent) res.writeHead(status, headers).flushHeaders();
     if (piece.length > 0) res.write(piece);
