@@ -8,7 +8,7 @@ import {
 } from "./connection/connection.ts";
 import { type UserContext, userKeyOf } from "./context/user-context.ts";
 import { NightshiftError } from "./errors.ts";
-import { createEvents, createStepFeed } from "./events.ts";
+import { createEvents, createTopics, type StepFeed } from "./events.ts";
 import { describeGhosts } from "./ghost/capabilities.ts";
 import { createCleanup, once } from "./lifecycle.ts";
 import type { Log } from "./log.ts";
@@ -75,7 +75,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const modules = await loadToolModules(config.tools);
   const upstreams = await readUpstreams(config);
   const events = createEvents();
-  const steps = createStepFeed();
+  const steps: StepFeed = createTopics();
   const runStats = createRunStats();
   const activity = createActivity();
   const stores = openStores({ config, now, onSkew, events, cleanup });
@@ -95,7 +95,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   let runtime: Promise<SchedulerRuntime> | undefined;
   const scheduler: SchedulerApi = {
     ...ghosts,
-    follow: steps.follow,
+    follow: steps.subscribe,
     checkWebhook: (url) => {
       const problem = urlProblem(url, { allowPrivate: config.webhookAllowPrivate });
       if (problem) throw new NightshiftError("INVALID_ARGUMENTS", problem);

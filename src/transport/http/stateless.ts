@@ -2,9 +2,9 @@ import { createMcpHandler, type ServerEvent, type ServerEventBus } from "@modelc
 import { type Caller, type ConnectionDeps, openConnection } from "../../connection/connection.ts";
 import { mayRead } from "../../connection/resources.ts";
 import { redirectChanges, takeResult } from "../../connection/sdk-patches.ts";
-import type { Scope } from "../../context/scopes.ts";
 import { NightshiftError } from "../../errors.ts";
-import type { Events } from "../../events.ts";
+import { createTopics, type Events, type Topics } from "../../events.ts";
+import type { AuthInfo } from "./auth.ts";
 import type { AuthorizedRequest } from "./authorize.ts";
 import { sendResponse, sendResult, toWebRequest } from "./web.ts";
 
@@ -21,7 +21,7 @@ export interface StatelessHandler {
  * is nothing to share, so there is nothing to filter.
  */
 export function createStateless(connectionDeps: ConnectionDeps): StatelessHandler {
-  const changes = createEventBuses(connectionDeps.events);
+  const published = createTopics<string, ServerEvent>();
   const hasModules = connectionDeps.registers.length > 0;
   return {
     async serve({ auth, req, res, body }) {
@@ -42,7 +42,7 @@ export function createStateless(connectionDeps: ConnectionDeps): StatelessHandle
       };
       const handler = createMcpHandler(open, {
         legacy: "reject",
-        bus: changes.forCredential(auth.userKey, auth.scopes),
+        bus: busFor(auth, connectionDeps.events, published),
         onerror: (error) =>
           connectionDeps.log.debug({ reason: error.message }, "a request was answered with an error"),
       });
@@ -60,34 +60,27 @@ export function createStateless(connectionDeps: ConnectionDeps): StatelessHandle
   };
 }
 
-/** What changed for a principal, told to that principal's open streams and to nobody else's. */
-export interface EventBuses {
-  /** What one credential may hear, in the SDK's words: events of its principal, and what their own calls publish. */
-  forCredential(userKey: string, scopes: readonly Scope[]): ServerEventBus;
-}
-
-type Listener = (event: ServerEvent) => void;
-
-export function createEventBuses(events: Events): EventBuses {
-  const listeners = new Map<string, Set<Listener>>();
+/**
+ * Change events for the streams of one credential: those of its principal that its scopes may read, and those that
+ * users' modules publish in the principal's own calls (`published`).
+ */
+function busFor(
+  { userKey, scopes }: AuthInfo,
+  events: Events,
+  published: Topics<string, ServerEvent>,
+): ServerEventBus {
   return {
-    forCredential: (userKey, scopes) => ({
-      publish: (event) => {
-        for (const listener of listeners.get(userKey) ?? []) listener(event);
-      },
-      subscribe(listener) {
-        const own = listeners.get(userKey) ?? new Set();
-        listeners.set(userKey, own);
-        own.add(listener);
-        const end = events.subscribe(userKey, ({ uri }) => {
+    publish: (event) => published.publish(userKey, event),
+    subscribe(listener) {
+      const unsubscribe = [
+        published.subscribe(userKey, listener),
+        events.subscribe(userKey, ({ uri }) => {
           if (mayRead(uri, scopes)) listener({ kind: "resource_updated", uri });
-        });
-        return () => {
-          end();
-          own.delete(listener);
-          if (own.size === 0 && listeners.get(userKey) === own) listeners.delete(userKey);
-        };
-      },
-    }),
+        }),
+      ];
+      return () => {
+        for (const end of unsubscribe) end();
+      };
+    },
   };
 }
