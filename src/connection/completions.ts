@@ -16,13 +16,13 @@ export interface Offered {
 
 export type Completer = (typed: string, completionScope: CompletionScope) => Offered | Promise<Offered>;
 
-export const NOTHING: Offered = Object.freeze({ values: [] });
+export const NO_VALUES: Offered = Object.freeze({ values: [] });
 
 export const timezones: Completer = (typed) => ({ values: zonesLike(typed) });
 
 /** By the start of the id, or, of the newest, by what the job is called. */
 export const jobIds: Completer = async (typed, { services, scopes }) => {
-  if (!scopes.includes("jobs:read") || !services.jobs) return NOTHING;
+  if (!scopes.includes("jobs:read") || !services.jobs) return NO_VALUES;
   const word = typed.toLowerCase();
   const isId = word.startsWith("job_");
   const { jobs, nextCursor } = await services.jobs.list({
@@ -37,7 +37,7 @@ export const jobIds: Completer = async (typed, { services, scopes }) => {
 
 /** By the start of the id, or of the job's. */
 export const runIds: Completer = async (typed, { services, scopes }) => {
-  if (!scopes.includes("jobs:read") || !services.runs) return NOTHING;
+  if (!scopes.includes("jobs:read") || !services.runs) return NO_VALUES;
   const { runs, nextCursor } = await services.runs.list({ limit: 50 });
   const found = runs.filter(({ runId, jobId }) => runId.startsWith(typed) || jobId.startsWith(typed));
   return { values: found.map(({ runId }) => runId), hasMore: nextCursor !== undefined };

@@ -38,7 +38,7 @@ export interface OpenContext {
 }
 
 /** Made once: a request's end should not cost a stack trace. */
-const ENDED = new NightshiftError("CONTEXT_CLOSED", "This connection has ended.");
+const CONNECTION_ENDED = new NightshiftError("CONTEXT_CLOSED", "This connection has ended.");
 
 /** A context with its tools and no protocol around it: what a host program and every connection starts from. */
 export function openContext(
@@ -46,7 +46,7 @@ export function openContext(
   caller: Caller,
 ): OpenContext & { services: Services } {
   const ended = new AbortController();
-  const end = () => ended.abort(ENDED);
+  const end = () => ended.abort(CONNECTION_ENDED);
   if (caller.signal.aborted) end();
   else caller.signal.addEventListener("abort", end, { once: true });
   const context = identify({ ...caller, signal: ended.signal });

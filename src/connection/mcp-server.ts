@@ -42,11 +42,11 @@ export async function buildServer(parts: ServerParts): Promise<{ server: McpServ
   setResourceHandlers(set, parts, moduleHandlers);
   setPromptHandlers(set, parts, moduleHandlers);
   const subscribed = setSubscriptionHandlers(set, era, moduleHandlers);
-  return { server, release: tellChanges(server, parts, subscribed) };
+  return { server, release: forwardChanges(server, parts, subscribed) };
 }
 
 /** Tells the client what changed of its owner's, as far as it may know and wants to. Returns what ends that. */
-function tellChanges(
+function forwardChanges(
   { server }: McpServer,
   { era, events, toolkit }: ServerParts,
   subscribed: ReadonlySet<string>,
@@ -57,12 +57,12 @@ function tellChanges(
     if (!mayRead(uri, scopes)) return;
     if (era === "modern" || subscribed.has(uri)) void tell({ uri }).catch(() => {});
     if (era === "legacy" && ended?.threadId === threadId)
-      void server.sendLoggingMessage(lineOf(ended), server.transport?.sessionId).catch(() => {});
+      void server.sendLoggingMessage(logLineOf(ended), server.transport?.sessionId).catch(() => {});
   });
 }
 
 /** What the thread that scheduled a job is told of its run's end: ids only. */
-const lineOf = ({ runId, jobId, status }: Omit<RunEnded, "userKey">) => ({
+const logLineOf = ({ runId, jobId, status }: Omit<RunEnded, "userKey">) => ({
   level: status === "succeeded" ? ("info" as const) : ("warning" as const),
   logger: "nightshift",
   data: { message: `A run of ${jobId}: ${status}`, run_id: runId, job_id: jobId, status },

@@ -9,7 +9,7 @@ import {
   type Completer,
   type CompletionScope,
   jobIds,
-  NOTHING,
+  NO_VALUES,
   runIds,
   timezones,
   toCompletion,
@@ -29,14 +29,14 @@ interface PromptMetadata {
   }[];
 }
 
-type Given = Readonly<Record<string, string>>;
+type PromptArguments = Readonly<Record<string, string>>;
 
 export interface Prompt {
   readonly metadata: PromptMetadata;
   /** What a credential needs for it to be of use. */
   readonly scope: Scope;
   readonly completers: Readonly<Record<string, Completer>>;
-  readonly write: (given: Given, completionScope: CompletionScope) => Promise<readonly object[]>;
+  readonly write: (given: PromptArguments, completionScope: CompletionScope) => Promise<readonly object[]>;
 }
 
 const say = (text: string) => ({ role: "user", content: { type: "text", text } });
@@ -112,7 +112,7 @@ export const promptScope = (name: unknown): Scope | undefined =>
 const MOST_CHARS = 8_000;
 
 /** The arguments of a request, or a refusal that names what is wrong. */
-export function readGiven({ metadata }: Prompt, given: unknown): Given {
+export function readArguments({ metadata }: Prompt, given: unknown): PromptArguments {
   const refuse = (why: string) =>
     new ProtocolError(ProtocolErrorCode.InvalidParams, `${metadata.name}: ${why}`);
   const entries = Object.entries((given ?? {}) as Record<string, unknown>);
@@ -123,7 +123,7 @@ export function readGiven({ metadata }: Prompt, given: unknown): Given {
     if (typeof value !== "string" || value.length > MOST_CHARS)
       throw refuse(`${name} must be a text of at most ${MOST_CHARS} characters`);
   }
-  const read = Object.fromEntries(entries) as Given;
+  const read = Object.fromEntries(entries) as PromptArguments;
   const missing = metadata.arguments.find(({ name, required }) => required && !read[name]?.trim());
   if (missing) throw refuse(`give ${missing.name}: ${missing.description}`);
   return read;
@@ -152,10 +152,10 @@ export function setPromptHandlers(
   set("prompts/get", async (request, context) => {
     const prompt = offered(request.params?.name);
     if (!prompt)
-      return delegate("prompts/get", request, context, `Prompt ${clip(request.params?.name)} not found`);
+      return delegate("prompts/get", request, context, `Prompt ${quoted(request.params?.name)} not found`);
     return {
       description: prompt.metadata.description,
-      messages: await write(prompt, request, completionScope),
+      messages: await writePrompt(prompt, request, completionScope),
     };
   });
   set("completion/complete", async (request, context) => {
@@ -164,9 +164,9 @@ export function setPromptHandlers(
     const completers =
       prompt?.completers ?? (ref.type === "ref/resource" ? TEMPLATES.get(ref.uri) : undefined);
     if (!completers)
-      return delegate("completion/complete", request, context, `${clip(ref.name ?? ref.uri)} not found`);
+      return delegate("completion/complete", request, context, `${quoted(ref.name ?? ref.uri)} not found`);
     const completer = Object.hasOwn(completers, argument.name) ? completers[argument.name] : undefined;
-    return toCompletion((await completer?.(argument.value.slice(0, 200), completionScope)) ?? NOTHING);
+    return toCompletion((await completer?.(argument.value.slice(0, 200), completionScope)) ?? NO_VALUES);
   });
 
   const delegate = (method: string, request: Request, context: ServerContext, otherwise: string) => {
@@ -188,9 +188,9 @@ const TEMPLATES: ReadonlyMap<string, Readonly<Record<string, Completer>>> = new 
   RESOURCE_TEMPLATES.map(({ uriTemplate }) => [uriTemplate, IDS]),
 );
 
-async function write(prompt: Prompt, request: Request, completionScope: CompletionScope) {
+async function writePrompt(prompt: Prompt, request: Request, completionScope: CompletionScope) {
   try {
-    return await prompt.write(readGiven(prompt, request.params?.arguments), completionScope);
+    return await prompt.write(readArguments(prompt, request.params?.arguments), completionScope);
   } catch (error) {
     // What was given is no time zone, or the like.
     if (error instanceof NightshiftError && error.code.startsWith("INVALID_"))
@@ -199,4 +199,4 @@ async function write(prompt: Prompt, request: Request, completionScope: Completi
   }
 }
 
-const clip = (name: unknown): string => String(name).slice(0, 100);
+const quoted = (name: unknown): string => String(name).slice(0, 100);

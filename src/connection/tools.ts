@@ -39,7 +39,7 @@ export function setToolHandlers(
         `Tool ${String(name).slice(0, 100)} not found. Tools: ${names.join(", ")}`,
       );
     }
-    const progress = progressOf(context);
+    const progress = progressSender(context);
     const result = await toolkit.call(name, args, { signal: context.mcpReq.signal, progress: progress.tell });
     await progress.sent();
     return server.server.projectCallToolResult(result as never, toolkit.outputSchema(name));
@@ -47,7 +47,7 @@ export function setToolHandlers(
 }
 
 /** Progress goes to the caller that asked for it, under its own token, and to nobody else. */
-function progressOf(context: ServerContext) {
+function progressSender(context: ServerContext) {
   const progressToken = context.mcpReq._meta?.progressToken;
   let last: Promise<unknown> | undefined;
   return {

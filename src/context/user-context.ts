@@ -60,12 +60,12 @@ export interface ContextSeed {
  * A fresh UUID behind a prefix, written out: V8 keeps a text as the pieces it was put together from, of which a UUID has
  * twenty, for as long as a session lives.
  */
-const newId = (prefix: string): string =>
+const freshId = (prefix: string): string =>
   Buffer.from(prefix + crypto.randomUUID(), "latin1").toString("latin1");
 
 /** Makes the frozen context. Ids that are not given are fresh and unguessable. */
 export function createUserContext(seed: ContextSeed): UserContext {
-  const sessionId = seed.sessionId ?? newId("session_");
+  const sessionId = seed.sessionId ?? freshId("session_");
   const { userId, userKey } =
     "userKey" in seed.principal
       ? seed.principal
@@ -75,9 +75,9 @@ export function createUserContext(seed: ContextSeed): UserContext {
     userKey,
     entityType: seed.entityType,
     sessionId,
-    threadId: seed.threadId ?? newId("thread_"),
-    runId: seed.runId ?? newId("run_"),
-    correlationId: seed.correlationId ?? newId(""),
+    threadId: seed.threadId ?? freshId("thread_"),
+    runId: seed.runId ?? freshId("run_"),
+    correlationId: seed.correlationId ?? freshId(""),
     signal: seed.signal,
     scopes: Object.freeze([...(seed.scopes ?? SCOPES)]),
     metadata: Object.freeze({

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 
-/** What the scripted model is asked, as it came over HTTP. */
+/** A request to the scripted model, as it came over HTTP. */
 export interface ScriptedRequest {
   readonly messages: readonly ScriptedMessage[];
   /** Names of the tools that were offered. */
@@ -17,7 +17,7 @@ export interface ScriptedMessage {
   readonly toolCalls: readonly { readonly tool: string; readonly arguments: string }[];
 }
 
-/** What the script has it answer: text, tool calls, or a failure of HTTP. */
+/** A response of the script: text, tool calls, or an HTTP failure. */
 export interface ScriptedAnswer {
   readonly text?: string;
   readonly calls?: readonly {
@@ -27,7 +27,7 @@ export interface ScriptedAnswer {
   /** Default: about four characters a token. */
   readonly usage?: { readonly input: number; readonly output: number };
   readonly delayMs?: number;
-  /** Answers with this status, `body` and `headers` instead. */
+  /** Sends this status, `body` and `headers` instead. */
   readonly status?: number;
   readonly body?: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -38,7 +38,7 @@ export type Script = (request: ScriptedRequest) => ScriptedAnswer | Promise<Scri
 export interface ScriptedModel {
   /** For NIGHTSHIFT_MODEL_BASE_URL; the model is `openai-compatible:scripted`. */
   readonly baseUrl: string;
-  /** Every question so far. */
+  /** Every request so far. */
   readonly requests: readonly ScriptedRequest[];
   close(): Promise<void>;
 }
@@ -49,7 +49,7 @@ const MAX_BODY_BYTES = 16 * 1024 * 1024;
 
 /**
  * Starts an OpenAI-compatible server on loopback whose answers are scripted, so that the real provider path runs
- * without a key. It never pretends to think: model id, owner and a header say what it is.
+ * without a key. It does not pretend to be a language model: model id, owner and a header say what it is.
  */
 export async function startScriptedModel({ script }: { script: Script }): Promise<ScriptedModel> {
   const requests: ScriptedRequest[] = [];
@@ -99,14 +99,14 @@ async function serve(
     );
   if (request.method !== "POST" || request.url !== "/v1/chat/completions")
     return send(404, JSON.stringify({ error: { message: "The scripted model has chat completions only." } }));
-  const asked = readRequest(await readBody(request), request.headers);
+  const asked = readRequest(await readJsonBody(request), request.headers);
   const answer = await answerTo(asked);
   if (answer.status !== undefined || answer.body !== undefined)
     return send(answer.status ?? 200, answer.body ?? "{}", answer.headers);
   send(200, JSON.stringify(completion(asked, answer)), answer.headers);
 }
 
-async function readBody(request: IncomingMessage): Promise<Record<string, unknown>> {
+async function readJsonBody(request: IncomingMessage): Promise<Record<string, unknown>> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {

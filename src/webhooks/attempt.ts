@@ -40,20 +40,20 @@ const FIRST_PAUSE_MS = 5_000;
 export const MAX_RETRY_AFTER_MS = 6 * 3_600_000;
 
 /** Answers that may be another at another time. */
-const PASSING = new Set([408, 425, 429]);
+const RETRIED_STATUSES = new Set([408, 425, 429]);
 
-export interface Sending {
+export interface OutgoingMessage {
   readonly deliveryId: string;
   /** From 1. */
   readonly attempt: number;
   readonly url: string | null;
-  readonly message: Message;
+  readonly message: WebhookMessage;
   readonly secrets: readonly string[];
 }
 
 /** Makes one attempt, and says what is to come of it. Never rejects for what a receiver does. */
 export async function attemptDelivery(
-  { deliveryId, attempt, url, message, secrets }: Sending,
+  { deliveryId, attempt, url, message, secrets }: OutgoingMessage,
   network: NetworkPolicy,
   { now, signal }: { now: () => number; signal: AbortSignal },
 ): Promise<AttemptResult> {
@@ -98,17 +98,17 @@ export function classify(
   const status = answer.kind === "answered" ? answer.status : null;
   if (status !== null && status >= 200 && status < 300)
     return { kind: "delivered", host, status, error: null };
-  const error = answer.kind === "answered" ? explain(answer.status) : answer.error;
+  const error = answer.kind === "answered" ? explainStatus(answer.status) : answer.error;
   const isPassing =
-    answer.kind === "unreachable" || (status !== null && (status >= 500 || PASSING.has(status)));
+    answer.kind === "unreachable" || (status !== null && (status >= 500 || RETRIED_STATUSES.has(status)));
   if (!isPassing || attempt >= MAX_ATTEMPTS) return { kind: "failed", host, status, error };
   const asked = answer.kind === "answered" ? readRetryAfter(answer.retryAfter, now) : 0;
-  const pauseMs = Math.max(backoffMs(attempt, chance), Math.min(asked, MAX_RETRY_AFTER_MS));
+  const pauseMs = Math.max(retryDelayMs(attempt, chance), Math.min(asked, MAX_RETRY_AFTER_MS));
   return { kind: "again", at: now + pauseMs, host, status, error };
 }
 
 /** 5 s, 25 s, 2 min, 10 min, 52 min, 4 h, 22 h; a quarter more or less, so that what failed together parts. */
-const backoffMs = (attempt: number, chance: number): number =>
+const retryDelayMs = (attempt: number, chance: number): number =>
   Math.round(FIRST_PAUSE_MS * 5 ** (attempt - 1) * (0.75 + chance / 2));
 
 /** Seconds or an HTTP date; 0 for anything else. */
@@ -118,20 +118,20 @@ function readRetryAfter(text: string | undefined, now: number): number {
   return Number.isFinite(askedMs) ? Math.max(0, askedMs) : 0;
 }
 
-const explain = (status: number): string =>
+const explainStatus = (status: number): string =>
   status >= 300 && status < 400
     ? `It answered ${status}; redirects are not followed: name the URL that it leads to.`
     : `It answered ${status}.`;
 
 /** What a receiver is sent, as JSON: the shape that Standard Webhooks recommends. Times are ISO 8601. */
-export interface Message {
+export interface WebhookMessage {
   readonly type: `run.${RunStatus}` | "webhook.test";
   /** When it happened, not when it is sent. */
   readonly timestamp: string;
-  readonly data: RunEnd | { readonly text: string };
+  readonly data: RunEndData | { readonly text: string };
 }
 
-interface RunEnd {
+interface RunEndData {
   readonly run_id: string;
   readonly job_id: string;
   readonly job_name: string | null;
@@ -142,13 +142,13 @@ interface RunEnd {
   readonly scheduled_for: string;
   readonly started_at: string | null;
   readonly finished_at: string;
-  /** Cut at MAX_OUTPUT_CHARS; `output_chars` says how long it was. */
+  /** Cut at MAX_WEBHOOK_OUTPUT_CHARS; `output_chars` says how long it was. */
   readonly output: string | null;
   readonly output_chars: number;
   readonly error: RunError | null;
 }
 
-export const MAX_OUTPUT_CHARS = 32_000;
+export const MAX_WEBHOOK_OUTPUT_CHARS = 32_000;
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 
@@ -156,7 +156,7 @@ const iso = (ms: number): string => new Date(ms).toISOString();
 export async function readMessage(
   trx: Transaction<Tables>,
   { run_id, job_id, created_at }: Pick<DeliveryRow, "run_id" | "job_id" | "created_at">,
-): Promise<{ message: Message; jobUrl: string | null }> {
+): Promise<{ message: WebhookMessage; jobUrl: string | null }> {
   // There as long as the delivery is: the tables hold on to each other.
   const row = await trx.selectFrom("runs").selectAll().where("run_id", "=", run_id).executeTakeFirstOrThrow();
   const job = await trx
@@ -166,7 +166,7 @@ export async function readMessage(
     .executeTakeFirst();
   const run = readRunSummary(row);
   const finishedAt = iso(run.finishedAt ?? created_at);
-  const data: RunEnd = {
+  const data: RunEndData = {
     run_id,
     job_id,
     job_name: job?.name ?? null,
@@ -177,7 +177,7 @@ export async function readMessage(
     scheduled_for: iso(run.scheduledFor),
     started_at: run.startedAt === null ? null : iso(run.startedAt),
     finished_at: finishedAt,
-    output: run.output === null ? null : run.output.slice(0, MAX_OUTPUT_CHARS),
+    output: run.output === null ? null : run.output.slice(0, MAX_WEBHOOK_OUTPUT_CHARS),
     output_chars: run.output?.length ?? 0,
     error: run.error,
   };

@@ -31,13 +31,13 @@ export interface Dispatcher {
   stop(): Promise<void>;
 }
 
-const LOOK_MS = 5_000;
+const DELIVERY_LOOK_MS = 5_000;
 const MAX_AT_ONCE = 32;
 const MAX_EACH = 2;
 
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { outbox, filter = {}, log, now, maxAtOnce = MAX_AT_ONCE, maxEach = MAX_EACH } = options;
-  const { lookMs = LOOK_MS } = options;
+  const { lookMs = DELIVERY_LOOK_MS } = options;
   const inFlight = new Map<Attempt, Promise<void>>();
   const stopped = new AbortController();
   let timer: NodeJS.Timeout | undefined;
@@ -49,7 +49,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     try {
       const result = await attemptDelivery(attempt, options.network, { now, signal: stopped.signal });
       if (!(await outbox.recordResult(attempt, result, now()))) return;
-      if (result.kind === "failed") tellFailure(attempt, result, log);
+      if (result.kind === "failed") logFailure(attempt, result, log);
       options.onAttempt?.(attempt);
     } catch (error) {
       // The claim ends by itself, and it is tried again.
@@ -131,7 +131,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 }
 
 /** Without the URL: its path may be a secret. */
-function tellFailure(
+function logFailure(
   { deliveryId, runId, jobId, attempt }: Attempt,
   { host, status, error }: Extract<AttemptResult, { kind: "failed" }>,
   log: Log,

@@ -1,7 +1,7 @@
 import type { Transaction } from "kysely";
 import type { Database, UserLocks } from "../database/database.ts";
 import type { DeliveryRow, Tables, WebhookRow } from "../database/schema.ts";
-import { type AttemptResult, type Message, readMessage } from "./attempt.ts";
+import { type AttemptResult, readMessage, type WebhookMessage } from "./attempt.ts";
 import { markUserDue, secretsAt } from "./enqueue-delivery.ts";
 
 /** One attempt that is now somebody's to make. */
@@ -14,7 +14,7 @@ export interface Attempt {
   readonly attempt: number;
   /** Where to; null when there is no such webhook any more. */
   readonly url: string | null;
-  readonly message: Message;
+  readonly message: WebhookMessage;
   /** The newest first. */
   readonly secrets: readonly string[];
 }
@@ -37,12 +37,12 @@ export interface Outbox {
    * users come first who were served longest ago, so that nobody's dead endpoint holds up others. Of two processes
    * one gets an attempt.
    */
-  claim(options: ClaimOptions): Promise<readonly Attempt[]>;
+  claim(options: ClaimDeliveriesOptions): Promise<readonly Attempt[]>;
   /** Writes what came of an attempt; false, and nothing written, when the claim is no longer good. */
   recordResult(attempt: Attempt, result: AttemptResult, now: number): Promise<boolean>;
 }
 
-interface ClaimOptions {
+interface ClaimDeliveriesOptions {
   readonly now: number;
   readonly limit: number;
   readonly each: number;
@@ -62,16 +62,16 @@ export function createOutbox(db: Database): Outbox {
       const at = (await query.executeTakeFirst())?.at;
       return at === null || at === undefined ? null : Number(at);
     },
-    claim: (options) => db.transact((trx, users) => claim(trx, users, options), { of: null }),
+    claim: (options) => db.transact((trx, users) => claimDeliveries(trx, users, options), { of: null }),
     recordResult: (attempt, result, now) =>
       db.transact((trx) => recordResult(trx, attempt, result, now), { of: attempt.userKey }),
   };
 }
 
-async function claim(
+async function claimDeliveries(
   trx: Transaction<Tables>,
   locks: UserLocks,
-  { now, limit, each, busy, filter }: ClaimOptions,
+  { now, limit, each, busy, filter }: ClaimDeliveriesOptions,
 ): Promise<Attempt[]> {
   const full = [...busy].filter(([, count]) => count >= each).map(([userKey]) => userKey);
   let users = trx.selectFrom("webhooks").selectAll().where("turn_at", "<=", now);
@@ -94,7 +94,7 @@ async function claim(
     if (filter.runId !== undefined) due = due.where("run_id", "=", filter.runId);
     for (const row of await due.orderBy("next_attempt_at").limit(places).execute())
       attempts.push(await claimOne(trx, row, webhook, now));
-    await advanceUser(trx, webhook.user_key, now);
+    await advanceWebhookUser(trx, webhook.user_key, now);
   }
   return attempts;
 }
@@ -125,7 +125,7 @@ async function claimOne(
 }
 
 /** A user who was visited is next when something of theirs is due, and behind the others if it is due already. */
-async function advanceUser(trx: Transaction<Tables>, userKey: string, now: number): Promise<void> {
+async function advanceWebhookUser(trx: Transaction<Tables>, userKey: string, now: number): Promise<void> {
   const row = await trx
     .selectFrom("deliveries")
     .select((eb) => eb.fn.min("next_attempt_at").as("at"))

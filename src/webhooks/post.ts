@@ -26,7 +26,7 @@ export type PostResult =
   /** `signal` said so. */
   | { readonly kind: "stopped" };
 
-const TIMEOUT_MS = 10_000;
+const POST_TIMEOUT_MS = 10_000;
 
 /** An address that is not allowed: nothing is sent, whatever others the name has. */
 class Refusal extends Error {}
@@ -36,7 +36,7 @@ class Refusal extends Error {}
  * an answer like any other. Never rejects.
  */
 export async function post(url: URL, options: PostOptions): Promise<PostResult> {
-  const { signal, timeoutMs = TIMEOUT_MS, isAllowed } = options;
+  const { signal, timeoutMs = POST_TIMEOUT_MS, isAllowed } = options;
   // No look-up is made for an address, so it is looked at here.
   const host = hostOf(url);
   if (isIP(host) !== 0 && !isAllowed(host)) return { kind: "refused", error: PRIVATE_ADDRESS };
@@ -49,7 +49,7 @@ export async function post(url: URL, options: PostOptions): Promise<PostResult> 
     if (late.signal.aborted)
       return { kind: "unreachable", error: `It did not answer within ${timeoutMs / 1000} s.` };
     if (error instanceof Refusal) return { kind: "refused", error: PRIVATE_ADDRESS };
-    return { kind: "unreachable", error: `It could not be reached (${codeOf(error)}).` };
+    return { kind: "unreachable", error: `It could not be reached (${publicCode(error)}).` };
   } finally {
     clearTimeout(timer);
   }
@@ -106,7 +106,7 @@ function lookupWith(
 }
 
 /** Codes are Node's and OpenSSL's own; anything else is not repeated. */
-function codeOf(error: unknown): string {
+function publicCode(error: unknown): string {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   return /^[A-Z][A-Z0-9_]{1,60}$/.test(code) ? code : "connection closed";
 }

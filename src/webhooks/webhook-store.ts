@@ -71,7 +71,7 @@ export function openWebhookStore(db: Database, { userKey, now, network }: Webhoo
           old_until: now() + OLD_SECRET_MS,
         }))
       ).secret,
-    counts: () => countByStatus(db, userKey),
+    counts: () => countDeliveries(db, userKey),
     async test() {
       const row = await find();
       if (!row?.url)
@@ -95,7 +95,7 @@ export function openWebhookStore(db: Database, { userKey, now, network }: Webhoo
   };
 }
 
-async function countByStatus(db: Database, userKey: string): Promise<Record<DeliveryStatus, number>> {
+async function countDeliveries(db: Database, userKey: string): Promise<Record<DeliveryStatus, number>> {
   const rows = await db.kysely
     .selectFrom("deliveries")
     .select((eb) => ["status", eb.fn.countAll().as("count")])

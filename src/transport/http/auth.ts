@@ -92,7 +92,7 @@ async function byKey(keys: KeyRing, token: string): Promise<AuthInfo | undefined
   return auth;
 }
 
-const SWEEP_MS = 500;
+const CREDENTIAL_SWEEP_MS = 500;
 
 /** What is open, by the credential that it was opened with: responses, and the sessions of the 2025 era. */
 export interface CredentialWatcher {
@@ -124,7 +124,7 @@ export function watchCredentials(authenticator: Authenticator): CredentialWatche
     isSweeping = true;
     await sweep();
     isSweeping = false;
-  }, SWEEP_MS).unref();
+  }, CREDENTIAL_SWEEP_MS).unref();
   return {
     watch(auth, end) {
       open.set(end, auth);

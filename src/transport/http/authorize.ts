@@ -6,7 +6,7 @@ import { resourceScope } from "../../connection/resources.ts";
 import type { Scope } from "../../context/scopes.ts";
 import type { Authenticator, AuthInfo, CredentialWatcher } from "./auth.ts";
 import { readBody } from "./body.ts";
-import { callsIn, type Limits, type RetainableRequest } from "./limits.ts";
+import { type CallerLimits, callsIn, type RetainableRequest } from "./limits.ts";
 import { askToWait, refuse } from "./responses.ts";
 
 /** A request that was let in: by whom, and what it says. */
@@ -19,7 +19,7 @@ export interface AuthorizeDeps {
   readonly connectionDeps: ConnectionDeps;
   readonly config: Config;
   readonly authenticator: Authenticator;
-  readonly limits: Limits;
+  readonly limits: CallerLimits;
   readonly credentials: CredentialWatcher;
   readonly metadataUrl: (req: IncomingMessage) => MetadataUrl;
 }
@@ -57,7 +57,12 @@ export async function authorize(
 }
 
 /** A batch, which old clients may send, is as many calls as it has messages. */
-async function isPaced(limits: Limits, auth: AuthInfo, body: unknown, res: ServerResponse): Promise<boolean> {
+async function isPaced(
+  limits: CallerLimits,
+  auth: AuthInfo,
+  body: unknown,
+  res: ServerResponse,
+): Promise<boolean> {
   if (!Array.isArray(body) || body.length < 2) return true;
   if (body.length > MOST_IN_BATCH) {
     refuse(res, 400, `A batch may have at most ${MOST_IN_BATCH} messages.`, { code: -32_600 });
@@ -70,7 +75,7 @@ async function isPaced(limits: Limits, auth: AuthInfo, body: unknown, res: Serve
 
 /** Counts what the caller has at work: streams that stay open apart from calls that end. */
 function take(
-  limits: Limits,
+  limits: CallerLimits,
   { userKey }: AuthInfo,
   req: IncomingMessage,
   body: unknown,

@@ -31,19 +31,19 @@ const ENCODED = {
   status: 415,
   message: "Send the body as it is, without a content encoding.",
 } as const;
-const NOTHING = { kind: "read", value: undefined } as const;
+const NO_BODY = { kind: "read", value: undefined } as const;
 
 /** Reads a JSON body within bounds. Only requests that were authenticated get here. Rejects when the caller goes away. */
 export async function readBody(req: IncomingMessage, limits: BodyLimits): Promise<Body> {
   const { headers } = req;
   const length = headers["content-length"];
-  if ((length === undefined && headers["transfer-encoding"] === undefined) || length === "0") return NOTHING;
-  if (!isJsonContentType(headers["content-type"] ?? null)) return NOTHING;
+  if ((length === undefined && headers["transfer-encoding"] === undefined) || length === "0") return NO_BODY;
+  if (!isJsonContentType(headers["content-type"] ?? null)) return NO_BODY;
   if ((headers["content-encoding"] ?? "identity") !== "identity") return ENCODED;
   if (Number(length) > limits.maxBodyBytes) return TOO_LARGE;
   const bytes = await readBytes(req, limits.maxBodyBytes);
   if (!bytes) return TOO_LARGE;
-  if (!isWithin(bytes, limits.maxJsonDepth)) return TOO_DEEP;
+  if (!isWithinLimits(bytes, limits.maxJsonDepth)) return TOO_DEEP;
   try {
     const value: unknown = JSON.parse(bytes.toString());
     return typeof value === "object" && value !== null ? { kind: "read", value } : NOT_JSON;
@@ -75,7 +75,7 @@ const COMMA = 0x2c;
 const MAX_VALUES = 100_000;
 
 /** False for JSON that is nested too deep or has too many values: seen by its bytes, before it is parsed. */
-function isWithin(bytes: Uint8Array, maxDepth: number): boolean {
+function isWithinLimits(bytes: Uint8Array, maxDepth: number): boolean {
   let depth = 0;
   let values = 0;
   let isString = false;

@@ -7,7 +7,7 @@ import { watchResponses } from "../../connection/sdk-patches.ts";
 /** Something one principal has at once, counted. */
 export type Counted = "calls" | "sessions" | "subscriptions";
 
-export interface Limits {
+export interface CallerLimits {
   /** Seconds until the principal may make so many calls again (default one); undefined when it may now. */
   pace(userKey: string, calls?: number): Promise<number | undefined>;
   /** Takes some of what is counted (default one); returns what gives it back, or undefined when that is too many. */
@@ -19,7 +19,7 @@ export interface Limits {
 /** Per principal, so that one at its limits changes nothing for another. What nobody uses takes no memory. */
 export function createLimits(
   config: Pick<Config, "callsPerSecond" | "maxCallsAtOnce" | "maxSessions" | "maxSubscriptions">,
-): Limits {
+): CallerLimits {
   const limiter =
     config.callsPerSecond > 0
       ? new RateLimiterMemory({ points: config.callsPerSecond, duration: 1 })

@@ -16,7 +16,7 @@ import type { Backlog } from "../../store/fair-order.ts";
 import type { Authenticator } from "./auth.ts";
 import { watchCredentials } from "./auth.ts";
 import { type AuthorizeDeps, type AuthorizedRequest, authorize } from "./authorize.ts";
-import { createLimits, type Limits } from "./limits.ts";
+import { type CallerLimits, createLimits } from "./limits.ts";
 import { createMetrics, type Metrics, memoizeFor } from "./metrics.ts";
 import { correlationIdOf, refuse, sendJson } from "./responses.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
@@ -55,7 +55,7 @@ const MODERN = "2026-07-28";
 const BACKLOG_MS = 3_000;
 /** A database that takes longer to say that it is there is not. */
 const READY_MS = 2_000;
-const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
+const LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"];
 
 /** Serves MCP over HTTP. Rejects with CONFIG_INVALID when it cannot listen. */
 export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
@@ -90,7 +90,7 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   const server = createServer(
     route({ ...options, limits, credentials, metrics, stateless, sessions, sse, metadataUrl }),
   );
-  const url = await listen(server, config);
+  const url = await startListening(server, config);
   return {
     url,
     async close() {
@@ -105,7 +105,7 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   };
 }
 
-function listen(server: Server, { host, port }: Config): Promise<string> {
+function startListening(server: Server, { host, port }: Config): Promise<string> {
   return new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
       const why =
@@ -126,7 +126,7 @@ function listen(server: Server, { host, port }: Config): Promise<string> {
   });
 }
 
-async function finishCalls(limits: Limits, timeoutMs: number): Promise<void> {
+async function finishCalls(limits: CallerLimits, timeoutMs: number): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (limits.total("calls") > 0 && performance.now() < deadline)
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -136,7 +136,7 @@ async function finishCalls(limits: Limits, timeoutMs: number): Promise<void> {
 function route(parts: Parts): RequestListener {
   const { config, metrics } = parts;
   const hosts = [
-    ...LOOPBACK,
+    ...LOOPBACK_HOSTS,
     ...config.allowedHosts,
     ...(config.publicUrl ? [new URL(config.publicUrl).hostname] : []),
   ];

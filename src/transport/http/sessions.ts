@@ -7,11 +7,11 @@ import {
 import { type ConnectionDeps, openConnection } from "../../connection/connection.ts";
 import type { AuthInfo, CredentialWatcher } from "./auth.ts";
 import type { AuthorizedRequest } from "./authorize.ts";
-import { type InFlightCalls, type Limits, trackCalls } from "./limits.ts";
+import { type CallerLimits, type InFlightCalls, trackCalls } from "./limits.ts";
 import { noSuchSession, refuse, sessionElsewhere } from "./responses.ts";
 import { sendResponse, toWebRequest } from "./web.ts";
 
-interface Session {
+interface HttpSession {
   /** Who uses it, by the credential that was used last. */
   auth: AuthInfo;
   readonly transport: WebStandardStreamableHTTPServerTransport;
@@ -38,20 +38,20 @@ export interface Sessions {
 
 /** Of the answers that open something which lives on this node alone. */
 export const NODE_HEADER = "nightshift-node";
-const SWEEP_MS = 15_000;
+const SESSION_SWEEP_MS = 15_000;
 /** How long a client whose stream was dropped waits before it comes back for the rest. */
-const RETRY_MS = 1_000;
+const STREAM_RETRY_MS = 1_000;
 
 export function createSessions(parts: {
   connectionDeps: ConnectionDeps;
-  limits: Limits;
+  limits: CallerLimits;
   credentials: CredentialWatcher;
   node: string;
   idleMs: number;
   now: () => number;
 }): Sessions {
   const { connectionDeps, limits, credentials, node, idleMs, now } = parts;
-  const sessions = new Map<string, Session>();
+  const sessions = new Map<string, HttpSession>();
   const hasModules = connectionDeps.registers.length > 0;
 
   const open = async (authorized: AuthorizedRequest) => {
@@ -68,13 +68,13 @@ export function createSessions(parts: {
     const transport = new WebStandardStreamableHTTPServerTransport({
       sessionIdGenerator: () => `${node}.${randomUUID()}`,
       eventStore: createEventStore(),
-      retryInterval: RETRY_MS,
+      retryInterval: STREAM_RETRY_MS,
       onsessioninitialized: (id) => void sessions.set(id, session),
     });
     const inFlight = trackCalls(transport);
     const unwatch = credentials.watch(auth, () => void transport.close());
     const { signal } = ended;
-    const session: Session = {
+    const session: HttpSession = {
       auth,
       transport,
       inFlight,
@@ -100,7 +100,7 @@ export function createSessions(parts: {
       };
       await server.connect(transport);
       res.setHeader(NODE_HEADER, node);
-      await hand(session, authorized);
+      await serveIn(session, authorized);
       // An initialize that the transport refused opened nothing.
       if (!transport.sessionId) await transport.close();
     } catch (error) {
@@ -109,7 +109,7 @@ export function createSessions(parts: {
     }
   };
 
-  const hand = async (session: Session, authorized: AuthorizedRequest) => {
+  const serveIn = async (session: HttpSession, authorized: AuthorizedRequest) => {
     const { req, res, body } = authorized;
     session.open += 1;
     session.lastUsedAt = now();
@@ -123,19 +123,19 @@ export function createSessions(parts: {
   };
 
   /** A session may go on with another credential of the same worth; it ends with the one that was used last. */
-  const follow = (session: Session, auth: AuthInfo) => {
+  const follow = (session: HttpSession, auth: AuthInfo) => {
     session.unwatch();
     session.unwatch = credentials.watch(auth, () => void session.transport.close());
     session.auth = auth;
   };
 
-  const isIdle = ({ open, inFlight }: Session) => open === 0 && inFlight.size === 0;
+  const isIdle = ({ open, inFlight }: HttpSession) => open === 0 && inFlight.size === 0;
 
   const sweep = () => {
     for (const session of sessions.values())
       if (isIdle(session) && now() - session.lastUsedAt > idleMs) void session.transport.close();
   };
-  const timer = setInterval(sweep, Math.min(SWEEP_MS, idleMs)).unref();
+  const timer = setInterval(sweep, Math.min(SESSION_SWEEP_MS, idleMs)).unref();
 
   return {
     async serve(authorized) {
@@ -149,9 +149,9 @@ export function createSessions(parts: {
       const owner = nodeOf(String(id));
       if (owner !== undefined && owner !== node) return sessionElsewhere(res, owner);
       const session = sessions.get(String(id));
-      if (!session || !isSame(session.auth, auth)) return noSuchSession(res);
+      if (!session || !isSameCaller(session.auth, auth)) return noSuchSession(res);
       if (session.auth.credential.id !== auth.credential.id) follow(session, auth);
-      return hand(session, authorized);
+      return serveIn(session, authorized);
     },
     get size() {
       return sessions.size;
@@ -167,7 +167,7 @@ export function createSessions(parts: {
 export const nodeOf = (id: string): string | undefined => /^([A-Za-z0-9-]{1,63})\./.exec(id)?.[1];
 
 /** The same principal, with a credential worth the same: a session must not lend its scopes to a lesser key. */
-export const isSame = (one: AuthInfo, other: AuthInfo): boolean =>
+export const isSameCaller = (one: AuthInfo, other: AuthInfo): boolean =>
   one === other ||
   (one.userKey === other.userKey &&
     one.entityType === other.entityType &&

@@ -2,10 +2,10 @@ import { SSEServerTransport } from "@modelcontextprotocol/sdk/server/sse.js";
 import { type ConnectionDeps, openConnection } from "../../connection/connection.ts";
 import type { AuthInfo } from "./auth.ts";
 import type { AuthorizedRequest } from "./authorize.ts";
-import type { Limits } from "./limits.ts";
+import type { CallerLimits } from "./limits.ts";
 import { type InFlightCalls, trackCalls } from "./limits.ts";
 import { noSuchSession, refuse, sessionElsewhere } from "./responses.ts";
-import { isSame, NODE_HEADER, nodeOf } from "./sessions.ts";
+import { isSameCaller, NODE_HEADER, nodeOf } from "./sessions.ts";
 
 /**
  * The HTTP+SSE pair of the 2024-11-05 protocol: a stream to read from, and an address to post to, which names the node
@@ -17,7 +17,7 @@ export interface SsePair {
   close(): Promise<void>;
 }
 
-export function createSsePair(connectionDeps: ConnectionDeps, limits: Limits, node: string): SsePair {
+export function createSsePair(connectionDeps: ConnectionDeps, limits: CallerLimits, node: string): SsePair {
   const streams = new Map<
     string,
     { auth: AuthInfo; transport: SSEServerTransport; inFlight: InFlightCalls }
@@ -53,7 +53,7 @@ export function createSsePair(connectionDeps: ConnectionDeps, limits: Limits, no
       const owner = nodeOf(`${asked.get("node") ?? node}.`);
       if (owner !== undefined && owner !== node) return sessionElsewhere(res, owner);
       const stream = streams.get(asked.get("sessionId") ?? "");
-      if (!stream || !isSame(stream.auth, auth)) return noSuchSession(res);
+      if (!stream || !isSameCaller(stream.auth, auth)) return noSuchSession(res);
       stream.inFlight.retain(authorized);
       await stream.transport.handlePostMessage(req, res, body);
     },

@@ -9,7 +9,7 @@ import type { AuthorizedRequest } from "./authorize.ts";
 import { sendResponse, sendResult, toWebRequest } from "./web.ts";
 
 /** Made once: a request's end should not cost a stack trace. */
-const GONE = new NightshiftError("CANCELLED", "The caller has gone.");
+const CALLER_GONE = new NightshiftError("CANCELLED", "The caller has gone.");
 
 /** The 2026-07-28 protocol: each request is a connection of its own, gone with the answer. */
 export interface StatelessHandler {
@@ -27,7 +27,7 @@ export function createStateless(connectionDeps: ConnectionDeps): StatelessHandle
     async serve({ auth, req, res, body }) {
       const gone = new AbortController();
       res.once("close", () => {
-        if (!res.writableFinished) gone.abort(GONE);
+        if (!res.writableFinished) gone.abort(CALLER_GONE);
       });
       const { signal } = gone;
       const caller: Caller = { ...auth, signal };
