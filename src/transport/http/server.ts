@@ -13,9 +13,8 @@ import type { ConnectionDeps } from "../../connection/connection.ts";
 import { NightshiftError } from "../../errors.ts";
 import type { RunStats } from "../../scheduler/run-stats.ts";
 import type { Backlog } from "../../store/fair-order.ts";
-import type { Authenticator } from "./auth.ts";
-import { watchCredentials } from "./auth.ts";
-import { type AuthorizeDeps, type AuthorizedRequest, authorize } from "./authorize.ts";
+import { type Authenticator, type AuthorizedRequest, watchCredentials } from "./auth.ts";
+import { type AuthorizeDeps, authorize } from "./authorize.ts";
 import { type CallerLimits, createLimits } from "./limits.ts";
 import { createMetrics, type Metrics, memoizeFor } from "./metrics.ts";
 import { correlationIdOf, refuse, sendJson } from "./responses.ts";
@@ -27,11 +26,11 @@ export interface HttpOptions {
   readonly connectionDeps: ConnectionDeps;
   readonly config: Config;
   readonly authenticator: Authenticator;
-  /** The OAuth issuer whose tokens are accepted. */
+  /** The OAuth issuer whose tokens are accepted, if any. */
   readonly issuer?: string | undefined;
   /** Rejects while the stores cannot be reached. */
   readonly checkReady: () => Promise<unknown>;
-  /** What waits to be run; rejects while the stores cannot be reached. */
+  /** Reads how many runs are due; rejects while the stores cannot be reached. */
   readonly readBacklog: () => Promise<Backlog>;
   readonly runStats: RunStats;
   readonly now: () => number;
@@ -39,11 +38,11 @@ export interface HttpOptions {
 
 export interface HttpServer {
   readonly url: string;
-  /** Stops accepting, lets calls finish for a while, ends what is left. */
+  /** Stops accepting requests, gives calls `shutdownSeconds` to finish, then ends the rest. */
   close(): Promise<void>;
 }
 
-interface Parts extends HttpOptions, AuthorizeDeps {
+interface HttpParts extends HttpOptions, AuthorizeDeps {
   readonly metrics: Metrics;
   readonly stateless: StatelessHandler;
   readonly sessions: Sessions;
@@ -51,9 +50,9 @@ interface Parts extends HttpOptions, AuthorizeDeps {
 }
 
 const MODERN = "2026-07-28";
-/** For how long an answer of the database about its queue is shown. */
+/** For this long `/metrics` shows the same backlog, so that scrapes do not load the database. */
 const BACKLOG_MS = 3_000;
-/** A database that takes longer to say that it is there is not. */
+/** A database that takes longer to answer counts as unavailable. */
 const READY_MS = 2_000;
 const LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"];
 
@@ -133,7 +132,7 @@ async function finishCalls(limits: CallerLimits, timeoutMs: number): Promise<voi
 }
 
 /** Serves every route, each behind the check of the Host and Origin headers. */
-function route(parts: Parts): RequestListener {
+function route(parts: HttpParts): RequestListener {
   const { config, metrics } = parts;
   const hosts = [
     ...LOOPBACK_HOSTS,
@@ -164,7 +163,7 @@ const pathOf = ({ url = "" }: IncomingMessage): string => {
 };
 
 /** Routes for the operator, for OAuth clients and for clients of the oldest transport, by method and path. */
-function otherRoutes(parts: Parts): ReadonlyMap<string, RequestListener> {
+function otherRoutes(parts: HttpParts): ReadonlyMap<string, RequestListener> {
   const { checkReady, issuer, metrics, sse } = parts;
   const routes = new Map<string, RequestListener>([
     ["GET /healthz", (_req, res) => sendJson(res, 200, { status: "ok" })],
@@ -190,7 +189,10 @@ function otherRoutes(parts: Parts): ReadonlyMap<string, RequestListener> {
 }
 
 /** Serves the requests that `authorize` lets in; it has answered the others. */
-const authorized = (parts: Parts, serve: (request: AuthorizedRequest) => Promise<void>): RequestListener =>
+const authorized = (
+  parts: HttpParts,
+  serve: (request: AuthorizedRequest) => Promise<void>,
+): RequestListener =>
   caught(parts, async (req, res) => {
     const request = await authorize(parts, req, res);
     if (request) await serve(request);
@@ -198,7 +200,7 @@ const authorized = (parts: Parts, serve: (request: AuthorizedRequest) => Promise
 
 /** Logs in full what `serve` rejects with, and tells the caller nothing of it. */
 function caught(
-  { connectionDeps: { log } }: Parts,
+  { connectionDeps: { log } }: HttpParts,
   serve: (req: IncomingMessage, res: ServerResponse) => Promise<void>,
 ): RequestListener {
   return async (req, res) => {
@@ -227,12 +229,12 @@ function refuseFor(error: unknown, res: ServerResponse): void {
 
 const METADATA_PATHS = ["/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"];
 
-/** How clients reach this server: as it was told, or by the name they used, which was checked. */
+/** The URL of this server: the configured one, or the Host header that the client sent, which was checked. */
 const baseUrl = ({ publicUrl }: Config, req: IncomingMessage): string =>
   publicUrl?.replace(/\/$/, "") ?? `http://${req.headers.host}`;
 
-/** RFC 9728: which issuer's tokens this server takes. */
-function showMetadata({ config, connectionDeps }: Parts, issuer: string): RequestListener {
+/** Shows the issuer whose tokens this server takes (RFC 9728). */
+function showMetadata({ config, connectionDeps }: HttpParts, issuer: string): RequestListener {
   const scopes = [
     ...new Set([...connectionDeps.catalog.definitions.values()].flatMap(({ scope }) => scope ?? [])),
   ];
@@ -248,8 +250,8 @@ function showMetadata({ config, connectionDeps }: Parts, issuer: string): Reques
 }
 
 /**
- * A header that names the 2026 era settles it, whatever else is wrong, and so does an older one within a session; else
- * the SDK's own rules decide.
+ * True for requests of the 2025 era. The version header decides where it is clear: 2026 in a POST, or an older one in a
+ * session. Otherwise the SDK's own rules decide.
  */
 function isLegacy({ req, body }: AuthorizedRequest): boolean {
   const version = req.headers["mcp-protocol-version"];

@@ -1,15 +1,13 @@
 import { SSEServerTransport } from "@modelcontextprotocol/sdk/server/sse.js";
 import { type ConnectionDeps, openConnection } from "../../connection/connection.ts";
-import type { AuthInfo } from "./auth.ts";
-import type { AuthorizedRequest } from "./authorize.ts";
-import type { CallerLimits } from "./limits.ts";
-import { type InFlightCalls, trackCalls } from "./limits.ts";
+import type { AuthInfo, AuthorizedRequest } from "./auth.ts";
+import { type CallerLimits, type InFlightCalls, trackCalls } from "./limits.ts";
 import { noSuchSession, refuse, sessionElsewhere } from "./responses.ts";
 import { isSameCaller, NODE_HEADER, nodeOf } from "./sessions.ts";
 
 /**
- * The HTTP+SSE pair of the 2024-11-05 protocol: a stream to read from, and an address to post to, which names the node
- * that has the stream.
+ * The HTTP+SSE transport of the 2024-11-05 protocol: a stream to read from, and an address to post to. The address
+ * names the node that has the stream.
  */
 export interface SsePair {
   stream(authorized: AuthorizedRequest): Promise<void>;
@@ -44,7 +42,7 @@ export function createSsePair(connectionDeps: ConnectionDeps, limits: CallerLimi
       };
       ended.signal.addEventListener("abort", end, { once: true });
       const { server } = await openConnection(connectionDeps, { ...auth, signal: ended.signal }, "legacy");
-      // The v1 transport's types differ from v2's in what both leave optional; its calls are the same.
+      // The old SDK's transport has the methods of the new one's, and types that differ in what is optional.
       await server.connect(transport as never);
     },
     async post(authorized) {

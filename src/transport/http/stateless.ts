@@ -4,21 +4,20 @@ import { mayRead } from "../../connection/resources.ts";
 import { redirectChanges, takeResult } from "../../connection/sdk-patches.ts";
 import { NightshiftError } from "../../errors.ts";
 import { createTopics, type Events, type Topics } from "../../events.ts";
-import type { AuthInfo } from "./auth.ts";
-import type { AuthorizedRequest } from "./authorize.ts";
+import type { AuthInfo, AuthorizedRequest } from "./auth.ts";
 import { sendResponse, sendResult, toWebRequest } from "./web.ts";
 
-/** Made once: a request's end should not cost a stack trace. */
+/** Made once, so that the end of a request does not take the time of a stack trace. */
 const CALLER_GONE = new NightshiftError("CANCELLED", "The caller has gone.");
 
-/** The 2026-07-28 protocol: each request is a connection of its own, gone with the answer. */
+/** Serves the 2026-07-28 protocol: each request is a connection of its own, which ends with its response. */
 export interface StatelessHandler {
   serve(authorized: AuthorizedRequest): Promise<void>;
 }
 
 /**
- * The SDK's handler is made for each request too, with a bus that carries its principal's events and no others: there
- * is nothing to share, so there is nothing to filter.
+ * Makes the SDK's handler for each request too, with a bus that carries only the events of the request's principal:
+ * the SDK's own bus knows no principals and would tell everybody of everything.
  */
 export function createStateless(connectionDeps: ConnectionDeps): StatelessHandler {
   const published = createTopics<string, ServerEvent>();
@@ -49,11 +48,11 @@ export function createStateless(connectionDeps: ConnectionDeps): StatelessHandle
       try {
         const request = toWebRequest(req, signal, hasModules || body === undefined);
         const response = await handler.fetch(request, { parsedBody: body });
-        // A stream of changes lives on without tools.
+        // A stream of change events lasts, and needs no tools.
         if ((body as { method?: unknown } | undefined)?.method === "subscriptions/listen") await dispose();
         if (!res.headersSent) await sendResponse(response, res);
       } finally {
-        // A server that was never connected (a listen stream's, a refused call's) does not say that it is closed.
+        // A server that was never connected (a listen stream's, a refused call's) sends no close event.
         await dispose();
       }
     },
