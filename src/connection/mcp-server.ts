@@ -1,7 +1,7 @@
 import { McpServer } from "@modelcontextprotocol/server";
 import type { RunEnded } from "../jobs/run.ts";
 import { version } from "../version.ts";
-import { type ServerParts, type SetHandler, serving } from "./handlers.ts";
+import { type ServerParts, type SetHandler, withPublicErrors } from "./handlers.ts";
 import { forModules, letModulesRegister } from "./modules.ts";
 import { setPromptHandlers } from "./prompts.ts";
 import { mayRead, setResourceHandlers, setSubscriptionHandlers } from "./resources.ts";
@@ -18,15 +18,15 @@ const CAPABILITIES = Object.freeze({
   completions: {},
 });
 /**
- * The 2025 era may be told of what happens between its requests. On 2026-07-28 a log message belongs to a request that
- * asked for it, and the one that lasts until a run has ended, run_job, answers with the run.
+ * A 2025-era client may be sent log messages between its requests. On 2026-07-28 a log message belongs to a request
+ * that asked for it; the only call that lasts until a run has ended, run_job, returns the run itself.
  */
 const LEGACY_CAPABILITIES = Object.freeze({ ...CAPABILITIES, logging: {} });
 
 /**
- * The MCP server of one connection. Users' modules register first, each on this fresh server; ours then answer
- * for what is ours and hand on the rest: where both have a tool or a prompt of one name, or one of our URIs, ours wins.
- * Rejects with TOOL_MODULE_INVALID when a module's `register` fails. Returns the server and what releases it.
+ * Builds the MCP server of one connection. Users' modules register first; our handlers then replace theirs, and call
+ * them for tools, prompts and URIs that are not ours. Where both have the same name, ours wins. Rejects with
+ * TOOL_MODULE_INVALID when a module's `register` fails. `release` ends the server's subscription to events.
  */
 export async function buildServer(parts: ServerParts): Promise<{ server: McpServer; release: () => void }> {
   const { era, toolkit, registers } = parts;
@@ -37,7 +37,7 @@ export async function buildServer(parts: ServerParts): Promise<{ server: McpServ
   const moduleHandlers = await letModulesRegister(server, parts);
   declareCapabilities(server, era === "legacy" ? LEGACY_CAPABILITIES : CAPABILITIES);
   const setHandler = handlerSetter(server);
-  const set: SetHandler = (method, handler) => setHandler(method, serving(parts, handler));
+  const set: SetHandler = (method, handler) => setHandler(method, withPublicErrors(parts, handler));
   setToolHandlers(set, server, parts, moduleHandlers);
   setResourceHandlers(set, parts, moduleHandlers);
   setPromptHandlers(set, parts, moduleHandlers);
@@ -45,7 +45,7 @@ export async function buildServer(parts: ServerParts): Promise<{ server: McpServ
   return { server, release: forwardChanges(server, parts, subscribed) };
 }
 
-/** Tells the client what changed of its owner's, as far as it may know and wants to. Returns what ends that. */
+/** Sends the user's change events to the client, if its scopes and subscriptions cover them. Returns a function that stops. */
 function forwardChanges(
   { server }: McpServer,
   { era, events, toolkit }: ServerParts,
@@ -61,7 +61,7 @@ function forwardChanges(
   });
 }
 
-/** What the thread that scheduled a job is told of its run's end: ids only. */
+/** The log message for the thread that scheduled a job when its run has ended: ids only. */
 const logLineOf = ({ runId, jobId, status }: Omit<RunEnded, "userKey">) => ({
   level: status === "succeeded" ? ("info" as const) : ("warning" as const),
   logger: "nightshift",

@@ -17,13 +17,13 @@ import { wrapHandlers } from "./sdk-patches.ts";
 
 let stateCodec: RequestStateCodec | undefined;
 
-/** One key for the process: on the 2026 era each round of a flow is a connection of its own. */
+/** One key for the process: in the 2026 era each round of a multi-step call is a connection of its own. */
 function sealedState(): RequestStateCodec {
   stateCodec ??= createRequestStateCodec({ key: randomBytes(32), bind: () => getContext()?.userKey ?? "" });
   return stateCodec;
 }
 
-/** What our own tools need nothing of: log messages to the client, and state that it carries for a handler. */
+/** Server options that only users' modules need: log messages to the client, and state that it carries for a handler. */
 export function forModules(context: UserContext): ServerOptions {
   return {
     capabilities: { logging: {} },
@@ -33,7 +33,7 @@ export function forModules(context: UserContext): ServerOptions {
   };
 }
 
-/** Runs the modules' `register` and remembers the handlers that the SDK set for what they registered. */
+/** Runs the modules' `register` functions. Returns the handlers that the SDK set for what they registered. */
 export async function letModulesRegister(server: McpServer, parts: ServerParts): Promise<ModuleHandlers> {
   const moduleHandlers = new Map<string, Handler>();
   if (parts.registers.length === 0) return moduleHandlers;

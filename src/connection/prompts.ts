@@ -17,7 +17,7 @@ import {
 import type { Handler, ModuleHandlers, ServerParts, SetHandler } from "./handlers.ts";
 import { RESOURCE_TEMPLATES } from "./resources.ts";
 
-/** As `prompts/list` shows it. */
+/** A prompt as `prompts/list` shows it. */
 interface PromptMetadata {
   readonly name: string;
   readonly title: string;
@@ -33,7 +33,7 @@ type PromptArguments = Readonly<Record<string, string>>;
 
 export interface Prompt {
   readonly metadata: PromptMetadata;
-  /** What a credential needs for it to be of use. */
+  /** The scope that the prompt's work needs; without it the prompt is not listed. */
   readonly scope: Scope;
   readonly completers: Readonly<Record<string, Completer>>;
   readonly write: (given: PromptArguments, completionScope: CompletionScope) => Promise<readonly object[]>;
@@ -41,7 +41,7 @@ export interface Prompt {
 
 const say = (text: string) => ({ role: "user", content: { type: "text", text } });
 
-/** Results that one prompt carries; each is cut, and the inbox has the rest. */
+/** Results in one prompt. Each is cut short, and the tool inbox shows more. */
 const MOST_RESULTS = 20;
 
 const catchMeUp: Prompt = {
@@ -105,13 +105,13 @@ const planSchedule: Prompt = {
 
 export const PROMPTS: readonly Prompt[] = Object.freeze([catchMeUp, planSchedule]);
 
-/** The scope that a prompt of ours needs; undefined for what is not ours. */
+/** The scope that one of our prompts needs; undefined for others. */
 export const promptScope = (name: unknown): Scope | undefined =>
   PROMPTS.find(({ metadata }) => metadata.name === name)?.scope;
 
 const MOST_CHARS = 8_000;
 
-/** The arguments of a request, or a refusal that names what is wrong. */
+/** Checks the arguments of a request. Throws InvalidParams with a sentence that names what is wrong. */
 export function readArguments({ metadata }: Prompt, given: unknown): PromptArguments {
   const refuse = (why: string) =>
     new ProtocolError(ProtocolErrorCode.InvalidParams, `${metadata.name}: ${why}`);
@@ -183,7 +183,7 @@ interface CompleteParams {
 
 const IDS: Readonly<Record<string, Completer>> = { job_id: jobIds, run_id: runIds };
 
-/** Our resource templates, each with what completes its ids; none where there is too little to go by. */
+/** Completers by resource template. Facts have none: their ids say nothing to a person. */
 const TEMPLATES: ReadonlyMap<string, Readonly<Record<string, Completer>>> = new Map(
   RESOURCE_TEMPLATES.map(({ uriTemplate }) => [uriTemplate, IDS]),
 );
@@ -192,7 +192,7 @@ async function writePrompt(prompt: Prompt, request: Request, completionScope: Co
   try {
     return await prompt.write(readArguments(prompt, request.params?.arguments), completionScope);
   } catch (error) {
-    // What was given is no time zone, or the like.
+    // An argument is not valid, e.g. no time zone.
     if (error instanceof NightshiftError && error.code.startsWith("INVALID_"))
       throw new ProtocolError(ProtocolErrorCode.InvalidParams, error.message);
     throw error;

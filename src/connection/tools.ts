@@ -18,7 +18,7 @@ export function setToolHandlers(
     const more = (await moduleHandlers.get("tools/list")?.(request, context)) as
       | { tools: { name: string }[] }
       | undefined;
-    // Ours win: a module's tool with the name of one of ours is neither shown nor called.
+    // A module's tool with the name of one of ours is neither listed nor called.
     const others = (more?.tools ?? []).filter(({ name }) => {
       const isTaken = toolkit.has(name);
       if (isTaken && !warned.has(name))
@@ -46,7 +46,7 @@ export function setToolHandlers(
   });
 }
 
-/** Progress goes to the caller that asked for it, under its own token, and to nobody else. */
+/** Sends progress to the client under the token of its call; does nothing for a call without one. */
 function progressSender(context: ServerContext) {
   const progressToken = context.mcpReq._meta?.progressToken;
   let last: Promise<unknown> | undefined;
@@ -57,8 +57,8 @@ function progressSender(context: ServerContext) {
       last = context.mcpReq.notify({ method: "notifications/progress", params }).catch(() => {});
     },
     /**
-     * Resolves when all of it is on its way, a turn ahead of the result: clients stop listening with the result, and
-     * hear it first when both arrive in one piece.
+     * Resolves when all progress was sent, one event loop turn before the result: clients drop progress that they read
+     * after the result, which happens when both arrive in one piece.
      */
     async sent() {
       if (!last) return;

@@ -15,8 +15,8 @@ export function withContext<T>(context: UserContext, work: () => T): T {
 }
 
 /**
- * Runs `work` as an entity that has no user context yet. Internal: only the start of a connection and of a
- * ghost may call it; `test/architecture.test.ts` holds that.
+ * Runs `work` as an entity that has no user context yet. Internal: only the start of a connection and of a ghost may
+ * call it, which `test/architecture.test.ts` checks.
  */
 export function setEntityType<T>(entityType: EntityType, work: () => T): T {
   return current.run(
@@ -25,14 +25,17 @@ export function setEntityType<T>(entityType: EntityType, work: () => T): T {
   );
 }
 
-/** The context of the code that asks; undefined outside of one. */
+/** The context that the calling code runs in; undefined outside of one. */
 export const getContext = (): UserContext | undefined => current.getStore()?.context;
 
-/** Where nothing was set the answer is `unknown`, to which memory is denied. */
+/** The type of entity that acts now. Default `unknown`, to which memory is denied. */
 export const getEntityType = (): EntityType => current.getStore()?.entity.entity_type ?? "unknown";
 
+/** The acting entity as the audit log names it: type, job, parent session and prompt. */
 export const getEntityMetadata = (): EntityMetadata => current.getStore()?.entity ?? UNKNOWN_ENTITY;
 
+/** True in a ghost's run. */
 export const isSchedulerEntity = (): boolean => getEntityType() === "scheduler";
 
+/** True in a connection or context of a person. */
 export const isHumanEntity = (): boolean => getEntityType() === "human";
