@@ -8,7 +8,7 @@ import { type Inbox, type InboxItem, type InboxPage, MAX_ITEM_CHARS } from "../j
 const DEFAULT_PAGE = 20;
 const MAX_PAGE = 100;
 
-/** One user's inbox: every query below carries `userKey`, and no caller can give another. */
+/** Opens one user's inbox. Every query below has `userKey` in it, and no method takes a user. */
 export function openInbox(
   db: Database,
   { userKey, now }: { readonly userKey: string; readonly now: () => number },
@@ -66,7 +66,7 @@ async function listItems(
     .select((eb) => [
       "jobs.name as job_name",
       "runs.detail as run_detail",
-      // One more than is shown, to know of it that there is more: an output may be a hundred times as long.
+      // Cut in SQL, because an output may be a hundred times as long; one character more tells that it was cut.
       eb.fn<string | null>("substr", ["runs.output", eb.lit(1), eb.lit(MAX_ITEM_CHARS + 1)]).as("output"),
     ])
     .where("inbox.user_key", "=", userKey);
