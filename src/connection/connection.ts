@@ -49,7 +49,9 @@ export function openContext(
   const end = () => ended.abort(CONNECTION_ENDED);
   if (caller.signal.aborted) end();
   else caller.signal.addEventListener("abort", end, { once: true });
-  const context = identify({ ...caller, signal: ended.signal });
+  const context = setEntityType(caller.entityType, () =>
+    createUserContext({ ...caller, signal: ended.signal }),
+  );
   const services = connectionDeps.servicesFor(context);
   const toolkit = buildToolkit(connectionDeps.catalog, context, services, logOf(connectionDeps.log, context));
   const opened = {
@@ -113,7 +115,7 @@ function logOf(log: Log, context: UserContext): FailureLog {
 }
 
 /** The issuer of names that the operator gives: `--user`, API keys, the jobs folder, a host program. */
-export const LOCAL_ISSUER = "local";
+const LOCAL_ISSUER = "local";
 
 export const localPrincipal = (user: string): Principal => ({ issuer: LOCAL_ISSUER, subject: user });
 
@@ -126,9 +128,4 @@ export interface Caller {
   readonly sessionId?: string;
   /** The scopes of the credential; default all. */
   readonly scopes?: readonly Scope[];
-}
-
-/** Makes the frozen context of a caller, with fresh ids. */
-export function identify(caller: Caller): UserContext {
-  return setEntityType(caller.entityType, () => createUserContext(caller));
 }

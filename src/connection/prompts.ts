@@ -103,7 +103,7 @@ const planSchedule: Prompt = {
   ],
 };
 
-export const PROMPTS: readonly Prompt[] = Object.freeze([catchMeUp, planSchedule]);
+const PROMPTS: readonly Prompt[] = Object.freeze([catchMeUp, planSchedule]);
 
 /** The scope that one of our prompts needs; undefined for others. */
 export const promptScope = (name: unknown): Scope | undefined =>
@@ -112,7 +112,7 @@ export const promptScope = (name: unknown): Scope | undefined =>
 const MOST_CHARS = 8_000;
 
 /** Checks the arguments of a request. Throws InvalidParams with a sentence that names what is wrong. */
-export function readArguments({ metadata }: Prompt, given: unknown): PromptArguments {
+function readArguments({ metadata }: Prompt, given: unknown): PromptArguments {
   const refuse = (why: string) =>
     new ProtocolError(ProtocolErrorCode.InvalidParams, `${metadata.name}: ${why}`);
   const entries = Object.entries((given ?? {}) as Record<string, unknown>);

@@ -54,7 +54,7 @@ export function mayRead(uri: string, scopes: readonly Scope[]): boolean {
   return scope === undefined || scopes.includes(scope);
 }
 
-export const isOurs = (uri: string): boolean => /^(?:job|run|fact|inbox):/.test(uri);
+const isOurs = (uri: string): boolean => /^(?:job|run|fact|inbox):/.test(uri);
 
 const INBOX = Object.freeze({
   uri: INBOX_URI,

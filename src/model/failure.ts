@@ -1,4 +1,4 @@
-import { NightshiftError } from "../errors.ts";
+import { type ErrorCode, NightshiftError } from "../errors.ts";
 
 /** The model that failed, as far as users may be told. */
 export interface ModelLocation {
@@ -14,7 +14,7 @@ export interface ModelLocation {
 interface ModelFailure {
   readonly status: number | undefined;
   readonly network: string | undefined;
-  readonly said: string;
+  readonly message: string;
   readonly isRetried: boolean;
 }
 
@@ -24,13 +24,13 @@ interface ModelFailure {
  */
 export function explainFailure(error: unknown, where: ModelLocation): NightshiftError {
   if (error instanceof NightshiftError) return error;
-  const { status, network, said, isRetried } = readFailure(error);
+  const { status, network, message, isRetried } = readFailure(error);
   const who = where.host ? `${where.provider} at ${where.host}` : where.provider;
   const http = status === undefined ? "" : ` (HTTP ${status})`;
   const again = isRetried ? ", also when asked again" : "";
-  const make = (code: ConstructorParameters<typeof NightshiftError>[0], message: string) =>
+  const make = (code: ErrorCode, sentence: string) =>
     // Without a `cause`: the SDK's errors hold the request, and with it the prompt.
-    new NightshiftError(code, message, { ...(status !== undefined && { http_status: status }) });
+    new NightshiftError(code, sentence, { ...(status !== undefined && { http_status: status }) });
 
   if (isKeyMissing(error))
     return make("MODEL_REFUSED_KEY", `There is no key for ${who}: set NIGHTSHIFT_MODEL_API_KEY.`);
@@ -57,10 +57,10 @@ export function explainFailure(error: unknown, where: ModelLocation): Nightshift
       `The model's provider had an error: ${who}${http}${again}. Try again later.`,
     );
   if (status !== undefined && status >= 400)
-    return make("MODEL_FAILED", `${who} did not accept the request${http}: ${tidy(said, where.key)}`);
+    return make("MODEL_FAILED", `${who} did not accept the request${http}: ${tidy(message, where.key)}`);
   return make(
     "MODEL_FAILED",
-    `${who} answered with something that is not a model's answer: ${tidy(said, where.key)}`,
+    `${who} answered with something that is not a model's answer: ${tidy(message, where.key)}`,
   );
 }
 
@@ -73,7 +73,7 @@ function readFailure(error: unknown): ModelFailure {
   return {
     status: typeof statusCode === "number" ? statusCode : undefined,
     network: networkCode(last),
-    said: String(message ?? last),
+    message: String(message ?? last),
     isRetried: Array.isArray(errors) && errors.length > 1,
   };
 }
@@ -92,8 +92,8 @@ function networkCode(error: unknown): string | undefined {
 }
 
 /** A provider's message in one line of at most 300 characters, without the key. */
-function tidy(said: string, key: string | undefined): string {
-  const line = said.replaceAll(/\s+/g, " ").trim();
+function tidy(message: string, key: string | undefined): string {
+  const line = message.replaceAll(/\s+/g, " ").trim();
   const safe = key ? line.replaceAll(key, "[key]") : line;
   return safe.length > 300 ? `${safe.slice(0, 300)}…` : safe;
 }

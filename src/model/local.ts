@@ -9,7 +9,7 @@ export interface LocalModels {
   readonly models: readonly string[];
 }
 
-export const LOCAL_SERVERS: readonly Omit<LocalModels, "models">[] = [
+const LOCAL_SERVERS: readonly Omit<LocalModels, "models">[] = [
   { server: "Ollama", baseUrl: "http://127.0.0.1:11434/v1" },
   { server: "LM Studio", baseUrl: "http://127.0.0.1:1234/v1" },
 ];

@@ -43,7 +43,7 @@ export interface ScriptedModel {
   close(): Promise<void>;
 }
 
-export const SCRIPTED_MODEL_ID = "scripted";
+const SCRIPTED_MODEL_ID = "scripted";
 const OWNER = "nightshift-demo";
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
 
@@ -55,9 +55,9 @@ export async function startScriptedModel({ script }: { script: Script }): Promis
   const requests: ScriptedRequest[] = [];
   const closing = new AbortController();
   const server = createServer((request, response) => {
-    serve(request, response, async (asked) => {
-      requests.push(asked);
-      const answer = await script(asked);
+    serve(request, response, async (parsed) => {
+      requests.push(parsed);
+      const answer = await script(parsed);
       if (answer.delayMs) await wait(answer.delayMs, undefined, { signal: closing.signal });
       return answer;
     }).catch(() => response.destroy());
@@ -82,7 +82,7 @@ export async function startScriptedModel({ script }: { script: Script }): Promis
 async function serve(
   request: IncomingMessage,
   response: ServerResponse,
-  answerTo: (asked: ScriptedRequest) => Promise<ScriptedAnswer>,
+  answerTo: (request: ScriptedRequest) => Promise<ScriptedAnswer>,
 ): Promise<void> {
   const send = (status: number, body: string, headers: Readonly<Record<string, string>> = {}) => {
     response.writeHead(status, {
@@ -99,11 +99,11 @@ async function serve(
     );
   if (request.method !== "POST" || request.url !== "/v1/chat/completions")
     return send(404, JSON.stringify({ error: { message: "The scripted model has chat completions only." } }));
-  const asked = readRequest(await readJsonBody(request), request.headers);
-  const answer = await answerTo(asked);
+  const parsed = readRequest(await readJsonBody(request), request.headers);
+  const answer = await answerTo(parsed);
   if (answer.status !== undefined || answer.body !== undefined)
     return send(answer.status ?? 200, answer.body ?? "{}", answer.headers);
-  send(200, JSON.stringify(completion(asked, answer)), answer.headers);
+  send(200, JSON.stringify(completion(parsed, answer)), answer.headers);
 }
 
 async function readJsonBody(request: IncomingMessage): Promise<Record<string, unknown>> {
@@ -141,8 +141,8 @@ function readRequest(body: Record<string, unknown>, headers: IncomingMessage["he
 
 let lastId = 0;
 
-function completion(asked: ScriptedRequest, { text = "", calls = [], usage }: ScriptedAnswer): object {
-  const input = usage?.input ?? tokensOf(asked.messages.map(({ content }) => content).join(""));
+function completion(parsed: ScriptedRequest, { text = "", calls = [], usage }: ScriptedAnswer): object {
+  const input = usage?.input ?? tokensOf(parsed.messages.map(({ content }) => content).join(""));
   const output = usage?.output ?? tokensOf(text + JSON.stringify(calls));
   const toolCalls = calls.map((call) => ({
     id: `call_${++lastId}`,

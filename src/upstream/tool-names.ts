@@ -21,7 +21,7 @@ const KEEP_FAILURE_MS = 5_000;
 const MAX_NAMED = 60;
 
 interface Known {
-  readonly asked: Promise<ServerTools>;
+  readonly listing: Promise<ServerTools>;
   until: number;
 }
 
@@ -32,14 +32,16 @@ export function createUpstreamNames(
   const known = new Map<string, Known>();
   const ask = (server: UpstreamServer): Promise<ServerTools> => {
     const found = known.get(server.name);
-    if (found && found.until > now()) return found.asked;
-    const asked = listServers([server], { log, timeoutMs: askMs }).then(([answer]) => answer as ServerTools);
-    const entry: Known = { asked, until: Number.POSITIVE_INFINITY };
+    if (found && found.until > now()) return found.listing;
+    const listing = listServers([server], { log, timeoutMs: askMs }).then(
+      ([answer]) => answer as ServerTools,
+    );
+    const entry: Known = { listing, until: Number.POSITIVE_INFINITY };
     known.set(server.name, entry);
-    void asked.then(({ problem }) => {
+    void listing.then(({ problem }) => {
       entry.until = now() + (problem ? KEEP_FAILURE_MS : KEEP_MS);
     });
-    return asked;
+    return listing;
   };
   return {
     servers: config.map(({ name }) => name),

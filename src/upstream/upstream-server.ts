@@ -130,7 +130,7 @@ interface Block {
 }
 
 /** A server's result as text, with its structured content where that is small enough. Images and audio are only named. */
-export function readAnswer(result: {
+function readAnswer(result: {
   readonly content?: unknown;
   readonly structuredContent?: unknown;
   readonly isError?: unknown;

@@ -38,7 +38,7 @@ export const createNetworkPolicy = (allowPrivate: boolean): NetworkPolicy =>
 export const MAX_ATTEMPTS = 8;
 const FIRST_PAUSE_MS = 5_000;
 /** The longest Retry-After that is honoured. */
-export const MAX_RETRY_AFTER_MS = 6 * 3_600_000;
+const MAX_RETRY_AFTER_MS = 6 * 3_600_000;
 
 /** Statuses below 500 that are tried again: another attempt may succeed. */
 const RETRIED_STATUSES = new Set([408, 425, 429]);
@@ -103,8 +103,8 @@ export function classify(
   const isPassing =
     response.kind === "unreachable" || (status !== null && (status >= 500 || RETRIED_STATUSES.has(status)));
   if (!isPassing || attempt >= MAX_ATTEMPTS) return { kind: "failed", host, status, error };
-  const asked = response.kind === "answered" ? readRetryAfter(response.retryAfter, now) : 0;
-  const pauseMs = Math.max(retryDelayMs(attempt, chance), Math.min(asked, MAX_RETRY_AFTER_MS));
+  const retryAfterMs = response.kind === "answered" ? readRetryAfter(response.retryAfter, now) : 0;
+  const pauseMs = Math.max(retryDelayMs(attempt, chance), Math.min(retryAfterMs, MAX_RETRY_AFTER_MS));
   return { kind: "again", at: now + pauseMs, host, status, error };
 }
 
@@ -149,7 +149,7 @@ interface RunEndData {
   readonly error: RunError | null;
 }
 
-export const MAX_WEBHOOK_OUTPUT_CHARS = 32_000;
+const MAX_WEBHOOK_OUTPUT_CHARS = 32_000;
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 

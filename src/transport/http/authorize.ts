@@ -109,7 +109,7 @@ const quote = (parameters: Record<string, string | undefined>): string =>
     .join(", ");
 
 /** 401 with a challenge. It is the same for every bad credential, and for a missing one except for `error`. */
-export function askForCredentials(
+function askForCredentials(
   res: ServerResponse,
   reason: "missing" | "invalid",
   metadataUrl: MetadataUrl,
@@ -144,7 +144,7 @@ export function missingScope(
 }
 
 /** 403 with a challenge that names the missing scope. */
-export function askForScope(res: ServerResponse, scope: Scope, metadataUrl: MetadataUrl): void {
+function askForScope(res: ServerResponse, scope: Scope, metadataUrl: MetadataUrl): void {
   const challenge = `Bearer ${quote({ realm: "nightshift", error: "insufficient_scope", scope, resource_metadata: metadataUrl })}`;
   refuse(res, 403, `This credential lacks the scope ${scope}.`, {
     headers: { "WWW-Authenticate": challenge },

@@ -186,7 +186,7 @@ interface KeptEvent {
  * Keeps the latest messages of one session's streams, for clients that reconnect with `Last-Event-ID`. It belongs to
  * one session, so another session's ids are not found here.
  */
-export function createEventStore(): EventStore {
+function createEventStore(): EventStore {
   // Random per session: an id of an earlier session must not be taken for one of this.
   const name = randomBytes(9).toString("base64url");
   const kept: KeptEvent[] = [];

@@ -47,10 +47,10 @@ export function createSsePair(connectionDeps: ConnectionDeps, limits: CallerLimi
     },
     async post(authorized) {
       const { auth, req, res, body } = authorized;
-      const { searchParams: asked } = new URL(req.url ?? "", "http://localhost");
-      const owner = nodeOf(`${asked.get("node") ?? node}.`);
+      const { searchParams } = new URL(req.url ?? "", "http://localhost");
+      const owner = nodeOf(`${searchParams.get("node") ?? node}.`);
       if (owner !== undefined && owner !== node) return sessionElsewhere(res, owner);
-      const stream = streams.get(asked.get("sessionId") ?? "");
+      const stream = streams.get(searchParams.get("sessionId") ?? "");
       if (!stream || !isSameCaller(stream.auth, auth)) return noSuchSession(res);
       stream.inFlight.retain(authorized);
       await stream.transport.handlePostMessage(req, res, body);
