@@ -45,7 +45,7 @@ export async function buildServer(parts: ServerParts): Promise<{ server: McpServ
   return { server, release: forwardChanges(server, parts, subscribed) };
 }
 
-/** Sends the user's change events to the client, if its scopes and subscriptions cover them. Returns a function that stops. */
+/** Sends the user's change events to the client, within its scopes and subscriptions. Returns a function that stops. */
 function forwardChanges(
   { server }: McpServer,
   { era, events, toolkit }: ServerParts,

@@ -23,7 +23,7 @@ function sealedState(): RequestStateCodec {
   return stateCodec;
 }
 
-/** Server options that only users' modules need: log messages to the client, and state that it carries for a handler. */
+/** Server options that only users' modules need: log messages to the client, and state that it keeps for a handler. */
 export function forModules(context: UserContext): ServerOptions {
   return {
     capabilities: { logging: {} },

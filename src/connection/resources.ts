@@ -64,7 +64,7 @@ const INBOX = Object.freeze({
   description: "What your scheduled jobs came to and you have not read; reading it here leaves it unread",
 });
 
-/** Lists the inbox and the user's newest jobs and runs. The tools list_jobs and list_runs, and the templates, reach the rest. */
+/** Lists the inbox and the user's newest jobs and runs. The rest is found with list_jobs and list_runs. */
 export async function listResources(services: Services, scopes: readonly Scope[]) {
   if (!scopes.includes("jobs:read")) return [];
   const { jobs } = (await services.jobs?.list({ limit: 50 })) ?? { jobs: [] };

@@ -96,9 +96,9 @@ export function watchResponses(transport: SendingTransport, onResponse: (id: Req
 }
 
 /**
- * A Request of which only the method, the signal and single headers can be read: a real one copies all headers, which
- * costs a call more than our own part of it. Relies on `createMcpHandler` and `WebStandardStreamableHTTPServerTransport`
- * reading nothing else where they are given the parsed body.
+ * A Request of which only the method, the signal and single headers can be read: a real one takes time to copy all
+ * headers. Relies on `createMcpHandler` and `WebStandardStreamableHTTPServerTransport` reading nothing else where they
+ * are given the parsed body.
  */
 export function headersOnlyRequest(
   method: string,

@@ -18,7 +18,7 @@ const PROBE_MS = 500;
 const MAX_MODELS = 50;
 const listing = z.object({ data: z.array(z.object({ id: z.string() })).nullish() });
 
-/** The local model servers that answer on their usual ports. Never rejects: a server that does not answer is left out. */
+/** The local model servers that answer on their usual ports. Never rejects: others are left out. */
 export async function findLocalModels(
   servers: readonly Omit<LocalModels, "models">[] = LOCAL_SERVERS,
   signal?: AbortSignal,

@@ -8,7 +8,7 @@ export interface UpstreamToolNames {
   readonly servers: readonly string[];
   /**
    * Asks the servers of `names` (`server__tool`) whether they have these tools. Resolves to a warning for each server
-   * that does not answer now; its job is made all the same. Rejects with TOOL_NOT_FOUND, which lists the server's tools.
+   * that does not answer now; the job is made all the same. Rejects with TOOL_NOT_FOUND and the server's tools.
    */
   check(names: readonly string[]): Promise<readonly string[]>;
 }

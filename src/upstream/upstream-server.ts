@@ -129,7 +129,7 @@ interface Block {
   readonly resource?: { readonly uri?: unknown; readonly text?: unknown };
 }
 
-/** A server's result as text, with its structured content where that is small enough. Images and audio are only named. */
+/** A server's result as text, with its structured content if that is small enough. Images and audio are only named. */
 function readAnswer(result: {
   readonly content?: unknown;
   readonly structuredContent?: unknown;

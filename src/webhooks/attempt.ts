@@ -7,7 +7,7 @@ import { version } from "../version.ts";
 import { askNameServers, askSystem, type PostOptions, type PostResult, post } from "./post.ts";
 import { isPublicAddress, urlProblem } from "./url.ts";
 
-/** The result of an attempt: done, to be tried again `at` (epoch ms), failed for good, or stopped. `status` is HTTP's. */
+/** The result of an attempt. `at`: epoch ms of the next one. `status`: the response's. */
 export type AttemptResult =
   | ({ readonly kind: "delivered"; readonly error: null } & HttpResult)
   | ({ readonly kind: "again"; readonly at: number; readonly error: string } & HttpResult)
@@ -108,7 +108,7 @@ export function classify(
   return { kind: "again", at: now + pauseMs, host, status, error };
 }
 
-/** 5 s, 25 s, 2 min, 10 min, 52 min, 4 h, 22 h; a quarter more or less, so that attempts that failed together spread. */
+/** 5 s, 25 s, 2 min, 10 min, 52 min, 4 h, 22 h; a quarter more or less, so that common failures spread out. */
 const retryDelayMs = (attempt: number, chance: number): number =>
   Math.round(FIRST_PAUSE_MS * 5 ** (attempt - 1) * (0.75 + chance / 2));
 

@@ -10,7 +10,7 @@ export interface Attempt {
   readonly userKey: string;
   readonly runId: string;
   readonly jobId: string;
-  /** The number of the attempt, from 1. It is also the claim: a result is written only while the row has this number. */
+  /** From 1. It is also the claim: a result is written only while the row has this number. */
   readonly attempt: number;
   /** Null when the webhook was removed. */
   readonly url: string | null;

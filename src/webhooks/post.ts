@@ -115,7 +115,7 @@ function publicCode(error: unknown): string {
 export type Resolve = (host: string, signal: AbortSignal) => Promise<readonly LookupAddress[]>;
 
 /**
- * Resolves names with name servers (default: the system's) and not with `dns.lookup`, whose look-ups share two threads of
+ * Resolves names with name servers (default: the system's) and not with `dns.lookup`, whose calls share two threads of
  * this process: one slow name server would hold up everybody's models and webhooks.
  */
 export const askNameServers =

@@ -30,7 +30,7 @@ const INFO = { name: "test", version: "1" };
 const TEXT = { content: [{ type: "text" as const, text: "theirs" }] };
 const ALL = { tools: {}, resources: {}, prompts: {}, completions: {} };
 
-/** What users' modules do with the server that they are handed. */
+/** Registers one of each kind, as users' modules do. */
 function registerAll(server: McpServer): void {
   server.registerTool("echo", { description: "Echoes." }, () => TEXT);
   server.registerResource("notes", "notes://today", {}, (uri) => ({
@@ -151,13 +151,13 @@ describe("redirectChanges", () => {
   });
 });
 
-/** A request of the 2026 era, whose view throws when the SDK reads more of it than `headersOnlyRequest` has. */
 const META = {
   "io.modelcontextprotocol/protocolVersion": "2026-07-28",
   "io.modelcontextprotocol/clientInfo": INFO,
   "io.modelcontextprotocol/clientCapabilities": {},
 };
 
+/** A `headersOnlyRequest` that throws when the SDK reads anything else of it. */
 function strictRequest(method: string, headers: Record<string, string>): Request {
   const view = headersOnlyRequest(
     method,
