@@ -10,7 +10,7 @@ export type Counted = "calls" | "sessions" | "subscriptions";
 export interface CallerLimits {
   /** Seconds until the principal may make so many calls again (default one); undefined when it may now. */
   pace(userKey: string, calls?: number): Promise<number | undefined>;
-  /** Takes `amount` (default 1) of a limit. Returns the function that gives it back; undefined when that is too many. */
+  /** Takes `amount` (default 1) of a limit. Returns a function that gives it back; undefined if that is too many. */
   take(what: Counted, userKey: string, amount?: number): (() => void) | undefined;
   /** The number of all principals together, for metrics. */
   total(what: Counted): number;
