@@ -1,7 +1,7 @@
 import { chmod } from "node:fs/promises";
 import { defineConfig, type Plugin } from "rolldown";
 
-// Left outside: native code, and what is only loaded by some commands or finds files of its own beside itself.
+// Not bundled: native code, and packages that only some commands load or that read files of their own.
 const external = [
   "@keyv/sqlite",
   "@keyv/postgres",
@@ -10,14 +10,12 @@ const external = [
   "sqlite3",
   "bree",
   "snowball-stemmers",
-  "express",
-  "@modelcontextprotocol/express",
   "prom-client",
   "@modelcontextprotocol/sdk",
   "standardwebhooks",
 ];
 
-/** V8 keeps a source with one wide character in two bytes for each, in every thread that loads it. */
+/** Escapes wide characters: with one of them, V8 keeps the whole source at two bytes a character, in each thread. */
 const ascii: Plugin = {
   name: "ascii",
   generateBundle(_options, bundle) {
@@ -41,10 +39,10 @@ export default defineConfig([
       cleanDir: true,
     },
   },
-  // What a thread loads is one file: it is read and compiled for every ghost.
+  // A thread loads one file, because it is read and compiled for every ghost.
   ...["ghost/thread/entry", "jobs-folder/load-thread"].map((entry) => ({
     ...common,
-    // The SDK's JSON Schema validator: only for a user's tool that is written in JSON Schema, and then from its package.
+    // The SDK has the JSON Schema validator, which is loaded only for a user's tool that is written in JSON Schema.
     external: [...external, "@modelcontextprotocol/server"],
     input: `src/${entry}.ts`,
     plugins: [ascii],

@@ -1,11 +1,11 @@
-/** Whether people are being served in this process, whoever they are: ghosts leave them a processor then. */
+/** Tells whether this process has served a request lately: while it does, ghosts leave a processor free. */
 export interface Activity {
-  /** A request of somebody's is at hand. */
+  /** Notes a request. */
   note(): void;
   readonly isInUse: boolean;
 }
 
-/** Somebody at work makes a call now and then. */
+/** The process counts as in use for so long after a request. */
 const LINGER_MS = 10_000;
 
 export function createActivity(now: () => number = () => performance.now()): Activity {

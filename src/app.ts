@@ -8,7 +8,7 @@ import {
 } from "./connection/connection.ts";
 import { type UserContext, userKeyOf } from "./context/user-context.ts";
 import { NightshiftError } from "./errors.ts";
-import { createEvents, createStepFeed } from "./events.ts";
+import { createEvents, createTopics, type StepFeed } from "./events.ts";
 import { describeGhosts } from "./ghost/capabilities.ts";
 import { createCleanup, once } from "./lifecycle.ts";
 import type { Log } from "./log.ts";
@@ -28,40 +28,40 @@ import type { WebhookStore } from "./webhooks/webhook-store.ts";
 export interface AppOptions {
   readonly config: Config;
   readonly log: Log;
-  /** `connection`: a stdio server, which runs jobs only while its client is there, and says so. */
+  /** `connection`: a stdio server, which runs jobs only while its client is connected, and says so in schedule_task. */
   readonly lifetime?: "connection" | "service";
   readonly now?: () => number;
 }
 
-/** Everything that runs in this process, built in one place, closed in reverse order. */
+/** The whole program in this process. Its parts are closed in reverse order. */
 export interface App {
   readonly config: Config;
-  /** What connections are made from. */
+  /** The parts that all connections share. */
   readonly connectionDeps: ConnectionDeps;
-  /** The API keys of this installation: for the HTTP transport and the operator's command line. */
+  /** The API keys of this installation, for the HTTP transport and the operator's commands. */
   readonly keys: KeyRing;
-  /** The webhook of a user, with its secret: for the operator's command line alone. */
+  /** A user's webhook with its secret, for the operator's commands alone. */
   openWebhooks(user: string): WebhookStore;
-  /** A context of the user without a protocol around it: for host programs and the command line. */
+  /** Opens a context of the user without a protocol, for host programs and the command line. */
   openContext(caller: { user: string; entityType?: "human" | "api" }): OpenContext;
   /**
-   * Runs due jobs from now on, and keeps the jobs folder in step. `onlyUser`: that user's jobs alone. Rejects with
-   * DATA_UNAVAILABLE; may be called again then.
+   * Runs due jobs from now on, and watches the jobs folder. `onlyUser`: runs that user's jobs alone. Rejects with
+   * DATA_UNAVAILABLE, and may be called again then.
    */
   startScheduler(options?: { onlyUser?: string }): Promise<void>;
-  /** Runs one queued run in this process, and resolves when it has ended here or elsewhere. */
+  /** Runs one queued run in this process. Resolves when it has ended, here or in another process. */
   runOne(userKey: string, runId: string): Promise<void>;
   /** Rejects while the jobs database cannot be reached. */
   checkReady(): Promise<void>;
-  /** What became of the runs of this process. */
+  /** Counts of the runs that ended in this process. */
   readonly runStats: RunStats;
-  /** What waits to be run, here or on another node. Rejects with DATA_UNAVAILABLE. */
+  /** Counts the runs that are due, on all nodes. Rejects with DATA_UNAVAILABLE. */
   readBacklog(): Promise<Backlog>;
-  /** Ends what runs, closes what is open. May be called twice. */
+  /** Ends running ghosts and open contexts, and closes the stores. May be called twice. */
   close(): Promise<void>;
 }
 
-/** Builds the program. Opens nothing yet: stores, threads and the model's client come with their first use. */
+/** Builds the program. Opens nothing yet: stores, threads and the model's client are opened with their first use. */
 export async function createApp(options: AppOptions): Promise<App> {
   const { config, log } = options;
   const hostNow = options.now ?? Date.now;
@@ -69,13 +69,16 @@ export async function createApp(options: AppOptions): Promise<App> {
   const now = () => hostNow() + skewMs;
   const onSkew = (aheadMs: number) => {
     skewMs += aheadMs;
-    log.warn({ ahead_ms: aheadMs }, "Postgres has another time than this machine; it is used from here on");
+    log.warn(
+      { ahead_ms: aheadMs },
+      "the clock of Postgres differs from this machine's; Nightshift uses the clock of Postgres from now on",
+    );
   };
   const cleanup = createCleanup();
   const modules = await loadToolModules(config.tools);
   const upstreams = await readUpstreams(config);
   const events = createEvents();
-  const steps = createStepFeed();
+  const steps: StepFeed = createTopics();
   const runStats = createRunStats();
   const activity = createActivity();
   const stores = openStores({ config, now, onSkew, events, cleanup });
@@ -95,7 +98,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   let runtime: Promise<SchedulerRuntime> | undefined;
   const scheduler: SchedulerApi = {
     ...ghosts,
-    follow: steps.follow,
+    follow: steps.subscribe,
     checkWebhook: (url) => {
       const problem = urlProblem(url, { allowPrivate: config.webhookAllowPrivate });
       if (problem) throw new NightshiftError("INVALID_ARGUMENTS", problem);
@@ -185,7 +188,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   };
 }
 
-/** The other MCP servers, read and not connected: most processes have none, and load nothing for them. */
+/** Reads the configuration of upstream servers, without connecting. Loads nothing when there is none. */
 async function readUpstreams({ mcpConfig }: Config): Promise<UpstreamConfig> {
   return mcpConfig ? (await import("./upstream/config.ts")).readMcpConfig(mcpConfig, variable) : [];
 }

@@ -9,7 +9,7 @@ const MODEL = /^(anthropic|openai|openai-compatible):(.+)$/;
 
 const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 
-/** Every setting there is, with its default. A key is a flag's name; `ENVIRONMENT` has each one's twin. */
+/** All settings with their defaults. A key is the name of its flag; `ENVIRONMENT` has the names of the variables. */
 export const configSchema = z.strictObject({
   dataDir: z
     .string()
@@ -130,7 +130,7 @@ export type Config = z.output<typeof configSchema>;
 export type ConfigInput = z.input<typeof configSchema>;
 export type ConfigKey = keyof Config;
 
-/** The environment twin of each setting. */
+/** The environment variable of each setting. */
 export const ENVIRONMENT: Readonly<Record<ConfigKey, string>> = {
   dataDir: "NIGHTSHIFT_DATA_DIR",
   user: "NIGHTSHIFT_USER",
@@ -178,12 +178,12 @@ export const ENVIRONMENT: Readonly<Record<ConfigKey, string>> = {
   inboxItems: "NIGHTSHIFT_INBOX_ITEMS",
 };
 
-/** Settings that are lists: with commas between their items in the environment. */
+/** Settings that are lists; in the environment their items are separated by commas. */
 const LISTS: ReadonlySet<string> = new Set(["tools", "allowedHosts"]);
 
 /**
- * The whole configuration: what is given, then the environment, then the defaults. The only reader of the
- * environment. Throws CONFIG_INVALID that names the setting, and never its value: it may be a key.
+ * Reads the configuration: `given` first, then the environment, then the defaults. Nothing else reads the environment.
+ * Throws CONFIG_INVALID, which names the setting and never its value: it may be a key.
  */
 export function readConfig(
   given: Partial<Record<ConfigKey, unknown>> = {},
@@ -204,5 +204,5 @@ export function readConfig(
   throw new NightshiftError("CONFIG_INVALID", `The configuration is not valid. ${problems.join("; ")}.`);
 }
 
-/** A variable of the environment that a file of the operator's names, e.g. `${TOKEN}` in `--mcp-config`. */
+/** Reads a variable that a file of the operator names, e.g. `${TOKEN}` in `--mcp-config`. */
 export const variable = (name: string): string | undefined => process.env[name];

@@ -1,4 +1,4 @@
-/** Every way Nightshift can fail on purpose. A closed list: clients may switch on it. */
+/** The codes of all errors that Nightshift throws. A closed list, so that clients may switch on it. */
 export const ERROR_CODES = [
   "INVALID_ARGUMENTS",
   "INVALID_SCHEDULE",
@@ -37,7 +37,7 @@ export const ERROR_CODES = [
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
 /**
- * The one error class. `message` is a sentence a person or a model can act on; `data` holds ids and limits,
+ * The one error class. `message` is a sentence that a person or a model can act on. `data` holds ids and limits, and
  * never a secret, a fact's text, a path or SQL.
  */
 export class NightshiftError extends Error {
@@ -52,7 +52,7 @@ export class NightshiftError extends Error {
   }
 }
 
-/** What may be shown to a caller of an unexpected error: our own sentence as it is, anybody else's not at all. */
+/** An error that a caller may see: a NightshiftError as it is, and INTERNAL in place of any other. */
 export function toPublicError(error: unknown): NightshiftError {
   if (error instanceof NightshiftError) return error;
   return new NightshiftError(

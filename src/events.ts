@@ -1,81 +1,72 @@
 import type { RunEnded, TranscriptStep } from "./jobs/run.ts";
 
-/** Something of one user's that changed: ids only, never contents. */
+/** Messages by topic, within this process. */
+export interface Topics<Key, Message> {
+  publish(key: Key, message: Message): void;
+  /** Returns a function that ends the subscription. */
+  subscribe(key: Key, listener: (message: Message) => void): () => void;
+  /** The topics that have a listener. */
+  keys(): readonly Key[];
+}
+
+export function createTopics<Key, Message>(): Topics<Key, Message> {
+  const listeners = new Map<Key, Set<(message: Message) => void>>();
+  return {
+    publish(key, message) {
+      for (const listener of listeners.get(key) ?? []) listener(message);
+    },
+    subscribe(key, listener) {
+      const own = listeners.get(key) ?? new Set();
+      listeners.set(key, own);
+      own.add(listener);
+      return () => {
+        own.delete(listener);
+        if (own.size === 0 && listeners.get(key) === own) listeners.delete(key);
+      };
+    },
+    keys: () => [...listeners.keys()],
+  };
+}
+
+/** A change of something that one user owns: ids only, never contents. */
 export interface OwnerEvent {
   readonly kind: "job" | "run" | "inbox";
   readonly uri: string;
-  /** Of the inbox: the run whose end came into it. */
+  /** For the inbox: the run whose end was added to it. */
   readonly ended?: Omit<RunEnded, "userKey">;
 }
 
-/** Carries events from where things happen to their owner's live connections, and to nobody else's. */
-export interface Events {
-  publish(userKey: string, event: OwnerEvent): void;
-  /** Returns what ends the subscription. */
-  subscribe(userKey: string, listener: (event: OwnerEvent) => void): () => void;
-}
+/** Carries events to the connections of the user whom they are about, by `userKey`, and to nobody else's. */
+export type Events = Pick<Topics<string, OwnerEvent>, "publish" | "subscribe">;
 
-/** Where what is published here goes besides, and what comes in from there. */
+/** Connects the events of this process with those of other processes. */
 export interface Bridge {
-  /** Something that was published elsewhere. */
+  /** Delivers an event that was published elsewhere. */
   receive(userKey: string, event: OwnerEvent): void;
-  /** Those who have a listener here. */
+  /** Users with a listener in this process. */
   owners(): readonly string[];
 }
 
 export interface JoinableEvents extends Events {
-  /** From here on `tell` is told of what is published here. Once. */
-  join(tell: (userKey: string, event: OwnerEvent) => void): Bridge;
+  /** From now on calls `tell` with each event that is published here. May be called once. */
+  join(tell: Events["publish"]): Bridge;
 }
 
 export function createEvents(): JoinableEvents {
-  const listeners = new Map<string, Set<(event: OwnerEvent) => void>>();
-  let tellOthers: ((userKey: string, event: OwnerEvent) => void) | undefined;
-  const receive: Bridge["receive"] = (userKey, event) => {
-    for (const listener of listeners.get(userKey) ?? []) listener(event);
-  };
+  const topics = createTopics<string, OwnerEvent>();
+  let tellOthers: Events["publish"] | undefined;
   return {
+    subscribe: topics.subscribe,
     publish(userKey, event) {
-      receive(userKey, event);
+      topics.publish(userKey, event);
       tellOthers?.(userKey, event);
     },
     join(tell) {
       tellOthers = tell;
-      return { receive, owners: () => [...listeners.keys()] };
-    },
-    subscribe(userKey, listener) {
-      const own = listeners.get(userKey) ?? new Set();
-      listeners.set(userKey, own);
-      own.add(listener);
-      return () => {
-        own.delete(listener);
-        if (own.size === 0 && listeners.get(userKey) === own) listeners.delete(userKey);
-      };
+      return { receive: topics.publish, owners: topics.keys };
     },
   };
 }
 
-/** Carries the steps of runs in this process to whoever follows one. Who may follow a run is the follower's to check. */
-export interface StepFeed {
-  publish(runId: string, step: TranscriptStep): void;
-  /** Returns what ends it. */
-  follow(runId: string, listener: (step: TranscriptStep) => void): () => void;
-}
-
-export function createStepFeed(): StepFeed {
-  const listeners = new Map<string, Set<(step: TranscriptStep) => void>>();
-  return {
-    publish(runId, step) {
-      for (const listener of listeners.get(runId) ?? []) listener(step);
-    },
-    follow(runId, listener) {
-      const own = listeners.get(runId) ?? new Set();
-      listeners.set(runId, own);
-      own.add(listener);
-      return () => {
-        own.delete(listener);
-        if (own.size === 0 && listeners.get(runId) === own) listeners.delete(runId);
-      };
-    },
-  };
-}
+/** The steps of runs in this process, by run id. Whoever subscribes checks first that the run is the caller's. */
+export type StepFeed = Topics<string, TranscriptStep>;

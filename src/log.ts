@@ -4,7 +4,7 @@ export type Log = Logger;
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** JSON lines on stderr: stdout belongs to MCP in stdio mode. Written synchronously, so a crash loses no line. */
+/** Writes JSON lines to stderr, as stdout belongs to MCP over stdio. Writes synchronously, so a crash loses no line. */
 export function createLog(level: LogLevel): Log {
   return pino({ level, base: null }, destination({ fd: 2, sync: true }));
 }

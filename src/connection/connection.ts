@@ -18,7 +18,7 @@ import type { Register } from "../tools/modules.ts";
 import type { Services } from "../tools/services.ts";
 import { buildToolkit, type FailureLog, type Toolkit } from "../tools/toolkit.ts";
 
-/** What every connection is made from: the catalog and the way to one owner's services. No user is in it. */
+/** Shared by all connections: the catalog, events, and a function that opens one user's services. Holds no user. */
 export interface ConnectionDeps {
   readonly catalog: Catalog<Services>;
   readonly registers: readonly Register[];
@@ -26,30 +26,32 @@ export interface ConnectionDeps {
   readonly events: Events;
   readonly activity: Pick<Activity, "note">;
   readonly log: Log;
-  /** Connections and embedded contexts that are open; a test asserts that it goes back to none. */
+  /** Open connections and embedded contexts. Tests assert that none is left. */
   readonly open: Set<OpenContext>;
 }
 
 export interface OpenContext {
   readonly context: UserContext;
   readonly toolkit: Toolkit;
-  /** Ends it: aborts its calls, disposes its tools. May be called twice. */
+  /** Aborts the context's calls and disposes its tools. May be called twice. */
   dispose(): Promise<void>;
 }
 
-/** Made once: a request's end should not cost a stack trace. */
-const ENDED = new NightshiftError("CONTEXT_CLOSED", "This connection has ended.");
+/** Made once, so that the end of a request does not take the time of a stack trace. */
+const CONNECTION_ENDED = new NightshiftError("CONTEXT_CLOSED", "This connection has ended.");
 
-/** A context with its tools and no protocol around it: what a host program and every connection starts from. */
+/** Opens a context with its tools, without a protocol. Connections and host programs start from it. */
 export function openContext(
   connectionDeps: ConnectionDeps,
   caller: Caller,
 ): OpenContext & { services: Services } {
   const ended = new AbortController();
-  const end = () => ended.abort(ENDED);
+  const end = () => ended.abort(CONNECTION_ENDED);
   if (caller.signal.aborted) end();
   else caller.signal.addEventListener("abort", end, { once: true });
-  const context = identify({ ...caller, signal: ended.signal });
+  const context = setEntityType(caller.entityType, () =>
+    createUserContext({ ...caller, signal: ended.signal }),
+  );
   const services = connectionDeps.servicesFor(context);
   const toolkit = buildToolkit(connectionDeps.catalog, context, services, logOf(connectionDeps.log, context));
   const opened = {
@@ -67,10 +69,10 @@ export function openContext(
   return opened;
 }
 
-/** The SDK's server, loaded with the first connection: the command line needs none. */
+/** Loads the SDK's server with the first connection: most commands need none. */
 const loadServerBuilder = once(() => import("./mcp-server.ts"));
 
-/** A connection: a context, its tools, and an MCP server that speaks for it and for nobody else. */
+/** Opens a connection: a context with its tools, and an MCP server for this context alone. */
 export async function openConnection(
   connectionDeps: ConnectionDeps,
   caller: Caller,
@@ -96,7 +98,7 @@ export async function openConnection(
   }
 }
 
-/** Every line of a context's log carries its ids; none carries what was said in it. */
+/** A log whose lines carry the context's ids. None carries arguments or results. */
 function logOf(log: Log, context: UserContext): FailureLog {
   return {
     error(fields, message) {
@@ -112,23 +114,18 @@ function logOf(log: Log, context: UserContext): FailureLog {
   };
 }
 
-/** The operator of this installation vouches for the names it gives: `--user`, API keys, the jobs folder, a host program. */
-export const LOCAL_ISSUER = "local";
+/** The issuer of names that the operator gives: `--user`, API keys, the jobs folder, a host program. */
+const LOCAL_ISSUER = "local";
 
 export const localPrincipal = (user: string): Principal => ({ issuer: LOCAL_ISSUER, subject: user });
 
-/** How a call reached us, as the transport that took it in says. Nothing in it was said by the caller. */
+/** The caller of a connection, as the transport has verified it. Nothing in it is the caller's own claim. */
 export interface Caller {
   readonly principal: Principal | KnownUser;
-  /** What this way of arriving makes of a caller: a desktop client's pipe is a human's, an API key's holder is `api`. */
+  /** Set by the transport: `human` for stdio and OAuth tokens, `api` for API keys. */
   readonly entityType: Exclude<EntityType, "scheduler" | "unknown">;
   readonly signal: AbortSignal;
   readonly sessionId?: string;
-  /** What the credential may be used for; default all. */
+  /** The scopes of the credential; default all. */
   readonly scopes?: readonly Scope[];
-}
-
-/** The context of whoever arrived: fresh ids, frozen, with the entity type of the way it came. */
-export function identify(caller: Caller): UserContext {
-  return setEntityType(caller.entityType, () => createUserContext(caller));
 }

@@ -7,7 +7,7 @@ import type { Register } from "../tools/modules.ts";
 import type { Services } from "../tools/services.ts";
 import type { Toolkit } from "../tools/toolkit.ts";
 
-/** What the MCP server of one connection is made from. */
+/** The parts of one connection's MCP server. */
 export interface ServerParts {
   readonly toolkit: Toolkit;
   readonly services: Services;
@@ -19,22 +19,22 @@ export interface ServerParts {
   readonly era: "modern" | "legacy";
 }
 
-/** The ways in which a handler is set, narrowed to what is used here. */
+/** The SDK's request handlers and the function that sets them, with the types that are used here. */
 export type Handler = (request: { params?: Record<string, unknown> }, context: ServerContext) => unknown;
 export type SetHandler = (method: string, handler: Handler) => void;
 
-/** What users' modules registered on this connection, by method. */
+/** Handlers of what users' modules registered on this connection, by method. */
 export type ModuleHandlers = ReadonlyMap<string, Handler>;
 
-/** An error that says itself how it goes over the wire: the SDK's, also of a module's own copy of it. */
+/** True for errors that have a JSON-RPC code: the SDK's, also from a module's own copy of the SDK. */
 export const isWireError = (error: unknown): boolean =>
   typeof (error as { code?: unknown } | null)?.code === "number";
 
 /**
- * Each request is noted: somebody is here. The SDK tells whatever is thrown: of ours it may tell our own sentences,
- * with an id to find the rest in the log.
+ * Wraps a handler: notes that the process is in use, and replaces errors that it did not mean for the caller. The SDK
+ * would send any error's message; ours sends only sentences of our own, with an id by which the log has the rest.
  */
-export function serving({ toolkit, activity, log }: ServerParts, handler: Handler): Handler {
+export function withPublicErrors({ toolkit, activity, log }: ServerParts, handler: Handler): Handler {
   return async (request, context) => {
     activity.note();
     try {

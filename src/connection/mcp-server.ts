@@ -1,10 +1,11 @@
 import { McpServer } from "@modelcontextprotocol/server";
 import type { RunEnded } from "../jobs/run.ts";
 import { version } from "../version.ts";
-import { type ServerParts, type SetHandler, serving } from "./handlers.ts";
+import { type ServerParts, type SetHandler, withPublicErrors } from "./handlers.ts";
 import { forModules, letModulesRegister } from "./modules.ts";
 import { setPromptHandlers } from "./prompts.ts";
 import { mayRead, setResourceHandlers, setSubscriptionHandlers } from "./resources.ts";
+import { declareCapabilities, handlerSetter } from "./sdk-patches.ts";
 import { setToolHandlers } from "./tools.ts";
 
 const INSTRUCTIONS =
@@ -17,15 +18,15 @@ const CAPABILITIES = Object.freeze({
   completions: {},
 });
 /**
- * The 2025 era may be told of what happens between its requests. On 2026-07-28 a log message belongs to a request that
- * asked for it, and the one that lasts until a run has ended, run_job, answers with the run.
+ * A 2025-era client may be sent log messages between its requests. On 2026-07-28 a log message belongs to a request
+ * that asked for it; the only call that lasts until a run has ended, run_job, returns the run itself.
  */
 const LEGACY_CAPABILITIES = Object.freeze({ ...CAPABILITIES, logging: {} });
 
 /**
- * The MCP server of one connection. Users' modules register first, each on this fresh server; ours then answer
- * for what is ours and hand on the rest: where both have a tool or a prompt of one name, or one of our URIs, ours wins.
- * Rejects with TOOL_MODULE_INVALID when a module's `register` fails. Returns the server and what releases it.
+ * Builds the MCP server of one connection. Users' modules register first; our handlers then replace theirs, and call
+ * them for tools, prompts and URIs that are not ours. Where both have the same name, ours wins. Rejects with
+ * TOOL_MODULE_INVALID when a module's `register` fails. `release` ends the server's subscription to events.
  */
 export async function buildServer(parts: ServerParts): Promise<{ server: McpServer; release: () => void }> {
   const { era, toolkit, registers } = parts;
@@ -34,19 +35,18 @@ export async function buildServer(parts: ServerParts): Promise<{ server: McpServ
     { instructions: INSTRUCTIONS, ...(registers.length > 0 && forModules(toolkit.context)) },
   );
   const moduleHandlers = await letModulesRegister(server, parts);
-  // Not at construction: the SDK would then set its own handlers for them, before any of ours could listen.
-  server.server.registerCapabilities(era === "legacy" ? LEGACY_CAPABILITIES : CAPABILITIES);
-  const original = server.server.setRequestHandler.bind(server.server) as unknown as SetHandler;
-  const set: SetHandler = (method, handler) => original(method, serving(parts, handler));
+  declareCapabilities(server, era === "legacy" ? LEGACY_CAPABILITIES : CAPABILITIES);
+  const setHandler = handlerSetter(server);
+  const set: SetHandler = (method, handler) => setHandler(method, withPublicErrors(parts, handler));
   setToolHandlers(set, server, parts, moduleHandlers);
   setResourceHandlers(set, parts, moduleHandlers);
   setPromptHandlers(set, parts, moduleHandlers);
   const subscribed = setSubscriptionHandlers(set, era, moduleHandlers);
-  return { server, release: tellChanges(server, parts, subscribed) };
+  return { server, release: forwardChanges(server, parts, subscribed) };
 }
 
-/** Tells the client what changed of its owner's, as far as it may know and wants to. Returns what ends that. */
-function tellChanges(
+/** Sends the user's change events to the client, within its scopes and subscriptions. Returns a function that stops. */
+function forwardChanges(
   { server }: McpServer,
   { era, events, toolkit }: ServerParts,
   subscribed: ReadonlySet<string>,
@@ -57,12 +57,12 @@ function tellChanges(
     if (!mayRead(uri, scopes)) return;
     if (era === "modern" || subscribed.has(uri)) void tell({ uri }).catch(() => {});
     if (era === "legacy" && ended?.threadId === threadId)
-      void server.sendLoggingMessage(lineOf(ended), server.transport?.sessionId).catch(() => {});
+      void server.sendLoggingMessage(logLineOf(ended), server.transport?.sessionId).catch(() => {});
   });
 }
 
-/** What the thread that scheduled a job is told of its run's end: ids only. */
-const lineOf = ({ runId, jobId, status }: Omit<RunEnded, "userKey">) => ({
+/** The log message for the thread that scheduled a job when its run has ended: ids only. */
+const logLineOf = ({ runId, jobId, status }: Omit<RunEnded, "userKey">) => ({
   level: status === "succeeded" ? ("info" as const) : ("warning" as const),
   logger: "nightshift",
   data: { message: `A run of ${jobId}: ${status}`, run_id: runId, job_id: jobId, status },

@@ -12,23 +12,18 @@ import { getContext, withContext } from "../context/current-context.ts";
 import type { UserContext } from "../context/user-context.ts";
 import { toPublicContext } from "../tools/define.ts";
 import type { ConnectionContext } from "../tools/modules.ts";
-import {
-  type Handler,
-  isWireError,
-  type ModuleHandlers,
-  type ServerParts,
-  type SetHandler,
-} from "./handlers.ts";
+import { type Handler, isWireError, type ModuleHandlers, type ServerParts } from "./handlers.ts";
+import { wrapHandlers } from "./sdk-patches.ts";
 
 let stateCodec: RequestStateCodec | undefined;
 
-/** One key for the process: on the 2026 era each round of a flow is a connection of its own. */
+/** One key for the process: in the 2026 era each round of a multi-step call is a connection of its own. */
 function sealedState(): RequestStateCodec {
   stateCodec ??= createRequestStateCodec({ key: randomBytes(32), bind: () => getContext()?.userKey ?? "" });
   return stateCodec;
 }
 
-/** What our own tools need nothing of: log messages to the client, and state that it carries for a handler. */
+/** Server options that only users' modules need: log messages to the client, and state that it keeps for a handler. */
 export function forModules(context: UserContext): ServerOptions {
   return {
     capabilities: { logging: {} },
@@ -38,33 +33,31 @@ export function forModules(context: UserContext): ServerOptions {
   };
 }
 
-/** Runs the modules' `register` and remembers the handlers that the SDK set for what they registered. */
+/** Runs the modules' `register` functions. Returns the handlers that the SDK set for what they registered. */
 export async function letModulesRegister(server: McpServer, parts: ServerParts): Promise<ModuleHandlers> {
   const moduleHandlers = new Map<string, Handler>();
   if (parts.registers.length === 0) return moduleHandlers;
-  const inner = server.server;
-  const original = inner.setRequestHandler.bind(inner) as unknown as SetHandler;
-  inner.setRequestHandler = ((method: string, handler: Handler) => {
-    const asThisContext: Handler = async (request, context) => {
+  const { context } = parts.toolkit;
+  const stopWrapping = wrapHandlers(server, (method, handler) => {
+    const inContext: Handler = async (request, call) => {
       try {
-        return await withContext(parts.toolkit.context, () => handler(request, context));
+        return await withContext(context, () => handler(request, call));
       } catch (error) {
-        // What a module says of its failure is for its caller, as it is for a tool's.
+        // A module's error message is for its caller, as a tool's is.
         if (isWireError(error)) throw error;
-        const said = error instanceof Error ? error.message : String(error);
-        throw new ProtocolError(ProtocolErrorCode.InternalError, said);
+        const message = error instanceof Error ? error.message : String(error);
+        throw new ProtocolError(ProtocolErrorCode.InternalError, message);
       }
     };
-    moduleHandlers.set(method, asThisContext);
-    original(method, asThisContext);
-  }) as unknown as typeof inner.setRequestHandler;
-  const { context } = parts.toolkit;
+    moduleHandlers.set(method, inContext);
+    return inContext;
+  });
   const mintState = (payload: unknown) =>
     withContext(context, () => sealedState().mint(payload, {} as ServerContext));
   const publicContext: ConnectionContext = Object.freeze({ ...toPublicContext(context), mintState });
   await withContext(context, async () => {
     for (const register of parts.registers) await register(server, publicContext);
   });
-  inner.setRequestHandler = original as unknown as typeof inner.setRequestHandler;
+  stopWrapping();
   return moduleHandlers;
 }

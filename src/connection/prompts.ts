@@ -9,7 +9,7 @@ import {
   type Completer,
   type CompletionScope,
   jobIds,
-  NOTHING,
+  NO_VALUES,
   runIds,
   timezones,
   toCompletion,
@@ -17,7 +17,7 @@ import {
 import type { Handler, ModuleHandlers, ServerParts, SetHandler } from "./handlers.ts";
 import { RESOURCE_TEMPLATES } from "./resources.ts";
 
-/** As `prompts/list` shows it. */
+/** A prompt as `prompts/list` shows it. */
 interface PromptMetadata {
   readonly name: string;
   readonly title: string;
@@ -29,19 +29,19 @@ interface PromptMetadata {
   }[];
 }
 
-type Given = Readonly<Record<string, string>>;
+type PromptArguments = Readonly<Record<string, string>>;
 
 export interface Prompt {
   readonly metadata: PromptMetadata;
-  /** What a credential needs for it to be of use. */
+  /** The scope that the prompt's work needs; without it the prompt is not listed. */
   readonly scope: Scope;
   readonly completers: Readonly<Record<string, Completer>>;
-  readonly write: (given: Given, completionScope: CompletionScope) => Promise<readonly object[]>;
+  readonly write: (given: PromptArguments, completionScope: CompletionScope) => Promise<readonly object[]>;
 }
 
 const say = (text: string) => ({ role: "user", content: { type: "text", text } });
 
-/** Results that one prompt carries; each is cut, and the inbox has the rest. */
+/** Results in one prompt. Each is cut short, and the tool inbox shows more. */
 const MOST_RESULTS = 20;
 
 const catchMeUp: Prompt = {
@@ -103,16 +103,16 @@ const planSchedule: Prompt = {
   ],
 };
 
-export const PROMPTS: readonly Prompt[] = Object.freeze([catchMeUp, planSchedule]);
+const PROMPTS: readonly Prompt[] = Object.freeze([catchMeUp, planSchedule]);
 
-/** The scope that a prompt of ours needs; undefined for what is not ours. */
+/** The scope that one of our prompts needs; undefined for others. */
 export const promptScope = (name: unknown): Scope | undefined =>
   PROMPTS.find(({ metadata }) => metadata.name === name)?.scope;
 
 const MOST_CHARS = 8_000;
 
-/** The arguments of a request, or a refusal that names what is wrong. */
-export function readGiven({ metadata }: Prompt, given: unknown): Given {
+/** Checks the arguments of a request. Throws InvalidParams with a sentence that names what is wrong. */
+function readArguments({ metadata }: Prompt, given: unknown): PromptArguments {
   const refuse = (why: string) =>
     new ProtocolError(ProtocolErrorCode.InvalidParams, `${metadata.name}: ${why}`);
   const entries = Object.entries((given ?? {}) as Record<string, unknown>);
@@ -123,7 +123,7 @@ export function readGiven({ metadata }: Prompt, given: unknown): Given {
     if (typeof value !== "string" || value.length > MOST_CHARS)
       throw refuse(`${name} must be a text of at most ${MOST_CHARS} characters`);
   }
-  const read = Object.fromEntries(entries) as Given;
+  const read = Object.fromEntries(entries) as PromptArguments;
   const missing = metadata.arguments.find(({ name, required }) => required && !read[name]?.trim());
   if (missing) throw refuse(`give ${missing.name}: ${missing.description}`);
   return read;
@@ -152,10 +152,10 @@ export function setPromptHandlers(
   set("prompts/get", async (request, context) => {
     const prompt = offered(request.params?.name);
     if (!prompt)
-      return delegate("prompts/get", request, context, `Prompt ${clip(request.params?.name)} not found`);
+      return delegate("prompts/get", request, context, `Prompt ${quoted(request.params?.name)} not found`);
     return {
       description: prompt.metadata.description,
-      messages: await write(prompt, request, completionScope),
+      messages: await writePrompt(prompt, request, completionScope),
     };
   });
   set("completion/complete", async (request, context) => {
@@ -164,9 +164,9 @@ export function setPromptHandlers(
     const completers =
       prompt?.completers ?? (ref.type === "ref/resource" ? TEMPLATES.get(ref.uri) : undefined);
     if (!completers)
-      return delegate("completion/complete", request, context, `${clip(ref.name ?? ref.uri)} not found`);
+      return delegate("completion/complete", request, context, `${quoted(ref.name ?? ref.uri)} not found`);
     const completer = Object.hasOwn(completers, argument.name) ? completers[argument.name] : undefined;
-    return toCompletion((await completer?.(argument.value.slice(0, 200), completionScope)) ?? NOTHING);
+    return toCompletion((await completer?.(argument.value.slice(0, 200), completionScope)) ?? NO_VALUES);
   });
 
   const delegate = (method: string, request: Request, context: ServerContext, otherwise: string) => {
@@ -183,20 +183,20 @@ interface CompleteParams {
 
 const IDS: Readonly<Record<string, Completer>> = { job_id: jobIds, run_id: runIds };
 
-/** Our resource templates, each with what completes its ids; none where there is too little to go by. */
+/** Completers by resource template. Facts have none: their ids say nothing to a person. */
 const TEMPLATES: ReadonlyMap<string, Readonly<Record<string, Completer>>> = new Map(
   RESOURCE_TEMPLATES.map(({ uriTemplate }) => [uriTemplate, IDS]),
 );
 
-async function write(prompt: Prompt, request: Request, completionScope: CompletionScope) {
+async function writePrompt(prompt: Prompt, request: Request, completionScope: CompletionScope) {
   try {
-    return await prompt.write(readGiven(prompt, request.params?.arguments), completionScope);
+    return await prompt.write(readArguments(prompt, request.params?.arguments), completionScope);
   } catch (error) {
-    // What was given is no time zone, or the like.
+    // An argument is not valid, e.g. no time zone.
     if (error instanceof NightshiftError && error.code.startsWith("INVALID_"))
       throw new ProtocolError(ProtocolErrorCode.InvalidParams, error.message);
     throw error;
   }
 }
 
-const clip = (name: unknown): string => String(name).slice(0, 100);
+const quoted = (name: unknown): string => String(name).slice(0, 100);

@@ -40,7 +40,7 @@ export const RESOURCE_TEMPLATES = Object.freeze([
 
 const URI = /^(job|run|fact):\/\/([A-Za-z0-9_-]{1,100})\/?$/;
 
-/** The scope that reading one of our resources needs; undefined for what is not ours. */
+/** The scope that one of our resources needs; undefined for others. */
 export function resourceScope(uri: string): Scope | undefined {
   if (uri === INBOX_URI) return "jobs:read";
   const [, kind] = URI.exec(uri) ?? [];
@@ -48,13 +48,13 @@ export function resourceScope(uri: string): Scope | undefined {
   return kind === "fact" ? "facts:read" : "jobs:read";
 }
 
-/** Whether a credential with these scopes may read what has this URI, and hear that it changed. */
+/** True when these scopes allow to read the resource, and to be told of its changes. */
 export function mayRead(uri: string, scopes: readonly Scope[]): boolean {
   const scope = resourceScope(uri);
   return scope === undefined || scopes.includes(scope);
 }
 
-export const isOurs = (uri: string): boolean => /^(?:job|run|fact|inbox):/.test(uri);
+const isOurs = (uri: string): boolean => /^(?:job|run|fact|inbox):/.test(uri);
 
 const INBOX = Object.freeze({
   uri: INBOX_URI,
@@ -64,7 +64,7 @@ const INBOX = Object.freeze({
   description: "What your scheduled jobs came to and you have not read; reading it here leaves it unread",
 });
 
-/** The inbox, and the newest of the owner's jobs and runs; the rest are reached through list_jobs, list_runs and the templates. */
+/** Lists the inbox and the user's newest jobs and runs. The rest is found with list_jobs and list_runs. */
 export async function listResources(services: Services, scopes: readonly Scope[]) {
   if (!scopes.includes("jobs:read")) return [];
   const { jobs } = (await services.jobs?.list({ limit: 50 })) ?? { jobs: [] };
@@ -86,7 +86,7 @@ export async function listResources(services: Services, scopes: readonly Scope[]
   ];
 }
 
-/** Reads one of the owner's own. Absent and somebody else's get the same answer. */
+/** Reads one of the user's resources. An absent one and somebody else's fail in the same way. */
 export async function readResource(uri: string, services: Services, scopes: readonly Scope[]) {
   const [, kind, id] = uri === INBOX_URI ? [uri, "inbox", ""] : (URI.exec(uri) ?? []);
   if (!kind || id === undefined || !mayRead(uri, scopes)) throw new ResourceNotFoundError(uri);
@@ -135,7 +135,7 @@ export function setResourceHandlers(
   });
 }
 
-/** 2025-era subscriptions: a list of this connection's own, so that only what it asked for is told to it. */
+/** Handles 2025-era subscriptions. Returns the URIs to which this connection has subscribed. */
 export function setSubscriptionHandlers(
   set: SetHandler,
   era: ServerParts["era"],

@@ -18,7 +18,7 @@ export function setToolHandlers(
     const more = (await moduleHandlers.get("tools/list")?.(request, context)) as
       | { tools: { name: string }[] }
       | undefined;
-    // Ours win: a module's tool with the name of one of ours is neither shown nor called.
+    // A module's tool with the name of one of ours is neither listed nor called.
     const others = (more?.tools ?? []).filter(({ name }) => {
       const isTaken = toolkit.has(name);
       if (isTaken && !warned.has(name))
@@ -39,15 +39,15 @@ export function setToolHandlers(
         `Tool ${String(name).slice(0, 100)} not found. Tools: ${names.join(", ")}`,
       );
     }
-    const progress = progressOf(context);
+    const progress = progressSender(context);
     const result = await toolkit.call(name, args, { signal: context.mcpReq.signal, progress: progress.tell });
     await progress.sent();
     return server.server.projectCallToolResult(result as never, toolkit.outputSchema(name));
   });
 }
 
-/** Progress goes to the caller that asked for it, under its own token, and to nobody else. */
-function progressOf(context: ServerContext) {
+/** Sends progress to the client under the token of its call; does nothing for a call without one. */
+function progressSender(context: ServerContext) {
   const progressToken = context.mcpReq._meta?.progressToken;
   let last: Promise<unknown> | undefined;
   return {
@@ -57,8 +57,8 @@ function progressOf(context: ServerContext) {
       last = context.mcpReq.notify({ method: "notifications/progress", params }).catch(() => {});
     },
     /**
-     * Resolves when all of it is on its way, a turn ahead of the result: clients stop listening with the result, and
-     * hear it first when both arrive in one piece.
+     * Resolves when all progress was sent, one event loop turn before the result: clients drop progress that they read
+     * after the result, which happens when both arrive in one piece.
      */
     async sent() {
       if (!last) return;

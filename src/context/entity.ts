@@ -1,8 +1,8 @@
-/** What kind of caller acts now. Decided by how the call arrived, never by anything the caller says. */
+/** The kinds of callers. The kind comes from how a call arrived, never from anything that the caller says. */
 export const ENTITY_TYPES = ["human", "scheduler", "api", "unknown"] as const;
 export type EntityType = (typeof ENTITY_TYPES)[number];
 
-/** What is known of the acting entity, in the words of the audit log. */
+/** The acting entity, with the field names of the audit log. */
 export interface EntityMetadata {
   readonly job_id: string | null;
   readonly entity_type: EntityType;

@@ -1,4 +1,4 @@
-/** What a credential may be used for. A desktop client's pipe and the command line have all of them. */
+/** The permissions that a credential can have. Stdio clients and the command line have all of them. */
 export const SCOPES = ["facts:read", "facts:write", "jobs:read", "jobs:write"] as const;
 export type Scope = (typeof SCOPES)[number];
 

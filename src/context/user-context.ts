@@ -1,7 +1,7 @@
 import type { EntityMetadata, EntityType } from "./entity.ts";
 import { SCOPES, type Scope } from "./scopes.ts";
 
-/** The verified caller: who vouches (`issuer`) and for whom (`subject`). */
+/** A verified user: the `issuer` that vouches for the name, and the name (`subject`). */
 export interface Principal {
   readonly issuer: string;
   readonly subject: string;
@@ -9,7 +9,7 @@ export interface Principal {
 
 /** The frozen context of one connection, one request or one ghost run. Nothing in it can be set by a caller. */
 export interface UserContext {
-  /** The principal's subject, as it was verified: for people to read, never a key. */
+  /** The principal's subject: for people to read, never a key. */
   readonly userId: string;
   /** Hex SHA-256 of issuer and subject: every stored key and file name uses this. */
   readonly userKey: string;
@@ -21,23 +21,23 @@ export interface UserContext {
   /** Aborts when the connection, request or run ends. */
   readonly signal: AbortSignal;
   readonly metadata: EntityMetadata;
-  /** What the credential behind this context may be used for. */
+  /** The scopes of the credential behind this context. */
   readonly scopes: readonly Scope[];
 }
 
-/** Collision-proof: the pair is length-delimited by JSON before hashing, so `("a","b:c")` and `("a:b","c")` differ. */
+/** The pair is hashed as JSON, so that `("a","b:c")` and `("a:b","c")` differ. Throws TypeError for an empty name. */
 export function userKeyOf({ issuer, subject }: Principal): string {
-  // An empty name is nobody's: a host program that forgot to look one up must not give all its users one memory.
+  // A host program that forgot to look a name up must not give all its users one memory.
   if (typeof subject !== "string" || subject === "" || typeof issuer !== "string" || issuer === "")
     throw new TypeError("a principal needs an issuer and a subject");
-  // Looked up and not imported: a ghost's thread is told its ids, and loading node:crypto costs each one 3 ms.
+  // Not imported: loading node:crypto takes a ghost's thread 3 ms, and threads are given their keys ready-made.
   const { createHash } = process.getBuiltinModule("node:crypto");
   return createHash("sha256")
     .update(JSON.stringify([issuer, subject]))
     .digest("hex");
 }
 
-/** A user whose key was made when they were verified: all that a ghost is told of whom it works for. */
+/** A user whose key was made when they were verified. A ghost knows no more of the user it works for. */
 export interface KnownUser {
   readonly userId: string;
   readonly userKey: string;
@@ -52,20 +52,20 @@ export interface ContextSeed {
   readonly runId?: string;
   readonly correlationId?: string;
   readonly metadata?: Partial<EntityMetadata>;
-  /** Default all: a credential says when it is worth less. */
+  /** Default all. */
   readonly scopes?: readonly Scope[];
 }
 
 /**
- * A fresh UUID behind a prefix, written out: V8 keeps a text as the pieces it was put together from, of which a UUID has
+ * A fresh UUID with a prefix, as one flat string: V8 keeps a concatenated string as its pieces, of which a UUID has
  * twenty, for as long as a session lives.
  */
-const newId = (prefix: string): string =>
+const freshId = (prefix: string): string =>
   Buffer.from(prefix + crypto.randomUUID(), "latin1").toString("latin1");
 
 /** Makes the frozen context. Ids that are not given are fresh and unguessable. */
 export function createUserContext(seed: ContextSeed): UserContext {
-  const sessionId = seed.sessionId ?? newId("session_");
+  const sessionId = seed.sessionId ?? freshId("session_");
   const { userId, userKey } =
     "userKey" in seed.principal
       ? seed.principal
@@ -75,9 +75,9 @@ export function createUserContext(seed: ContextSeed): UserContext {
     userKey,
     entityType: seed.entityType,
     sessionId,
-    threadId: seed.threadId ?? newId("thread_"),
-    runId: seed.runId ?? newId("run_"),
-    correlationId: seed.correlationId ?? newId(""),
+    threadId: seed.threadId ?? freshId("thread_"),
+    runId: seed.runId ?? freshId("run_"),
+    correlationId: seed.correlationId ?? freshId(""),
     signal: seed.signal,
     scopes: Object.freeze([...(seed.scopes ?? SCOPES)]),
     metadata: Object.freeze({

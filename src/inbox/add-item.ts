@@ -5,15 +5,15 @@ import { sendPipelined } from "../database/sql.ts";
 import type { ItemKind, Retention } from "../jobs/inbox-item.ts";
 import type { RunResult } from "../jobs/run.ts";
 
-/** What the end of a run means for its job, said once. */
+/** News about the job itself that comes with the end of a run: it fails again and again, or was paused for it. */
 export interface Notice {
   readonly kind: Exclude<ItemKind, "result">;
   readonly note: string;
 }
 
 /**
- * Puts what a run came to into its owner's inbox, in the transaction that ends the run, so that no end is lost and
- * none told twice. False, and nothing written, where there is nothing to tell.
+ * Adds the result of a run to its owner's inbox, in the transaction that ends the run, so that no result is lost or
+ * added twice. Resolves to false, with nothing written, for a run without news.
  */
 export async function addInboxItem(
   trx: Transaction<Tables>,
@@ -38,23 +38,22 @@ export async function addInboxItem(
   return true;
 }
 
-/** What did not run, what its owner stopped and what says itself that it is nothing are no news. */
+/** Skipped runs, runs that their owner cancelled, silent runs and successes without output are no news. */
 function isNews(run: RunRow, { status, silent, output }: RunResult): boolean {
   if (status === "skipped" || silent) return false;
   if (status === "cancelled") return run.status === "running" && run.cancel_requested_at === null;
   return status !== "succeeded" || (output ?? "").trim() !== "";
 }
 
-/** Expired items that one delivery removes at most: more than it adds, so that what is too much melts away. */
+/** Most expired items that one addition removes: more than it adds, so that a backlog of them shrinks. */
 const PRUNED_AT_ONCE = 10;
-const DAY_MS = 86_400_000;
 
-/** Nothing here is waited for or read back: it is a part of every run's end. */
+/** Pipelined, with no result read back, because every end of a run does it. */
 async function prune(trx: Transaction<Tables>, userKey: string, { days, items }: Retention, now: number) {
   const own = () => trx.selectFrom("inbox").select("item_id").where("user_key", "=", userKey);
-  // Ids sort by time, so the index has the oldest first.
+  // Ids sort by time, so the index returns the oldest first.
   const oldest = () => own().orderBy("item_id");
-  const expired = oldest().where("item_id", "<", idsBefore("item", now - days * DAY_MS));
+  const expired = oldest().where("item_id", "<", idsBefore("item", now - days * 24 * 3_600_000));
   await sendPipelined(trx, trx.deleteFrom("inbox").where("item_id", "in", expired.limit(PRUNED_AT_ONCE)));
   const oldestRead = oldest().where("read_at", "is not", null);
   const beyond = own().orderBy("item_id", "desc").offset(items).limit(1);

@@ -8,7 +8,7 @@ import { type Inbox, type InboxItem, type InboxPage, MAX_ITEM_CHARS } from "../j
 const DEFAULT_PAGE = 20;
 const MAX_PAGE = 100;
 
-/** One user's inbox: every query below carries `userKey`, and no caller can give another. */
+/** Opens one user's inbox. Every query below has `userKey` in it, and no method takes a user. */
 export function openInbox(
   db: Database,
   { userKey, now }: { readonly userKey: string; readonly now: () => number },
@@ -21,7 +21,7 @@ export function openInbox(
       .where("user_key", "=", userKey)
       .where("read_at", "is", null);
   return {
-    list: (options = {}) => list(db, userKey, options),
+    list: (options = {}) => listItems(db, userKey, options),
     unread: async () => {
       const row = await db.kysely
         .selectFrom("inbox")
@@ -47,7 +47,7 @@ export function openInbox(
   };
 }
 
-async function list(
+async function listItems(
   db: Database,
   userKey: string,
   { unreadOnly = false, jobId, limit = DEFAULT_PAGE, cursor }: NonNullable<Parameters<Inbox["list"]>[0]>,
@@ -66,7 +66,7 @@ async function list(
     .select((eb) => [
       "jobs.name as job_name",
       "runs.detail as run_detail",
-      // One more than is shown, to know of it that there is more: an output may be a hundred times as long.
+      // Cut in SQL, because an output may be a hundred times as long; one character more tells that it was cut.
       eb.fn<string | null>("substr", ["runs.output", eb.lit(1), eb.lit(MAX_ITEM_CHARS + 1)]).as("output"),
     ])
     .where("inbox.user_key", "=", userKey);
@@ -82,13 +82,13 @@ async function list(
   return rows.length > size && last ? { items, nextCursor: encodeCursor(scope, last.itemId) } : { items };
 }
 
-interface Joined extends InboxRow {
+interface JoinedRow extends InboxRow {
   readonly job_name: string | null;
   readonly run_detail: string | null;
   readonly output: string | null;
 }
 
-function readItem(row: Joined): InboxItem {
+function readItem(row: JoinedRow): InboxItem {
   const failure = row.run_detail === null ? null : readDetail(row.run_detail).error;
   return {
     itemId: row.item_id,
@@ -98,14 +98,14 @@ function readItem(row: Joined): InboxItem {
     runId: row.run_id,
     status: row.status,
     note: row.note,
-    output: cut(row.output),
-    failure: cut(failure?.message ?? null),
+    output: cutOutput(row.output),
+    failure: cutOutput(failure?.message ?? null),
     createdAt: row.created_at,
     readAt: row.read_at,
   };
 }
 
-const cut = (text: string | null): string | null =>
+const cutOutput = (text: string | null): string | null =>
   text !== null && text.length > MAX_ITEM_CHARS
     ? `${text.slice(0, MAX_ITEM_CHARS)}… [cut; get_run has all of it]`
     : text;

@@ -1,37 +1,36 @@
-import { NightshiftError } from "../errors.ts";
+import { type ErrorCode, NightshiftError } from "../errors.ts";
 
-/** Which model failed, as far as people may be told. */
-export interface Where {
+/** The model that failed, as far as users may be told. */
+export interface ModelLocation {
   readonly provider: string;
   readonly modelId: string;
   /** Host and port of a configured address, without its credentials. */
   readonly host: string | undefined;
-  /** Only to take it out of what a provider says. */
+  /** Used only to remove it from a provider's message. */
   readonly key: string | undefined;
 }
 
-/** What is known of a failed call, whatever the SDK has wrapped it in. */
-interface Failed {
+/** A failed call, taken out of the errors that the SDK wraps it in. */
+interface ModelFailure {
   readonly status: number | undefined;
   readonly network: string | undefined;
-  readonly said: string;
+  readonly message: string;
   readonly isRetried: boolean;
 }
 
 /**
- * Any failure of a model call, as a sentence that says what went wrong and what to do. Neither the key nor the
- * address's credentials are in it: of the address only the host is told, and a provider that repeats the key is
- * cut short.
+ * Any failure of a model call, as an error whose sentence says what went wrong and what to do. It has neither the key
+ * nor the address's credentials in it: it names only the host, and a key that the provider repeats is removed.
  */
-export function explainFailure(error: unknown, where: Where): NightshiftError {
+export function explainFailure(error: unknown, where: ModelLocation): NightshiftError {
   if (error instanceof NightshiftError) return error;
-  const { status, network, said, isRetried } = look(error);
+  const { status, network, message, isRetried } = readFailure(error);
   const who = where.host ? `${where.provider} at ${where.host}` : where.provider;
   const http = status === undefined ? "" : ` (HTTP ${status})`;
   const again = isRetried ? ", also when asked again" : "";
-  const make = (code: ConstructorParameters<typeof NightshiftError>[0], message: string) =>
-    // Not kept as the cause: the SDK's errors hold the request, and with it the prompt.
-    new NightshiftError(code, message, { ...(status !== undefined && { http_status: status }) });
+  const make = (code: ErrorCode, sentence: string) =>
+    // Without a `cause`: the SDK's errors hold the request, and with it the prompt.
+    new NightshiftError(code, sentence, { ...(status !== undefined && { http_status: status }) });
 
   if (isKeyMissing(error))
     return make("MODEL_REFUSED_KEY", `There is no key for ${who}: set NIGHTSHIFT_MODEL_API_KEY.`);
@@ -58,28 +57,28 @@ export function explainFailure(error: unknown, where: Where): NightshiftError {
       `The model's provider had an error: ${who}${http}${again}. Try again later.`,
     );
   if (status !== undefined && status >= 400)
-    return make("MODEL_FAILED", `${who} did not accept the request${http}: ${tidy(said, where.key)}`);
+    return make("MODEL_FAILED", `${who} did not accept the request${http}: ${tidy(message, where.key)}`);
   return make(
     "MODEL_FAILED",
-    `${who} answered with something that is not a model's answer: ${tidy(said, where.key)}`,
+    `${who} answered with something that is not a model's answer: ${tidy(message, where.key)}`,
   );
 }
 
 const isKeyMissing = (error: unknown) => error instanceof Error && error.name === "AI_LoadAPIKeyError";
 
-function look(error: unknown): Failed {
+function readFailure(error: unknown): ModelFailure {
   const errors = (error as { errors?: unknown }).errors;
   const last = Array.isArray(errors) && errors.length > 0 ? errors.at(-1) : error;
   const { statusCode, message } = last as { statusCode?: unknown; message?: unknown };
   return {
     status: typeof statusCode === "number" ? statusCode : undefined,
     network: networkCode(last),
-    said: String(message ?? last),
+    message: String(message ?? last),
     isRetried: Array.isArray(errors) && errors.length > 1,
   };
 }
 
-/** The system's name for what went wrong on the way, e.g. ECONNREFUSED, from wherever it was wrapped. */
+/** The system's error code, e.g. ECONNREFUSED, from whichever error of the chain has it. */
 function networkCode(error: unknown): string | undefined {
   for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
     const { code, errors } = at as { code?: unknown; errors?: unknown };
@@ -87,17 +86,17 @@ function networkCode(error: unknown): string | undefined {
       return code;
     if (Array.isArray(errors) && errors[0] instanceof Error) return networkCode(errors[0]);
     if (at instanceof TypeError && at.message === "fetch failed")
-      return networkCode(at.cause) ?? reasonOf(at.cause);
+      return networkCode(at.cause) ?? fetchReason(at.cause);
   }
   return undefined;
 }
 
-/** A provider's own words, in one line and in part, without the key. */
-function tidy(said: string, key: string | undefined): string {
-  const line = said.replaceAll(/\s+/g, " ").trim();
+/** A provider's message in one line of at most 300 characters, without the key. */
+function tidy(message: string, key: string | undefined): string {
+  const line = message.replaceAll(/\s+/g, " ").trim();
   const safe = key ? line.replaceAll(key, "[key]") : line;
   return safe.length > 300 ? `${safe.slice(0, 300)}…` : safe;
 }
 
-/** A port that fetch refuses, for one, has a reason and no code. */
-const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message : "fetch failed");
+/** Some failures have a reason and no code, e.g. a port that fetch refuses. */
+const fetchReason = (cause: unknown): string => (cause instanceof Error ? cause.message : "fetch failed");

@@ -1,15 +1,15 @@
 import { z } from "zod";
 
-/** A model server that runs on this machine, and what it has. */
+/** A model server on this machine with its models. */
 export interface LocalModels {
   readonly server: "Ollama" | "LM Studio";
   /** For NIGHTSHIFT_MODEL_BASE_URL. */
   readonly baseUrl: string;
-  /** Each one for NIGHTSHIFT_MODEL, after `openai-compatible:`. */
+  /** Names for NIGHTSHIFT_MODEL, each after `openai-compatible:`. */
   readonly models: readonly string[];
 }
 
-export const LOCAL_SERVERS: readonly Omit<LocalModels, "models">[] = [
+const LOCAL_SERVERS: readonly Omit<LocalModels, "models">[] = [
   { server: "Ollama", baseUrl: "http://127.0.0.1:11434/v1" },
   { server: "LM Studio", baseUrl: "http://127.0.0.1:1234/v1" },
 ];
@@ -18,7 +18,7 @@ const PROBE_MS = 500;
 const MAX_MODELS = 50;
 const listing = z.object({ data: z.array(z.object({ id: z.string() })).nullish() });
 
-/** The local model servers that answer, on their usual ports. Never rejects: what does not answer is not there. */
+/** The local model servers that answer on their usual ports. Never rejects: others are left out. */
 export async function findLocalModels(
   servers: readonly Omit<LocalModels, "models">[] = LOCAL_SERVERS,
   signal?: AbortSignal,

@@ -1,6 +1,6 @@
 import type { Usage } from "../jobs/run.ts";
 
-/** A conversation with a model, in shapes that cross a thread and name no provider. */
+/** A message of a conversation with a model. It can be posted to a thread, and is the same for every provider. */
 export type Message =
   | { readonly role: "system"; readonly text: string }
   | { readonly role: "user"; readonly text: string }
@@ -29,7 +29,7 @@ export interface OfferedTool {
 export interface ModelRequest {
   readonly messages: readonly Message[];
   readonly tools: readonly OfferedTool[];
-  /** `none`: the tools are shown, because earlier calls of them are in the conversation, but may not be called. */
+  /** `none`: the tools may not be called; they are listed because the conversation has earlier calls of them. */
   readonly toolUse?: "auto" | "none";
 }
 
@@ -40,8 +40,9 @@ export interface ModelAnswer {
 }
 
 /**
- * A language model behind its provider. Rejects with MODEL_REFUSED_KEY, MODEL_RATE_LIMITED, MODEL_UNREACHABLE,
- * MODEL_UNAVAILABLE (its provider had an error), MODEL_FAILED or CANCELLED, each with a sentence that a person understands and no key in it.
+ * A language model behind its provider. `generate` rejects with MODEL_REFUSED_KEY, MODEL_RATE_LIMITED,
+ * MODEL_UNREACHABLE, MODEL_UNAVAILABLE (its provider had an error), MODEL_FAILED or CANCELLED, each with a sentence for
+ * users and no key in it.
  */
 export interface Model {
   /** As configured, e.g. `anthropic:claude-…`; for logs and `doctor`. */

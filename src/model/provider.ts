@@ -1,32 +1,31 @@
 import type { LanguageModel, ModelMessage, ToolSet } from "ai";
 import type { Config } from "../config.ts";
 import { NightshiftError } from "../errors.ts";
-import { explainFailure, type Where } from "./failure.ts";
+import { explainFailure, type ModelLocation } from "./failure.ts";
 import type { Message, Model, ModelAnswer, ModelRequest } from "./model.ts";
 
-/** The settings of a model, as configured. */
 export type ModelConfig = Pick<Config, "model" | "modelBaseUrl" | "modelApiKey">;
 
-/** Transient failures are tried again twice, as late as the provider's retry-after says. */
+/** Transient failures are retried twice, after the time that the provider's retry-after asks for. */
 const RETRIES = 2;
 
 /**
- * The configured model, or undefined when none is. The AI SDK and the provider are imported at the first question:
- * they cost a hundred milliseconds and 30 MB that a server without prompts never needs.
+ * The configured model, or undefined when there is none. The AI SDK and the provider are imported with the first
+ * request: they take a hundred milliseconds and 30 MB, which a server without prompts never needs.
  */
 export function openModel(config: ModelConfig, { retries = RETRIES } = {}): Model | undefined {
   const name = config.model;
   if (!name) return undefined;
   const [provider, modelId] = split(name);
   const base = config.modelBaseUrl === undefined ? undefined : new URL(config.modelBaseUrl);
-  const where: Where = { provider, modelId, host: base?.host, key: config.modelApiKey };
+  const where: ModelLocation = { provider, modelId, host: base?.host, key: config.modelApiKey };
   let loading: Promise<LanguageModel> | undefined;
   return {
     name,
     async generate(request, signal) {
       try {
         loading ??= load(provider, modelId, base, config.modelApiKey);
-        return await ask(await loading, request, signal, retries);
+        return await generateStep(await loading, request, signal, retries);
       } catch (error) {
         if (signal.aborted)
           throw signal.reason instanceof NightshiftError
@@ -56,7 +55,7 @@ async function load(
   }
   if (provider === "openai") {
     const { createOpenAI } = await import("@ai-sdk/openai");
-    // Chat completions keep no state at the provider, which is what a ghost's conversation needs.
+    // Chat completions and not the Responses API: the provider keeps no state of a ghost's conversation.
     return createOpenAI(settings).chat(modelId);
   }
   if (!base)
@@ -68,7 +67,7 @@ async function load(
   return createOpenAICompatible({ name: "openai-compatible", ...settings, ...address(base) })(modelId);
 }
 
-/** `fetch` refuses a URL with a user and password in it: they go into a header, as a browser would send them. */
+/** `fetch` refuses a URL with a user and password, so they go into a header, as a browser would send them. */
 function address(base: URL): { baseURL: string; headers?: Record<string, string> } {
   const plain = new URL(base);
   plain.username = "";
@@ -79,14 +78,14 @@ function address(base: URL): { baseURL: string; headers?: Record<string, string>
   return { baseURL, headers: { Authorization: `Basic ${Buffer.from(pair).toString("base64")}` } };
 }
 
-/** One step: the tools are only offered; whether and how to call them is the ghost's business. */
-async function ask(
+/** One step of a conversation: the model is offered the tools, and the ghost makes the calls that it asks for. */
+async function generateStep(
   model: LanguageModel,
   request: ModelRequest,
   signal: AbortSignal,
   retries: number,
 ): Promise<ModelAnswer> {
-  // The SDK would print its warnings, to a stream that may be MCP's.
+  // The AI SDK would print its warnings to a stream that may be MCP's.
   globalThis.AI_SDK_LOG_WARNINGS = false;
   const { generateText, jsonSchema, ToolChoiceViolationError } = await import("ai");
   const tools: ToolSet = {};
@@ -102,7 +101,7 @@ async function ask(
       ...(request.tools.length > 0 && { tools, toolChoice: request.toolUse ?? "auto" }),
       maxRetries: retries,
       abortSignal: signal,
-      // Taken here and not from the result, because a model that calls tools although it may not has none.
+      // Read here and not from the result: there is no result when a model calls tools although it may not.
       onLanguageModelCallEnd: ({ content, usage }) => {
         answer = {
           text: content.flatMap((part) => (part.type === "text" ? [part.text] : [])).join(""),

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 
-/** What the scripted model is asked, as it came over HTTP. */
+/** A request to the scripted model, as it came over HTTP. */
 export interface ScriptedRequest {
   readonly messages: readonly ScriptedMessage[];
   /** Names of the tools that were offered. */
@@ -17,7 +17,7 @@ export interface ScriptedMessage {
   readonly toolCalls: readonly { readonly tool: string; readonly arguments: string }[];
 }
 
-/** What the script has it answer: text, tool calls, or a failure of HTTP. */
+/** A response of the script: text, tool calls, or an HTTP failure. */
 export interface ScriptedAnswer {
   readonly text?: string;
   readonly calls?: readonly {
@@ -27,7 +27,7 @@ export interface ScriptedAnswer {
   /** Default: about four characters a token. */
   readonly usage?: { readonly input: number; readonly output: number };
   readonly delayMs?: number;
-  /** Answers with this status, `body` and `headers` instead. */
+  /** Sends this status, `body` and `headers` instead. */
   readonly status?: number;
   readonly body?: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -38,26 +38,26 @@ export type Script = (request: ScriptedRequest) => ScriptedAnswer | Promise<Scri
 export interface ScriptedModel {
   /** For NIGHTSHIFT_MODEL_BASE_URL; the model is `openai-compatible:scripted`. */
   readonly baseUrl: string;
-  /** Every question so far. */
+  /** Every request so far. */
   readonly requests: readonly ScriptedRequest[];
   close(): Promise<void>;
 }
 
-export const SCRIPTED_MODEL_ID = "scripted";
+const SCRIPTED_MODEL_ID = "scripted";
 const OWNER = "nightshift-demo";
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
 
 /**
  * Starts an OpenAI-compatible server on loopback whose answers are scripted, so that the real provider path runs
- * without a key. It never pretends to think: model id, owner and a header say what it is.
+ * without a key. It does not pretend to be a language model: model id, owner and a header say what it is.
  */
 export async function startScriptedModel({ script }: { script: Script }): Promise<ScriptedModel> {
   const requests: ScriptedRequest[] = [];
   const closing = new AbortController();
   const server = createServer((request, response) => {
-    serve(request, response, async (asked) => {
-      requests.push(asked);
-      const answer = await script(asked);
+    serve(request, response, async (parsed) => {
+      requests.push(parsed);
+      const answer = await script(parsed);
       if (answer.delayMs) await wait(answer.delayMs, undefined, { signal: closing.signal });
       return answer;
     }).catch(() => response.destroy());
@@ -82,7 +82,7 @@ export async function startScriptedModel({ script }: { script: Script }): Promis
 async function serve(
   request: IncomingMessage,
   response: ServerResponse,
-  answerTo: (asked: ScriptedRequest) => Promise<ScriptedAnswer>,
+  answerTo: (request: ScriptedRequest) => Promise<ScriptedAnswer>,
 ): Promise<void> {
   const send = (status: number, body: string, headers: Readonly<Record<string, string>> = {}) => {
     response.writeHead(status, {
@@ -99,14 +99,14 @@ async function serve(
     );
   if (request.method !== "POST" || request.url !== "/v1/chat/completions")
     return send(404, JSON.stringify({ error: { message: "The scripted model has chat completions only." } }));
-  const asked = readRequest(await readBody(request), request.headers);
-  const answer = await answerTo(asked);
+  const parsed = readRequest(await readJsonBody(request), request.headers);
+  const answer = await answerTo(parsed);
   if (answer.status !== undefined || answer.body !== undefined)
     return send(answer.status ?? 200, answer.body ?? "{}", answer.headers);
-  send(200, JSON.stringify(completion(asked, answer)), answer.headers);
+  send(200, JSON.stringify(completion(parsed, answer)), answer.headers);
 }
 
-async function readBody(request: IncomingMessage): Promise<Record<string, unknown>> {
+async function readJsonBody(request: IncomingMessage): Promise<Record<string, unknown>> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
@@ -141,8 +141,8 @@ function readRequest(body: Record<string, unknown>, headers: IncomingMessage["he
 
 let lastId = 0;
 
-function completion(asked: ScriptedRequest, { text = "", calls = [], usage }: ScriptedAnswer): object {
-  const input = usage?.input ?? tokensOf(asked.messages.map(({ content }) => content).join(""));
+function completion(parsed: ScriptedRequest, { text = "", calls = [], usage }: ScriptedAnswer): object {
+  const input = usage?.input ?? tokensOf(parsed.messages.map(({ content }) => content).join(""));
   const output = usage?.output ?? tokensOf(text + JSON.stringify(calls));
   const toolCalls = calls.map((call) => ({
     id: `call_${++lastId}`,

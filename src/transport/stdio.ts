@@ -4,8 +4,8 @@ import { type ConnectionDeps, openConnection } from "../connection/connection.ts
 import type { Principal } from "../context/user-context.ts";
 
 /**
- * Serves one desktop client over this process's stdin and stdout, in either protocol era. Resolves when the
- * client has gone or `signal` aborts. Whoever started the process is the human it acts for.
+ * Serves one desktop client over this process's stdin and stdout, in either protocol era. Resolves when the client has
+ * disconnected or `signal` aborts. The caller is a human: the one who started the process.
  */
 export async function serveOverStdio(
   connectionDeps: ConnectionDeps,
@@ -35,14 +35,14 @@ export async function serveOverStdio(
 }
 
 /**
- * Keeps stdout for MCP: what anything else in this process writes there from now on, such as a `console.log` in a
- * user's tool, goes to stderr. Returns the way to the real stdout. Call it before users' modules are loaded.
+ * Keeps stdout for MCP: from now on, what other code in this process writes there, such as a `console.log` in a user's
+ * tool, goes to stderr. Returns a stream to the real stdout. Call it before users' modules are loaded.
  */
 export function takeStdout(): Writable {
   const { stdout, stderr } = process;
   const write = stdout.write.bind(stdout);
   stdout.write = stderr.write.bind(stderr) as typeof stdout.write;
-  // A client that is gone: the write's own callback tells the transport.
+  // When the client has gone, the write's own callback tells the transport.
   stdout.on("error", () => {});
   return new Writable({
     decodeStrings: false,

@@ -4,51 +4,51 @@ import { basename, dirname, resolve } from "node:path";
 import { z } from "zod";
 import { NightshiftError } from "../errors.ts";
 
-export interface StdioServer {
+export interface StdioUpstream {
   readonly kind: "stdio";
   readonly name: string;
   readonly command: string;
   readonly args: readonly string[];
-  /** All that the process gets besides PATH and HOME. */
+  /** The environment of the process, besides PATH and HOME. */
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string | undefined;
 }
 
-export interface HttpServer {
+export interface HttpUpstream {
   readonly kind: "http";
   readonly name: string;
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
 }
 
-export type UpstreamServer = StdioServer | HttpServer;
+export type UpstreamServer = StdioUpstream | HttpUpstream;
 
-/** What `--mcp-config` says: the other MCP servers, in the file's order. */
+/** The servers of `--mcp-config`, in the file's order. */
 export type UpstreamConfig = readonly UpstreamServer[];
 
-/** Looks a variable of the environment up; undefined when it is not set. */
+/** Reads a variable of the environment; undefined when it is not set. */
 export type Variable = (name: string) => string | undefined;
 
-/** Part of `server__tool`, which a model's provider takes as a name: so no dots, and no `__` of its own. */
-const NAME = /^(?=.{1,32}$)[a-zA-Z0-9]+(?:[_-][a-zA-Z0-9]+)*$/;
+/** A server's name is part of `server__tool`, which every model's provider must accept: no dots, and no `__`. */
+const SERVER_NAME = /^(?=.{1,32}$)[a-zA-Z0-9]+(?:[_-][a-zA-Z0-9]+)*$/;
 const HEADER = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
-const text = z
+const plainText = z
   .string()
   .max(10_000)
   .refine((value) => !value.includes("\0"), "it has a NUL in it");
 const stdio = z.strictObject({
   type: z.literal("stdio").optional(),
-  command: text.min(1),
-  args: z.array(text).max(1_000).default([]),
-  env: z.record(z.string().regex(/^[^=\0]+$/), text).default({}),
-  cwd: text.min(1).optional(),
+  command: plainText.min(1),
+  args: z.array(plainText).max(1_000).default([]),
+  env: z.record(z.string().regex(/^[^=\0]+$/), plainText).default({}),
+  cwd: plainText.min(1).optional(),
 });
 const http = z.strictObject({
   type: z.enum(["http", "streamable-http"]).optional(),
-  url: z.url({ protocol: /^https?$/, error: "it must be an http:// or https:// address" }).and(text),
+  url: z.url({ protocol: /^https?$/, error: "it must be an http:// or https:// address" }).and(plainText),
   headers: z
-    .record(z.string().regex(HEADER), text.regex(/^[\t\x20-\x7e\x80-\xff]*$/, "no line breaks"))
+    .record(z.string().regex(HEADER), plainText.regex(/^[\t\x20-\x7e\x80-\xff]*$/, "no line breaks"))
     .default({}),
 });
 const file = z.strictObject({
@@ -59,7 +59,7 @@ const file = z.strictObject({
 /**
  * Reads the file that `--mcp-config` names: the `mcpServers` of desktop clients, with `command`, `args`, `env` and
  * `cwd` (relative to the file), or `url` and `headers`. `${NAME}` and `${NAME:-default}` in a text stand for a variable
- * of the environment. Rejects with CONFIG_INVALID that names the file and the key, and no value: values may be secrets.
+ * of the environment. Rejects with CONFIG_INVALID, which names the file and the key but no value: it may be a secret.
  */
 export async function readMcpConfig(path: string, variable: Variable): Promise<UpstreamConfig> {
   const invalid = (problem: string, cause?: unknown) =>
@@ -77,11 +77,11 @@ export async function readMcpConfig(path: string, variable: Variable): Promise<U
   const check = <T>(schema: z.ZodType<T>, value: unknown, at: readonly string[]): T => {
     const parsed = schema.safeParse(value);
     if (parsed.success) return parsed.data;
-    throw invalid(parsed.error.issues.map((issue) => explain(issue, at)).join("; "));
+    throw invalid(parsed.error.issues.map((issue) => explainIssue(issue, at)).join("; "));
   };
   const { mcpServers } = check(file, json, []);
   return Object.entries(mcpServers).map(([name, raw]) => {
-    if (!NAME.test(name))
+    if (!SERVER_NAME.test(name))
       throw invalid(
         `mcpServers.${JSON.stringify(name.slice(0, 60))}: a server's name is at most 32 letters and digits, with single - or _ between them`,
       );
@@ -104,7 +104,7 @@ export async function readMcpConfig(path: string, variable: Variable): Promise<U
 
 const NAMED = /\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g;
 
-/** The same value with the variables in its texts replaced, once: what a variable holds is not looked into. */
+/** The same value with `${NAME}` in its texts replaced once: a variable's own value is not expanded again. */
 function expand<T>(
   value: T,
   variable: Variable,
@@ -127,7 +127,7 @@ function expand<T>(
   return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, inside(part, name)])) as T;
 }
 
-function explain(issue: z.core.$ZodIssue, at: readonly string[]): string {
+function explainIssue(issue: z.core.$ZodIssue, at: readonly string[]): string {
   const where = [...at, ...issue.path.map(String)].join(".") || "the file";
   if (issue.code === "unrecognized_keys") {
     const keys = issue.keys.map((key) => [...at, ...issue.path.map(String), key].join("."));
@@ -136,7 +136,7 @@ function explain(issue: z.core.$ZodIssue, at: readonly string[]): string {
   return `${where}: ${issue.message}`;
 }
 
-/** Where what a server says besides its answers is written. */
+/** The log for failures of servers and for what they print. */
 export interface UpstreamLog {
   debug(fields: object, message: string): void;
   warn(fields: object, message: string): void;

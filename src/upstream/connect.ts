@@ -8,11 +8,11 @@ import {
   type Transport,
 } from "@modelcontextprotocol/client";
 import { version } from "../version.ts";
-import type { HttpServer, UpstreamServer } from "./config.ts";
+import type { HttpUpstream, UpstreamServer } from "./config.ts";
 import { startProcess } from "./process.ts";
 
-export interface ConnectOptions {
-  /** For connecting and listing, together. */
+export interface ConnectUpstreamOptions {
+  /** For connecting and listing tools together. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
   readonly onStderr: (text: string) => void;
@@ -23,15 +23,18 @@ export interface Connection {
   close(): Promise<void>;
 }
 
-/** Bytes of one HTTP response. */
+/** Longest HTTP response. */
 const MAX_RESPONSE_BYTES = 10 * 1024 * 1024;
 const GOODBYE_MS = 1_000;
 
 /**
- * Connects to one server, in the 2025 era, which nearly all speak, or in the 2026 era when it refuses that. Offers
- * it nothing: no sampling, no elicitation, no roots. Rejects with the SDK's error.
+ * Connects to one server in the 2025 era, which nearly all speak, or in the 2026 era when the server refuses that.
+ * Declares no client capabilities: no sampling, no elicitation, no roots. Rejects with the SDK's error.
  */
-export async function connect(server: UpstreamServer, options: ConnectOptions): Promise<Connection> {
+export async function connectUpstream(
+  server: UpstreamServer,
+  options: ConnectUpstreamOptions,
+): Promise<Connection> {
   try {
     return await connectAs("legacy", server, options);
   } catch (error) {
@@ -44,7 +47,7 @@ export async function connect(server: UpstreamServer, options: ConnectOptions): 
 async function connectAs(
   mode: "legacy" | "auto",
   server: UpstreamServer,
-  { timeoutMs, signal, onStderr }: ConnectOptions,
+  { timeoutMs, signal, onStderr }: ConnectUpstreamOptions,
 ): Promise<Connection> {
   const transport = server.kind === "http" ? overHttp(server) : startProcess(server, onStderr);
   const client = new Client(
@@ -65,10 +68,10 @@ async function connectAs(
   }
 }
 
-function overHttp({ url, headers }: HttpServer): Transport & StreamableHTTPClientTransport {
+function overHttp({ url, headers }: HttpUpstream): Transport & StreamableHTTPClientTransport {
   return new StreamableHTTPClientTransport(new URL(url), {
     requestInit: { headers: { ...headers } },
-    // The headers are secrets of that one address.
+    // No redirects: the headers are secrets for this one address.
     fetch: async (input, init) => limited(await fetch(input, { ...init, redirect: "error" })),
     reconnectionOptions: {
       maxRetries: 0,
@@ -79,7 +82,7 @@ function overHttp({ url, headers }: HttpServer): Transport & StreamableHTTPClien
   });
 }
 
-/** The same response, which breaks off when it gets too long. */
+/** The same response, whose body fails once it is too long. */
 function limited(response: Response): Response {
   if (!response.body) return response;
   let bytes = 0;
@@ -102,8 +105,8 @@ async function endSession(transport: StreamableHTTPClientTransport): Promise<voi
   clearTimeout(timer);
 }
 
-/** Why a server could not be reached or did not answer, without what it may have put into its message. */
-export function reasonOf(error: unknown): string {
+/** The reason why a server could not be reached or did not answer, in words of ours where its own cannot be trusted. */
+export function upstreamReason(error: unknown): string {
   if (error instanceof SdkHttpError) return `it answered with HTTP ${error.status ?? "an error"}`;
   if (error instanceof SdkError && error.code === SdkErrorCode.RequestTimeout)
     return "it did not answer in time";

@@ -8,10 +8,10 @@ import {
   type Upstreams,
 } from "../tools/upstream.ts";
 import type { UpstreamConfig, UpstreamLog, UpstreamServer } from "./config.ts";
-import type { Reached } from "./upstream-server.ts";
+import type { ConnectedServer } from "./upstream-server.ts";
 
-export interface OpenOptions {
-  /** `server__tool` and `server__*`; servers that none of them names are left alone. */
+export interface OpenUpstreamsOptions {
+  /** `server__tool` and `server__*`; no other server is connected. */
   readonly grants: readonly string[];
   readonly log: UpstreamLog;
   /** For connecting to one server and listing its tools; default 30,000. */
@@ -21,32 +21,32 @@ export interface OpenOptions {
 const CONNECT_MS = 30_000;
 
 /**
- * The granted part of the configured servers, connected afresh for whoever opens them: no connection, process or
- * session is shared between two runs. The MCP client is imported when the first of them is needed.
+ * The granted tools of the configured servers, over connections of their own: no connection, process or session is
+ * shared between two runs. The MCP client is imported when the first server is needed.
  */
-export function openUpstreams(config: UpstreamConfig, options: OpenOptions): Upstreams {
+export function openUpstreams(config: UpstreamConfig, options: OpenUpstreamsOptions): Upstreams {
   const { grants, log, connectMs = CONNECT_MS } = options;
   const named = new Set(grants.map(serverOf));
   const wanted = config.filter(({ name }) => named.has(name));
   const ending = new AbortController();
-  const reach = once(async () => {
-    const { reachServer } = await import("./upstream-server.ts");
+  const connectAll = once(async () => {
+    const { connectServer } = await import("./upstream-server.ts");
     return Promise.all(
-      wanted.map((server) => reachServer(server, { log, timeoutMs: connectMs, signal: ending.signal })),
+      wanted.map((server) => connectServer(server, { log, timeoutMs: connectMs, signal: ending.signal })),
     );
   });
-  let opened: Promise<readonly Reached[]> | undefined;
-  const reached = (signal: AbortSignal) => {
+  let opened: Promise<readonly ConnectedServer[]> | undefined;
+  const connected = (signal: AbortSignal) => {
     ending.signal.throwIfAborted();
-    opened ??= reach();
+    opened ??= connectAll();
     return unless(signal, opened);
   };
   return {
-    list: async (signal) => listingOf(await reached(signal), grants),
+    list: async (signal) => listingOf(await connected(signal), grants),
     async call(tool, args, signal): Promise<UpstreamAnswer> {
       const server = serverOf(tool);
       const found = isGranted(tool, grants)
-        ? (await reached(signal)).find(({ name }) => name === server)
+        ? (await connected(signal)).find(({ name }) => name === server)
         : undefined;
       if (!found?.tools.some(({ name }) => name === tool))
         throw new NightshiftError("TOOL_DENIED", "This run may not call that tool of another server.");
@@ -60,10 +60,10 @@ export function openUpstreams(config: UpstreamConfig, options: OpenOptions): Ups
   };
 }
 
-function listingOf(reached: readonly Reached[], grants: readonly string[]): UpstreamListing {
+function listingOf(connected: readonly ConnectedServer[], grants: readonly string[]): UpstreamListing {
   return {
-    tools: reached.flatMap(({ tools }) => tools.filter(({ name }) => isGranted(name, grants))),
-    notes: reached.flatMap(({ name, left, notes }) => {
+    tools: connected.flatMap(({ tools }) => tools.filter(({ name }) => isGranted(name, grants))),
+    notes: connected.flatMap(({ name, left, notes }) => {
       const missed = left.filter((tool) => isGranted(tool, grants));
       return missed.length > 0 ? [...notes, leftOut(name, missed)] : notes;
     }),
@@ -75,7 +75,7 @@ function leftOut(server: string, missed: readonly string[]): string {
   return `Left out of ${server}, for their name or their schema: ${missed.slice(0, 10).join(", ")}${more}.`;
 }
 
-/** The result of `work`, or the reason of `signal`, whichever is first; the work goes on for others. */
+/** Resolves or rejects as `work` does, or rejects with the reason of `signal` if that aborts first. `work` goes on. */
 async function unless<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   signal.throwIfAborted();
   const { promise, reject } = Promise.withResolvers<never>();
@@ -92,23 +92,22 @@ export interface ServerTools {
   readonly server: string;
   /** `server__tool`, all of them. */
   readonly names: readonly string[];
-  /** Why it could not be asked. */
+  /** The reason why it could not be asked. */
   readonly problem?: string;
 }
 
-/** Asks servers which tools they have, and lets go of them again. Never rejects. */
+/** Connects to each server, lists its tools and disconnects. Never rejects. */
 export async function listServers(
   servers: readonly UpstreamServer[],
   { log, timeoutMs }: { log: UpstreamLog; timeoutMs: number },
 ): Promise<readonly ServerTools[]> {
-  const { reachServer } = await import("./upstream-server.ts");
+  const { connectServer } = await import("./upstream-server.ts");
   const signal = new AbortController().signal;
   return Promise.all(
     servers.map(async (server) => {
-      const reached = await reachServer(server, { log, timeoutMs, signal });
-      await reached.close();
-      const names = reached.tools.map(({ name }) => name);
-      return { server: server.name, names, ...(reached.problem && { problem: reached.problem }) };
+      const { tools, problem, close } = await connectServer(server, { log, timeoutMs, signal });
+      await close();
+      return { server: server.name, names: tools.map(({ name }) => name), ...(problem && { problem }) };
     }),
   );
 }

@@ -2,28 +2,27 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { homedir } from "node:os";
 import { ReadBuffer, serializeMessage, type Transport } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
-import type { StdioServer } from "./config.ts";
+import type { StdioUpstream } from "./config.ts";
 
-/** Bytes of one message of a server. */
+/** Longest message of a server. */
 const MAX_MESSAGE_BYTES = 10 * 1024 * 1024;
-/** How long a process may take to end after its input did, and again after it was told to. */
+/** Time for a process to end after its stdin was closed, and again after SIGTERM. */
 const END_MS = 1_000;
 
-/** Those that are there now: none outlives this process, however that ends short of SIGKILL. */
+/** Running processes. None outlives this process, unless this one is killed by SIGKILL. */
 const alive = new Set<number>();
 const endAll = () => {
   for (const pid of alive) kill(pid, "SIGKILL");
 };
 
 /**
- * A server as a child process in a group of its own, so that what it starts itself is ended with it: `npx` and
- * `uvx` are such wrappers, and the SDK's transport ends the wrapper only. Gets the configured environment with
- * PATH and HOME, and nothing else.
+ * A server as a child process in a process group of its own, so that its children end with it: `npx` and `uvx` are
+ * wrappers, and the SDK's transport ends only the wrapper. Its environment is the configured one with PATH and HOME.
  */
-export function startProcess(server: StdioServer, onStderr: (text: string) => void): Transport {
+export function startProcess(server: StdioUpstream, onStderr: (text: string) => void): Transport {
   const env = { ...baseEnvironment(), ...server.env };
   const cwd = server.cwd === undefined ? {} : { cwd: server.cwd };
-  // There are no process groups; the SDK finds `npx.cmd`, too.
+  // Windows has no process groups, and the SDK's transport finds `npx.cmd`.
   if (process.platform === "win32")
     return new StdioClientTransport({
       command: server.command,
@@ -57,7 +56,7 @@ export function startProcess(server: StdioServer, onStderr: (text: string) => vo
           buffer.append(chunk);
           read(buffer, transport);
         } catch (error) {
-          // A message without an end: nothing that follows could be understood.
+          // The message is too long, so the bytes that follow cannot be parsed.
           transport.onerror?.(error as Error);
           void transport.close();
         }
@@ -77,7 +76,7 @@ export function startProcess(server: StdioServer, onStderr: (text: string) => vo
       const ending = child;
       child = undefined;
       if (!ending) return;
-      await end(ending, exited);
+      await endProcess(ending, exited);
       buffer.clear();
       transport.onclose?.();
     },
@@ -90,7 +89,7 @@ const baseEnvironment = (): Record<string, string> => ({
   HOME: homedir(),
 });
 
-/** A line that is no message is left out, as the SDK does: some servers print a greeting. */
+/** Skips a line that is no message, as the SDK does: some servers print a greeting. */
 function read(buffer: ReadBuffer, transport: Transport): void {
   for (;;) {
     try {
@@ -103,8 +102,8 @@ function read(buffer: ReadBuffer, transport: Transport): void {
   }
 }
 
-/** Politely, then firmly, then for certain; with everything it has started. */
-async function end(child: ChildProcess, exited: Promise<void>): Promise<void> {
+/** Closes stdin, then sends SIGTERM, then SIGKILL, to the process and its children. */
+async function endProcess(child: ChildProcess, exited: Promise<void>): Promise<void> {
   const { pid } = child;
   child.stdin?.end();
   if (pid !== undefined) {
@@ -116,7 +115,7 @@ async function end(child: ChildProcess, exited: Promise<void>): Promise<void> {
     alive.delete(pid);
   }
   await exited;
-  // Somebody who left the group may still hold the other ends.
+  // A child that left the process group may still hold the other ends of the pipes.
   for (const stream of child.stdio) stream?.destroy();
 }
 
@@ -132,7 +131,7 @@ function kill(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(-pid, signal);
   } catch {
-    // The whole group is gone already.
+    // The whole group has ended already.
   }
 }
 

@@ -3,43 +3,45 @@ import { isWildcard, serverOf } from "../tools/upstream.ts";
 import type { UpstreamConfig, UpstreamLog, UpstreamServer } from "./config.ts";
 import { listServers, type ServerTools } from "./open.ts";
 
-/** What jobs may name of the configured servers, asked when a job is made. */
-export interface UpstreamNames {
+/** The configured servers and their tools, by which a new job's tool names are checked. */
+export interface UpstreamToolNames {
   readonly servers: readonly string[];
   /**
-   * Asks the servers that `names` speak of whether they have these tools. Resolves to a warning for each server
-   * that cannot be asked now: the job is made all the same. Rejects with TOOL_NOT_FOUND that lists what there is.
+   * Asks the servers of `names` (`server__tool`) whether they have these tools. Resolves to a warning for each server
+   * that does not answer now; the job is made all the same. Rejects with TOOL_NOT_FOUND and the server's tools.
    */
   check(names: readonly string[]): Promise<readonly string[]>;
 }
 
-/** Somebody waits for the answer. */
-const ASK_MS = 8_000;
-/** One answer serves many jobs that are made together. */
+/** Short, because somebody waits for the job to be made. */
+const LIST_TIMEOUT_MS = 8_000;
+/** One listing serves many jobs that are made at about the same time. */
 const KEEP_MS = 60_000;
 const KEEP_FAILURE_MS = 5_000;
 const MAX_NAMED = 60;
 
 interface Known {
-  readonly asked: Promise<ServerTools>;
+  readonly listing: Promise<ServerTools>;
   until: number;
 }
 
 export function createUpstreamNames(
   config: UpstreamConfig,
-  { log, now, askMs = ASK_MS }: { log: UpstreamLog; now: () => number; askMs?: number },
-): UpstreamNames {
+  { log, now, askMs = LIST_TIMEOUT_MS }: { log: UpstreamLog; now: () => number; askMs?: number },
+): UpstreamToolNames {
   const known = new Map<string, Known>();
   const ask = (server: UpstreamServer): Promise<ServerTools> => {
     const found = known.get(server.name);
-    if (found && found.until > now()) return found.asked;
-    const asked = listServers([server], { log, timeoutMs: askMs }).then(([answer]) => answer as ServerTools);
-    const entry: Known = { asked, until: Number.POSITIVE_INFINITY };
+    if (found && found.until > now()) return found.listing;
+    const listing = listServers([server], { log, timeoutMs: askMs }).then(
+      ([answer]) => answer as ServerTools,
+    );
+    const entry: Known = { listing, until: Number.POSITIVE_INFINITY };
     known.set(server.name, entry);
-    void asked.then(({ problem }) => {
+    void listing.then(({ problem }) => {
       entry.until = now() + (problem ? KEEP_FAILURE_MS : KEEP_MS);
     });
-    return asked;
+    return listing;
   };
   return {
     servers: config.map(({ name }) => name),
@@ -47,8 +49,8 @@ export function createUpstreamNames(
       const wanted = config.filter(({ name }) => names.some((tool) => serverOf(tool) === name));
       const answers = await Promise.all(wanted.map(ask));
       for (const answer of answers) {
-        const unknown = names.find((name) => isOf(answer, name) && !isThere(answer, name));
-        if (unknown) throw notFound(unknown, answer);
+        const unknown = names.find((name) => isOfServer(answer, name) && !hasTool(answer, name));
+        if (unknown) throw toolNotFound(unknown, answer);
       }
       return answers.flatMap(({ server, problem }) =>
         problem
@@ -59,11 +61,11 @@ export function createUpstreamNames(
   };
 }
 
-const isOf = ({ server }: ServerTools, name: string): boolean => serverOf(name) === server;
-const isThere = ({ names, problem }: ServerTools, name: string): boolean =>
+const isOfServer = ({ server }: ServerTools, name: string): boolean => serverOf(name) === server;
+const hasTool = ({ names, problem }: ServerTools, name: string): boolean =>
   problem !== undefined || isWildcard(name) || names.includes(name);
 
-function notFound(name: string, { server, names }: ServerTools): NightshiftError {
+function toolNotFound(name: string, { server, names }: ServerTools): NightshiftError {
   const shown = names.slice(0, MAX_NAMED).join(", ") || "none";
   const more = names.length > MAX_NAMED ? ` and ${names.length - MAX_NAMED} more` : "";
   return new NightshiftError(

@@ -1,22 +1,22 @@
 import type { Client } from "@modelcontextprotocol/client";
 import { type UpstreamAnswer, type UpstreamTool, upstreamName } from "../tools/upstream.ts";
 import type { UpstreamLog, UpstreamServer } from "./config.ts";
-import { type Connection, connect, reasonOf } from "./connect.ts";
+import { type Connection, connectUpstream, upstreamReason } from "./connect.ts";
 
-export interface ReachOptions {
+export interface ConnectServerOptions {
   readonly log: UpstreamLog;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
 
-/** One server as far as it could be reached; one that could not has no tools and a note. */
-export interface Reached {
+/** A connection to one server and its tools. A server that could not be reached has no tools and a note. */
+export interface ConnectedServer {
   readonly name: string;
   readonly tools: readonly UpstreamTool[];
-  /** The names of tools that no model can be offered. */
+  /** Names of tools that no model can be offered. */
   readonly left: readonly string[];
   readonly notes: readonly string[];
-  /** Why it could not be reached at all. */
+  /** The reason why it could not be reached. */
   readonly problem?: string;
   call(tool: string, args: Readonly<Record<string, unknown>>, signal: AbortSignal): Promise<UpstreamAnswer>;
   close(): Promise<void>;
@@ -28,11 +28,14 @@ const MAX_DESCRIPTION_CHARS = 4_000;
 const MAX_SCHEMA_CHARS = 50_000;
 const CALL_MS = 600_000;
 const MAX_LOGGED_CHARS = 10_000;
-/** What every model's provider takes as the name of a tool. */
+/** Tool names that every model's provider accepts. */
 const TOOL_NAME = /^[a-zA-Z0-9_-]{1,64}$/;
 
 /** Connects to one server and lists its tools. Never rejects. */
-export async function reachServer(server: UpstreamServer, options: ReachOptions): Promise<Reached> {
+export async function connectServer(
+  server: UpstreamServer,
+  options: ConnectServerOptions,
+): Promise<ConnectedServer> {
   const { log, signal } = options;
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)]);
   let connection: Connection | undefined;
@@ -43,7 +46,7 @@ export async function reachServer(server: UpstreamServer, options: ReachOptions)
     log.debug({ upstream: server.name, printed: text.slice(0, 2_000) }, "an upstream server printed");
   };
   try {
-    connection = await connect(server, { timeoutMs: options.timeoutMs, signal: deadline, onStderr });
+    connection = await connectUpstream(server, { timeoutMs: options.timeoutMs, signal: deadline, onStderr });
     const { client, close } = connection;
     const { tools, left, notes } = await listTools(server.name, client, deadline, options.timeoutMs);
     return {
@@ -57,8 +60,8 @@ export async function reachServer(server: UpstreamServer, options: ReachOptions)
   } catch (error) {
     await connection?.close();
     const late = deadline.aborted && !signal.aborted;
-    const problem = late ? "it did not answer in time" : reasonOf(error);
-    log.warn({ upstream: server.name, reason: problem }, "an upstream server is not there");
+    const problem = late ? "it did not answer in time" : upstreamReason(error);
+    log.warn({ upstream: server.name, reason: problem }, "an upstream server could not be reached");
     const notes = [`The tools of ${server.name} are absent: ${problem}.`];
     return { name: server.name, tools: [], left: [], notes, problem, call: notThere, close: async () => {} };
   }
@@ -94,7 +97,7 @@ async function listTools(server: string, client: Client, signal: AbortSignal, ti
 const isUsable = (name: string, schema: unknown): boolean =>
   TOOL_NAME.test(name) && JSON.stringify(schema).length <= MAX_SCHEMA_CHARS;
 
-/** What goes wrong over there is an answer that says so; only the caller's own `signal` makes it reject. */
+/** A failure of the server is a result with `isError`. Rejects only when `signal` aborts. */
 async function callTool(
   server: string,
   client: Client,
@@ -106,17 +109,17 @@ async function callTool(
     const name = tool.slice(upstreamName(server, "").length);
     const result = await client.callTool(
       { name, arguments: { ...args } },
-      // The ghost's own deadlines are shorter.
+      // An upper bound: the ghost's own deadlines are shorter.
       { signal, timeout: CALL_MS, maxTotalTimeout: CALL_MS },
     );
     return readAnswer(result);
   } catch (error) {
     signal.throwIfAborted();
-    return { text: `${tool} failed: ${reasonOf(error)}.`, isError: true };
+    return { text: `${tool} failed: ${upstreamReason(error)}.`, isError: true };
   }
 }
 
-/** Characters of one answer that cross to a ghost; a model is given less. */
+/** Characters of one result that are passed to a ghost's thread; the model is given fewer. */
 const MAX_TEXT_CHARS = 200_000;
 
 interface Block {
@@ -126,24 +129,23 @@ interface Block {
   readonly resource?: { readonly uri?: unknown; readonly text?: unknown };
 }
 
-/** A server's result as text, with its structure where that is small enough. Pictures and sound are named only. */
-export function readAnswer(result: {
+/** A server's result as text, with its structured content if that is small enough. Images and audio are only named. */
+function readAnswer(result: {
   readonly content?: unknown;
   readonly structuredContent?: unknown;
   readonly isError?: unknown;
 }): UpstreamAnswer {
   const blocks = Array.isArray(result.content) ? (result.content as readonly Block[]) : [];
   const structured = structureOf(result.structuredContent);
-  const said = blocks.map(textOf).join("\n");
-  const text = said || (structured ? JSON.stringify(structured) : "");
+  const text = blocks.map(blockText).join("\n") || (structured ? JSON.stringify(structured) : "");
   return {
-    text: cut(text),
+    text: cutText(text),
     ...(structured && { structured }),
     isError: result.isError === true,
   };
 }
 
-function textOf(block: Block): string {
+function blockText(block: Block): string {
   if (block.type === "text") return String(block.text);
   if (block.type === "resource" && typeof block.resource?.text === "string") return block.resource.text;
   if (block.type === "resource_link") return `[resource ${String(block.uri).slice(0, 1_000)}]`;
@@ -155,7 +157,7 @@ function structureOf(value: unknown): Readonly<Record<string, unknown>> | undefi
   return JSON.stringify(value).length <= MAX_TEXT_CHARS ? (value as Record<string, unknown>) : undefined;
 }
 
-const cut = (text: string): string =>
+const cutText = (text: string): string =>
   text.length <= MAX_TEXT_CHARS
     ? text
     : `${text.slice(0, MAX_TEXT_CHARS)}… [cut: ${text.length} characters in all]`;

@@ -7,53 +7,54 @@ import { version } from "../version.ts";
 import { askNameServers, askSystem, type PostOptions, type PostResult, post } from "./post.ts";
 import { isPublicAddress, urlProblem } from "./url.ts";
 
-/** What came of an attempt, and so what is to be done. `status` is of the HTTP answer, `at` in epoch ms. */
+/** The result of an attempt. `at`: epoch ms of the next one. `status`: the response's. */
 export type AttemptResult =
   | ({ readonly kind: "delivered"; readonly error: null } & HttpResult)
   | ({ readonly kind: "again"; readonly at: number; readonly error: string } & HttpResult)
   | ({ readonly kind: "failed"; readonly error: string } & HttpResult)
-  /** It was stopped before it was over. */
+  /** This process stopped before the attempt had ended. */
   | { readonly kind: "stopped" };
 
 interface HttpResult {
-  /** Host and port of the URL; null when there was none. */
+  /** Host and port of the URL; null without a URL. */
   readonly host: string | null;
+  /** Null when there was no HTTP response. */
   readonly status: number | null;
 }
 
-/** How connections are made. */
+/** Rules for connections: how names are resolved, and which addresses are allowed. */
 export type NetworkPolicy = Pick<PostOptions, "resolve" | "isAllowed"> & {
   readonly allowPrivate: boolean;
   readonly timeoutMs?: number;
 };
 
-/** What the setting says; tests lead names elsewhere. */
+/** The policy of the setting `webhookAllowPrivate`. Tests make others, which resolve names elsewhere. */
 export const createNetworkPolicy = (allowPrivate: boolean): NetworkPolicy =>
   allowPrivate
     ? { allowPrivate, resolve: askSystem, isAllowed: () => true }
     : { allowPrivate, resolve: askNameServers(), isAllowed: isPublicAddress };
 
-/** Attempts of one delivery, the first counted: over a little more than a day. */
+/** Attempts of one delivery, with the first. They take a little more than a day. */
 export const MAX_ATTEMPTS = 8;
 const FIRST_PAUSE_MS = 5_000;
-/** What a receiver may ask us to wait, at most. */
-export const MAX_RETRY_AFTER_MS = 6 * 3_600_000;
+/** The longest Retry-After that is honoured. */
+const MAX_RETRY_AFTER_MS = 6 * 3_600_000;
 
-/** Answers that may be another at another time. */
-const PASSING = new Set([408, 425, 429]);
+/** Statuses below 500 that are tried again: another attempt may succeed. */
+const RETRIED_STATUSES = new Set([408, 425, 429]);
 
-export interface Sending {
+export interface OutgoingMessage {
   readonly deliveryId: string;
   /** From 1. */
   readonly attempt: number;
   readonly url: string | null;
-  readonly message: Message;
+  readonly message: WebhookMessage;
   readonly secrets: readonly string[];
 }
 
-/** Makes one attempt, and says what is to come of it. Never rejects for what a receiver does. */
+/** Makes one attempt and classifies its result. Never rejects for anything that a receiver does. */
 export async function attemptDelivery(
-  { deliveryId, attempt, url, message, secrets }: Sending,
+  { deliveryId, attempt, url, message, secrets }: OutgoingMessage,
   network: NetworkPolicy,
   { now, signal }: { now: () => number; signal: AbortSignal },
 ): Promise<AttemptResult> {
@@ -64,8 +65,8 @@ export async function attemptDelivery(
   if (problem) return { kind: "failed", host, status: null, error: problem };
   const body = JSON.stringify(message);
   const headers = await headersFor(deliveryId, body, secrets, now());
-  const answer = await post(new URL(url), { headers, body, signal, ...network });
-  return classify(answer, { host, attempt, now: now() });
+  const response = await post(new URL(url), { headers, body, signal, ...network });
+  return classify(response, { host, attempt, now: now() });
 }
 
 /** The headers of https://www.standardwebhooks.com, with a signature for each secret. */
@@ -85,30 +86,30 @@ interface ClassifyContext {
   readonly host: string | null;
   readonly attempt: number;
   readonly now: number;
-  /** From 0 to 1. */
+  /** From 0 to 1; default random. */
   readonly chance?: number;
 }
 
-/** What an answer means for a delivery. */
+/** Decides what follows from a response: delivered, tried again, or failed. */
 export function classify(
-  answer: PostResult,
+  response: PostResult,
   { host, attempt, now, chance = Math.random() }: ClassifyContext,
 ): AttemptResult {
-  if (answer.kind === "stopped") return { kind: "stopped" };
-  const status = answer.kind === "answered" ? answer.status : null;
+  if (response.kind === "stopped") return { kind: "stopped" };
+  const status = response.kind === "answered" ? response.status : null;
   if (status !== null && status >= 200 && status < 300)
     return { kind: "delivered", host, status, error: null };
-  const error = answer.kind === "answered" ? explain(answer.status) : answer.error;
+  const error = response.kind === "answered" ? explainStatus(response.status) : response.error;
   const isPassing =
-    answer.kind === "unreachable" || (status !== null && (status >= 500 || PASSING.has(status)));
+    response.kind === "unreachable" || (status !== null && (status >= 500 || RETRIED_STATUSES.has(status)));
   if (!isPassing || attempt >= MAX_ATTEMPTS) return { kind: "failed", host, status, error };
-  const asked = answer.kind === "answered" ? readRetryAfter(answer.retryAfter, now) : 0;
-  const pauseMs = Math.max(backoffMs(attempt, chance), Math.min(asked, MAX_RETRY_AFTER_MS));
+  const retryAfterMs = response.kind === "answered" ? readRetryAfter(response.retryAfter, now) : 0;
+  const pauseMs = Math.max(retryDelayMs(attempt, chance), Math.min(retryAfterMs, MAX_RETRY_AFTER_MS));
   return { kind: "again", at: now + pauseMs, host, status, error };
 }
 
-/** 5 s, 25 s, 2 min, 10 min, 52 min, 4 h, 22 h; a quarter more or less, so that what failed together parts. */
-const backoffMs = (attempt: number, chance: number): number =>
+/** 5 s, 25 s, 2 min, 10 min, 52 min, 4 h, 22 h; a quarter more or less, so that common failures spread out. */
+const retryDelayMs = (attempt: number, chance: number): number =>
   Math.round(FIRST_PAUSE_MS * 5 ** (attempt - 1) * (0.75 + chance / 2));
 
 /** Seconds or an HTTP date; 0 for anything else. */
@@ -118,20 +119,20 @@ function readRetryAfter(text: string | undefined, now: number): number {
   return Number.isFinite(askedMs) ? Math.max(0, askedMs) : 0;
 }
 
-const explain = (status: number): string =>
+const explainStatus = (status: number): string =>
   status >= 300 && status < 400
     ? `It answered ${status}; redirects are not followed: name the URL that it leads to.`
     : `It answered ${status}.`;
 
-/** What a receiver is sent, as JSON: the shape that Standard Webhooks recommends. Times are ISO 8601. */
-export interface Message {
+/** The JSON that a receiver is sent, in the shape that Standard Webhooks recommends. Times are ISO 8601. */
+export interface WebhookMessage {
   readonly type: `run.${RunStatus}` | "webhook.test";
-  /** When it happened, not when it is sent. */
+  /** The time of the event, not of the attempt. */
   readonly timestamp: string;
-  readonly data: RunEnd | { readonly text: string };
+  readonly data: RunEndData | { readonly text: string };
 }
 
-interface RunEnd {
+interface RunEndData {
   readonly run_id: string;
   readonly job_id: string;
   readonly job_name: string | null;
@@ -142,22 +143,22 @@ interface RunEnd {
   readonly scheduled_for: string;
   readonly started_at: string | null;
   readonly finished_at: string;
-  /** Cut at MAX_OUTPUT_CHARS; `output_chars` says how long it was. */
+  /** Cut at MAX_WEBHOOK_OUTPUT_CHARS; `output_chars` is its full length. */
   readonly output: string | null;
   readonly output_chars: number;
   readonly error: RunError | null;
 }
 
-export const MAX_OUTPUT_CHARS = 32_000;
+const MAX_WEBHOOK_OUTPUT_CHARS = 32_000;
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 
-/** The message of a delivery, and the URL that its job has now. */
+/** Reads the message of a delivery, and the URL that its job has now. */
 export async function readMessage(
   trx: Transaction<Tables>,
   { run_id, job_id, created_at }: Pick<DeliveryRow, "run_id" | "job_id" | "created_at">,
-): Promise<{ message: Message; jobUrl: string | null }> {
-  // There as long as the delivery is: the tables hold on to each other.
+): Promise<{ message: WebhookMessage; jobUrl: string | null }> {
+  // Always there: deliveries are deleted with their run.
   const row = await trx.selectFrom("runs").selectAll().where("run_id", "=", run_id).executeTakeFirstOrThrow();
   const job = await trx
     .selectFrom("jobs")
@@ -166,7 +167,7 @@ export async function readMessage(
     .executeTakeFirst();
   const run = readRunSummary(row);
   const finishedAt = iso(run.finishedAt ?? created_at);
-  const data: RunEnd = {
+  const data: RunEndData = {
     run_id,
     job_id,
     job_name: job?.name ?? null,
@@ -177,7 +178,7 @@ export async function readMessage(
     scheduled_for: iso(run.scheduledFor),
     started_at: run.startedAt === null ? null : iso(run.startedAt),
     finished_at: finishedAt,
-    output: run.output === null ? null : run.output.slice(0, MAX_OUTPUT_CHARS),
+    output: run.output === null ? null : run.output.slice(0, MAX_WEBHOOK_OUTPUT_CHARS),
     output_chars: run.output?.length ?? 0,
     error: run.error,
   };

@@ -8,36 +8,36 @@ export interface DispatcherOptions {
   readonly network: NetworkPolicy;
   readonly log: Log;
   readonly now: () => number;
-  /** Attempts at work at once; default 32. */
+  /** Attempts at once; default 32. */
   readonly maxAtOnce?: number;
-  /** Of these, for one user; default 2. */
+  /** Attempts at once for one user; default 2. */
   readonly maxEach?: number;
-  /** How often to look whether another process has ended a run, in ms; default 5,000. */
+  /** How often to look for deliveries of other processes, in ms; default 5,000. */
   readonly lookMs?: number;
-  /** Told of each attempt whose outcome is written. */
+  /** Called after each attempt whose result was written. */
   readonly onAttempt?: (attempt: Attempt) => void;
 }
 
-/** Sends what is due to webhooks, and again what did not arrive. */
+/** Sends due deliveries to webhooks, and tries again those that failed. */
 export interface Dispatcher {
   start(): void;
-  /** Says that something may be due sooner than was known. */
+  /** Looks for due deliveries now: one may be due sooner than was known. */
   wake(): void;
-  /** Claims what is due, as far as there are places, and begins to send it. Resolves to how many were begun. */
+  /** Claims due deliveries up to the limits and starts sending them. Resolves to how many were started. */
   tick(): Promise<number>;
-  /** Sends what is due until nothing is: without `start`. */
+  /** Sends until nothing is due. For callers that do not `start`. */
   drain(): Promise<void>;
-  /** Claims nothing more, gives up what is being sent, and resolves when that is written. */
+  /** Claims nothing more, stops running attempts, and resolves when their results are written. */
   stop(): Promise<void>;
 }
 
-const LOOK_MS = 5_000;
+const DELIVERY_LOOK_MS = 5_000;
 const MAX_AT_ONCE = 32;
 const MAX_EACH = 2;
 
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { outbox, filter = {}, log, now, maxAtOnce = MAX_AT_ONCE, maxEach = MAX_EACH } = options;
-  const { lookMs = LOOK_MS } = options;
+  const { lookMs = DELIVERY_LOOK_MS } = options;
   const inFlight = new Map<Attempt, Promise<void>>();
   const stopped = new AbortController();
   let timer: NodeJS.Timeout | undefined;
@@ -49,13 +49,13 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     try {
       const result = await attemptDelivery(attempt, options.network, { now, signal: stopped.signal });
       if (!(await outbox.recordResult(attempt, result, now()))) return;
-      if (result.kind === "failed") tellFailure(attempt, result, log);
+      if (result.kind === "failed") logFailure(attempt, result, log);
       options.onAttempt?.(attempt);
     } catch (error) {
-      // The claim ends by itself, and it is tried again.
+      // The claim expires by itself; then the delivery is tried again.
       log.error(
         { err: error, delivery_id: attempt.deliveryId },
-        "what came of a webhook could not be written",
+        "the result of a webhook delivery could not be written",
       );
     } finally {
       inFlight.delete(attempt);
@@ -85,17 +85,17 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       do {
         isRequested = false;
         while ((await tick()) > 0);
-        // With no free place the end of an attempt is what is waited for.
+        // When all slots are taken, the end of an attempt requests the next pass.
         const full = [...countByUser()].filter(([, count]) => count >= maxEach).map(([userKey]) => userKey);
         const at = inFlight.size < maxAtOnce ? await outbox.nextAt(filter, full) : null;
         sleepMs = at === null ? lookMs : Math.min(Math.max(at - now(), 0), lookMs);
       } while (isRequested && isOpen);
     } catch (error) {
-      log.error({ err: error }, "due webhooks could not be read; trying again");
+      log.error({ err: error }, "due webhook deliveries could not be read; trying again");
     }
     if (isOpen) timer = setTimeout(requestPass, sleepMs);
   };
-  /** One turn at a time: claim, send, and set the timer for what is next. */
+  /** One pass at a time: claims, sends, and sets the timer for the next delivery. */
   function requestPass(): void {
     isRequested = true;
     if (!isOpen || pass) return;
@@ -130,8 +130,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   };
 }
 
-/** Without the URL: its path may be a secret. */
-function tellFailure(
+/** Logs no URL: its path may be a secret. */
+function logFailure(
   { deliveryId, runId, jobId, attempt }: Attempt,
   { host, status, error }: Extract<AttemptResult, { kind: "failed" }>,
   log: Log,

@@ -4,16 +4,15 @@ import { newId } from "../database/ids.ts";
 import type { DeliveryRow, RunRow, Tables, WebhookRow } from "../database/schema.ts";
 import type { RunResult } from "../jobs/run.ts";
 
-/** The row of a run as it was before its end, with the webhooks that may hear of it. */
+/** The row of a run before its end, with the webhooks of its job and its user. */
 export interface RunWithWebhooks extends RunRow {
   readonly job_webhook: string | null;
   readonly user_webhook: string | null;
 }
 
 /**
- * Has the end of a run told to the webhooks of its job and its user, in the transaction that writes the end: no crash
- * parts the two. Of a run that never started, was skipped, or said in its job's own word for it that there is nothing to
- * tell, nobody is told.
+ * Queues the end of a run for the webhooks of its job and its user, in the transaction that writes the end, so that a
+ * crash cannot lose it. Nothing is queued for a run that never started, was skipped or is silent.
  */
 export async function queueDeliveries(
   trx: Transaction<Tables>,
@@ -50,7 +49,7 @@ const newDelivery = (run: RunRow, target: DeliveryRow["target"], now: number): D
   ended_at: null,
 });
 
-/** Says that a delivery of the user's is due at `at`, unless an earlier one is known of. */
+/** Notes that a delivery of the user is due at `at`, unless an earlier one is noted. */
 export async function markUserDue(trx: Transaction<Tables>, userKey: string, at: number): Promise<void> {
   await trx
     .updateTable("webhooks")
@@ -60,13 +59,13 @@ export async function markUserDue(trx: Transaction<Tables>, userKey: string, at:
     .execute();
 }
 
-/** How long the secret before the last rotation signs too, so that receivers can change over. */
+/** After a rotation the old secret signs too for so long, so that receivers can change over. */
 export const OLD_SECRET_MS = 24 * 3_600_000;
 
-/** 192 random bits, in the form that Standard Webhooks gives a secret. */
+/** 192 random bits, in the form that Standard Webhooks defines for secrets. */
 export const newSecret = (): string => `whsec_${randomBytes(24).toString("base64")}`;
 
-/** The user's row, made with a new secret when there is none. */
+/** Reads the user's row; makes it with a new secret when there is none. */
 export async function ensureWebhook(trx: Transaction<Tables>, userKey: string): Promise<WebhookRow> {
   const row: WebhookRow = {
     user_key: userKey,
@@ -84,7 +83,7 @@ export async function ensureWebhook(trx: Transaction<Tables>, userKey: string): 
   return trx.selectFrom("webhooks").selectAll().where("user_key", "=", userKey).executeTakeFirstOrThrow();
 }
 
-/** What a message is signed with at `now`: the secret, and for a while the one before. */
+/** The secrets that sign a message at `now`: the current one, and for a day after a rotation the one before. */
 export function secretsAt(
   row: Pick<WebhookRow, "secret" | "old_secret" | "old_until">,
   now: number,

@@ -1,48 +1,48 @@
 import type { Transaction } from "kysely";
 import type { Database, UserLocks } from "../database/database.ts";
 import type { DeliveryRow, Tables, WebhookRow } from "../database/schema.ts";
-import { type AttemptResult, type Message, readMessage } from "./attempt.ts";
+import { type AttemptResult, readMessage, type WebhookMessage } from "./attempt.ts";
 import { markUserDue, secretsAt } from "./enqueue-delivery.ts";
 
-/** One attempt that is now somebody's to make. */
+/** A claimed attempt, which this process is to make. */
 export interface Attempt {
   readonly deliveryId: string;
   readonly userKey: string;
   readonly runId: string;
   readonly jobId: string;
-  /** Which attempt it is, from 1. It is also the claim: what is written under another number counts no more. */
+  /** From 1. It is also the claim: a result is written only while the row has this number. */
   readonly attempt: number;
-  /** Where to; null when there is no such webhook any more. */
+  /** Null when the webhook was removed. */
   readonly url: string | null;
-  readonly message: Message;
+  readonly message: WebhookMessage;
   /** The newest first. */
   readonly secrets: readonly string[];
 }
 
-/** Which deliveries are looked at: everybody's, one user's, or those of one run of theirs. */
+/** Limits a dispatcher to one user's deliveries, or to those of one run. */
 export interface DeliveryFilter {
   readonly userKey?: string;
   readonly runId?: string;
 }
 
-/** Longer than any attempt takes. A process that dies in the middle of one holds it up so long. */
+/** Longer than any attempt takes. A process that dies during an attempt delays the next one by so long. */
 const LEASE_MS = 60_000;
 
-/** The sender's side of the deliveries: everybody's, so it is never handed to a connection. */
+/** The deliveries of all users, for the dispatcher. Never handed to a connection. */
 export interface Outbox {
-  /** Epoch ms of the next look, at those who are not in `full`; null when nothing is on its way. May be too early. */
+  /** Epoch ms at which a delivery of a user not in `full` may be due, possibly too early; null when none is pending. */
   nextAt(filter: DeliveryFilter, full: readonly string[]): Promise<number | null>;
   /**
-   * Claims due attempts, at most `limit` in all and `each` for a user, less what `busy` says is at work for them. Those
-   * users come first who were served longest ago, so that nobody's dead endpoint holds up others. Of two processes
-   * one gets an attempt.
+   * Claims due attempts, at most `limit` in all and `each` for a user, less those that run already (`busy`, by user).
+   * Users who were served longest ago come first, so that nobody's dead endpoint holds up others. Only one process
+   * gets an attempt.
    */
-  claim(options: ClaimOptions): Promise<readonly Attempt[]>;
-  /** Writes what came of an attempt; false, and nothing written, when the claim is no longer good. */
+  claim(options: ClaimDeliveriesOptions): Promise<readonly Attempt[]>;
+  /** Writes the result of an attempt. Resolves to false, with nothing written, when the claim has expired. */
   recordResult(attempt: Attempt, result: AttemptResult, now: number): Promise<boolean>;
 }
 
-interface ClaimOptions {
+interface ClaimDeliveriesOptions {
   readonly now: number;
   readonly limit: number;
   readonly each: number;
@@ -62,16 +62,16 @@ export function createOutbox(db: Database): Outbox {
       const at = (await query.executeTakeFirst())?.at;
       return at === null || at === undefined ? null : Number(at);
     },
-    claim: (options) => db.transact((trx, users) => claim(trx, users, options), { of: null }),
+    claim: (options) => db.transact((trx, users) => claimDeliveries(trx, users, options), { of: null }),
     recordResult: (attempt, result, now) =>
       db.transact((trx) => recordResult(trx, attempt, result, now), { of: attempt.userKey }),
   };
 }
 
-async function claim(
+async function claimDeliveries(
   trx: Transaction<Tables>,
   locks: UserLocks,
-  { now, limit, each, busy, filter }: ClaimOptions,
+  { now, limit, each, busy, filter }: ClaimDeliveriesOptions,
 ): Promise<Attempt[]> {
   const full = [...busy].filter(([, count]) => count >= each).map(([userKey]) => userKey);
   let users = trx.selectFrom("webhooks").selectAll().where("turn_at", "<=", now);
@@ -81,20 +81,20 @@ async function claim(
   let isHolding = false;
   for (const webhook of await users.orderBy("turn_at").limit(limit).execute()) {
     if (attempts.length >= limit) break;
-    // Whoever holds one user's rows does not wait for another's.
+    // With one user's rows locked, never wait for another's: that could deadlock.
     if (!isHolding) await locks.take(webhook.user_key);
     else if (!(await locks.tryTake(webhook.user_key))) continue;
     isHolding = true;
-    const places = Math.min(each - (busy.get(webhook.user_key) ?? 0), limit - attempts.length);
+    const slots = Math.min(each - (busy.get(webhook.user_key) ?? 0), limit - attempts.length);
     let due = trx
       .selectFrom("deliveries")
       .selectAll()
       .where("user_key", "=", webhook.user_key)
       .where("next_attempt_at", "<=", now);
     if (filter.runId !== undefined) due = due.where("run_id", "=", filter.runId);
-    for (const row of await due.orderBy("next_attempt_at").limit(places).execute())
+    for (const row of await due.orderBy("next_attempt_at").limit(slots).execute())
       attempts.push(await claimOne(trx, row, webhook, now));
-    await advanceUser(trx, webhook.user_key, now);
+    await advanceWebhookUser(trx, webhook.user_key, now);
   }
   return attempts;
 }
@@ -124,8 +124,8 @@ async function claimOne(
   };
 }
 
-/** A user who was visited is next when something of theirs is due, and behind the others if it is due already. */
-async function advanceUser(trx: Transaction<Tables>, userKey: string, now: number): Promise<void> {
+/** Sets when the user is next: at the next due time, and behind the users who wait if that has passed already. */
+async function advanceWebhookUser(trx: Transaction<Tables>, userKey: string, now: number): Promise<void> {
   const row = await trx
     .selectFrom("deliveries")
     .select((eb) => eb.fn.min("next_attempt_at").as("at"))
@@ -156,7 +156,7 @@ async function recordResult(
 }
 
 function columnsOf(result: AttemptResult, attempt: number, now: number): Partial<DeliveryRow> {
-  // It was not made, so it does not count.
+  // A stopped attempt does not count.
   if (result.kind === "stopped") return { attempts: attempt - 1, next_attempt_at: now };
   const { host, status: last_status, error: last_error } = result;
   const fields = { host, last_status, last_error };

@@ -8,36 +8,36 @@ import { hostOf, PRIVATE_ADDRESS } from "./url.ts";
 export interface PostOptions {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
-  /** Asked once, at the moment of connecting. */
+  /** Called once, when the connection is made. */
   readonly resolve: Resolve;
-  /** Whether an IP address may be connected to. */
+  /** True for IP addresses that may be connected to. */
   readonly isAllowed: (address: string) => boolean;
-  /** From the look-up to the answer's status; default 10,000. */
+  /** From the look-up of the name to the status of the response; default 10,000. */
   readonly timeoutMs?: number;
   readonly signal: AbortSignal;
 }
 
-/** What came of it. Sentences here never have a URL, an address or foreign words in them. */
+/** The result of a POST. An `error` is a sentence without the URL, addresses or words of the receiver. */
 export type PostResult =
   | { readonly kind: "answered"; readonly status: number; readonly retryAfter: string | undefined }
   | { readonly kind: "unreachable"; readonly error: string }
-  /** Not tried: the address is not one to connect to. */
+  /** Not sent, because the address is not allowed. */
   | { readonly kind: "refused"; readonly error: string }
-  /** `signal` said so. */
+  /** `signal` was aborted. */
   | { readonly kind: "stopped" };
 
-const TIMEOUT_MS = 10_000;
+const POST_TIMEOUT_MS = 10_000;
 
-/** An address that is not allowed: nothing is sent, whatever others the name has. */
-class Refusal extends Error {}
+/** An address of the name is not allowed. Nothing is sent then, whatever its other addresses are. */
+class AddressRefused extends Error {}
 
 /**
- * Sends one POST and waits for the status of its answer, no more: what else is answered is not read, and a redirect is
- * an answer like any other. Never rejects.
+ * Sends one POST and waits for the status of its response. The body is not read, and redirects are not followed. Never
+ * rejects.
  */
 export async function post(url: URL, options: PostOptions): Promise<PostResult> {
-  const { signal, timeoutMs = TIMEOUT_MS, isAllowed } = options;
-  // No look-up is made for an address, so it is looked at here.
+  const { signal, timeoutMs = POST_TIMEOUT_MS, isAllowed } = options;
+  // No look-up is made for an IP address, so it is checked here.
   const host = hostOf(url);
   if (isIP(host) !== 0 && !isAllowed(host)) return { kind: "refused", error: PRIVATE_ADDRESS };
   const late = new AbortController();
@@ -48,8 +48,8 @@ export async function post(url: URL, options: PostOptions): Promise<PostResult> 
     if (signal.aborted) return { kind: "stopped" };
     if (late.signal.aborted)
       return { kind: "unreachable", error: `It did not answer within ${timeoutMs / 1000} s.` };
-    if (error instanceof Refusal) return { kind: "refused", error: PRIVATE_ADDRESS };
-    return { kind: "unreachable", error: `It could not be reached (${codeOf(error)}).` };
+    if (error instanceof AddressRefused) return { kind: "refused", error: PRIVATE_ADDRESS };
+    return { kind: "unreachable", error: `It could not be reached (${publicCode(error)}).` };
   } finally {
     clearTimeout(timer);
   }
@@ -65,7 +65,7 @@ function send(
   const request: ClientRequest = begin(url, {
     method: "POST",
     headers: { ...headers, "content-length": String(Buffer.byteLength(body)) },
-    // A connection of its own: one that is kept was looked at for another time, and a proxy looks for itself.
+    // A new connection without an agent: a kept connection skips the check of the address, and so does a proxy.
     agent: false,
     lookup: lookupWith(options, signal),
     signal,
@@ -75,14 +75,14 @@ function send(
     response.destroy();
     resolve({ kind: "answered", status: statusCode, retryAfter: answered["retry-after"] });
   });
-  // Destroying the answer may end in an error of the request, which tells nothing any more.
+  // Destroying the response may end in an error of the request, which the settled promise ignores.
   request.on("error", reject);
   request.once("close", () => reject(new Error("closed")));
   request.end(body);
   return promise;
 }
 
-/** The look-up that the connection itself makes: what is checked here is what is connected to. */
+/** The look-up that the connection itself makes, so that the checked address is the one that is connected to. */
 function lookupWith(
   { resolve, isAllowed }: Pick<PostOptions, "resolve" | "isAllowed">,
   signal: AbortSignal,
@@ -90,7 +90,7 @@ function lookupWith(
   return (host, { all }, done) => {
     const answer = async () => {
       const found = await resolve(host.replace(/\.$/, ""), signal);
-      if (!found.every(({ address }) => isAllowed(address))) throw new Refusal();
+      if (!found.every(({ address }) => isAllowed(address))) throw new AddressRefused();
       return found;
     };
     answer().then(
@@ -105,18 +105,18 @@ function lookupWith(
   };
 }
 
-/** Codes are Node's and OpenSSL's own; anything else is not repeated. */
-function codeOf(error: unknown): string {
+/** Error codes of Node and OpenSSL. Other texts are not passed on. */
+function publicCode(error: unknown): string {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   return /^[A-Z][A-Z0-9_]{1,60}$/.test(code) ? code : "connection closed";
 }
 
-/** To where a name leads. Rejects with the resolver's error when there is no such name, or with `signal`. */
+/** Resolves a name to its addresses. Rejects with the resolver's error, or when `signal` aborts. */
 export type Resolve = (host: string, signal: AbortSignal) => Promise<readonly LookupAddress[]>;
 
 /**
- * Asks name servers (default: the system's) and not the system: its look-ups share two threads of this process, and a
- * name server that somebody keeps slow would hold up everybody's models and webhooks.
+ * Resolves names with name servers (default: the system's) and not with `dns.lookup`, whose calls share two threads of
+ * this process: one slow name server would hold up everybody's models and webhooks.
  */
 export const askNameServers =
   (servers?: readonly string[]): Resolve =>
@@ -137,5 +137,5 @@ export const askNameServers =
 const addressesOf = (answer: PromiseSettledResult<string[]>, family: 4 | 6): LookupAddress[] =>
   answer.status === "fulfilled" ? answer.value.map((address) => ({ address, family })) : [];
 
-/** As the system does it, with its hosts file: where private addresses are allowed. */
+/** Resolves names as the system does, with its hosts file, for hosts that allow private addresses. */
 export const askSystem: Resolve = (host) => lookup(host, { all: true });

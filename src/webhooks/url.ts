@@ -9,8 +9,8 @@ export const PRIVATE_ADDRESS =
 export const hostOf = (url: URL): string => url.hostname.replace(/^\[|\]$|\.$/g, "");
 
 /**
- * Why nothing is sent to this URL, as a sentence that does not repeat it; undefined when it may be tried. To where a
- * name leads is looked at when the connection is made, and not here.
+ * A sentence that says why nothing is sent to this URL, without the URL in it; undefined when it may be tried. The
+ * addresses of a name are checked when the connection is made, and not here.
  */
 export function urlProblem(
   text: string,
@@ -29,7 +29,7 @@ export function urlProblem(
   return isLocal ? PRIVATE_ADDRESS : undefined;
 }
 
-/** Not for the public, by IANA's registry of special addresses; the last one is a cloud's inner side. */
+/** Not public, by IANA's registry of special-purpose addresses. The last one is Azure's internal address. */
 const SPECIAL_IPV4 = [
   "0.0.0.0/8",
   "10.0.0.0/8",
@@ -49,9 +49,9 @@ const SPECIAL_IPV4 = [
   "168.63.129.16/32",
 ];
 
-/** The only part of IPv6 that is given out for public use: what is mapped, translated, local or many is outside. */
+/** The only range of IPv6 for public use: mapped, translated, local and multicast addresses are outside of it. */
 const GLOBAL_IPV6 = ["2000::/3"];
-/** Within it: Teredo and its neighbours, 6to4, and what is for documents. */
+/** Exceptions within it: Teredo and other protocol assignments, 6to4, and documentation. */
 const SPECIAL_IPV6 = ["2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"];
 
 function listOf(ranges: readonly string[], family: "ipv4" | "ipv6"): BlockList {
@@ -67,7 +67,7 @@ const specialIpv4 = listOf(SPECIAL_IPV4, "ipv4");
 const globalIpv6 = listOf(GLOBAL_IPV6, "ipv6");
 const specialIpv6 = listOf(SPECIAL_IPV6, "ipv6");
 
-/** Whether this IP address is one of the public internet. False for what is no address, and for one with a zone. */
+/** True for an IP address of the public internet. False for other texts, and for an address with a zone. */
 export function isPublicAddress(address: string): boolean {
   if (address.includes("%")) return false;
   switch (isIP(address)) {

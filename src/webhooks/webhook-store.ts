@@ -15,21 +15,21 @@ export interface WebhookStoreOptions {
   readonly network: NetworkPolicy;
 }
 
-/** One user's webhook and its secret: for the operator's command line. No method takes a user. */
+/** One user's webhook and its secret, for the operator's commands. No method takes a user. */
 export interface WebhookStore {
   /** Null when the user has none. */
   url(): Promise<string | null>;
-  /** From now on the ends of all the user's runs are told there. Rejects with INVALID_ARGUMENTS. */
+  /** Sends the ends of all the user's runs to this URL from now on. Rejects with INVALID_ARGUMENTS. */
   set(url: string): Promise<void>;
-  /** False when there was none. What was on its way there fails. */
+  /** Resolves to false when there was none. Pending deliveries to it fail. */
   remove(): Promise<boolean>;
-  /** What the user's messages are signed with; made when first asked for. */
+  /** The secret that signs the user's messages; made when it is first read. */
   secret(): Promise<string>;
-  /** A new secret. The old one signs too for a day. */
+  /** Makes a new secret and resolves to it. The old one signs too for a day. */
   rotateSecret(): Promise<string>;
-  /** Of the user's deliveries, those of jobs' own webhooks too. */
+  /** Counts of the user's deliveries by status, with those to jobs' own webhooks. */
   counts(): Promise<Record<DeliveryStatus, number>>;
-  /** Sends a message of no run, once. Rejects with INVALID_ARGUMENTS when there is no webhook. */
+  /** Sends a test message once. Rejects with INVALID_ARGUMENTS when there is no webhook. */
   test(): Promise<Exclude<AttemptResult, { kind: "stopped" }>>;
 }
 
@@ -71,7 +71,7 @@ export function openWebhookStore(db: Database, { userKey, now, network }: Webhoo
           old_until: now() + OLD_SECRET_MS,
         }))
       ).secret,
-    counts: () => countByStatus(db, userKey),
+    counts: () => countDeliveries(db, userKey),
     async test() {
       const row = await find();
       if (!row?.url)
@@ -86,7 +86,7 @@ export function openWebhookStore(db: Database, { userKey, now, network }: Webhoo
         secrets: secretsAt(row, at),
       };
       const result = await attemptDelivery(sending, network, {
-        now: now,
+        now,
         signal: new AbortController().signal,
       });
       if (result.kind === "stopped") throw new NightshiftError("CANCELLED", "The test was stopped.");
@@ -95,7 +95,7 @@ export function openWebhookStore(db: Database, { userKey, now, network }: Webhoo
   };
 }
 
-async function countByStatus(db: Database, userKey: string): Promise<Record<DeliveryStatus, number>> {
+async function countDeliveries(db: Database, userKey: string): Promise<Record<DeliveryStatus, number>> {
   const rows = await db.kysely
     .selectFrom("deliveries")
     .select((eb) => ["status", eb.fn.countAll().as("count")])
@@ -106,7 +106,7 @@ async function countByStatus(db: Database, userKey: string): Promise<Record<Deli
   return { pending: 0, delivered: 0, failed: 0, ...counted };
 }
 
-/** One user's deliveries, to be read: no secret and no URL is within reach. */
+/** Reads one user's deliveries. No secret and no URL is in them. */
 export const openDeliveries = ({ kysely }: Database, userKey: string): DeliveryReader => ({
   async ofRun(runId) {
     const rows = await kysely

@@ -16,6 +16,9 @@ describe("operations", () => {
     await send(agent, `${server.base}/bob/secret-path`, { method: "GET" });
     expect((await get("/healthz")).messages).toEqual([{ status: "ok" }]);
     expect((await get("/readyz")).messages).toEqual([{ status: "ready" }]);
+    const head = await send(agent, `${server.base}/healthz`, { method: "HEAD" });
+    expect(head).toMatchObject({ status: 200, headers: { "content-length": "15" }, text: "" });
+    expect((await send(agent, `${server.base}/healthz`, { method: "POST" })).status).toBe(404);
     const { text, headers } = await get("/metrics");
     expect(headers["content-type"]).toContain("text/plain");
     expect(text).toContain("nightshift_sessions 1");

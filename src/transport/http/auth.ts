@@ -1,47 +1,62 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Caller, localPrincipal } from "../../connection/connection.ts";
 import { SCOPES } from "../../context/scopes.ts";
 import { userKeyOf } from "../../context/user-context.ts";
 import type { ApiKey, KeyRing } from "../../store/api-keys.ts";
 
-/** Who called, as verified for this one request. */
+/** The verified caller of one request. */
 export interface AuthInfo extends Pick<Caller, "principal" | "entityType"> {
   readonly userKey: string;
   readonly scopes: NonNullable<Caller["scopes"]>;
-  /** The credential that was presented: what dies when it is revoked. */
+  /** The credential that was presented. What was opened with it ends when it is revoked. */
   readonly credential: { readonly kind: "none" | "key" | "token"; readonly id: string };
-  /** Epoch ms; what was opened with it ends then. */
+  /** Epoch ms; what was opened with the credential ends then. Null: never. */
   readonly expiresAt: number | null;
+}
+
+/** A request that was let in. */
+export interface AuthorizedRequest {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly auth: AuthInfo;
+  /** The parsed JSON; undefined where there was none. */
+  readonly body: unknown;
+  /**
+   * Takes over what this request has taken of its caller's limits, and returns the function that gives it back;
+   * otherwise that happens when the response ends. Undefined when the request took nothing.
+   */
+  readonly retain: (() => () => void) | undefined;
 }
 
 export type AuthResult =
   | { readonly kind: "proven"; readonly auth: AuthInfo }
-  /** `missing`: nothing was presented. The caller is told no more than this. */
+  /** `missing`: no credential was presented. The caller is told no more than this reason. */
   | { readonly kind: "refused"; readonly reason: "missing" | "invalid" };
 
 export interface Authenticator {
   /** Verifies one request by its Authorization header alone. */
   authenticate(authorization: string | undefined): Promise<AuthResult>;
-  /** Whether what a proof was given for may go on. */
+  /** False once the credential was revoked or has expired. */
   isStillGood(auth: AuthInfo): Promise<boolean>;
 }
 
 export interface AuthenticatorOptions {
   readonly keys: KeyRing;
   readonly tokens?: TokenVerifier | undefined;
-  /** Who a caller without credentials is, on a server that is open because it listens on loopback alone. */
+  /** The user of callers without credentials, where the server listens on loopback alone and has no keys yet. */
   readonly openUser?: string | undefined;
   readonly now: () => number;
 }
 
 const BEARER = /^Bearer +([A-Za-z0-9._~+/=-]{1,8192})$/i;
 
-/** API keys are agents (`api`), tokens of the OAuth issuer are people (`human`). */
+/** A caller with an API key is `api`, one with a token of the OAuth issuer is `human`. */
 export function createAuthenticator({ keys, tokens, openUser, now }: AuthenticatorOptions): Authenticator {
   const refuse = (reason: "missing" | "invalid"): AuthResult => ({ kind: "refused", reason });
   return {
     async authenticate(authorization) {
       if (authorization === undefined) {
-        // Asked each time: an open server closes with the first key that is made.
+        // Checked each time: once a first key is made, everybody needs one.
         const isOpen = openUser !== undefined && !(await keys.isUsed());
         return isOpen ? open(openUser) : refuse("missing");
       }
@@ -71,7 +86,7 @@ function open(user: string): AuthResult {
   return { kind: "proven", auth };
 }
 
-/** A key's proof is the same each time the key is found good: it is made once for as long as the key is remembered. */
+/** The key ring returns the same ApiKey object while it caches a key, so its AuthInfo is made once for that long. */
 const authByKey = new WeakMap<ApiKey, AuthInfo>();
 
 async function byKey(keys: KeyRing, token: string): Promise<AuthInfo | undefined> {
@@ -92,18 +107,18 @@ async function byKey(keys: KeyRing, token: string): Promise<AuthInfo | undefined
   return auth;
 }
 
-const SWEEP_MS = 500;
+const CREDENTIAL_SWEEP_MS = 500;
 
-/** What is open, by the credential that it was opened with: responses, and the sessions of the 2025 era. */
+/** Ends open responses and 2025-era sessions when their credential is revoked or expires. */
 export interface CredentialWatcher {
-  /** Calls `end` as soon as the credential is no longer good. Returns what stops watching. */
+  /** Calls `end` once the credential is no longer good. Returns a function that stops watching. */
   watch(auth: AuthInfo, end: () => void): () => void;
-  /** What is watched. */
+  /** How many responses and sessions are watched. */
   readonly size: number;
   close(): void;
 }
 
-/** Asks twice a second whether the credentials of what is open are still good: a revoked key dies in mid-stream. */
+/** Checks the credentials of all that is open twice a second, so that a revoked key ends a stream in the middle. */
 export function watchCredentials(authenticator: Authenticator): CredentialWatcher {
   const open = new Map<() => void, AuthInfo>();
   const sweep = async () => {
@@ -113,18 +128,18 @@ export function watchCredentials(authenticator: Authenticator): CredentialWatche
       const key = `${kind} ${id}`;
       const result = results.get(key) ?? authenticator.isStillGood(auth);
       results.set(key, result);
-      // Unable to tell is not good enough.
+      // A credential that cannot be checked counts as revoked.
       if (!(await result.catch(() => false))) end();
     }
   };
   let isSweeping = false;
   const timer = setInterval(async () => {
-    // A database that is slow to answer is not asked again meanwhile.
+    // A slow database is not asked again before it has answered.
     if (isSweeping) return;
     isSweeping = true;
     await sweep();
     isSweeping = false;
-  }, SWEEP_MS).unref();
+  }, CREDENTIAL_SWEEP_MS).unref();
   return {
     watch(auth, end) {
       open.set(end, auth);
@@ -140,6 +155,6 @@ export function watchCredentials(authenticator: Authenticator): CredentialWatche
 /** Checks access tokens of one OAuth 2.1 issuer (RFC 9068); this server issues none. */
 export interface TokenVerifier {
   readonly issuer: string;
-  /** Who the token proves, or undefined; why not is for the log alone. */
+  /** The caller of the token, or undefined when it is not valid; only the log has the reason. */
   verify(token: string): Promise<AuthInfo | undefined>;
 }

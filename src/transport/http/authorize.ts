@@ -4,22 +4,16 @@ import type { ConnectionDeps } from "../../connection/connection.ts";
 import { promptScope } from "../../connection/prompts.ts";
 import { resourceScope } from "../../connection/resources.ts";
 import type { Scope } from "../../context/scopes.ts";
-import type { Authenticator, AuthInfo, CredentialWatcher } from "./auth.ts";
+import type { Authenticator, AuthInfo, AuthorizedRequest, CredentialWatcher } from "./auth.ts";
 import { readBody } from "./body.ts";
-import { callsIn, type Limits, type RetainableRequest } from "./limits.ts";
+import { type CallerLimits, callsIn } from "./limits.ts";
 import { askToWait, refuse } from "./responses.ts";
-
-/** A request that was let in: by whom, and what it says. */
-export interface AuthorizedRequest extends RetainableRequest {
-  readonly req: IncomingMessage;
-  readonly auth: AuthInfo;
-}
 
 export interface AuthorizeDeps {
   readonly connectionDeps: ConnectionDeps;
   readonly config: Config;
   readonly authenticator: Authenticator;
-  readonly limits: Limits;
+  readonly limits: CallerLimits;
   readonly credentials: CredentialWatcher;
   readonly metadataUrl: (req: IncomingMessage) => MetadataUrl;
 }
@@ -27,8 +21,8 @@ export interface AuthorizeDeps {
 const MOST_IN_BATCH = 50;
 
 /**
- * Lets a request in, or answers it and resolves to undefined. Who calls comes first: nothing is read or made for
- * anybody before that is known.
+ * Lets a request in, or answers it with a refusal and resolves to undefined. The caller is authenticated first: before
+ * that, no body is read and nothing is allocated.
  */
 export async function authorize(
   deps: AuthorizeDeps,
@@ -52,12 +46,17 @@ export async function authorize(
   if (!(await isPaced(limits, auth, body, res))) return undefined;
   const scope = missingScope(connectionDeps, auth, body);
   if (scope) return void askForScope(res, scope, metadataUrl(req));
-  const taken = take(limits, auth, req, body, res);
+  const taken = takeSlots(limits, auth, req, body, res);
   return taken && { req, res, auth, body, retain: taken.retain };
 }
 
 /** A batch, which old clients may send, is as many calls as it has messages. */
-async function isPaced(limits: Limits, auth: AuthInfo, body: unknown, res: ServerResponse): Promise<boolean> {
+async function isPaced(
+  limits: CallerLimits,
+  auth: AuthInfo,
+  body: unknown,
+  res: ServerResponse,
+): Promise<boolean> {
   if (!Array.isArray(body) || body.length < 2) return true;
   if (body.length > MOST_IN_BATCH) {
     refuse(res, 400, `A batch may have at most ${MOST_IN_BATCH} messages.`, { code: -32_600 });
@@ -68,9 +67,9 @@ async function isPaced(limits: Limits, auth: AuthInfo, body: unknown, res: Serve
   return waitSeconds === undefined;
 }
 
-/** Counts what the caller has at work: streams that stay open apart from calls that end. */
-function take(
-  limits: Limits,
+/** Takes the slots that the request needs of its caller's limits: open streams are counted apart from calls. */
+function takeSlots(
+  limits: CallerLimits,
   { userKey }: AuthInfo,
   req: IncomingMessage,
   body: unknown,
@@ -79,7 +78,7 @@ function take(
   const isStream =
     req.method === "GET" || (body as { method?: unknown } | undefined)?.method === "subscriptions/listen";
   const amount = isStream ? 1 : callsIn(body).length;
-  // What ends calls gets in at any time.
+  // Notifications need none, so that a cancellation always gets in.
   if (amount === 0) return { retain: undefined };
   const release = limits.take(isStream ? "subscriptions" : "calls", userKey, amount);
   if (!release) {
@@ -100,7 +99,7 @@ function take(
   return { retain };
 }
 
-/** Where a client finds who issues tokens for this server (RFC 9728); absent where no issuer is configured. */
+/** The URL of this server's OAuth metadata (RFC 9728), for challenges; undefined where no issuer is configured. */
 export type MetadataUrl = string | undefined;
 
 const quote = (parameters: Record<string, string | undefined>): string =>
@@ -109,8 +108,8 @@ const quote = (parameters: Record<string, string | undefined>): string =>
     .map(([name, value]) => `${name}="${value}"`)
     .join(", ");
 
-/** 401: who are you? It is the same for every bad credential, and for none but in `error`. */
-export function askForCredentials(
+/** 401 with a challenge. It is the same for every bad credential, and for a missing one except for `error`. */
+function askForCredentials(
   res: ServerResponse,
   reason: "missing" | "invalid",
   metadataUrl: MetadataUrl,
@@ -124,7 +123,7 @@ export function askForCredentials(
   refuse(res, 401, message, { headers: { "WWW-Authenticate": challenge } });
 }
 
-/** The scope that this request needs and its credential has not. */
+/** The scope that this request needs and its credential lacks. */
 export function missingScope(
   connectionDeps: ConnectionDeps,
   auth: AuthInfo,
@@ -144,8 +143,8 @@ export function missingScope(
   return needed && !auth.scopes.includes(needed) ? needed : undefined;
 }
 
-/** 403: we know you, and this credential is not for that. */
-export function askForScope(res: ServerResponse, scope: Scope, metadataUrl: MetadataUrl): void {
+/** 403 with a challenge that names the missing scope. */
+function askForScope(res: ServerResponse, scope: Scope, metadataUrl: MetadataUrl): void {
   const challenge = `Bearer ${quote({ realm: "nightshift", error: "insufficient_scope", scope, resource_metadata: metadataUrl })}`;
   refuse(res, 403, `This credential lacks the scope ${scope}.`, {
     headers: { "WWW-Authenticate": challenge },

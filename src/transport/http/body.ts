@@ -6,7 +6,7 @@ export interface BodyLimits {
   readonly maxJsonDepth: number;
 }
 
-/** `undefined` where there is no JSON to read: the SDK then says what it expects. */
+/** The value is `undefined` where there is no JSON; the SDK then answers what it expects. */
 export type Body =
   | { readonly kind: "read"; readonly value: unknown }
   | { readonly kind: "refused"; readonly status: 400 | 413 | 415; readonly message: string };
@@ -31,19 +31,19 @@ const ENCODED = {
   status: 415,
   message: "Send the body as it is, without a content encoding.",
 } as const;
-const NOTHING = { kind: "read", value: undefined } as const;
+const NO_BODY = { kind: "read", value: undefined } as const;
 
-/** Reads a JSON body within bounds. Only requests that were authenticated get here. Rejects when the caller goes away. */
+/** Reads the JSON body of an authenticated request, within limits. Rejects when the caller goes away. */
 export async function readBody(req: IncomingMessage, limits: BodyLimits): Promise<Body> {
   const { headers } = req;
   const length = headers["content-length"];
-  if ((length === undefined && headers["transfer-encoding"] === undefined) || length === "0") return NOTHING;
-  if (!isJsonContentType(headers["content-type"] ?? null)) return NOTHING;
+  if ((length === undefined && headers["transfer-encoding"] === undefined) || length === "0") return NO_BODY;
+  if (!isJsonContentType(headers["content-type"] ?? null)) return NO_BODY;
   if ((headers["content-encoding"] ?? "identity") !== "identity") return ENCODED;
   if (Number(length) > limits.maxBodyBytes) return TOO_LARGE;
   const bytes = await readBytes(req, limits.maxBodyBytes);
   if (!bytes) return TOO_LARGE;
-  if (!isWithin(bytes, limits.maxJsonDepth)) return TOO_DEEP;
+  if (!isWithinLimits(bytes, limits.maxJsonDepth)) return TOO_DEEP;
   try {
     const value: unknown = JSON.parse(bytes.toString());
     return typeof value === "object" && value !== null ? { kind: "read", value } : NOT_JSON;
@@ -58,7 +58,7 @@ function readBytes(req: IncomingMessage, most: number): Promise<Buffer | undefin
     let size = 0;
     req.on("data", (chunk: Buffer) => {
       size += chunk.length;
-      // What comes on top is read and dropped: a client that is told while it sends may not hear it.
+      // The rest is read and dropped: many clients read no response before they have sent their body.
       if (size <= most) chunks.push(chunk);
       else resolve(undefined);
     });
@@ -71,11 +71,11 @@ function readBytes(req: IncomingMessage, most: number): Promise<Buffer | undefin
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
-/** Values of one body: far above any real call, far below what makes parsing slow. */
+/** Values in one body: far more than any real call has, far fewer than make parsing slow. */
 const MAX_VALUES = 100_000;
 
-/** False for JSON that is nested too deep or has too many values: seen by its bytes, before it is parsed. */
-function isWithin(bytes: Uint8Array, maxDepth: number): boolean {
+/** False for JSON that is nested too deep or has too many values. Scans the bytes before they are parsed. */
+function isWithinLimits(bytes: Uint8Array, maxDepth: number): boolean {
   let depth = 0;
   let values = 0;
   let isString = false;

@@ -1,23 +1,25 @@
-import type { ServerResponse } from "node:http";
+import type { RequestId } from "@modelcontextprotocol/server";
 import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
 import type { Config } from "../../config.ts";
+import { watchResponses } from "../../connection/sdk-patches.ts";
+import type { AuthorizedRequest } from "./auth.ts";
 
-/** Something one principal has at once, counted. */
+/** Things of which one principal may have only so many at once. */
 export type Counted = "calls" | "sessions" | "subscriptions";
 
-export interface Limits {
+export interface CallerLimits {
   /** Seconds until the principal may make so many calls again (default one); undefined when it may now. */
   pace(userKey: string, calls?: number): Promise<number | undefined>;
-  /** Takes some of what is counted (default one); returns what gives it back, or undefined when that is too many. */
+  /** Takes `amount` (default 1) of a limit. Returns a function that gives it back; undefined if that is too many. */
   take(what: Counted, userKey: string, amount?: number): (() => void) | undefined;
-  /** For metrics: how many there are of all principals. */
+  /** The number of all principals together, for metrics. */
   total(what: Counted): number;
 }
 
-/** Per principal, so that one at its limits changes nothing for another. What nobody uses takes no memory. */
+/** Limits per principal, so that one at its limits does not slow down another. Idle principals take no memory. */
 export function createLimits(
   config: Pick<Config, "callsPerSecond" | "maxCallsAtOnce" | "maxSessions" | "maxSubscriptions">,
-): Limits {
+): CallerLimits {
   const limiter =
     config.callsPerSecond > 0
       ? new RateLimiterMemory({ points: config.callsPerSecond, duration: 1 })
@@ -64,62 +66,40 @@ export function createLimits(
   };
 }
 
-type RequestId = string | number;
-
-/** The parts of an authorized request that say what it has taken of its principal's calls. */
-export interface RetainableRequest {
-  /** Parsed; undefined where there was no JSON. */
-  readonly body: unknown;
-  readonly res: ServerResponse;
-  /**
-   * Takes over what this request has taken of its principal's limits; otherwise it is released when the response ends.
-   * Undefined when nothing was taken.
-   */
-  readonly retain: (() => () => void) | undefined;
-}
-
-/** The calls of one session that are at work, whether or not anybody still listens for their answers. */
+/** The calls of one session that are running, whether or not a client still waits for their responses. */
 export interface InFlightCalls {
   /**
-   * Keeps what this request took of its principal's calls until each of its messages is answered or cancelled, or the
-   * session ends: on the 2025 era a call outlives the response that it came with.
+   * Keeps the calls that this request took of its principal's limit until each of its messages is answered or
+   * cancelled, or the session ends: in the 2025 era a call may outlive the HTTP response of its request.
    */
-  retain(authorized: RetainableRequest): void;
+  retain(authorized: AuthorizedRequest): void;
   readonly size: number;
   end(): void;
 }
 
-interface Transport {
-  send(message: object, ...options: never[]): Promise<void>;
-}
-
-interface Message {
+interface JsonRpcMessage {
   readonly id?: RequestId;
   readonly method?: string;
   readonly params?: { readonly requestId?: RequestId };
 }
 
-const messagesIn = (body: unknown): Message[] =>
+const messagesIn = (body: unknown): JsonRpcMessage[] =>
   (Array.isArray(body) ? body : [body]).filter((message) => typeof message === "object" && message !== null);
 
 /** The ids of the calls in a body: what is not a notification or an answer. */
 export const callsIn = (body: unknown): RequestId[] =>
   messagesIn(body).flatMap(({ id, method }) => (id !== undefined && method !== undefined ? [id] : []));
 
-/** Sees every answer that goes out through `transport`. */
-export function trackCalls(transport: Transport): InFlightCalls {
-  // More than one where a careless client uses an id again.
+/** Tracks the calls that are answered through `transport`. */
+export function trackCalls(transport: Parameters<typeof watchResponses>[0]): InFlightCalls {
+  // An array, because a careless client may use an id twice.
   const held = new Map<RequestId, (() => void)[]>();
   const releaseCall = (id: RequestId) => {
     const waiting = held.get(id);
     waiting?.shift()?.();
     if (waiting?.length === 0) held.delete(id);
   };
-  const send = transport.send.bind(transport);
-  transport.send = (message: Message, ...options) => {
-    if (message.id !== undefined && message.method === undefined) releaseCall(message.id);
-    return send(message, ...options);
-  };
+  watchResponses(transport, releaseCall);
   return {
     retain({ body, res, retain }) {
       const ids = callsIn(body);
@@ -135,7 +115,7 @@ export function trackCalls(transport: Transport): InFlightCalls {
       };
       for (const id of ids) held.set(id, [...(held.get(id) ?? []), releaseOne]);
       res.once("close", () => {
-        // Refused before it came to a call: nobody will answer it.
+        // A refused request never became a call, so no response will release it.
         if (res.statusCode >= 400) ids.forEach(releaseCall);
       });
     },

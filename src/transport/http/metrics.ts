@@ -1,22 +1,22 @@
 import type { ServerResponse } from "node:http";
-import type { Response } from "express";
 import type { Counter as CounterOf, Registry as RegistryOf } from "prom-client";
 import type { RunStats } from "../../scheduler/run-stats.ts";
+import { sendWhole } from "./responses.ts";
 
-/** What `/metrics` shows: counts and times, and no user, tool argument or id. */
+/** The counts and times that `/metrics` shows. No user, tool argument or id is among them. */
 export interface Metrics {
-  /** Counts a request and how long it takes. */
+  /** Counts a request and measures how long it takes. */
   count(path: string, res: ServerResponse): void;
-  show(res: Response): Promise<void>;
+  show(res: ServerResponse): Promise<void>;
 }
 
 export interface ReadGauge {
   readonly help: string;
-  /** One that rejects is left out. */
+  /** A gauge that rejects is left out of this scrape. */
   readonly read: () => number | Promise<number>;
 }
 
-/** Prometheus metrics of this process; `gauges` and the tally are read when somebody looks. */
+/** Prometheus metrics of this process. `gauges` and `runStats` are read at each scrape. */
 export async function createMetrics(
   runStats: Pick<RunStats, "runs" | "tokens">,
   gauges: Readonly<Record<string, ReadGauge>>,
@@ -52,7 +52,7 @@ export async function createMetrics(
       },
     });
   showRunStats(runStats, Counter, registry);
-  // Looking a label pair up costs more than counting does.
+  // Kept here, because prom-client takes longer to find a pair of labels than to count.
   const counters = new Map<string, { inc(): void }>();
   const counterOf = (route: string, status: number) => {
     const key = `${route} ${status}`;
@@ -70,7 +70,7 @@ export async function createMetrics(
   return {
     count(path, res) {
       const startedAt = performance.now();
-      // The routes are ours: a caller's path must not become a label.
+      // A path that a caller made up must not become a label.
       const route = ROUTES.has(path) ? path : "other";
       res.once("close", () => {
         counterOf(route, res.statusCode).inc();
@@ -78,7 +78,7 @@ export async function createMetrics(
       });
     },
     async show(res) {
-      res.type(registry.contentType).send(await registry.metrics());
+      sendWhole(res, 200, { "content-type": registry.contentType }, await registry.metrics());
     },
   };
 }
@@ -105,7 +105,7 @@ function showRunStats(
   );
 }
 
-/** Does `work` at most once in so many ms; in between its last result stands, or its failure. */
+/** Does `work` at most once in `ms`; in between its last result, or its failure, is returned again. */
 export function memoizeFor<T>(ms: number, work: () => Promise<T>): () => Promise<T> {
   let last: { readonly at: number; readonly result: Promise<T> } | undefined;
   return () => {

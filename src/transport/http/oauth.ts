@@ -5,9 +5,9 @@ import { NightshiftError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
 import type { TokenVerifier } from "./auth.ts";
 
-/** Signatures only: never `none`, never a shared secret. */
+/** Asymmetric signatures only: never `none`, never a shared secret. */
 const ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"];
-/** Clocks differ by so much. */
+/** Clocks of the issuer and of this machine may differ by so much. */
 const TOLERANCE_SECONDS = 5;
 const MOST_SUBJECT_CHARACTERS = 1_024;
 
@@ -46,7 +46,7 @@ export async function openTokenVerifier(options: {
           userKey: userKeyOf(principal),
           entityType: "human",
           scopes: scopesOf(payload),
-          // Named by a hash: the token itself is kept nowhere.
+          // A hash: the token itself is kept nowhere.
           credential: {
             kind: "token",
             id: createHash("sha256").update(token).digest("base64url").slice(0, 22),
@@ -54,7 +54,7 @@ export async function openTokenVerifier(options: {
           expiresAt: (Number(payload.exp) + TOLERANCE_SECONDS) * 1000,
         };
       } catch (error) {
-        // The issuer's keys cannot be had: unable to tell is not good enough.
+        // Other errors: the issuer's keys cannot be fetched. A token that cannot be checked is refused.
         if (error instanceof errors.JOSEError)
           log.info({ reason: error.code }, "an access token was refused");
         else log.warn({ err: error }, "an access token could not be checked, and was refused");
@@ -64,7 +64,7 @@ export async function openTokenVerifier(options: {
   };
 }
 
-/** A number is no name: `1` and `"1"` must not become one user. */
+/** Only strings are subjects: the number `1` and the string `"1"` must not become one user. */
 const subjectOf = (sub: unknown): string | undefined =>
   typeof sub === "string" && sub !== "" && sub.length <= MOST_SUBJECT_CHARACTERS ? sub : undefined;
 
@@ -74,8 +74,8 @@ function scopesOf(claims: Record<string, unknown>) {
   return SCOPES.filter((scope) => named.includes(scope));
 }
 
-/** RFC 8414 puts its path before the issuer's own, OpenID Connect after it. */
-function metadataPlaces(issuer: string): readonly string[] {
+/** RFC 8414 puts its well-known path before the issuer's own, OpenID Connect after it. */
+function metadataUrls(issuer: string): readonly string[] {
   const { origin, pathname } = new URL(issuer);
   const path = pathname.replace(/\/$/, "");
   return [
@@ -86,8 +86,8 @@ function metadataPlaces(issuer: string): readonly string[] {
 }
 
 async function findKeys(issuer: string): Promise<URL> {
-  for (const place of metadataPlaces(issuer)) {
-    const response = await fetch(place, { signal: AbortSignal.timeout(10_000) }).catch(() => undefined);
+  for (const url of metadataUrls(issuer)) {
+    const response = await fetch(url, { signal: AbortSignal.timeout(10_000) }).catch(() => undefined);
     if (!response?.ok) continue;
     const metadata = (await response.json().catch(() => ({}))) as { issuer?: unknown; jwks_uri?: unknown };
     if (metadata.issuer !== issuer || typeof metadata.jwks_uri !== "string") continue;

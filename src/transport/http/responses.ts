@@ -8,12 +8,32 @@ export interface RefuseOptions {
 
 const correlationIds = new WeakMap<ServerResponse, string>();
 
-/** The id that a refused caller was told, for the log; undefined for whoever was not refused. */
+/** The id that a refused caller was told, for the log; undefined where nobody was refused. */
 export const correlationIdOf = (res: ServerResponse): string | undefined => correlationIds.get(res);
 
+/** Sends a whole body. With a length and the body as one string, head and body leave in one write. */
+export function sendWhole(
+  res: ServerResponse,
+  status: number,
+  headers: Readonly<Record<string, string>>,
+  text: string,
+): void {
+  const length = Buffer.byteLength(text);
+  res.writeHead(status, length > 0 ? { ...headers, "content-length": length } : headers).end(text);
+}
+
+const JSON_TYPE = "application/json; charset=utf-8";
+
+export const sendJson = (
+  res: ServerResponse,
+  status: number,
+  value: object,
+  headers: Readonly<Record<string, string>> = {},
+): void => sendWhole(res, status, { ...headers, "content-type": JSON_TYPE }, JSON.stringify(value));
+
 /**
- * An HTTP refusal that an MCP client can read too. It says a code, a sentence and what to do, and nothing of
- * us; a header has the id by which the log knows it.
+ * Refuses a request over HTTP, in a form that an MCP client can read too: a code, and a sentence that says what to do
+ * and nothing about this server's inside. A header has the id under which the log knows the refusal.
  */
 export function refuse(
   res: ServerResponse,
@@ -25,25 +45,19 @@ export function refuse(
     res.destroy();
     return;
   }
-  // No id is echoed: it is not known, or not to be trusted, before the body was read.
+  // The request's JSON-RPC id is not echoed: before the body was read it is not known, or not to be trusted.
   const correlationId = crypto.randomUUID();
   correlationIds.set(res, correlationId);
   const error = { code: options.code ?? -32_000, message };
-  const body = Buffer.from(JSON.stringify({ jsonrpc: "2.0", id: null, error }));
-  res.writeHead(status, {
-    ...options.headers,
-    "content-type": "application/json; charset=utf-8",
-    "content-length": body.length,
-    "x-correlation-id": correlationId,
-  });
-  res.end(body);
+  const headers = { ...options.headers, "x-correlation-id": correlationId };
+  sendJson(res, status, { jsonrpc: "2.0", id: null, error }, headers);
 }
 
-/** The one answer for a session that is not there, has ended, or is somebody else's. */
+/** The one response for a session that does not exist, has ended, or is somebody else's. */
 export const noSuchSession = (res: ServerResponse): void =>
   refuse(res, 404, "Session not found; open a new one with initialize.", { code: -32_001 });
 
-/** The node is the one that the caller's own id names: this says nothing about the session, nor whether there is one. */
+/** Names only the node that is in the caller's own session id, so it does not tell whether there is such a session. */
 export const sessionElsewhere = (res: ServerResponse, node: string): void =>
   refuse(
     res,

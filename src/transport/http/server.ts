@@ -8,18 +8,16 @@ import {
 import type { AddressInfo } from "node:net";
 import { hostHeaderValidation, originValidation } from "@modelcontextprotocol/node";
 import { classifyInboundRequest } from "@modelcontextprotocol/server";
-import express, { type Express, type RequestHandler } from "express";
 import type { Config } from "../../config.ts";
 import type { ConnectionDeps } from "../../connection/connection.ts";
 import { NightshiftError } from "../../errors.ts";
 import type { RunStats } from "../../scheduler/run-stats.ts";
 import type { Backlog } from "../../store/fair-order.ts";
-import type { Authenticator } from "./auth.ts";
-import { watchCredentials } from "./auth.ts";
-import { type AuthorizeDeps, type AuthorizedRequest, authorize } from "./authorize.ts";
-import { createLimits, type Limits } from "./limits.ts";
+import { type Authenticator, type AuthorizedRequest, watchCredentials } from "./auth.ts";
+import { type AuthorizeDeps, authorize } from "./authorize.ts";
+import { type CallerLimits, createLimits } from "./limits.ts";
 import { createMetrics, type Metrics, memoizeFor } from "./metrics.ts";
-import { correlationIdOf, refuse } from "./responses.ts";
+import { correlationIdOf, refuse, sendJson } from "./responses.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
 import type { SsePair } from "./sse.ts";
 import { createStateless, type StatelessHandler } from "./stateless.ts";
@@ -28,11 +26,11 @@ export interface HttpOptions {
   readonly connectionDeps: ConnectionDeps;
   readonly config: Config;
   readonly authenticator: Authenticator;
-  /** The OAuth issuer whose tokens are accepted. */
+  /** The OAuth issuer whose tokens are accepted, if any. */
   readonly issuer?: string | undefined;
   /** Rejects while the stores cannot be reached. */
   readonly checkReady: () => Promise<unknown>;
-  /** What waits to be run; rejects while the stores cannot be reached. */
+  /** Reads how many runs are due; rejects while the stores cannot be reached. */
   readonly readBacklog: () => Promise<Backlog>;
   readonly runStats: RunStats;
   readonly now: () => number;
@@ -40,11 +38,11 @@ export interface HttpOptions {
 
 export interface HttpServer {
   readonly url: string;
-  /** Stops accepting, lets calls finish for a while, ends what is left. */
+  /** Stops accepting requests, gives calls `shutdownSeconds` to finish, then ends the rest. */
   close(): Promise<void>;
 }
 
-interface Parts extends HttpOptions, AuthorizeDeps {
+interface HttpParts extends HttpOptions, AuthorizeDeps {
   readonly metrics: Metrics;
   readonly stateless: StatelessHandler;
   readonly sessions: Sessions;
@@ -52,11 +50,11 @@ interface Parts extends HttpOptions, AuthorizeDeps {
 }
 
 const MODERN = "2026-07-28";
-/** For how long an answer of the database about its queue is shown. */
+/** For this long `/metrics` shows the same backlog, so that scrapes do not load the database. */
 const BACKLOG_MS = 3_000;
-/** A database that takes longer to say that it is there is not. */
+/** A database that takes longer to answer counts as unavailable. */
 const READY_MS = 2_000;
-const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
+const LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"];
 
 /** Serves MCP over HTTP. Rejects with CONFIG_INVALID when it cannot listen. */
 export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
@@ -91,7 +89,7 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   const server = createServer(
     route({ ...options, limits, credentials, metrics, stateless, sessions, sse, metadataUrl }),
   );
-  const url = await listen(server, config);
+  const url = await startListening(server, config);
   return {
     url,
     async close() {
@@ -106,7 +104,7 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   };
 }
 
-function listen(server: Server, { host, port }: Config): Promise<string> {
+function startListening(server: Server, { host, port }: Config): Promise<string> {
   return new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
       const why =
@@ -127,35 +125,35 @@ function listen(server: Server, { host, port }: Config): Promise<string> {
   });
 }
 
-async function finishCalls(limits: Limits, timeoutMs: number): Promise<void> {
+async function finishCalls(limits: CallerLimits, timeoutMs: number): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (limits.total("calls") > 0 && performance.now() < deadline)
     await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
-/**
- * Every route there is, behind one guard. MCP's own is answered here: Express changes the prototypes of each request and
- * response and reads bodies in many steps, which cost a call a quarter more. Express has the rest.
- */
-function route(parts: Parts): RequestListener {
+/** Serves every route, each behind the check of the Host and Origin headers. */
+function route(parts: HttpParts): RequestListener {
   const { config, metrics } = parts;
   const hosts = [
-    ...LOOPBACK,
+    ...LOOPBACK_HOSTS,
     ...config.allowedHosts,
     ...(config.publicUrl ? [new URL(config.publicUrl).hostname] : []),
   ];
   const isHostKnown = hostHeaderValidation(hosts);
   const isOriginKnown = originValidation(hosts);
-  const serveMcp = authorizedRoute(parts, (authorized) =>
-    isLegacy(authorized) ? parts.sessions.serve(authorized) : parts.stateless.serve(authorized),
+  const serveMcp = authorized(parts, (request) =>
+    isLegacy(request) ? parts.sessions.serve(request) : parts.stateless.serve(request),
   );
   const others = otherRoutes(parts);
   return (req, res) => {
     const path = pathOf(req);
     metrics.count(path, res);
     if (!isHostKnown(req, res) || !isOriginKnown(req, res)) return;
-    if (path === "/mcp") serveMcp(req, res);
-    else others(req, res);
+    if (path === "/mcp") return serveMcp(req, res);
+    const method = req.method === "HEAD" ? "GET" : req.method;
+    const serve = others.get(`${method} ${path.replace(/\/$/, "")}`);
+    if (serve) serve(req, res);
+    else refuse(res, 404, "There is nothing here; MCP is at /mcp.");
   };
 }
 
@@ -164,44 +162,53 @@ const pathOf = ({ url = "" }: IncomingMessage): string => {
   return end < 0 ? url : url.slice(0, end);
 };
 
-/** For the operator, for OAuth clients, and for clients of the oldest transport. */
-function otherRoutes(parts: Parts): Express {
-  const app = express().disable("x-powered-by").disable("etag").set("query parser", "simple");
-  app.get("/healthz", (_req, res) => void res.json({ status: "ok" }));
-  app.get("/readyz", async (_req, res) => {
-    const isReady = await Promise.race([
-      parts.checkReady().then(
-        () => true,
-        () => false,
-      ),
-      new Promise((resolve) => setTimeout(resolve, READY_MS, false).unref()),
-    ]);
-    res.status(isReady ? 200 : 503).json({ status: isReady ? "ready" : "unavailable" });
-  });
-  app.get("/metrics", (_req, res) => parts.metrics.show(res));
-  if (parts.issuer) app.get(METADATA_PATHS, showMetadata(parts, parts.issuer));
-  const { sse } = parts;
-  if (sse) {
-    app.get("/sse", authorizedRoute(parts, sse.stream));
-    app.post("/messages", authorizedRoute(parts, sse.post));
-  }
-  app.use((_req, res) => refuse(res, 404, "There is nothing here; MCP is at /mcp."));
-  return app;
+/** Routes for the operator, for OAuth clients and for clients of the oldest transport, by method and path. */
+function otherRoutes(parts: HttpParts): ReadonlyMap<string, RequestListener> {
+  const { checkReady, issuer, metrics, sse } = parts;
+  const routes = new Map<string, RequestListener>([
+    ["GET /healthz", (_req, res) => sendJson(res, 200, { status: "ok" })],
+    [
+      "GET /readyz",
+      async (_req, res) => {
+        const isReady = await Promise.race([
+          checkReady().then(
+            () => true,
+            () => false,
+          ),
+          new Promise((resolve) => setTimeout(resolve, READY_MS, false).unref()),
+        ]);
+        sendJson(res, isReady ? 200 : 503, { status: isReady ? "ready" : "unavailable" });
+      },
+    ],
+    ["GET /metrics", caught(parts, (_req, res) => metrics.show(res))],
+  ]);
+  if (issuer) for (const path of METADATA_PATHS) routes.set(`GET ${path}`, showMetadata(parts, issuer));
+  if (sse)
+    routes.set("GET /sse", authorized(parts, sse.stream)).set("POST /messages", authorized(parts, sse.post));
+  return routes;
 }
 
-/** Serves what is let in. What goes wrong outside of a call is logged in full, and told to nobody. */
-function authorizedRoute(
-  parts: Parts,
-  serve: (authorized: AuthorizedRequest) => Promise<void>,
+/** Serves the requests that `authorize` lets in; it has answered the others. */
+const authorized = (
+  parts: HttpParts,
+  serve: (request: AuthorizedRequest) => Promise<void>,
+): RequestListener =>
+  caught(parts, async (req, res) => {
+    const request = await authorize(parts, req, res);
+    if (request) await serve(request);
+  });
+
+/** Logs in full what `serve` rejects with, and tells the caller nothing of it. */
+function caught(
+  { connectionDeps: { log } }: HttpParts,
+  serve: (req: IncomingMessage, res: ServerResponse) => Promise<void>,
 ): RequestListener {
-  const { log } = parts.connectionDeps;
   return async (req, res) => {
     let failure: { err: unknown } | undefined;
     try {
-      const authorized = await authorize(parts, req, res);
-      if (authorized) await serve(authorized);
+      await serve(req, res);
     } catch (error) {
-      // Whoever went away is told nothing, and is nobody's failure.
+      // A caller who went away is no failure, and cannot be told anything.
       if (res.destroyed || req.readableAborted) return;
       failure = { err: error };
       refuseFor(error, res);
@@ -222,12 +229,12 @@ function refuseFor(error: unknown, res: ServerResponse): void {
 
 const METADATA_PATHS = ["/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"];
 
-/** How clients reach this server: as it was told, or by the name they used, which was checked. */
+/** The URL of this server: the configured one, or the Host header that the client sent, which was checked. */
 const baseUrl = ({ publicUrl }: Config, req: IncomingMessage): string =>
   publicUrl?.replace(/\/$/, "") ?? `http://${req.headers.host}`;
 
-/** RFC 9728: which issuer's tokens this server takes. */
-function showMetadata({ config, connectionDeps }: Parts, issuer: string): RequestHandler {
+/** Shows the issuer whose tokens this server takes (RFC 9728). */
+function showMetadata({ config, connectionDeps }: HttpParts, issuer: string): RequestListener {
   const scopes = [
     ...new Set([...connectionDeps.catalog.definitions.values()].flatMap(({ scope }) => scope ?? [])),
   ];
@@ -236,14 +243,15 @@ function showMetadata({ config, connectionDeps }: Parts, issuer: string): Reques
       resource: `${baseUrl(config, req)}/mcp`,
       authorization_servers: [issuer],
       scopes_supported: scopes,
+      bearer_methods_supported: ["header"],
     };
-    res.set("access-control-allow-origin", "*").json({ ...resource, bearer_methods_supported: ["header"] });
+    sendJson(res, 200, resource, { "access-control-allow-origin": "*" });
   };
 }
 
 /**
- * A header that names the 2026 era settles it, whatever else is wrong, and so does an older one within a session; else
- * the SDK's own rules decide.
+ * True for requests of the 2025 era. The version header decides where it is clear: 2026 in a POST, or an older one in a
+ * session. Otherwise the SDK's own rules decide.
  */
 function isLegacy({ req, body }: AuthorizedRequest): boolean {
   const version = req.headers["mcp-protocol-version"];

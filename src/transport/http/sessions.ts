@@ -5,30 +5,29 @@ import {
   WebStandardStreamableHTTPServerTransport,
 } from "@modelcontextprotocol/server";
 import { type ConnectionDeps, openConnection } from "../../connection/connection.ts";
-import type { AuthInfo, CredentialWatcher } from "./auth.ts";
-import type { AuthorizedRequest } from "./authorize.ts";
-import { type InFlightCalls, type Limits, trackCalls } from "./limits.ts";
+import type { AuthInfo, AuthorizedRequest, CredentialWatcher } from "./auth.ts";
+import { type CallerLimits, type InFlightCalls, trackCalls } from "./limits.ts";
 import { noSuchSession, refuse, sessionElsewhere } from "./responses.ts";
 import { sendResponse, toWebRequest } from "./web.ts";
 
-interface Session {
-  /** Who uses it, by the credential that was used last. */
+interface HttpSession {
+  /** The caller, with the credential that was used last. */
   auth: AuthInfo;
   readonly transport: WebStandardStreamableHTTPServerTransport;
   readonly inFlight: InFlightCalls;
   /** Aborts when the session ends. */
   readonly signal: AbortSignal;
   unwatch: () => void;
-  /** Closes its transport, and resolves when its tools are gone. */
+  /** Closes its transport. Resolves when its tools are disposed. */
   end: () => Promise<void>;
-  /** Responses at work for it; it is idle when there are none. */
+  /** Its open responses; with none it is idle. */
   open: number;
   lastUsedAt: number;
 }
 
 /**
- * The sessions of 2025-era clients, which live on the node that opened them: `<node>.<uuid>`. An id is an address, not a
- * proof: each belongs to whoever opened it.
+ * The sessions of 2025-era clients. An id is `<node>.<uuid>`: a session lives on the node that opened it. An id proves
+ * nothing; a session is served only to the principal that opened it.
  */
 export interface Sessions {
   serve(authorized: AuthorizedRequest): Promise<void>;
@@ -36,22 +35,22 @@ export interface Sessions {
   close(): Promise<void>;
 }
 
-/** Of the answers that open something which lives on this node alone. */
+/** Header of responses that open something which lives on this node alone, for routing. */
 export const NODE_HEADER = "nightshift-node";
-const SWEEP_MS = 15_000;
-/** How long a client whose stream was dropped waits before it comes back for the rest. */
-const RETRY_MS = 1_000;
+const SESSION_SWEEP_MS = 15_000;
+/** Time that a client waits before it reconnects a dropped stream. */
+const STREAM_RETRY_MS = 1_000;
 
 export function createSessions(parts: {
   connectionDeps: ConnectionDeps;
-  limits: Limits;
+  limits: CallerLimits;
   credentials: CredentialWatcher;
   node: string;
   idleMs: number;
   now: () => number;
 }): Sessions {
   const { connectionDeps, limits, credentials, node, idleMs, now } = parts;
-  const sessions = new Map<string, Session>();
+  const sessions = new Map<string, HttpSession>();
   const hasModules = connectionDeps.registers.length > 0;
 
   const open = async (authorized: AuthorizedRequest) => {
@@ -68,13 +67,13 @@ export function createSessions(parts: {
     const transport = new WebStandardStreamableHTTPServerTransport({
       sessionIdGenerator: () => `${node}.${randomUUID()}`,
       eventStore: createEventStore(),
-      retryInterval: RETRY_MS,
+      retryInterval: STREAM_RETRY_MS,
       onsessioninitialized: (id) => void sessions.set(id, session),
     });
     const inFlight = trackCalls(transport);
     const unwatch = credentials.watch(auth, () => void transport.close());
     const { signal } = ended;
-    const session: Session = {
+    const session: HttpSession = {
       auth,
       transport,
       inFlight,
@@ -100,7 +99,7 @@ export function createSessions(parts: {
       };
       await server.connect(transport);
       res.setHeader(NODE_HEADER, node);
-      await hand(session, authorized);
+      await serveIn(session, authorized);
       // An initialize that the transport refused opened nothing.
       if (!transport.sessionId) await transport.close();
     } catch (error) {
@@ -109,7 +108,7 @@ export function createSessions(parts: {
     }
   };
 
-  const hand = async (session: Session, authorized: AuthorizedRequest) => {
+  const serveIn = async (session: HttpSession, authorized: AuthorizedRequest) => {
     const { req, res, body } = authorized;
     session.open += 1;
     session.lastUsedAt = now();
@@ -122,36 +121,36 @@ export function createSessions(parts: {
     await sendResponse(await session.transport.handleRequest(request, { parsedBody: body }), res);
   };
 
-  /** A session may go on with another credential of the same worth; it ends with the one that was used last. */
-  const follow = (session: Session, auth: AuthInfo) => {
+  /** A session may go on with another credential of the same scopes. It ends with the one that was used last. */
+  const changeCredential = (session: HttpSession, auth: AuthInfo) => {
     session.unwatch();
     session.unwatch = credentials.watch(auth, () => void session.transport.close());
     session.auth = auth;
   };
 
-  const isIdle = ({ open, inFlight }: Session) => open === 0 && inFlight.size === 0;
+  const isIdle = ({ open, inFlight }: HttpSession) => open === 0 && inFlight.size === 0;
 
   const sweep = () => {
     for (const session of sessions.values())
       if (isIdle(session) && now() - session.lastUsedAt > idleMs) void session.transport.close();
   };
-  const timer = setInterval(sweep, Math.min(SWEEP_MS, idleMs)).unref();
+  const timer = setInterval(sweep, Math.min(SESSION_SWEEP_MS, idleMs)).unref();
 
   return {
     async serve(authorized) {
       const { auth, req, res, body } = authorized;
       const id = req.headers["mcp-session-id"];
       if (id === undefined) {
-        // Without an id it is a notification: it would open a session that nobody is told of.
+        // An initialize without a JSON-RPC id is a notification: it has no response to tell the session id in.
         if (req.method === "POST" && isInitializeRequest(body) && "id" in body) return open(authorized);
         return refuse(res, 400, "This request needs the Mcp-Session-Id that initialize answered with.");
       }
       const owner = nodeOf(String(id));
       if (owner !== undefined && owner !== node) return sessionElsewhere(res, owner);
       const session = sessions.get(String(id));
-      if (!session || !isSame(session.auth, auth)) return noSuchSession(res);
-      if (session.auth.credential.id !== auth.credential.id) follow(session, auth);
-      return hand(session, authorized);
+      if (!session || !isSameCaller(session.auth, auth)) return noSuchSession(res);
+      if (session.auth.credential.id !== auth.credential.id) changeCredential(session, auth);
+      return serveIn(session, authorized);
     },
     get size() {
       return sessions.size;
@@ -163,11 +162,11 @@ export function createSessions(parts: {
   };
 }
 
-/** The node that a session id names, if it names any. */
+/** The node in a session id, if there is one. */
 export const nodeOf = (id: string): string | undefined => /^([A-Za-z0-9-]{1,63})\./.exec(id)?.[1];
 
-/** The same principal, with a credential worth the same: a session must not lend its scopes to a lesser key. */
-export const isSame = (one: AuthInfo, other: AuthInfo): boolean =>
+/** True for the same principal with the same scopes: a session must not lend its scopes to a lesser key. */
+export const isSameCaller = (one: AuthInfo, other: AuthInfo): boolean =>
   one === other ||
   (one.userKey === other.userKey &&
     one.entityType === other.entityType &&
@@ -176,21 +175,21 @@ export const isSame = (one: AuthInfo, other: AuthInfo): boolean =>
 const MOST_EVENTS = 500;
 const MOST_BYTES = 1024 * 1024;
 
-interface Kept {
+interface KeptEvent {
   readonly id: string;
   readonly streamId: string;
-  /** JSON: one string costs the garbage collector less than the objects it was made of. */
+  /** As JSON: one string costs the garbage collector less than the objects of a message. */
   readonly message: string;
 }
 
 /**
- * What one session's streams sent lately, for `Last-Event-ID`. It belongs to the session: an id of another one is not
- * found here. The oldest go first.
+ * Keeps the latest messages of one session's streams, for clients that reconnect with `Last-Event-ID`. It belongs to
+ * one session, so another session's ids are not found here.
  */
-export function createEventStore(): EventStore {
-  // Of this session alone: a client that comes back with an id of an earlier one must not be taken for up to date.
+function createEventStore(): EventStore {
+  // Random per session: an id of an earlier session must not be taken for one of this.
   const name = randomBytes(9).toString("base64url");
-  const kept: Kept[] = [];
+  const kept: KeptEvent[] = [];
   let count = 0;
   let bytes = 0;
   return {

@@ -1,15 +1,13 @@
 import { SSEServerTransport } from "@modelcontextprotocol/sdk/server/sse.js";
 import { type ConnectionDeps, openConnection } from "../../connection/connection.ts";
-import type { AuthInfo } from "./auth.ts";
-import type { AuthorizedRequest } from "./authorize.ts";
-import type { Limits } from "./limits.ts";
-import { type InFlightCalls, trackCalls } from "./limits.ts";
+import type { AuthInfo, AuthorizedRequest } from "./auth.ts";
+import { type CallerLimits, type InFlightCalls, trackCalls } from "./limits.ts";
 import { noSuchSession, refuse, sessionElsewhere } from "./responses.ts";
-import { isSame, NODE_HEADER, nodeOf } from "./sessions.ts";
+import { isSameCaller, NODE_HEADER, nodeOf } from "./sessions.ts";
 
 /**
- * The HTTP+SSE pair of the 2024-11-05 protocol: a stream to read from, and an address to post to, which names the node
- * that has the stream.
+ * The HTTP+SSE transport of the 2024-11-05 protocol: a stream to read from, and an address to post to. The address
+ * names the node that has the stream.
  */
 export interface SsePair {
   stream(authorized: AuthorizedRequest): Promise<void>;
@@ -17,7 +15,7 @@ export interface SsePair {
   close(): Promise<void>;
 }
 
-export function createSsePair(connectionDeps: ConnectionDeps, limits: Limits, node: string): SsePair {
+export function createSsePair(connectionDeps: ConnectionDeps, limits: CallerLimits, node: string): SsePair {
   const streams = new Map<
     string,
     { auth: AuthInfo; transport: SSEServerTransport; inFlight: InFlightCalls }
@@ -44,16 +42,16 @@ export function createSsePair(connectionDeps: ConnectionDeps, limits: Limits, no
       };
       ended.signal.addEventListener("abort", end, { once: true });
       const { server } = await openConnection(connectionDeps, { ...auth, signal: ended.signal }, "legacy");
-      // The v1 transport's types differ from v2's in what both leave optional; its calls are the same.
+      // The old SDK's transport has the methods of the new one's, and types that differ in what is optional.
       await server.connect(transport as never);
     },
     async post(authorized) {
       const { auth, req, res, body } = authorized;
-      const { searchParams: asked } = new URL(req.url ?? "", "http://localhost");
-      const owner = nodeOf(`${asked.get("node") ?? node}.`);
+      const { searchParams } = new URL(req.url ?? "", "http://localhost");
+      const owner = nodeOf(`${searchParams.get("node") ?? node}.`);
       if (owner !== undefined && owner !== node) return sessionElsewhere(res, owner);
-      const stream = streams.get(asked.get("sessionId") ?? "");
-      if (!stream || !isSame(stream.auth, auth)) return noSuchSession(res);
+      const stream = streams.get(searchParams.get("sessionId") ?? "");
+      if (!stream || !isSameCaller(stream.auth, auth)) return noSuchSession(res);
       stream.inFlight.retain(authorized);
       await stream.transport.handlePostMessage(req, res, body);
     },

@@ -1,38 +1,32 @@
-import {
-  createMcpHandler,
-  type McpServer,
-  type ServerEvent,
-  type ServerEventBus,
-  type ServerNotifier,
-} from "@modelcontextprotocol/server";
+import { createMcpHandler, type ServerEvent, type ServerEventBus } from "@modelcontextprotocol/server";
 import { type Caller, type ConnectionDeps, openConnection } from "../../connection/connection.ts";
 import { mayRead } from "../../connection/resources.ts";
-import type { Scope } from "../../context/scopes.ts";
+import { redirectChanges, takeResult } from "../../connection/sdk-patches.ts";
 import { NightshiftError } from "../../errors.ts";
-import type { Events } from "../../events.ts";
-import type { AuthorizedRequest } from "./authorize.ts";
-import { answerDirectly, sendResponse, toWebRequest } from "./web.ts";
+import { createTopics, type Events, type Topics } from "../../events.ts";
+import type { AuthInfo, AuthorizedRequest } from "./auth.ts";
+import { sendResponse, sendResult, toWebRequest } from "./web.ts";
 
-/** Made once: a request's end should not cost a stack trace. */
-const GONE = new NightshiftError("CANCELLED", "The caller has gone.");
+/** Made once, so that the end of a request does not take the time of a stack trace. */
+const CALLER_GONE = new NightshiftError("CANCELLED", "The caller has gone.");
 
-/** The 2026-07-28 protocol: each request is a connection of its own, gone with the answer. */
+/** Serves the 2026-07-28 protocol: each request is a connection of its own, which ends with its response. */
 export interface StatelessHandler {
   serve(authorized: AuthorizedRequest): Promise<void>;
 }
 
 /**
- * The SDK's handler is made for each request too, with a bus that carries its principal's events and no others: there
- * is nothing to share, so there is nothing to filter.
+ * Makes the SDK's handler for each request too, with a bus that carries only the events of the request's principal:
+ * the SDK's own bus knows no principals and would tell everybody of everything.
  */
 export function createStateless(connectionDeps: ConnectionDeps): StatelessHandler {
-  const changes = createEventBuses(connectionDeps.events);
+  const published = createTopics<string, ServerEvent>();
   const hasModules = connectionDeps.registers.length > 0;
   return {
     async serve({ auth, req, res, body }) {
       const gone = new AbortController();
       res.once("close", () => {
-        if (!res.writableFinished) gone.abort(GONE);
+        if (!res.writableFinished) gone.abort(CALLER_GONE);
       });
       const { signal } = gone;
       const caller: Caller = { ...auth, signal };
@@ -40,70 +34,52 @@ export function createStateless(connectionDeps: ConnectionDeps): StatelessHandle
       const open = async () => {
         const opened = await openConnection(connectionDeps, caller, "modern");
         dispose = opened.dispose;
-        answerDirectly(opened.server, res);
-        if (hasModules) publishThrough(handler.notify, opened.server);
+        takeResult(opened.server, (result) => sendResult(result, res));
+        // This server ends with its request and has no stream; the principal's other streams are told of changes.
+        if (hasModules) redirectChanges(opened.server, handler.notify);
         return opened.server;
       };
       const handler = createMcpHandler(open, {
         legacy: "reject",
-        bus: changes.forCredential(auth.userKey, auth.scopes),
+        bus: busFor(auth, connectionDeps.events, published),
         onerror: (error) =>
           connectionDeps.log.debug({ reason: error.message }, "a request was answered with an error"),
       });
       try {
         const request = toWebRequest(req, signal, hasModules || body === undefined);
         const response = await handler.fetch(request, { parsedBody: body });
-        // A stream of changes lives on without tools.
+        // A stream of change events lasts, and needs no tools.
         if ((body as { method?: unknown } | undefined)?.method === "subscriptions/listen") await dispose();
         if (!res.headersSent) await sendResponse(response, res);
       } finally {
-        // A server that was never connected (a listen stream's, a refused call's) does not say that it is closed.
+        // A server that was never connected (a listen stream's, a refused call's) sends no close event.
         await dispose();
       }
     },
   };
 }
 
-/** What changed for a principal, told to that principal's open streams and to nobody else's. */
-export interface EventBuses {
-  /** What one credential may hear, in the SDK's words: events of its principal, and what their own calls publish. */
-  forCredential(userKey: string, scopes: readonly Scope[]): ServerEventBus;
-}
-
-type Listener = (event: ServerEvent) => void;
-
-export function createEventBuses(events: Events): EventBuses {
-  const listeners = new Map<string, Set<Listener>>();
-  return {
-    forCredential: (userKey, scopes) => ({
-      publish: (event) => {
-        for (const listener of listeners.get(userKey) ?? []) listener(event);
-      },
-      subscribe(listener) {
-        const own = listeners.get(userKey) ?? new Set();
-        listeners.set(userKey, own);
-        own.add(listener);
-        const end = events.subscribe(userKey, ({ uri }) => {
-          if (mayRead(uri, scopes)) listener({ kind: "resource_updated", uri });
-        });
-        return () => {
-          end();
-          own.delete(listener);
-          if (own.size === 0 && listeners.get(userKey) === own) listeners.delete(userKey);
-        };
-      },
-    }),
-  };
-}
-
 /**
- * Lets what a module's code says through its server reach the streams of the same principal: on the 2026 era the
- * server is gone with its one request, and had no stream.
+ * Change events for the streams of one credential: those of its principal that its scopes may read, and those that
+ * users' modules publish in the principal's own calls (`published`).
  */
-export function publishThrough(notify: ServerNotifier, server: McpServer): void {
-  const { server: inner } = server;
-  inner.sendToolListChanged = async () => notify.toolsChanged();
-  inner.sendPromptListChanged = async () => notify.promptsChanged();
-  inner.sendResourceListChanged = async () => notify.resourcesChanged();
-  inner.sendResourceUpdated = async ({ uri }) => notify.resourceUpdated(uri);
+function busFor(
+  { userKey, scopes }: AuthInfo,
+  events: Events,
+  published: Topics<string, ServerEvent>,
+): ServerEventBus {
+  return {
+    publish: (event) => published.publish(userKey, event),
+    subscribe(listener) {
+      const unsubscribe = [
+        published.subscribe(userKey, listener),
+        events.subscribe(userKey, ({ uri }) => {
+          if (mayRead(uri, scopes)) listener({ kind: "resource_updated", uri });
+        }),
+      ];
+      return () => {
+        for (const end of unsubscribe) end();
+      };
+    },
+  };
 }

@@ -1,15 +1,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { McpServer } from "@modelcontextprotocol/server";
+import { headersOnlyRequest } from "../../connection/sdk-patches.ts";
+import { sendWhole } from "./responses.ts";
 
-// Why not the SDK's adapters for Node: they write a parsed body out again to build a Request, make two header lists for
-// each call, and read an answer of one piece as a stream. Together that was a third of what a call costs.
+// The SDK's adapters for Node serialize a parsed body again to build a Request, make two header lists for each call,
+// and read a response of one piece as a stream. Together that was a third of what a call costs, so this is our own.
 
 const JSON_HEADERS = { "content-type": "application/json" };
 
 /**
- * The request for the SDK's transports, without its body, which was read already. `whole`: for modules, whose handlers
- * may ask for any of it, and where there was no JSON, which the SDK looks for itself; else it reads the method and
- * single headers.
+ * The request for the SDK's transports, without its body, which was read already. It is a real Request (`whole`) for
+ * users' modules, whose handlers may read any part of it, and where there was no JSON, which the SDK looks for itself.
  */
 export function toWebRequest(req: IncomingMessage, signal: AbortSignal, whole: boolean): Request {
   const { method = "", headers } = req;
@@ -19,46 +19,24 @@ export function toWebRequest(req: IncomingMessage, signal: AbortSignal, whole: b
       headers: headers as Record<string, string>,
       signal,
     });
-  const get = (name: string) => headers[name.toLowerCase()] ?? null;
-  return { method, signal, headers: { get } } as unknown as Request;
+  return headersOnlyRequest(method, (name) => headers[name.toLowerCase()]?.toString() ?? null, signal);
 }
 
-/** Sends one answer in one piece, a stream as it comes. Ends the stream when the client goes away. */
+/** Sends a whole body in one write, and a stream as it comes. Cancels the stream when the client goes away. */
 export async function sendResponse(response: Response, res: ServerResponse): Promise<void> {
   const headers = Object.fromEntries(response.headers);
   if (response.body && headers["content-type"]?.startsWith("text/event-stream"))
     return sendStream(response.status, headers, response.body, res);
-  sendWhole(response.status, headers, await response.text(), res);
+  sendWhole(res, response.status, headers, await response.text());
 }
+
+/** Sends a JSON-RPC result, which is always 200. */
+export const sendResult = (result: object, res: ServerResponse): void =>
+  sendWhole(res, 200, JSON_HEADERS, JSON.stringify(result));
 
 /**
- * Lets the one result of a request go out as it is, where nothing was said before it: the SDK would make a Response of
- * it, which is encoded, copied and decoded again. Errors, whose status is the SDK's to choose, and streams are left to it.
- */
-export function answerDirectly({ server }: McpServer, res: ServerResponse): void {
-  const connect = server.connect.bind(server);
-  server.connect = (transport) => {
-    const send = transport.send.bind(transport);
-    let isTheirs = false;
-    transport.send = async (message, options) => {
-      isTheirs ||= !("result" in message);
-      if (isTheirs) return send(message, options);
-      sendWhole(200, JSON_HEADERS, JSON.stringify(message), res);
-      queueMicrotask(() => void transport.close());
-    };
-    return connect(transport);
-  };
-}
-
-/** With its length and in one string, head and body leave in one write. */
-function sendWhole(status: number, headers: Record<string, string>, text: string, res: ServerResponse): void {
-  const length = Buffer.byteLength(text);
-  res.writeHead(status, length > 0 ? { ...headers, "content-length": length } : headers).end(text);
-}
-
-/**
- * What comes before the event loop turns leaves together; a stream that is over by then, as most answers of the 2025 era
- * are, leaves whole.
+ * Pieces that come in the same tick leave together. A stream that is over within it, as most responses of the 2025 era
+ * are, leaves as one body.
  */
 async function sendStream(
   status: number,
@@ -76,8 +54,8 @@ async function sendStream(
     isDue = false;
     const piece = Buffer.concat(waiting);
     waiting = [];
-    if (isOver && !res.headersSent) return sendWhole(status, headers, piece.toString(), res);
-    // A stream may have nothing to say for a long time: its head goes ahead.
+    if (isOver && !res.headersSent) return sendWhole(res, status, headers, piece.toString());
+    // A stream may stay silent for a long time, so its head goes ahead.
     if (!res.headersSent) res.writeHead(status, headers).flushHeaders();
     if (piece.length > 0) res.write(piece);
     if (isOver) res.end();
@@ -94,7 +72,7 @@ async function sendStream(
   res.off("close", drop);
 }
 
-/** Resolves when there is room for more, or nobody to send it to. Leaves no listener behind, however often it waits. */
+/** Resolves when the socket takes more, or is closed. Leaves no listener behind, however often it waits. */
 async function drained(res: ServerResponse): Promise<void> {
   if (res.destroyed) return;
   const { promise, resolve } = Promise.withResolvers<void>();
