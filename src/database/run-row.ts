@@ -5,20 +5,20 @@ import type { Run, TranscriptStep } from "../jobs/run.ts";
 import { newId } from "./ids.ts";
 import type { RunRow } from "./schema.ts";
 
-/** The part of a run that no query looks into. */
+/** The fields of a run that no query filters by, stored as JSON. */
 const runDetail = z.object({
   parentSessionId: z.string().nullable(),
-  /** The thread that scheduled its job: where its end is told. */
+  /** The thread that scheduled its job. Its connections are told of the end. */
   threadId: z.string().nullable().default(null),
   statusReason: z.string().nullable(),
-  /** It waits while another run of its job is at work. */
+  /** True: it never runs beside another run of its job. */
   exclusive: z.boolean().default(false),
   error: z.object({ code: z.enum(ERROR_CODES), message: z.string() }).nullable(),
   silent: z.boolean().default(false),
 });
 type RunDetail = z.output<typeof runDetail>;
 
-const UNREADABLE: RunDetail = {
+const DAMAGED_DETAIL: RunDetail = {
   parentSessionId: null,
   threadId: null,
   statusReason: "Its record is damaged.",
@@ -31,12 +31,12 @@ export const readDetail = (text: string): RunDetail => {
   try {
     return runDetail.parse(JSON.parse(text));
   } catch {
-    // A damaged remark must not hide that the run was, or keep a list of runs from being read.
-    return UNREADABLE;
+    // Damaged details must not hide the run, or make a list of runs unreadable.
+    return DAMAGED_DETAIL;
   }
 };
 
-/** A run without its transcript, as lists have it. */
+/** A run without its transcript, for lists. */
 export function readRunSummary(row: RunRow): Omit<Run, "transcript"> {
   const { parentSessionId, statusReason, error, silent } = readDetail(row.detail);
   return {
@@ -61,10 +61,10 @@ export function readRunSummary(row: RunRow): Omit<Run, "transcript"> {
   };
 }
 
-/** `steps` is the JSON of the transcript, which is absent until the run has ended. */
+/** `steps` is the transcript as JSON; there is none until the run has ended. */
 export const readRun = (row: RunRow, steps: string | null | undefined): Run => ({
   ...readRunSummary(row),
-  // Written by `endRun` from typed steps and shown as data, so it is parsed but not checked again.
+  // `endRun` wrote it from typed steps, so it is not validated again.
   transcript: steps ? (JSON.parse(steps) as TranscriptStep[]) : [],
 });
 
@@ -76,13 +76,13 @@ export interface RunSeed {
   readonly attempt?: number;
   /** Epoch ms of the earliest start; default now. */
   readonly dueAt?: number;
-  /** Waits behind another run of its job instead of for a time. */
+  /** True: it waits for other runs of its job to end, and has no due time. */
   readonly isHeld?: boolean;
-  /** Never at work beside another run of its job. */
+  /** True: it never runs beside another run of its job. */
   readonly exclusive?: boolean;
 }
 
-/** The row of a run that waits, for whoever is able to start it. */
+/** The row of a new queued run. */
 export function newRunRow(job: Job, seed: RunSeed, now: number): RunRow {
   const { trigger, scheduledFor, coalesced = 0, attempt = 1, isHeld = false, exclusive = false } = seed;
   const { origin } = job;
