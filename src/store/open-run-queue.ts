@@ -1,7 +1,7 @@
 import type { Transaction } from "kysely";
 import type { Database } from "../database/database.ts";
 import type { Tables } from "../database/schema.ts";
-import type { Run, RunEnded } from "../jobs/run.ts";
+import type { Run, RunEnded, RunResult } from "../jobs/run.ts";
 import { claimDue } from "./claim.ts";
 import type { FindDue } from "./due.ts";
 import { earliestDue } from "./fair-order.ts";
@@ -64,11 +64,8 @@ export function openRunQueue(db: Database, options: RunQueueOptions = {}): RunQu
       const job = runningJobs.get(runId) ?? (await findJobOf(db, runId));
       if (!job) return false;
       const isWritten = await endTransaction(job.userKey, async (trx, endOptions) => {
-        const { hasHeldRun, hasDependent } = await findFollowers(trx, job);
-        const options = { ...endOptions, startsNext: hasHeldRun };
-        if (!(await endRun(trx, runId, "running", result, now, options))) return false;
+        if (!(await endWithFollowers(trx, { runId, job, result, now }, endOptions))) return false;
         if (job.ticket) await queue?.close(trx, job.ticket);
-        if (hasDependent && result.status === "succeeded") await queueDependents(trx, runId, now);
         return true;
       });
       runningJobs.delete(runId);
@@ -115,6 +112,19 @@ async function findJobOf(db: Database, runId: string): Promise<JobOfRun | undefi
     .where("run_id", "=", runId)
     .executeTakeFirst();
   return row && { jobId: row.job_id, userKey: row.user_key };
+}
+
+/** Ends a run, and starts what waits for it: the next held run of its job, and jobs that run after this one. */
+async function endWithFollowers(
+  trx: Transaction<Tables>,
+  { runId, job, result, now }: { runId: string; job: JobOfRun; result: RunResult; now: number },
+  endOptions: EndOptions,
+): Promise<boolean> {
+  const { hasHeldRun, hasDependent } = await findFollowers(trx, job);
+  const options = { ...endOptions, startsNext: hasHeldRun };
+  if (!(await endRun(trx, runId, "running", result, now, options))) return false;
+  if (hasDependent && result.status === "succeeded") await queueDependents(trx, runId, now);
+  return true;
 }
 
 /** Looks for what may start after a run of the job ends. Most jobs have nothing, which one select tells. */

@@ -91,7 +91,7 @@ const toMain: z.ZodType<ToMain> = z.discriminatedUnion("type", [
   }),
 ]);
 
-/** Parses what came from a thread; undefined for anything that is not exactly one of its messages. */
+/** Parses a message of a thread. Undefined for anything that is not exactly one of its messages. */
 export function parseToMain(data: unknown): ToMain | undefined {
   if (typeof data !== "string" || data.length > MAX_MESSAGE_CHARS) return undefined;
   try {

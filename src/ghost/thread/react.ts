@@ -11,7 +11,7 @@ export interface ReactOptions {
   readonly toolCaller: ToolCaller;
   /** Rejects with MODEL_ codes, BUDGET_EXCEEDED, or the reason of `signal`. */
   readonly ask: (request: ModelRequest, signal: AbortSignal) => Promise<ModelAnswer>;
-  /** Model calls, the last of which is asked to finish without tools. */
+  /** Limit on model calls. The last one is asked to finish without tools. */
   readonly maxIterations: number;
   readonly signal: AbortSignal;
   readonly onStep: (step: Step) => void;
@@ -21,10 +21,10 @@ const LAST_CALL =
   "This was the last tool call of this run. Answer now, with what you have, and say what is missing.";
 
 /**
- * Reason and act (Yao et al. 2022, https://arxiv.org/abs/2210.03629): the model thinks, asks for tools, reads what
- * they return, and goes on until it answers without asking. `maxIterations` is a hard limit on model calls; the
- * last one may not call tools, so that a long task ends with what was found instead of with nothing. A model that
- * still does not answer then has failed.
+ * Reason and act (Yao et al. 2022, https://arxiv.org/abs/2210.03629): the model thinks, calls tools, reads their results,
+ * and goes on until it answers without a call. Resolves to the answer. `maxIterations` is a hard limit on model calls.
+ * The last one may not call tools, so that a long task ends with what was found instead of with nothing; rejects with
+ * MODEL_FAILED when the model still does not answer.
  */
 export async function react(options: ReactOptions): Promise<string> {
   const { maxIterations, signal, onStep, tools } = options;
@@ -54,8 +54,8 @@ export async function react(options: ReactOptions): Promise<string> {
   }
 }
 
-/** One completion: no tools, no loop. */
-export async function complete(
+/** One model call, without tools. */
+export async function completeOnce(
   options: Omit<ReactOptions, "toolCaller" | "tools" | "maxIterations">,
 ): Promise<string> {
   const messages: Message[] = [
@@ -67,7 +67,7 @@ export async function complete(
   return text;
 }
 
-/** The calls of one answer run one after the other, in the model's order: a later one may rely on an earlier. */
+/** Runs the tool calls of one answer in the model's order, one by one: a later call may rely on an earlier one. */
 async function runToolCalls(
   { toolCaller, signal }: ReactOptions,
   { calls }: ModelAnswer,
