@@ -27,7 +27,7 @@ const DAMAGED_DETAIL: RunDetail = {
   silent: false,
 };
 
-export const readDetail = (text: string): RunDetail => {
+export const readRunDetail = (text: string): RunDetail => {
   try {
     return runDetail.parse(JSON.parse(text));
   } catch {
@@ -38,7 +38,7 @@ export const readDetail = (text: string): RunDetail => {
 
 /** A run without its transcript, for lists. */
 export function readRunSummary(row: RunRow): Omit<Run, "transcript"> {
-  const { parentSessionId, statusReason, error, silent } = readDetail(row.detail);
+  const { parentSessionId, statusReason, error, silent } = readRunDetail(row.detail);
   return {
     runId: row.run_id,
     jobId: row.job_id,

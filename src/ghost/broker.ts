@@ -75,7 +75,7 @@ export function openBroker({ port, onStep, ...options }: BrokerOptions): Broker 
   };
   const receive = (data: unknown) => {
     if (!isOpen) return;
-    const message = read(data, rateLimit);
+    const message = checkMessage(data, rateLimit);
     if (typeof message === "string") terminate(message);
     else handle(message);
   };
@@ -102,7 +102,7 @@ export function openBroker({ port, onStep, ...options }: BrokerOptions): Broker 
 }
 
 /** One message of the thread, or the rule of the port that it breaks. */
-function read(data: unknown, rateLimit: RateLimit): ToMain | string {
+function checkMessage(data: unknown, rateLimit: RateLimit): ToMain | string {
   const chars = typeof data === "string" ? data.length : 0;
   if (!rateLimit.allow(chars)) return "it sent more messages than a ghost may";
   return parseToMain(data) ?? "it sent something that is not one of a ghost's messages";

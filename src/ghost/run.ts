@@ -14,7 +14,7 @@ import { grantsOf } from "./allowed-tools.ts";
 import { type Broker, openBroker } from "./broker.ts";
 import type { GhostThread } from "./ghost-thread.ts";
 import { awaitOutcome, failedOutcome, type Outcome } from "./outcome.ts";
-import { cut, MAX_PREVIOUS_CHARS, type Start } from "./protocol/messages.ts";
+import { MAX_PREVIOUS_CHARS, type Start, shorten } from "./protocol/messages.ts";
 
 /** The dependencies of a run, which are the same for all runs of this process. */
 export interface GhostDeps {
@@ -152,7 +152,7 @@ async function previousOutputOf(job: Job, deps: GhostDeps): Promise<string | nul
     schedule.kind === "after" ? { jobId: schedule.jobId, limit: 1 } : { jobId: job.jobId, limit: 20 };
   const { runs } = await deps.openRuns(userKey).list({ ...page, status: "succeeded" });
   const output = runs.find((run) => run.output !== null && !run.silent)?.output;
-  return output === undefined || output === null ? null : cut(output, MAX_PREVIOUS_CHARS);
+  return output === undefined || output === null ? null : shorten(output, MAX_PREVIOUS_CHARS);
 }
 
 /** The configured servers whose tools the job names; undefined where it names none. */

@@ -106,7 +106,7 @@ function createBossQueue(deps: BossDeps): ExternalQueue {
     async touch(tickets) {
       for (const [name, ids] of byQueue(tickets)) await boss.touch(name, ids);
     },
-    close: (trx, ticket) => complete(boss, trx, [ticket]),
+    close: (trx, ticket) => completeTickets(boss, trx, [ticket]),
   };
 }
 
@@ -149,7 +149,7 @@ const findFetched =
       items: items.sort((a, b) => a.at - b.at),
       again: fetched.length > 0 && items.length === 0,
       done: (started) =>
-        complete(
+        completeTickets(
           boss,
           trx,
           tickets.filter((ticket) => !started.has(ticket)),
@@ -157,7 +157,11 @@ const findFetched =
     };
   };
 
-async function complete(boss: PgBoss, trx: Transaction<Tables>, tickets: readonly string[]): Promise<void> {
+async function completeTickets(
+  boss: PgBoss,
+  trx: Transaction<Tables>,
+  tickets: readonly string[],
+): Promise<void> {
   for (const [name, ids] of byQueue(tickets)) await boss.complete(name, ids, null, { db: pipelined(trx) });
 }
 

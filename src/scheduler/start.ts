@@ -201,7 +201,10 @@ async function selectRunQueue(
         events.publish(userKey, { kind: "inbox", uri: INBOX_URI, ended });
       } catch (error) {
         // The end is written. A listener that fails must not make it look as if it were not.
-        log.error({ err: error, run_id: ended.runId }, "the end of a run could not be told");
+        log.error(
+          { err: error, run_id: ended.runId },
+          "the event of a new inbox item could not be published",
+        );
       }
     },
   };

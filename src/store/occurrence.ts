@@ -49,7 +49,11 @@ export async function takeOccurrence(
   const { missed } = plan;
   if (missed && missed.scheduledFor > forgottenUntil) {
     const { scheduledFor, count, reason } = missed;
-    await refuse(taking, { scheduledFor, coalesced: count - 1 }, { count: "missed", by: count, reason });
+    await recordSkipped(
+      taking,
+      { scheduledFor, coalesced: count - 1 },
+      { count: "missed", by: count, reason },
+    );
   }
   const runs = plan.runs.filter(({ scheduledFor }) => scheduledFor > forgottenUntil);
   const { runsLeft, next } = await takeRuns(taking, { ...plan, runs });
@@ -98,10 +102,14 @@ async function takeRuns(taking: Taking, plan: Plan): Promise<{ runsLeft: number;
         // As many wait as may: all that are due are dropped at once.
         const rest = dropRest(job, planned.scheduledFor, options.now);
         const { scheduledFor } = planned;
-        await refuse(taking, { scheduledFor, coalesced: rest.count - 1 }, { count, by: rest.count, reason });
+        await recordSkipped(
+          taking,
+          { scheduledFor, coalesced: rest.count - 1 },
+          { count, by: rest.count, reason },
+        );
         return { runsLeft, next: rest.next };
       }
-      await refuse(taking, planned, { count, by: 1, reason });
+      await recordSkipped(taking, planned, { count, by: 1, reason });
       continue;
     }
     if (decision.kind === "replace") {
@@ -140,7 +148,7 @@ async function insertOnce({ trx }: Taking, row: RunRow): Promise<boolean> {
 }
 
 /** Stores a run as skipped, and adds `by` to a counter of the job. */
-async function refuse(
+async function recordSkipped(
   taking: Taking,
   occurrence: Occurrence,
   { count, by, reason }: { count: Count; by: number; reason: string },
@@ -163,7 +171,7 @@ async function startOrQueue(taking: Taking, planned: PlannedRun): Promise<boolea
   const obstacle = await countRunOfDay(trx, job.userKey, options);
   if (obstacle) {
     await trx.deleteFrom("runs").where("run_id", "=", run.run_id).execute();
-    await refuse(taking, planned, { count: "skipped", by: 1, reason: obstacle });
+    await recordSkipped(taking, planned, { count: "skipped", by: 1, reason: obstacle });
     return false;
   }
   active.running++;

@@ -13,8 +13,8 @@ import type { UpstreamAnswer, UpstreamListing } from "../../tools/upstream.ts";
  */
 
 /** Characters of one message. A conversation with many long tool results fits; a flood does not. */
-export const MAX_MESSAGE_CHARS = 4_000_000;
-export const MAX_OUTPUT_CHARS = 200_000;
+export const MAX_PORT_MESSAGE_CHARS = 4_000_000;
+export const MAX_RUN_OUTPUT_CHARS = 200_000;
 export const MAX_STEP_TEXT_CHARS = 20_000;
 export const MAX_ERROR_CHARS = 4_000;
 /** Characters of the previous run's output that a run gets. */
@@ -120,11 +120,11 @@ export const encode = (message: ToThread | ToMain): string => JSON.stringify(mes
 /** An error as it is sent: its code and message, without its cause. */
 export const toWire = ({ code, message }: WireError): WireError => ({
   code,
-  message: cut(message, MAX_ERROR_CHARS),
+  message: shorten(message, MAX_ERROR_CHARS),
 });
 
 /** The beginning of a long text, with a note of its full length. */
-export function cut(text: string, maxChars: number): string {
+export function shorten(text: string, maxChars: number): string {
   if (text.length <= maxChars) return text;
   const note = `… [cut: ${text.length} characters in all]`;
   return text.slice(0, Math.max(0, maxChars - note.length)) + note;

@@ -1,7 +1,7 @@
 import { NightshiftError } from "../../errors.ts";
 import type { Message, ModelAnswer, ModelRequest, OfferedTool, ToolAnswer } from "../../model/model.ts";
 import { textOf } from "../../tools/result.ts";
-import { cut, MAX_STEP_TEXT_CHARS, type Step } from "../protocol/messages.ts";
+import { MAX_STEP_TEXT_CHARS, type Step, shorten } from "../protocol/messages.ts";
 import { MAX_TOOL_RESULT_CHARS, markUntrusted, type ToolCaller } from "./tools.ts";
 
 export interface ReactOptions {
@@ -46,7 +46,7 @@ export async function react(options: ReactOptions): Promise<string> {
       { messages, tools, ...(isLast && { toolUse: "none" as const }) },
       signal,
     );
-    onStep({ type: "model", ...(answer.text && { text: cut(answer.text, MAX_STEP_TEXT_CHARS) }) });
+    onStep({ type: "model", ...(answer.text && { text: shorten(answer.text, MAX_STEP_TEXT_CHARS) }) });
     if (answer.calls.length === 0) return answer.text;
     if (isLast) return endWithoutAnswer(answer, maxIterations);
     messages.push({ role: "assistant", text: answer.text, calls: answer.calls });
@@ -63,7 +63,7 @@ export async function completeOnce(
     { role: "user", text: options.prompt },
   ];
   const { text } = await options.ask({ messages, tools: [] }, options.signal);
-  options.onStep({ type: "model", text: cut(text, MAX_STEP_TEXT_CHARS) });
+  options.onStep({ type: "model", text: shorten(text, MAX_STEP_TEXT_CHARS) });
   return text;
 }
 
@@ -76,7 +76,7 @@ async function runToolCalls(
   for (const { callId, tool, arguments: args } of calls) {
     signal.throwIfAborted();
     const result = await toolCaller.call(tool, args);
-    const text = markUntrusted(cut(textOf(result), MAX_TOOL_RESULT_CHARS), result);
+    const text = markUntrusted(shorten(textOf(result), MAX_TOOL_RESULT_CHARS), result);
     results.push({ callId, tool, text, isError: result.isError === true });
   }
   return results;

@@ -11,10 +11,10 @@ import { buildToolkit, type Toolkit } from "../../tools/toolkit.ts";
 import { isWildcard } from "../../tools/upstream.ts";
 import { allowedTools, grantsOf, type ToolSelection } from "../allowed-tools.ts";
 import {
-  cut,
-  MAX_OUTPUT_CHARS,
+  MAX_RUN_OUTPUT_CHARS,
   type Start,
   type Step,
+  shorten,
   type ThreadOutcome,
   toWire,
 } from "../protocol/messages.ts";
@@ -51,7 +51,7 @@ export function runSession(start: Start, client: BrokerClient): Promise<ThreadOu
       const reason = check && (await withContext(context, () => runCheck(check, session, client)));
       if (reason) return { ...toOutcome("skipped", null, null), reason };
       const output = await withContext(context, () => work(session));
-      return toOutcome("succeeded", output === null ? null : cut(output, MAX_OUTPUT_CHARS), null);
+      return toOutcome("succeeded", output === null ? null : shorten(output, MAX_RUN_OUTPUT_CHARS), null);
     } catch (error) {
       return toOutcome("failed", null, toWire(toRunError(error)));
     } finally {
@@ -89,7 +89,7 @@ async function openToolkit(
   if (missing.length > 0 && selection.action.kind !== "tool")
     onStep({
       type: "note",
-      text: cut(`the job names tools that no ghost has: ${missing.join(", ")}`, 1_000),
+      text: shorten(`the job names tools that no ghost has: ${missing.join(", ")}`, 1_000),
     });
   const local = [...ghostTools, ...own].filter(({ name }) => allowed.has(name)).map(withoutOutput);
   const catalog = createCatalog([...local, ...others]);
@@ -103,7 +103,7 @@ async function openToolkit(
   return buildToolkit(catalog, context, services, {
     error(fields) {
       const { err, tool } = fields as { err?: unknown; tool?: string };
-      client.send({ type: "failure", tool: cut(String(tool), 200), error: cut(String(err), 1_000) });
+      client.send({ type: "failure", tool: shorten(String(tool), 200), error: shorten(String(err), 1_000) });
     },
   });
 }

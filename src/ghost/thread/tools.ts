@@ -4,7 +4,7 @@ import { parseWith, type StandardSchema } from "../../tools/schema.ts";
 import type { Services } from "../../tools/services.ts";
 import type { Toolkit } from "../../tools/toolkit.ts";
 import { isGranted, type UpstreamTool } from "../../tools/upstream.ts";
-import { cut, MAX_STEP_TEXT_CHARS, type Step } from "../protocol/messages.ts";
+import { MAX_STEP_TEXT_CHARS, type Step, shorten } from "../protocol/messages.ts";
 import type { BrokerClient } from "./port.ts";
 
 /** Calls a ghost's tools, and records each call in the run's transcript, also one that was denied. */
@@ -28,9 +28,9 @@ export function openToolCaller(
       const text = textOf(result);
       onStep({
         type: "tool",
-        tool: cut(tool, 200),
-        arguments: cutArguments(args),
-        result: cut(text, MAX_STEP_TEXT_CHARS),
+        tool: shorten(tool, 200),
+        arguments: shortenArguments(args),
+        result: shorten(text, MAX_STEP_TEXT_CHARS),
         ...(result.isError && { is_error: true }),
         ...(isSkipped(result) && { skipped: true }),
         ...(denied && { denied: true }),
@@ -47,7 +47,7 @@ const isSkipped = (result: ToolResult) =>
 function denyTool(tool: string, toolkit: Toolkit): ToolResult {
   const names = toolkit.list().map(({ name }) => name);
   const text =
-    `Denied: "${cut(tool, 100)}" is not among the tools that this automated run may use. ` +
+    `Denied: "${shorten(tool, 100)}" is not among the tools that this automated run may use. ` +
     `It may use: ${names.join(", ") || "none"}. Nobody can grant more while it runs; go on without.`;
   return {
     content: [{ type: "text", text }],
@@ -56,9 +56,9 @@ function denyTool(tool: string, toolkit: Toolkit): ToolResult {
   };
 }
 
-function cutArguments(args: unknown): unknown {
+function shortenArguments(args: unknown): unknown {
   const text = JSON.stringify(args) ?? "";
-  return text.length > MAX_STEP_TEXT_CHARS / 2 ? cut(text, MAX_STEP_TEXT_CHARS / 2) : args;
+  return text.length > MAX_STEP_TEXT_CHARS / 2 ? shorten(text, MAX_STEP_TEXT_CHARS / 2) : args;
 }
 
 /** The `_meta` key of results that another server wrote. Its value is the tool's name. */

@@ -6,7 +6,7 @@ import type { Ghost } from "../../jobs-folder/define-job.ts";
 import type { ModelAnswer, ModelRequest } from "../../model/model.ts";
 import { type ToolResult, textOf } from "../../tools/result.ts";
 import type { Toolkit } from "../../tools/toolkit.ts";
-import { cut, MAX_STEP_TEXT_CHARS, type Start, type Step } from "../protocol/messages.ts";
+import { MAX_STEP_TEXT_CHARS, type Start, type Step, shorten } from "../protocol/messages.ts";
 import { completeOnce, react } from "./react.ts";
 import { systemPrompt } from "./system-prompt.ts";
 import type { ToolCaller } from "./tools.ts";
@@ -79,7 +79,7 @@ async function runFile(session: GhostSession, file: string): Promise<unknown> {
     callTool: (name: string, args?: Record<string, unknown>) => toolCaller.call(name, args ?? {}),
     ask: (prompt: string) =>
       completeOnce({ system: systemPrompt(start, Date.now()), prompt: String(prompt), ask, signal, onStep }),
-    note: (text: string) => onStep({ type: "note", text: cut(String(text), MAX_STEP_TEXT_CHARS) }),
+    note: (text: string) => onStep({ type: "note", text: shorten(String(text), MAX_STEP_TEXT_CHARS) }),
   });
   return run(ghost);
 }
