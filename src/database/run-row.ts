@@ -8,17 +8,17 @@ import type { RunRow } from "./schema.ts";
 /** The fields of a run that no query filters by, stored as JSON. */
 const runDetail = z.object({
   parentSessionId: z.string().nullable(),
-  /** The thread that scheduled its job. Its connections are told of the end. */
+  /** The thread that scheduled its job, which is notified of its end. */
   threadId: z.string().nullable().default(null),
   statusReason: z.string().nullable(),
-  /** True: it never runs beside another run of its job. */
+  /** It starts only while no other run of its job is running. */
   exclusive: z.boolean().default(false),
   error: z.object({ code: z.enum(ERROR_CODES), message: z.string() }).nullable(),
   silent: z.boolean().default(false),
 });
 type RunDetail = z.output<typeof runDetail>;
 
-const DAMAGED_DETAIL: RunDetail = {
+const UNREADABLE_DETAIL: RunDetail = {
   parentSessionId: null,
   threadId: null,
   statusReason: "Its record is damaged.",
@@ -27,18 +27,18 @@ const DAMAGED_DETAIL: RunDetail = {
   silent: false,
 };
 
-export const readRunDetail = (text: string): RunDetail => {
+export const readDetail = (text: string): RunDetail => {
   try {
     return runDetail.parse(JSON.parse(text));
   } catch {
-    // Damaged details must not hide the run, or make a list of runs unreadable.
-    return DAMAGED_DETAIL;
+    // Damaged detail must neither hide the run nor keep a list of runs from being read.
+    return UNREADABLE_DETAIL;
   }
 };
 
-/** A run without its transcript, for lists. */
+/** A run without its transcript, as lists return it. */
 export function readRunSummary(row: RunRow): Omit<Run, "transcript"> {
-  const { parentSessionId, statusReason, error, silent } = readRunDetail(row.detail);
+  const { parentSessionId, statusReason, error, silent } = readDetail(row.detail);
   return {
     runId: row.run_id,
     jobId: row.job_id,
@@ -61,10 +61,10 @@ export function readRunSummary(row: RunRow): Omit<Run, "transcript"> {
   };
 }
 
-/** `steps` is the transcript as JSON; there is none until the run has ended. */
+/** `steps` is the JSON of the transcript. It is absent until the run has ended. */
 export const readRun = (row: RunRow, steps: string | null | undefined): Run => ({
   ...readRunSummary(row),
-  // `endRun` wrote it from typed steps, so it is not validated again.
+  // Not validated: `endRun` wrote it from typed steps, and it is only shown.
   transcript: steps ? (JSON.parse(steps) as TranscriptStep[]) : [],
 });
 
@@ -72,17 +72,17 @@ export interface RunSeed {
   readonly trigger: Run["trigger"];
   readonly scheduledFor: number;
   readonly coalesced?: number;
-  /** Default 1. */
+  /** Default: 1. */
   readonly attempt?: number;
-  /** Epoch ms of the earliest start; default now. */
+  /** Epoch ms of the earliest start. Default: now. */
   readonly dueAt?: number;
-  /** True: it waits for other runs of its job to end, and has no due time. */
+  /** It waits for another run of its job to end, not for a time. */
   readonly isHeld?: boolean;
-  /** True: it never runs beside another run of its job. */
+  /** It never runs at the same time as another run of its job. */
   readonly exclusive?: boolean;
 }
 
-/** The row of a new queued run. */
+/** The row of a queued run. */
 export function newRunRow(job: Job, seed: RunSeed, now: number): RunRow {
   const { trigger, scheduledFor, coalesced = 0, attempt = 1, isHeld = false, exclusive = false } = seed;
   const { origin } = job;

@@ -1,7 +1,7 @@
 import type { Transaction } from "kysely";
 import type { Database } from "../database/database.ts";
 import { type CursorScope, decodeCursor, encodeCursor } from "../database/ids.ts";
-import { readRunDetail } from "../database/run-row.ts";
+import { readDetail } from "../database/run-row.ts";
 import type { InboxRow, Tables } from "../database/schema.ts";
 import { type Inbox, type InboxItem, type InboxPage, MAX_ITEM_CHARS } from "../jobs/inbox-item.ts";
 
@@ -89,7 +89,7 @@ interface Joined extends InboxRow {
 }
 
 function readItem(row: Joined): InboxItem {
-  const failure = row.run_detail === null ? null : readRunDetail(row.run_detail).error;
+  const failure = row.run_detail === null ? null : readDetail(row.run_detail).error;
   return {
     itemId: row.item_id,
     kind: row.kind,

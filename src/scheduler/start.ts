@@ -36,6 +36,10 @@ export interface SchedulerDeps {
   readonly upstreams: UpstreamConfig;
   readonly database: () => Promise<Database>;
   readonly openRuns: (userKey: string) => RunStore;
+  /** Called after the listeners of this process itself. Default: none. */
+  readonly listener?: GhostListener;
+  /** The file that a ghost's thread runs. Default: the ghost's entry, from source or as built. */
+  readonly threadFile?: string;
 }
 
 /** One per process: two schedulers in it must not take each other's runs for those of a dead process. */
@@ -54,19 +58,19 @@ export async function startScheduler(
   deps: SchedulerDeps & { folderStore: JobStore; onlyUserKey?: string },
 ): Promise<SchedulerRuntime> {
   const { config, log, now, folderStore, onlyUserKey } = deps;
-  const filter: ClaimFilter = { kinds: runnableKinds(config), ...(onlyUserKey && { userKey: onlyUserKey }) };
-  const parts = await openParts(deps, filter, config.spareThreads);
-  const { wake } = parts.loop;
-  await parts.loop.start();
-  const retention = startRetention(parts.database, { keep: config, log, now });
-  parts.webhooks.start();
+  const only = onlyUserKey ? { userKey: onlyUserKey } : {};
+  const { loop, webhooks, close } = await openScheduler(deps, only, config.spareThreads);
+  const { wake } = loop;
+  await loop.start();
+  const retention = startRetention(await deps.database(), { keep: config, log, now });
+  webhooks.start();
   const folder = config.jobsDir && (await watchJobs(config.jobsDir, folderStore, { log, now, wake }));
   return {
     wake,
     async close() {
       await (folder || undefined)?.close();
       await retention.stop();
-      await parts.close();
+      await close();
     },
   };
 }
@@ -76,8 +80,7 @@ export async function startScheduler(
  * webhook messages were tried.
  */
 export async function runOne(deps: SchedulerDeps, userKey: string, runId: string): Promise<void> {
-  const filter: ClaimFilter = { kinds: runnableKinds(deps.config), userKey, runId };
-  const { loop, webhooks, close } = await openParts(deps, filter, 0);
+  const { loop, webhooks, close } = await openScheduler(deps, { userKey, runId }, 0);
   try {
     await loop.start();
     const runs = deps.openRuns(userKey);
@@ -91,23 +94,23 @@ export async function runOne(deps: SchedulerDeps, userKey: string, runId: string
   }
 }
 
-/** The action kinds that this process can run. Others are left for a process that can: see `waiting_because` in get_job. */
-function runnableKinds({ model, jobsDir }: Config): Action["kind"][] {
-  return [...(model ? ["prompt" as const] : []), "tool", ...(jobsDir ? ["code" as const] : [])];
-}
-
-/** Opens the parts of a scheduler, none of them started. `close` ends them in order. */
-async function openParts(deps: SchedulerDeps, filter: ClaimFilter, spareThreads: number) {
+/**
+ * Opens the parts of a scheduler. The caller starts `loop` and `webhooks`; `close` ends all in order. `only` narrows what
+ * is claimed. `spare` is the number of threads that are started ahead of need.
+ */
+export async function openScheduler(deps: SchedulerDeps, only: Partial<ClaimFilter>, spare: number) {
   const { config, log, now, activity } = deps;
+  const filter: ClaimFilter = { kinds: runnableKinds(config), ...only };
   const database = await deps.database();
   const publishRun = createRunPublisher(deps.events);
   const { runQueue, closeRunQueue } = await selectRunQueue(database, filter, deps);
   const threads = openThreads({
-    spare: spareThreads,
+    spare,
     most: config.maxGhosts,
     memoryMb: config.ghostMemoryMb,
     log,
     isInUse: () => activity.isInUse,
+    ...(deps.threadFile && { threadFile: deps.threadFile }),
   });
   const webhooks = createDispatcher({
     outbox: createOutbox(database),
@@ -124,7 +127,12 @@ async function openParts(deps: SchedulerDeps, filter: ClaimFilter, spareThreads:
     await webhooks.stop();
     await closeRunQueue();
   };
-  return { database, loop, webhooks, close };
+  return { loop, threads, webhooks, close };
+}
+
+/** The action kinds that this process can run. Others are left for a process that can: see `waiting_because` in get_job. */
+function runnableKinds({ model, jobsDir }: Config): Action["kind"][] {
+  return [...(model ? ["prompt" as const] : []), "tool", ...(jobsDir ? ["code" as const] : [])];
 }
 
 interface LoopParts {
@@ -217,9 +225,9 @@ async function selectRunQueue(
 
 /** The dependencies of `runGhost`, which are the same for all runs. */
 function ghostDeps(
-  { config, log, now, openRuns, upstreams }: SchedulerDeps,
+  { config, log, now, openRuns, upstreams, listener }: SchedulerDeps,
   { database, threads, runQueue }: Pick<LoopParts, "database" | "threads" | "runQueue">,
-  listener: GhostListener,
+  ownListener: GhostListener,
 ): GhostDeps {
   return {
     threads,
@@ -240,7 +248,7 @@ function ghostDeps(
     }),
     toolModules: config.tools.map((path) => resolve(path)),
     ...(config.jobsDir && { jobsDir: resolve(config.jobsDir) }),
-    listeners: [listener],
+    listeners: [ownListener, ...(listener ? [listener] : [])],
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Transaction } from "kysely";
 import type { UserLocks } from "../database/database.ts";
-import { readRun, readRunDetail } from "../database/run-row.ts";
+import { readDetail, readRun } from "../database/run-row.ts";
 import type { JobRow, RunRow, Tables } from "../database/schema.ts";
 import { describeAction } from "../jobs/job.ts";
 import type { Run } from "../jobs/run.ts";
@@ -87,7 +87,7 @@ async function takeQueued(
     await enqueueUser(trx, { user_key: row.user_key, kind }, row.due_at);
     return null;
   }
-  if (active.running > 0 && readRunDetail(row.detail).exclusive) {
+  if (active.running > 0 && readDetail(row.detail).exclusive) {
     await update({ due_at: null, held_for: row.scheduled_for });
     return null;
   }

@@ -1,6 +1,6 @@
 import type { Kysely, Transaction } from "kysely";
 import type { UserLocks } from "../database/database.ts";
-import { readRun, readRunDetail } from "../database/run-row.ts";
+import { readDetail, readRun } from "../database/run-row.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
 import type { Run, RunResult } from "../jobs/run.ts";
 import { type EndOptions, endRun } from "./run-end.ts";
@@ -32,7 +32,7 @@ export async function renewLeases(
   return {
     cancel: extended
       .filter((row) => row.cancel_requested_at !== null)
-      .map((row) => ({ runId: row.run_id, reason: readRunDetail(row.detail).statusReason })),
+      .map((row) => ({ runId: row.run_id, reason: readDetail(row.detail).statusReason })),
     gone: runIds.filter((runId) => !held.has(runId)),
   };
 }

@@ -1,5 +1,5 @@
 import type { Transaction } from "kysely";
-import { readRunDetail } from "../database/run-row.ts";
+import { readDetail } from "../database/run-row.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
 import type { Job, Overlap } from "../jobs/job.ts";
 import type { Run } from "../jobs/run.ts";
@@ -79,7 +79,7 @@ export async function replaceActive(
   for (const { run_id, detail } of running) {
     const change: Partial<RunRow> = {
       cancel_requested_at: now,
-      detail: JSON.stringify({ ...readRunDetail(detail), statusReason: REPLACED }),
+      detail: JSON.stringify({ ...readDetail(detail), statusReason: REPLACED }),
     };
     await trx.updateTable("runs").set(change).where("run_id", "=", run_id).execute();
   }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Transaction } from "kysely";
-import { newRunRow, readRunDetail } from "../database/run-row.ts";
+import { newRunRow, readDetail } from "../database/run-row.ts";
 import type { JobRow, RunRow, Tables } from "../database/schema.ts";
 import { sendPipelined } from "../database/sql.ts";
 import { addInboxItem, type Notice } from "../inbox/add-item.ts";
@@ -26,7 +26,7 @@ export function emptyResult(status: EndStatus, statusReason: string | null): Run
 
 /** The columns of a run that ended with `result`. For `endRun`, and for rows that are inserted as ended. */
 export function endedColumns(row: Pick<RunRow, "detail">, result: RunResult, now: number) {
-  const before = readRunDetail(row.detail);
+  const before = readDetail(row.detail);
   const { error, silent = false } = result;
   // A request to cancel may have stored its reason.
   const statusReason = result.statusReason ?? before.statusReason;
@@ -57,7 +57,7 @@ const runEndedOf = (row: RunRow, { status }: RunResult): RunEnded => ({
   runId: row.run_id,
   jobId: row.job_id,
   status,
-  threadId: readRunDetail(row.detail).threadId,
+  threadId: readDetail(row.detail).threadId,
 });
 
 /**
@@ -190,7 +190,7 @@ async function queueRetry(
     coalesced: run.coalesced,
     attempt: run.attempt + 1,
     dueAt: now + retryDelayMs(job.policy.retry, run.run_id, run.attempt),
-    exclusive: readRunDetail(run.detail).exclusive,
+    exclusive: readDetail(run.detail).exclusive,
   };
   await insertRun(trx, newRunRow(job, seed, now));
   return true;
