@@ -1,44 +1,13 @@
 import { globSync, readFileSync } from "node:fs";
-import { dirname, join, normalize } from "node:path";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ROOT } from "./harness.ts";
+import { IMPORTS, isOwn, SOURCES, show, withoutComments } from "./imports.ts";
 
-interface Import {
-  readonly from: string;
-  /** A file under src, or a package. */
-  readonly to: string;
-  readonly how: "static" | "dynamic" | "type";
-}
-
-const withoutComments = (text: string): string =>
-  text.replaceAll(/\/\*[\s\S]*?\*\//g, "").replaceAll(/^\s*\/\/.*$/gm, "");
-
-const SOURCES = new Map(
-  globSync("src/**/*.ts", { cwd: ROOT })
-    .sort()
-    .map((file) => [file, readFileSync(join(ROOT, file), "utf8")] as const),
-);
-
-function importsOf(file: string): Import[] {
-  const text = withoutComments(SOURCES.get(file) ?? "");
-  const resolve = (name: string) => (name.startsWith(".") ? normalize(join(dirname(file), name)) : name);
-  const found: Import[] = [];
-  for (const [, what = "", name = ""] of text.matchAll(/^(?:import|export)\b([^;"]*?)\bfrom\s+"([^"]+)"/gm))
-    found.push({ from: file, to: resolve(name), how: /^\s+type\b/.test(what) ? "type" : "static" });
-  for (const [, name = ""] of text.matchAll(/^import\s+"([^"]+)"/gm))
-    found.push({ from: file, to: resolve(name), how: "static" });
-  for (const [, name = ""] of text.matchAll(/\bimport\("([^"]+)"\)/g))
-    found.push({ from: file, to: resolve(name), how: "dynamic" });
-  return found;
-}
-
-const IMPORTS = [...SOURCES.keys()].flatMap(importsOf);
 const RUNTIME = IMPORTS.filter(({ how }) => how !== "type");
 
 /** `src/facts/keyv.ts` is in the room `facts`, `src/app.ts` is a room of its own. */
 const roomOf = (file: string): string => file.replace(/^src\//, "").replace(/(?:\/.*|\.ts)$/, "");
-const isOwn = ({ to }: Import): boolean => to.startsWith("src/");
-const show = ({ from, to, how }: Import): string => `${from} -> ${to} (${how})`;
 
 /** Who may import whom when the program runs. Everybody may import itself, `errors` and `version`. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -220,33 +189,6 @@ describe("imports", () => {
       "src/context/current-context.ts",
       "src/ghost/thread/session.ts",
     ]);
-  });
-});
-
-describe("a ghost's thread", () => {
-  /** The one way out: the SDK's JSON Schema validator, for users' tools that are written in JSON Schema. */
-  const EXCEPTION = "src/tools/schema.ts -> @modelcontextprotocol/server (dynamic)";
-
-  const reach = new Map<string, Import>();
-  const visit = (file: string): void => {
-    for (const one of importsOf(file)) {
-      if (one.how === "type" || reach.has(one.to)) continue;
-      if (show(one) !== EXCEPTION) reach.set(one.to, one);
-      if (isOwn(one)) visit(one.to);
-    }
-  };
-  visit("src/ghost/thread/entry.ts");
-
-  it("reaches its tools", () => {
-    expect([...reach.keys()]).toContain("src/tools/facts.ts");
-    expect([...reach.keys()]).toContain("src/tools/modules.ts");
-  });
-
-  it("reaches no store, no log, no provider and no protocol", () => {
-    const forbidden =
-      /^src\/(?:facts|database|store|inbox|webhooks|model|scheduler|connection|transport|cli|upstream|jobs-folder|log|config|app|open-stores)\b|^(?:@?keyv|node:sqlite|sqlite|kysely|pg|pino|ai$|@ai-sdk|bree|@modelcontextprotocol)/;
-    const reached = [...reach.values()].filter(({ to }) => forbidden.test(to));
-    expect(reached.map(show)).toEqual([]);
   });
 });
 

@@ -7,9 +7,9 @@ export type ToolSelection = Pick<Job, "tools" | "action">;
 type ToolInfo = Pick<ToolDefinition<never>, "name" | "annotations">;
 
 /**
- * The names of the tools that a ghost may use, out of those that exist for ghosts. A job that names tools gets
- * those and no others; one that names none gets what can do no harm: the built-in ghost tools, and of a user's own
- * tools those that say they only read. A tool job needs just the tool that somebody chose for it.
+ * The names of the tools that a ghost may use, out of those that exist for ghosts. A tool job gets its one tool. A job
+ * that names tools gets those and no others. A job that names none gets harmless ones: the built-in ghost tools, and of
+ * a user's own tools those with `readOnlyHint`.
  */
 export function allowedTools(
   job: ToolSelection,
@@ -27,7 +27,7 @@ export function allowedTools(
   return [...builtIn, ...harmless].map(({ name }) => name);
 }
 
-/** The tools of other MCP servers that the job names: one that names none gets none. */
+/** The tools of other MCP servers that the job names. A job that names none gets none. */
 export function grantsOf({ tools, action }: ToolSelection): readonly string[] {
   const named = action.kind === "tool" ? [action.tool] : (tools ?? []);
   return named.filter((name) => serverOf(name) !== undefined);

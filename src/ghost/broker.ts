@@ -13,24 +13,24 @@ import {
 import { parseToMain } from "./protocol/parse-main.ts";
 import { openRequestHandler, type RequestHandlerOptions } from "./requests.ts";
 
-/** What one port is good for. The port says whose ghost it is; no message names one. */
+/** Fixed when the port is opened: no message of the thread can name another job or user. */
 export interface BrokerOptions extends Omit<RequestHandlerOptions, "reply"> {
   readonly port: MessagePort;
   readonly onStep: (step: TranscriptStep) => void;
 }
 
-/** The main side of one ghost: serves it, records it, and takes nothing it says on trust. */
+/** The main side of one ghost: it serves the thread's requests, records its steps, and validates each message. */
 export interface Broker {
   start(message: Start): void;
-  /** Tells the ghost to stop, and stops what is being done for it. */
+  /** Tells the thread to stop, and cancels its open requests. */
   cancel(reason: RunError): void;
-  /** Resolves with the thread's own outcome, or with why it must be ended: it broke the rules of the port. */
+  /** Resolves with the outcome that the thread reported, or with a failure when the thread broke the rules of the port. */
   readonly outcome: Promise<ThreadOutcome>;
-  /** Takes what is still in the port, the last words of a thread that is gone; the outcome if it is there. */
+  /** Handles the messages that a thread that has ended left in the port. Returns the outcome if it was reported. */
   drain(): ThreadOutcome | undefined;
   readonly transcript: readonly TranscriptStep[];
   readonly usage: Usage;
-  /** Nothing is served or recorded from here on. */
+  /** Serves and records nothing from here on. */
   close(): void;
 }
 
@@ -55,9 +55,9 @@ export function openBroker({ port, onStep, ...options }: BrokerOptions): Broker 
     reported ??= end;
     resolve(reported);
   };
-  const terminate = (what: string) => {
+  const terminate = (cause: string) => {
     close();
-    finish(crashed(`The ghost was ended: ${what}.`));
+    finish(crashed(`The ghost was ended: ${cause}.`));
   };
   const record = (step: Step) => {
     const numbered = { step: transcript.length + 1, ...step };
@@ -75,11 +75,9 @@ export function openBroker({ port, onStep, ...options }: BrokerOptions): Broker 
   };
   const receive = (data: unknown) => {
     if (!isOpen) return;
-    const chars = typeof data === "string" ? data.length : 0;
-    if (!rateLimit.allow(chars)) return terminate("it sent more messages than a ghost may");
-    const message = parseToMain(data);
-    if (message) handle(message);
-    else terminate("it sent something that is not one of a ghost's messages");
+    const message = checkMessage(data, rateLimit);
+    if (typeof message === "string") terminate(message);
+    else handle(message);
   };
   port.on("message", receive);
 
@@ -103,6 +101,13 @@ export function openBroker({ port, onStep, ...options }: BrokerOptions): Broker 
   };
 }
 
+/** One message of the thread, or the rule of the port that it breaks. */
+function checkMessage(data: unknown, rateLimit: RateLimit): ToMain | string {
+  const chars = typeof data === "string" ? data.length : 0;
+  if (!rateLimit.allow(chars)) return "it sent more messages than a ghost may";
+  return parseToMain(data) ?? "it sent something that is not one of a ghost's messages";
+}
+
 const crashed = (message: string): ThreadOutcome => ({
   type: "outcome",
   status: "failed",
@@ -110,26 +115,30 @@ const crashed = (message: string): ThreadOutcome => ({
   error: { code: "GHOST_CRASHED", message },
 });
 
-const cancelledByGhost = () => new NightshiftError("CANCELLED", "The ghost withdrew its question.");
+const cancelledByGhost = () => new NightshiftError("CANCELLED", "The ghost cancelled its request.");
 
-/** What a thread may send in one burst, what it may send each second on top, and how long its record may get. */
+/** Messages that a thread may send in one burst, messages that it may send each second on top, and characters in all. */
 const BURST = 3_000;
 const PER_SECOND = 300;
 const MAX_CHARS_IN_ALL = 64_000_000;
 
-/** Counts what a thread sends: an honest ghost stays far below, a flood is stopped at its beginning. */
-export function createRateLimit(now: () => number = () => performance.now()) {
-  let selection = BURST;
-  let last = now();
+interface RateLimit {
+  /** False when this message is one too many. */
+  allow(messageChars: number): boolean;
+}
+
+/** A token bucket. An honest ghost stays far below it; a flood is stopped at its beginning. */
+function createRateLimit(): RateLimit {
+  let tokens = BURST;
+  let last = performance.now();
   let chars = 0;
   return {
-    /** False when this message is one too many. */
-    allow(messageChars: number): boolean {
-      const at = now();
-      selection = Math.min(BURST, selection + ((at - last) / 1_000) * PER_SECOND) - 1;
+    allow(messageChars) {
+      const at = performance.now();
+      tokens = Math.min(BURST, tokens + ((at - last) / 1_000) * PER_SECOND) - 1;
       last = at;
       chars += messageChars;
-      return selection >= 0 && chars <= MAX_CHARS_IN_ALL;
+      return tokens >= 0 && chars <= MAX_CHARS_IN_ALL;
     },
   };
 }

@@ -10,17 +10,17 @@ const NO_MODEL =
   "No model is configured, so a ghost could not think. Set NIGHTSHIFT_MODEL (anthropic:<id>, openai:<id> or openai-compatible:<id>) and NIGHTSHIFT_MODEL_API_KEY or NIGHTSHIFT_MODEL_BASE_URL, and start again; `nightshift doctor` finds a local model. A job with a tool instead of a prompt needs no model.";
 const NO_FOLDER = "Code jobs run where their folder is: start with --jobs <folder>.";
 
-/** The other MCP servers of this process, for whoever names their tools. */
-interface UpstreamNames {
+/** The names of the other MCP servers of this process, and a check of names of their tools. */
+interface UpstreamCheck {
   readonly servers: readonly string[];
   check(names: readonly string[]): Promise<readonly string[]>;
 }
 
-/** What ghosts can do in this process, for the tools that make jobs: known without starting anything. */
+/** The abilities of ghosts in this process, for the tools that make jobs. Starts nothing. */
 export function describeGhosts(
   config: Pick<Config, "model" | "jobsDir">,
   modules: Pick<LoadedModules, "tools">,
-  upstreams?: UpstreamNames,
+  upstreams?: UpstreamCheck,
 ): Pick<SchedulerApi, "obstacle" | "ghostTools" | "toolsOf" | "checkUpstreams" | "isUpstream"> {
   const isUpstream = (name: string) => upstreams?.servers.includes(serverOf(name) ?? "") ?? false;
   return {

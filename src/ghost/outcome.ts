@@ -4,17 +4,16 @@ import type { RunResult } from "../jobs/run.ts";
 import type { Broker } from "./broker.ts";
 import type { GhostThread, ThreadExit } from "./ghost-thread.ts";
 
-/** How a run ended, without what it left behind. */
+/** How a run ended, without its transcript and usage. */
 export type Outcome = Pick<RunResult, "status" | "output" | "error" | "statusReason">;
 
-/** How long a ghost that was told to stop may take to record what it was doing. Its thread is ended then. */
+/** How long a ghost that was told to stop may still send steps. Then its thread is ended. */
 const STOP_GRACE_MS = 500;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * Waits for the end of a ghost's run, whichever comes first: the thread's own outcome, the end of the thread, the
- * deadline, or `signal`. After the last two the ghost is told and given a moment; what it says then of its outcome
- * changes nothing.
+ * Resolves to the first of these: the outcome that the thread reports, the end of the thread, the deadline, `signal`.
+ * After the last two the ghost is told to stop and gets a moment; an outcome that it reports then changes nothing.
  */
 export async function awaitOutcome(
   broker: Broker,
@@ -22,17 +21,17 @@ export async function awaitOutcome(
   { timeoutSeconds, signal }: { timeoutSeconds: number; signal: AbortSignal },
 ): Promise<Outcome> {
   const { promise: stopped, resolve: stop } = Promise.withResolvers<Outcome>();
-  const cancel = () => stop(failure(toPublicError(signal.reason), "cancelled"));
+  const cancel = () => stop(failedOutcome(toPublicError(signal.reason), "cancelled"));
   const deadline = setTimeout(
-    () => stop(failure(outOfTime(timeoutSeconds), "timed_out")),
+    () => stop(failedOutcome(outOfTime(timeoutSeconds), "timed_out")),
     Math.min(timeoutSeconds * 1_000, MAX_TIMER_MS),
   );
   signal.addEventListener("abort", cancel, { once: true });
   if (signal.aborted) cancel();
   const ended = Promise.race([
     broker.outcome,
-    // Its last words may still be in the port.
-    thread.exited.then((end) => broker.drain() ?? failure(explain(end), "failed")),
+    // Its last messages may still be in the port.
+    thread.exited.then((end) => broker.drain() ?? failedOutcome(explainExit(end), "failed")),
   ]);
   try {
     const end = await Promise.race([ended, stopped]);
@@ -49,8 +48,8 @@ export async function awaitOutcome(
   }
 }
 
-/** An ending without an output. */
-export const failure = (
+/** An outcome without an output. */
+export const failedOutcome = (
   { code, message }: Pick<NightshiftError, "code" | "message">,
   status: "failed" | "timed_out" | "cancelled",
 ): Outcome => ({ status, output: null, error: { code, message } });
@@ -61,7 +60,7 @@ const outOfTime = (timeoutSeconds: number) =>
     message: `Stopped after ${timeoutSeconds} s: that is the time this job's timeout_seconds gives a run.`,
   }) as const;
 
-function explain(end: ThreadExit): Pick<NightshiftError, "code" | "message"> {
+function explainExit(end: ThreadExit): Pick<NightshiftError, "code" | "message"> {
   const code = "GHOST_CRASHED";
   if (end.kind === "exited")
     return { code, message: `The ghost's thread ended with exit code ${end.code} before its work was done.` };

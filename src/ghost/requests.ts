@@ -14,45 +14,45 @@ export interface RequestHandlerOptions {
   readonly model: Model | undefined;
   /** Input and output tokens that this run may use. */
   readonly maxTokens: number;
-  /** What besides this run has a budget of tokens: the owner's day, the job's life. */
+  /** Budgets that this run shares with others: its owner's of the day, its job's of all runs. */
   readonly budgets: readonly TokenBudget[];
-  /** The runs of the job's owner; the ghost is shown those of its own job. */
+  /** The runs of the job's owner. The ghost gets those of its own job only. */
   readonly runs: RunReader;
-  /** Other MCP servers, as far as this job may use them; absent where it may use none. */
+  /** The tools of other MCP servers that this job was granted; absent where it was granted none. */
   readonly upstreams?: Upstreams | undefined;
   readonly log: Log;
   readonly reply: (message: ToThread) => void;
 }
 
-/** Where one ghost's questions are answered, within its job and its budget. */
+/** Serves the requests of one ghost, within its job and its budget. */
 export interface RequestHandler {
-  /** False when the ghost has too many questions open, or uses an id twice. */
+  /** False when the ghost has too many open requests, or uses an id twice. */
   handle(id: number, request: GhostRequest): boolean;
   cancel(id: number, reason: NightshiftError): void;
-  /** Stops everything that is being looked up. */
+  /** Cancels all open requests. */
   cancelAll(reason: NightshiftError): void;
   readonly usage: Usage;
 }
 
-/** One at a time is what a ghost needs; a code job may ask many at once, and they wait for their turn here. */
+/** A prompt sends one request at a time. A code job may send many at once; its model calls are served one by one. */
 const MAX_OPEN_REQUESTS = 1_000;
 
 export function openRequestHandler(options: RequestHandlerOptions): RequestHandler {
   const open = new Map<number, AbortController>();
-  const budget = openBudget(options);
+  const meteredModel = openMeteredModel(options);
 
-  const answer = (request: GhostRequest, signal: AbortSignal): Promise<unknown> => {
-    if (request.kind === "model") return budget.ask(request.input, signal);
-    if (request.kind === "list_runs") return listRuns(options, request.options);
-    if (request.kind === "get_run") return getRun(options, request.runId);
-    return askUpstreams(options, request, signal);
+  const respond = (request: GhostRequest, signal: AbortSignal): Promise<unknown> => {
+    if (request.kind === "model") return meteredModel.ask(request.input, signal);
+    if (request.kind === "list_runs") return listOwnRuns(options, request.options);
+    if (request.kind === "get_run") return getOwnRun(options, request.runId);
+    return callUpstreams(options, request, signal);
   };
   const serve = async (id: number, request: GhostRequest, signal: AbortSignal): Promise<void> => {
     try {
-      options.reply({ type: "response", id, value: await answer(request, signal) });
+      options.reply({ type: "response", id, value: await respond(request, signal) });
     } catch (error) {
       if (!(error instanceof NightshiftError))
-        options.log.error({ err: error }, "a ghost's question failed unexpectedly");
+        options.log.error({ err: error }, "a ghost's request failed unexpectedly");
       options.reply({ type: "error", id, error: toWire(toPublicError(error)) });
     } finally {
       open.delete(id);
@@ -71,17 +71,17 @@ export function openRequestHandler(options: RequestHandlerOptions): RequestHandl
       for (const stop of open.values()) stop.abort(reason);
     },
     get usage() {
-      return budget.usage;
+      return meteredModel.usage;
     },
   };
 }
 
-/** Model calls of one ghost, one after the other: each is weighed against what all before it have used. */
-function openBudget({ model, maxTokens, budgets, log }: RequestHandlerOptions) {
+/** Makes the model calls of one ghost, one after the other, so that each is checked against the use of all before it. */
+function openMeteredModel({ model, maxTokens, budgets, log }: RequestHandlerOptions) {
   let usage: Usage = { input_tokens: 0, output_tokens: 0 };
   let last: Promise<unknown> = Promise.resolve();
   const onFailure = (error: unknown) =>
-    log.error({ err: error }, "what a ghost's model call has used could not be written");
+    log.error({ err: error }, "the tokens of a ghost's model call could not be written");
   const askNow = async (request: ModelRequest, signal: AbortSignal): Promise<ModelAnswer> => {
     signal.throwIfAborted();
     if (!model)
@@ -123,8 +123,8 @@ function overBudget({ input_tokens, output_tokens }: Usage, maxTokens: number): 
 
 type UpstreamRequest = Extract<GhostRequest, { kind: "upstream_tools" | "upstream_call" }>;
 
-/** Which servers and tools these are was settled when the port was opened; no message can change it. */
-async function askUpstreams(
+/** Servers and grants were fixed when the port was opened; no message can change them. */
+async function callUpstreams(
   { upstreams }: RequestHandlerOptions,
   request: UpstreamRequest,
   signal: AbortSignal,
@@ -136,11 +136,14 @@ async function askUpstreams(
 
 type ListOptions = Extract<GhostRequest, { kind: "list_runs" }>["options"];
 
-function listRuns({ runs, jobId }: RequestHandlerOptions, { jobId: wanted = jobId, ...rest }: ListOptions) {
+function listOwnRuns(
+  { runs, jobId }: RequestHandlerOptions,
+  { jobId: wanted = jobId, ...rest }: ListOptions,
+) {
   return wanted === jobId ? runs.list({ ...rest, jobId }) : Promise.resolve({ runs: [] });
 }
 
-async function getRun({ runs, jobId }: RequestHandlerOptions, runId: string) {
+async function getOwnRun({ runs, jobId }: RequestHandlerOptions, runId: string) {
   const run = await runs.get(runId);
   if (run.jobId === jobId) return run;
   throw new NightshiftError("RUN_NOT_FOUND", `This job has no run ${runId}.`);

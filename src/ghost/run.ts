@@ -13,16 +13,16 @@ import { serverOf, type Upstreams } from "../tools/upstream.ts";
 import { grantsOf } from "./allowed-tools.ts";
 import { type Broker, openBroker } from "./broker.ts";
 import type { GhostThread } from "./ghost-thread.ts";
-import { awaitOutcome, failure, type Outcome } from "./outcome.ts";
-import { cut, MAX_PREVIOUS_CHARS, type Start } from "./protocol/messages.ts";
+import { awaitOutcome, failedOutcome, type Outcome } from "./outcome.ts";
+import { MAX_PREVIOUS_CHARS, type Start, shorten } from "./protocol/messages.ts";
 
-/** All that the runs of ghosts need of this process. */
+/** The dependencies of a run, which are the same for all runs of this process. */
 export interface GhostDeps {
   readonly threads: { take(): Promise<GhostThread> };
   readonly runQueue: Pick<RunQueue, "finish">;
   /** Absent where none is configured: prompts then fail with MODEL_NOT_CONFIGURED. */
   readonly model?: Model | undefined;
-  /** What a run of this job may still use besides its own limit; absent means no limit. */
+  /** Budgets that runs of this job share, besides the run's own limit; absent means none. */
   readonly openBudgets?: (job: Job) => readonly TokenBudget[];
   /** The runs of one user. */
   readonly openRuns: (userKey: string) => RunReader;
@@ -37,24 +37,24 @@ export interface GhostDeps {
   readonly listeners?: readonly GhostListener[];
 }
 
-/** The other MCP servers of this process, none of them connected. */
+/** The other MCP servers of this process. None is connected before `open`. */
 export interface UpstreamSource {
   readonly servers: readonly string[];
-  /** For one run: what `grants` name, and nothing else. */
+  /** Opens, for one run, what `grants` name and nothing else. */
   open(grants: readonly string[]): Upstreams;
 }
 
-/** Told of each step as it happens and of the end, once. What it throws is logged and changes nothing. */
+/** Called with each step as it happens, and once with the end. Errors that it throws are logged and change nothing. */
 export interface GhostListener {
   readonly onStep?: (claimed: Claimed, step: TranscriptStep) => void;
   readonly onEnd?: (claimed: Claimed, result: RunResult) => void;
 }
 
 /**
- * Where a ghost run starts and ends. Takes a claimed run through a thread of its own, ends the thread for real,
- * writes the outcome and the audit line once, and tells the listeners. Resolves to the status that stands in the
- * run's row: `lost` when the run was taken for lost before it could end. Never rejects: whatever happens to a
- * ghost is its outcome. `signal` ends it early, for the reason it carries.
+ * Starts a ghost run and records its end: runs a claimed run in a thread of its own, ends the thread, writes the end and
+ * the audit line once, and calls the listeners. Resolves to the status in the run's row, which is `lost` when the run
+ * was marked as lost before it could end. Never rejects: every failure is the run's outcome. `signal` ends the run
+ * early, with its reason.
  */
 export async function runGhost(claimed: Claimed, deps: GhostDeps, signal: AbortSignal): Promise<EndStatus> {
   const correlationId = randomUUID();
@@ -62,23 +62,23 @@ export async function runGhost(claimed: Claimed, deps: GhostDeps, signal: AbortS
   let thread: GhostThread | undefined;
   let broker: Broker | undefined;
   let outcome: Outcome;
-  const upstreams = openUpstreams(claimed.job, deps);
+  const upstreams = openGrantedUpstreams(claimed.job, deps);
   try {
     const previousOutput = await previousOutputOf(claimed.job, deps);
     const usesUpstreams = upstreams !== undefined;
-    const start = startOf(claimed, deps, { correlationId, usesUpstreams, previousOutput });
+    const start = toStart(claimed, deps, { correlationId, usesUpstreams, previousOutput });
     signal.throwIfAborted();
     thread = await deps.threads.take();
-    broker = brokerOf(claimed, deps, { thread, upstreams });
+    broker = openRunBroker(claimed, deps, { thread, upstreams });
     broker.start(start);
     const { timeoutSeconds } = claimed.job.limits;
     outcome = await awaitOutcome(broker, thread, { timeoutSeconds, signal });
   } catch (error) {
     if (!(error instanceof NightshiftError)) deps.log.error({ err: error }, "a ghost could not be started");
-    outcome = failure(toPublicError(error), signal.aborted ? "cancelled" : "failed");
+    outcome = failedOutcome(toPublicError(error), signal.aborted ? "cancelled" : "failed");
   }
   broker?.close();
-  // Their processes may take a moment to end; the outcome does not wait for that, the run's end does.
+  // The servers' processes may take a moment to end. The outcome is written meanwhile; this function waits for them.
   const closing = upstreams?.close();
   await thread?.terminate();
 
@@ -89,23 +89,23 @@ export async function runGhost(claimed: Claimed, deps: GhostDeps, signal: AbortS
     transcript: broker?.transcript ?? [],
     usage: broker?.usage ?? { input_tokens: 0, output_tokens: 0 },
   };
-  const isWritten = await write(claimed.run, result, deps);
+  const isWritten = await writeEnd(claimed.run, result, deps);
   const status = isWritten ? result.status : "lost";
   audit(claimed, { status, code: result.error?.code, correlationId, startedAtMs }, deps.log);
-  if (isWritten) tell(deps, (listener) => listener.onEnd?.(claimed, result));
+  if (isWritten) notifyListeners(deps, (listener) => listener.onEnd?.(claimed, result));
   await closing;
   return status;
 }
 
-/** What of a start message is not in the claim. */
+/** Fields of the start message that do not come from the claim. */
 interface StartExtras {
   readonly correlationId: string;
   readonly usesUpstreams: boolean;
   readonly previousOutput: string | null;
 }
 
-/** All that a thread is told. No key, no other user, no path but that of its own code. */
-function startOf(
+/** The start message. It has no key, nothing of another user, and no path but that of the job's own code. */
+function toStart(
   { run, job }: Claimed,
   deps: GhostDeps,
   { correlationId, usesUpstreams, previousOutput }: StartExtras,
@@ -126,8 +126,8 @@ function startOf(
       pinnedFacts: job.provision.pinnedFacts.map(({ text }) => text),
       silentToken: job.provision.silentToken,
     },
-    action: actionOf(job.action, deps.jobsDir),
-    check: job.provision.check && actionOf(job.provision.check, deps.jobsDir),
+    action: withFilePath(job.action, deps.jobsDir),
+    check: job.provision.check && withFilePath(job.provision.check, deps.jobsDir),
     run: {
       runId: run.runId,
       prompt: run.prompt,
@@ -141,19 +141,22 @@ function startOf(
   };
 }
 
-/** Of this job, passing over silent answers; or of the run of another that it runs after, which may have been silent. */
+/**
+ * The output of this job's last run that succeeded and was not silent. A job that runs after another gets the output of
+ * the other's last run that succeeded, or none if that was silent.
+ */
 async function previousOutputOf(job: Job, deps: GhostDeps): Promise<string | null> {
   const { userKey, provision, schedule } = job;
   if (!provision.previousOutput) return null;
-  const which =
+  const page =
     schedule.kind === "after" ? { jobId: schedule.jobId, limit: 1 } : { jobId: job.jobId, limit: 20 };
-  const { runs } = await deps.openRuns(userKey).list({ ...which, status: "succeeded" });
+  const { runs } = await deps.openRuns(userKey).list({ ...page, status: "succeeded" });
   const output = runs.find((run) => run.output !== null && !run.silent)?.output;
-  return output === undefined || output === null ? null : cut(output, MAX_PREVIOUS_CHARS);
+  return output === undefined || output === null ? null : shorten(output, MAX_PREVIOUS_CHARS);
 }
 
-/** Of the configured servers, those that the job names; undefined where it names none. */
-function openUpstreams(job: Claimed["job"], { upstreams }: GhostDeps): Upstreams | undefined {
+/** The configured servers whose tools the job names; undefined where it names none. */
+function openGrantedUpstreams(job: Claimed["job"], { upstreams }: GhostDeps): Upstreams | undefined {
   const { check } = job.provision;
   const checked = check?.kind === "tool" ? grantsOf({ tools: null, action: check }) : [];
   const grants = [...grantsOf(job), ...checked].filter((name) =>
@@ -162,8 +165,8 @@ function openUpstreams(job: Claimed["job"], { upstreams }: GhostDeps): Upstreams
   return grants.length > 0 ? upstreams?.open(grants) : undefined;
 }
 
-/** What is run, with the file of code found in the jobs folder and nowhere else. */
-function actionOf<Any extends Action>(action: Any, jobsDir: string | undefined): Any {
+/** The action with the absolute path of its code file. Throws JOB_FILE_INVALID for a file outside of the jobs folder. */
+function withFilePath<Any extends Action>(action: Any, jobsDir: string | undefined): Any {
   if (action.kind !== "code") return action;
   const folder = jobsDir && resolve(jobsDir);
   const file = folder && resolve(folder, action.file);
@@ -172,7 +175,7 @@ function actionOf<Any extends Action>(action: Any, jobsDir: string | undefined):
   return { ...action, file };
 }
 
-function brokerOf(
+function openRunBroker(
   claimed: Claimed,
   deps: GhostDeps,
   { thread, upstreams }: { thread: GhostThread; upstreams: Upstreams | undefined },
@@ -187,11 +190,12 @@ function brokerOf(
     budgets: deps.openBudgets?.(job) ?? [],
     runs: deps.openRuns(job.userKey),
     log: deps.log.child({ job_id: job.jobId, run_id: run.runId }),
-    onStep: (step) => tell(deps, (listener) => listener.onStep?.(claimed, step)),
+    onStep: (step) => notifyListeners(deps, (listener) => listener.onStep?.(claimed, step)),
   });
 }
 
-async function write({ runId, userKey }: Run, result: RunResult, deps: GhostDeps): Promise<boolean> {
+/** Writes the end of a run, with retries. False when it could not be written, or the run has another end already. */
+async function writeEnd({ runId, userKey }: Run, result: RunResult, deps: GhostDeps): Promise<boolean> {
   const { runQueue, openRuns, log, now } = deps;
   let hasFailed = false;
   const onFailure = (error: unknown) => {
@@ -200,19 +204,19 @@ async function write({ runId, userKey }: Run, result: RunResult, deps: GhostDeps
   };
   const finish = async () => {
     if (await runQueue.finish(runId, result, now())) return true;
-    // What failed may have been written, and only not been confirmed by the disk: then the row has this very end.
+    // A try that failed may have been written without being confirmed; then the row has this very end.
     return hasFailed && (await openRuns(userKey).get(runId)).status === result.status;
   };
   try {
     return await retry(finish, { onFailure });
   } catch (error) {
     onFailure(error);
-    // Its lease will end, and the run be shown as lost: the row never claims more than is known.
+    // The lease will run out, and the run be marked as lost.
     return false;
   }
 }
 
-interface AuditFacts {
+interface AuditFields {
   readonly status: EndStatus;
   readonly code: string | undefined;
   readonly correlationId: string;
@@ -223,7 +227,7 @@ const AUDITED_PROMPT_CHARS = 120;
 
 function audit(
   { run, job }: Claimed,
-  { status, code, correlationId, startedAtMs }: AuditFacts,
+  { status, code, correlationId, startedAtMs }: AuditFields,
   log: Log,
 ): void {
   log.info(
@@ -244,10 +248,13 @@ function audit(
   );
 }
 
-function tell({ listeners = [], log }: GhostDeps, say: (listener: GhostListener) => void): void {
+function notifyListeners(
+  { listeners = [], log }: GhostDeps,
+  notify: (listener: GhostListener) => void,
+): void {
   for (const listener of listeners) {
     try {
-      say(listener);
+      notify(listener);
     } catch (error) {
       log.error({ err: error }, "a listener of ghost runs failed");
     }

@@ -4,38 +4,36 @@ import type { Log } from "../log.ts";
 import type { RunQueue, Worker } from "../store/run-queue.ts";
 import type { Slots } from "./slots.ts";
 
-/** What the heartbeat needs of the loop's options. */
 export interface HeartbeatOptions {
   readonly runQueue: RunQueue;
   readonly worker: Worker;
   readonly leaseMs: number;
   readonly log: Log;
-  /** Called with runs that a dead process left behind. */
+  /** Called with the runs that were marked as lost. */
   readonly onLost?: (runs: readonly Run[]) => void;
   readonly now?: () => number;
 }
 
-/** Shows that the runs at work here are alive, hears which of them are to stop, and buries those of the dead. */
+/** Renews the leases of running runs, picks up cancellations, and marks runs of dead processes as lost. */
 export interface Heartbeat {
-  /** Ends as lost what dead processes left behind, and goes on doing so. */
+  /** Marks lost runs now and at intervals. Rejects with DATA_UNAVAILABLE. */
   start(): Promise<void>;
-  /** Extends the leases now; ends runs that their owners want cancelled. Never rejects. */
+  /** Extends the leases now, and stops the runs that are to be cancelled. Never rejects. */
   renewLeases(): Promise<void>;
   stop(): void;
 }
 
-/** Beats within one lease: one may fail, or be late, without a live run counting as lost. */
+/** Renewals within one lease: one may fail or be late, and the run still does not count as lost. */
 const RENEWALS_PER_LEASE = 3;
-/** How long a lease that is over is still spared, in parts of a lease: longer than until its holder's next beat. */
+/** How long a lease that has run out is spared, in parts of a lease. Longer than one renewal takes to come. */
 const SPARED_LEASES = 1 / 2;
 
 export function createHeartbeat(options: HeartbeatOptions, slots: Slots): Heartbeat {
   const { runQueue, worker, leaseMs, log, now = Date.now } = options;
+  const silence = trackSilence(SPARED_LEASES * leaseMs);
   let renewTimer: NodeJS.Timeout | undefined;
   let reapTimer: NodeJS.Timeout | undefined;
   let recheckTimer: NodeJS.Timeout | undefined;
-  /** When each lease that is over was first seen so. */
-  let overdue = new Map<string, number>();
   let isStopped = false;
 
   const renewLeases = async (): Promise<void> => {
@@ -43,37 +41,27 @@ export function createHeartbeat(options: HeartbeatOptions, slots: Slots): Heartb
     if (runIds.length === 0) return;
     try {
       const { cancel, gone } = await runQueue.renewLeases({ runIds, now: now(), leaseMs, worker });
-      for (const { runId, reason } of cancel) slots.end(runId, cancelled(reason));
-      for (const runId of gone) slots.end(runId, taken());
+      for (const { runId, reason } of cancel) slots.stop(runId, cancelled(reason));
+      for (const runId of gone) slots.stop(runId, takenOver());
     } catch (error) {
       log.error({ err: error }, "the leases of running ghosts could not be extended");
     }
   };
   const reap = async (): Promise<void> => {
-    // First what is ours: after a sleep of this machine our own leases look as dead as any.
+    // Our own leases first: after this machine was suspended they look as dead as any.
     await renewLeases();
-    // Not by the clock of the wall. Where the machine slept, the clock was set or the database was locked, no holder
-    // could beat, and the leases of all are over: those that live get the time to beat again.
-    const before = overdue;
-    overdue = new Map();
-    const isSilent = ({ runId, until }: { runId: string; until: number }): boolean => {
-      const lease = `${runId} ${until}`;
-      const since = before.get(lease) ?? performance.now();
-      overdue.set(lease, since);
-      return performance.now() - since >= SPARED_LEASES * leaseMs;
-    };
+    const isSilent = silence.startRound();
     const lost = await runQueue.reapLost({ now: now(), worker, isAlive, isSilent });
-    if (overdue.size > 0) recheckSoon();
+    if (silence.hasOverdue() && !isStopped) {
+      clearTimeout(recheckTimer);
+      recheckTimer = setTimeout(tryToReap, SPARED_LEASES * leaseMs).unref();
+    }
     for (const run of lost)
       log.warn({ run_id: run.runId, job_id: run.jobId }, "a run was lost: the process that ran it is gone");
     if (lost.length > 0) options.onLost?.(lost);
   };
   const tryToReap = () =>
-    void reap().catch((error: unknown) => log.error({ err: error }, "lost runs could not be looked for"));
-  const recheckSoon = () => {
-    clearTimeout(recheckTimer);
-    if (!isStopped) recheckTimer = setTimeout(tryToReap, SPARED_LEASES * leaseMs).unref();
-  };
+    void reap().catch((err: unknown) => log.error({ err }, "lost runs could not be looked for"));
 
   return {
     async start() {
@@ -91,7 +79,31 @@ export function createHeartbeat(options: HeartbeatOptions, slots: Slots): Heartb
   };
 }
 
-/** Whether a process of this host is there; one that belongs to somebody else is. */
+/**
+ * Remembers since when each lease has been seen as run out, by a clock that only runs while this process does. Where
+ * the machine was suspended, its system clock was set or the database was locked, nobody could renew, and all leases
+ * have run out at once: living holders get `sparedMs` to renew theirs.
+ */
+function trackSilence(sparedMs: number) {
+  let seen = new Map<string, number>();
+  return {
+    /** Begins a look at all leases; the result says of one that has run out whether it has been so for too long. */
+    startRound() {
+      const before = seen;
+      seen = new Map();
+      return ({ runId, until }: { runId: string; until: number }): boolean => {
+        const lease = `${runId} ${until}`;
+        const since = before.get(lease) ?? performance.now();
+        seen.set(lease, since);
+        return performance.now() - since >= sparedMs;
+      };
+    },
+    /** True when the last round met a lease that has run out. */
+    hasOverdue: () => seen.size > 0,
+  };
+}
+
+/** True when a process of this host exists, also one of another user. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -103,5 +115,5 @@ export function isAlive(pid: number): boolean {
 
 const cancelled = (reason: string | null) =>
   new NightshiftError("CANCELLED", reason ?? "Cancelled by its owner.");
-const taken = () =>
+const takenOver = () =>
   new NightshiftError("CANCELLED", "This run was silent for so long that another process took it for lost.");

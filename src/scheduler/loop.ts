@@ -1,163 +1,92 @@
 import { setImmediate, setTimeout as wait } from "node:timers/promises";
 import { NightshiftError } from "../errors.ts";
 import type { Run } from "../jobs/run.ts";
-import type { Claimed, ClaimFilter } from "../store/run-queue.ts";
+import type { Claimed, ClaimFilter, RunQueue } from "../store/run-queue.ts";
 import { createHeartbeat, type HeartbeatOptions } from "./heartbeat.ts";
-import { openSlots } from "./slots.ts";
+import { openSlots, type Slots } from "./slots.ts";
 
 export interface LoopOptions extends HeartbeatOptions {
   readonly filter: ClaimFilter;
   /** Runs of one user in a day; default 0, no limit. */
   readonly maxRunsPerDay?: number;
-  /** Ghosts at work at once; the rest wait in order. */
+  /** Ghosts that run at once; other due items wait in order. */
   readonly maxGhosts: number;
   /** Runs one claimed run to its end. Must not reject. */
   readonly run: (claimed: Claimed, signal: AbortSignal) => Promise<unknown>;
-  /** Called when something will be due within seconds: the time to have spare threads. */
+  /** Called when something will be due within seconds: the time to start spare threads. */
   readonly warm?: () => void;
-  /** Told of occurrences that were passed over because their job was still at work. */
+  /** Called with each run that was stored as skipped, because its job still had one or by its policy. */
   readonly onSkipped?: (run: Run) => void;
 }
 
-/** Starts what is due, when it is due, never before, oldest first. */
+/** Starts what is due: never before its time, and in fair order of users. */
 export interface SchedulerLoop {
-  /** Ends what dead processes left, then runs what is due from now on. Rejects with DATA_UNAVAILABLE. */
+  /** Marks the runs of dead processes as lost, then starts what is due from now on. Rejects with DATA_UNAVAILABLE. */
   start(): Promise<void>;
-  /** Says that something may be due, or to be cancelled, sooner than the clock knew. */
+  /** Looks at once: something may be due sooner, or be cancelled. */
   wake(): void;
   /**
-   * Claims what is due at `now`, as far as there are free slots, and starts it. Resolves to how many were started.
-   * The clock does this by itself; tests pass the time in.
+   * Claims what is due at `now` for the slots that are free, and starts it. Resolves to how many runs it started.
+   * The loop calls it by itself; tests call it with a time of theirs.
    */
   tick(now?: number): Promise<number>;
-  /** Ids of the runs at work. */
+  /** Ids of the running runs. */
   readonly running: readonly string[];
-  /** Resolves when no ghost is at work. */
+  /** Resolves when no run is running. */
   idle(): Promise<void>;
-  /**
-   * Claims nothing more, tells running ghosts to stop, ends those that do not, and resolves when all have their
-   * outcome written, or after `graceMs`.
-   */
+  /** Claims no more, stops running ghosts, and resolves when all have their end written, or after `graceMs`. */
   stop(options?: { graceMs?: number }): Promise<void>;
 }
 
-/** Claims between which live calls get their turn. */
+/** Runs claimed at once. Between two claims the calls of connections get the processor. */
 const CLAIM_BATCH = 8;
 const WARM_AHEAD_MS = 5_000;
+/** How often the loop looks for writes of other processes. */
 const LOOK_ELSEWHERE_MS = 500;
-/** Where other processes are heard: at once, but not more often than this, however much they write. */
+/** Reported writes of other processes are looked at once, but not more often than this. */
 const LISTEN_EVERY_MS = 150;
-/** After a failure, and when something is due that nobody here could claim. */
-const RETRY_MS = 250;
-const MAX_TIMER_MS = 2 ** 31 - 1;
+/** Pause when something is due that nobody here could claim; four times as long after a failure. */
+const PASS_RETRY_MS = 250;
+const LONGEST_SLEEP_MS = 2 ** 31 - 1;
 
 export function createSchedulerLoop(options: LoopOptions): SchedulerLoop {
-  const { runQueue, worker, filter, leaseMs, maxRunsPerDay = 0, onSkipped, log, now = Date.now } = options;
-  const slots = openSlots({ max: options.maxGhosts, run: options.run, onFree: () => requestPass() });
+  const { runQueue, filter, log, now = Date.now } = options;
+  const slots = openSlots({ max: options.maxGhosts, run: options.run, onFree: () => passes.request() });
   const heartbeat = createHeartbeat(options, slots);
-  let timer: NodeJS.Timeout | undefined;
-  let elsewhereTimer: NodeJS.Timeout | undefined;
-  let lookTimer: NodeJS.Timeout | undefined;
-  let lookedAt = -Infinity;
-  let endListening = () => {};
-  let dueAt: number | null = null;
-  let pass: Promise<void> | undefined;
-  let isRequested = false;
-  let isOpen = false;
-  let isStopping = false;
+  const timer = createDueTimer(now, { warm: options.warm, onDue: () => passes.request() });
+  const stopping = new AbortController();
+  let stopWatching = () => {};
 
-  const tick = async (at = now()): Promise<number> => {
-    let started = 0;
-    for (;;) {
-      const limit = Math.min(slots.free, CLAIM_BATCH);
-      if (limit <= 0 || isStopping) return started;
-      const claimed = await runQueue.claimDue({
-        now: at,
-        limit,
-        filter,
-        worker,
-        leaseMs,
-        maxRunsPerDay,
-        ...(onSkipped && { onSkipped }),
-        onCancelling: () => void heartbeat.renewLeases(),
-      });
-      for (const one of claimed) slots.fill(one);
-      started += claimed.length;
-      if (claimed.length < limit) return started;
-      await setImmediate();
-    }
-  };
-
-  /** Sleeps until `dueAt`: in stretches, because timers are short and clocks are set; up once before, to warm. */
-  const sleep = (atLeastMs = 0): void => {
-    clearTimeout(timer);
-    if (!isOpen || dueAt === null) return;
-    const leftMs = dueAt - now();
-    if (leftMs <= WARM_AHEAD_MS) options.warm?.();
-    const untilWarmMs = leftMs - WARM_AHEAD_MS;
-    const sleepMs = Math.max(atLeastMs, untilWarmMs > 0 ? untilWarmMs : leftMs);
-    // A timer may fire a millisecond early by this clock: `wakeUp` looks at the clock, not at the timer.
-    timer = setTimeout(wakeUp, Math.min(Math.max(sleepMs, 0), MAX_TIMER_MS));
-  };
-  const wakeUp = () => {
-    if (dueAt !== null && now() >= dueAt) requestPass();
-    else sleep();
-  };
-
-  const runPass = async (): Promise<void> => {
+  const tick = (at = now()) =>
+    startDue(options, slots, {
+      at,
+      signal: stopping.signal,
+      onCancelling: () => void heartbeat.renewLeases(),
+    });
+  const passes = createPasses(async () => {
     try {
-      do {
-        isRequested = false;
-        const started = await tick();
-        // With no free slot the end of a ghost is what is waited for.
-        const before = dueAt;
-        dueAt = slots.free > 0 ? await runQueue.nextDueAt(filter) : null;
-        const isStuck = started === 0 && dueAt !== null && dueAt === before && dueAt <= now();
-        sleep(isStuck ? RETRY_MS : 0);
-      } while (isRequested && isOpen);
+      const started = await tick();
+      const before = timer.dueAt;
+      // Without a free slot the next pass comes when a run ends.
+      const dueAt = slots.free > 0 ? await runQueue.nextDueAt(filter) : null;
+      const isStuck = started === 0 && dueAt !== null && dueAt === before && dueAt <= now();
+      timer.set(dueAt, isStuck ? PASS_RETRY_MS : 0);
     } catch (error) {
       log.error({ err: error }, "due jobs could not be read; trying again");
-      dueAt = now();
-      sleep(RETRY_MS * 4);
+      timer.set(now(), PASS_RETRY_MS * 4);
     }
-  };
-  /** One turn at a time: claim, start, and set the timer for what is next. */
-  function requestPass(): void {
-    isRequested = true;
-    if (!isOpen || pass) return;
-    pass = runPass().finally(() => {
-      pass = undefined;
-      if (isRequested) requestPass();
-    });
-  }
-
+  });
   const wake = (): void => {
     void heartbeat.renewLeases();
-    requestPass();
-  };
-  const lookElsewhere = () => {
-    const isLate = dueAt !== null && now() >= dueAt + RETRY_MS;
-    if (isLate || runQueue.changedElsewhere()) wake();
-  };
-
-  const lookSoon = () => {
-    lookTimer ??= setTimeout(
-      () => {
-        lookTimer = undefined;
-        lookedAt = performance.now();
-        if (runQueue.changedElsewhere()) wake();
-      },
-      Math.max(0, lookedAt + LISTEN_EVERY_MS - performance.now()),
-    ).unref();
+    passes.request();
   };
 
   return {
     async start() {
       await heartbeat.start();
-      isOpen = true;
-      endListening = runQueue.onWrite?.(lookSoon) ?? endListening;
-      elsewhereTimer = setInterval(lookElsewhere, LOOK_ELSEWHERE_MS).unref();
-      requestPass();
+      const isLate = () => timer.dueAt !== null && now() >= timer.dueAt + PASS_RETRY_MS;
+      stopWatching = watchOtherProcesses(runQueue, isLate, wake);
+      passes.open();
     },
     wake,
     tick,
@@ -166,19 +95,132 @@ export function createSchedulerLoop(options: LoopOptions): SchedulerLoop {
     },
     idle: () => slots.idle(),
     async stop({ graceMs = 10_000 } = {}) {
-      isOpen = false;
-      isStopping = true;
-      clearTimeout(timer);
-      clearInterval(elsewhereTimer);
-      endListening();
-      clearTimeout(lookTimer);
-      await pass;
-      for (const runId of slots.running) slots.end(runId, stopping());
+      stopping.abort();
+      timer.stop();
+      stopWatching();
+      await passes.close();
+      for (const runId of slots.running) slots.stop(runId, stopped());
       await Promise.race([slots.idle(), wait(graceMs, undefined, { ref: false })]);
       heartbeat.stop();
     },
   };
 }
 
-const stopping = () =>
+/** Claims and starts runs until nothing more is due or no slot is free. Resolves to how many it started. */
+async function startDue(
+  options: LoopOptions,
+  slots: Slots,
+  { at, signal, onCancelling }: { at: number; signal: AbortSignal; onCancelling: () => void },
+): Promise<number> {
+  const { runQueue, filter, worker, leaseMs, maxRunsPerDay = 0, onSkipped } = options;
+  let started = 0;
+  for (;;) {
+    const limit = Math.min(slots.free, CLAIM_BATCH);
+    if (limit <= 0 || signal.aborted) return started;
+    const claimed = await runQueue.claimDue({
+      now: at,
+      limit,
+      filter,
+      worker,
+      leaseMs,
+      maxRunsPerDay,
+      ...(onSkipped && { onSkipped }),
+      onCancelling,
+    });
+    for (const one of claimed) slots.start(one);
+    started += claimed.length;
+    if (claimed.length < limit) return started;
+    await setImmediate();
+  }
+}
+
+/** Runs `pass` once at a time, from `open` on. Requests during a pass lead to one more after it. */
+function createPasses(pass: () => Promise<void>) {
+  let current: Promise<void> | undefined;
+  let isRequested = false;
+  let isOpen = false;
+  const request = (): void => {
+    isRequested = true;
+    if (!isOpen || current) return;
+    isRequested = false;
+    current = pass().finally(() => {
+      current = undefined;
+      if (isRequested) request();
+    });
+  };
+  return {
+    request,
+    open() {
+      isOpen = true;
+      request();
+    },
+    async close() {
+      isOpen = false;
+      await current;
+    },
+  };
+}
+
+/** Calls `onDue` at a time that may be years ahead, and `warm` a few seconds before it. */
+function createDueTimer(
+  now: () => number,
+  { warm, onDue }: { warm: (() => void) | undefined; onDue: () => void },
+) {
+  let timer: NodeJS.Timeout | undefined;
+  let dueAt: number | null = null;
+  let isStopped = false;
+  const sleep = (atLeastMs = 0): void => {
+    clearTimeout(timer);
+    if (isStopped || dueAt === null) return;
+    const leftMs = dueAt - now();
+    if (leftMs <= WARM_AHEAD_MS) warm?.();
+    const untilWarmMs = leftMs - WARM_AHEAD_MS;
+    const sleepMs = Math.max(atLeastMs, untilWarmMs > 0 ? untilWarmMs : leftMs);
+    timer = setTimeout(wakeUp, Math.min(Math.max(sleepMs, 0), LONGEST_SLEEP_MS));
+  };
+  // A timer may fire a millisecond early, and the system clock may have been set: the time decides.
+  const wakeUp = () => {
+    if (dueAt !== null && now() >= dueAt) onDue();
+    else sleep();
+  };
+  return {
+    get dueAt() {
+      return dueAt;
+    },
+    /** `atLeastMs`: how long to wait even when the time has come. */
+    set(at: number | null, atLeastMs: number) {
+      dueAt = at;
+      sleep(atLeastMs);
+    },
+    stop() {
+      isStopped = true;
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** Calls `wake` when another process has written, or when `isLate`. Returns what ends it. */
+function watchOtherProcesses(runQueue: RunQueue, isLate: () => boolean, wake: () => void): () => void {
+  let soon: NodeJS.Timeout | undefined;
+  let lookedAt = -Infinity;
+  const lookSoon = () => {
+    const look = () => {
+      soon = undefined;
+      lookedAt = performance.now();
+      if (runQueue.changedElsewhere()) wake();
+    };
+    soon ??= setTimeout(look, Math.max(0, lookedAt + LISTEN_EVERY_MS - performance.now())).unref();
+  };
+  const stopListening = runQueue.onWrite?.(lookSoon);
+  const interval = setInterval(() => {
+    if (isLate() || runQueue.changedElsewhere()) wake();
+  }, LOOK_ELSEWHERE_MS).unref();
+  return () => {
+    clearInterval(interval);
+    stopListening?.();
+    clearTimeout(soon);
+  };
+}
+
+const stopped = () =>
   new NightshiftError("CANCELLED", "Nightshift was stopped while this run was at work; it was not finished.");

@@ -3,13 +3,13 @@ import type { Tables } from "../database/schema.ts";
 import { runSql, runSqlPipelined } from "../database/sql.ts";
 
 /*
- * What is on its way to the queue: a row for each job and each queued run that has a time, kept by the database
- * itself. So whoever sets a time (a tool, the command line, a claim, a retry, an import) puts it here in the same
- * transaction and needs to know of no queue; and what is a year ahead costs a queue nothing, which reads past all that
- * it holds to find what is due.
+ * The outbox to pg-boss: a row for each job and each queued run that has a due time, kept by triggers. So whoever sets a
+ * time (a tool, the command line, a claim, a retry, an import) puts it here in the same transaction, and needs to know
+ * of no queue. Rows are sent shortly before their time: pg-boss reads past everything it holds to find what is due, so
+ * an occurrence that is a year ahead must not be in it.
  */
 
-/** What the queue is told of an occurrence. `item` is the job's id, or that of a run that was queued. */
+/** The data of a pg-boss job. `item` is the id of a job, or of a queued run. */
 export interface Sent {
   readonly item: string;
   readonly jobId: string;
@@ -17,23 +17,23 @@ export interface Sent {
   readonly kind: string;
   /** Epoch ms. */
   readonly dueAt: number;
-  /** Its place among the users' turns: lower comes first. */
+  /** Fair order of users: lower ranks come first. */
   readonly rank: number;
 }
 
-/** Sent in one transaction. */
+/** Rows sent in one transaction. */
 export const SEND_BATCH = 1_000;
-/** What should long have been sent and is nowhere is sent again after this. */
-const FORGOTTEN_MS = 60_000;
+/** How long after its due time an item that is neither here nor in pg-boss is sent again. */
+const LOST_AFTER_MS = 60_000;
 
 export type BossOutbox = ReturnType<typeof openOutbox>;
 
-/** `jobs` is the queue's own table. */
+/** `jobs` is pg-boss's own table. */
 export function openOutbox(schema: string, jobs: string) {
-  /** One sender at a time: each gives its places behind those of the one before. */
+  /** One sender at a time, because each ranks its items behind those of the one before. */
   const lock = `select pg_advisory_xact_lock(hashtextextended('${schema} upcoming', 0))`;
   return {
-    /** Makes the tables, the triggers and the queue's schema where they are missing. Of several processes one does, and the others wait. */
+    /** Makes the tables, the triggers and pg-boss's schema where they are missing. Other processes wait meanwhile. */
     async install(db: Kysely<Tables>, queueSchema: string): Promise<void> {
       const [found] = await runSql<{ is: boolean }>(
         db,
@@ -50,7 +50,7 @@ export function openOutbox(schema: string, jobs: string) {
         );
       });
     },
-    /** Whether something is to be sent that is due by `dueBy`, and of which kinds the queue has something ready. */
+    /** `waits`: something due by `dueBy` is to be sent. `ready`: the kinds of which pg-boss holds something due. */
     async look(db: Kysely<Tables>, kinds: readonly string[], dueBy: number) {
       const [row] = await runSql<{ waits: boolean; ready: string[] }>(
         db,
@@ -62,63 +62,62 @@ export function openOutbox(schema: string, jobs: string) {
       );
       return row ?? { waits: false, ready: [] };
     },
-    /**
-     * Takes what is due by `dueBy`, up to a batch, the earliest first. Each user's are numbered from where the queue
-     * is now, or from behind their last: so they are served in turn, however much one of them has due.
-     */
+    /** Takes a batch of what is due by `dueBy`, the earliest first, with its ranks. The caller sends it. */
     async take(trx: Transaction<Tables>, dueBy: number): Promise<Sent[]> {
       await runSqlPipelined(trx, lock, []);
-      return runSql<Sent>(
-        trx,
-        `with gone as (
-          delete from ${schema}.upcoming where item in (
-            select item from ${schema}.upcoming where due_at <= $1
-            order by due_at limit ${SEND_BATCH} for update skip locked
-          ) returning *
-        ), front as (
-          select kind, coalesce(
-            (select -priority from ${jobs} where name = kinds.kind and state < 'active' and not blocked
-              and start_after <= now() order by priority desc, created_on limit 1),
-            (select max(rank) from ${schema}.upcoming_ranks ranks where ranks.kind = kinds.kind),
-            0) as rank
-          from (select distinct kind from gone) kinds
-        ), placed as (
-          select gone.*, greatest(front.rank, coalesce(ranks.rank + 1, 0)) - 1
-            + row_number() over (partition by kind, user_key order by gone.due_at, gone.item) as rank
-          from gone join front using (kind) left join ${schema}.upcoming_ranks ranks using (kind, user_key)
-        ), kept as (
-          insert into ${schema}.upcoming_ranks select kind, user_key, max(rank) from placed group by kind, user_key
-          on conflict (kind, user_key) do update set rank = excluded.rank
-        )
-        select item, job_id as "jobId", user_key as "userKey", kind, due_at as "dueAt", rank
-        from placed order by due_at, item`,
-        [dueBy],
-      );
+      return runSql<Sent>(trx, takeSql(schema, jobs), [dueBy]);
     },
-    /** Forgets the users' places while nobody waits, and sends again what a queue has lost (one that was emptied). */
+    /** Resets the ranks while nothing waits in pg-boss, and sends again what it has lost (its table was emptied). */
     async repair(trx: Transaction<Tables>, kinds: readonly string[], now: number): Promise<void> {
       await runSqlPipelined(trx, lock, []);
       const idle = `not exists (select from ${jobs} where state < 'active' and not blocked)`;
       await runSqlPipelined(trx, `delete from ${schema}.upcoming_ranks where ${idle}`, []);
-      const lost = (table: string, item: string, at: string) =>
-        `select ${item}, job_id, user_key, kind, ${at} from ${schema}.${table}
-          where kind = any($2::text[]) and ${at} <= $1 and not exists (
-            select from ${jobs} q where q.name = ${table}.kind and q.state = 'created' and q.policy = 'short'
-              and coalesce(q.singleton_key, '') = ${table}.${item} || '@' || ${table}.${at}
-          )`;
-      await runSqlPipelined(
-        trx,
-        `insert into ${schema}.upcoming (item, job_id, user_key, kind, due_at)
-          ${lost("jobs", "job_id", "next_run_at")} union all ${lost("runs", "run_id", "due_at")}
-          limit ${SEND_BATCH} on conflict do nothing`,
-        [now - FORGOTTEN_MS, kinds],
-      );
+      await runSqlPipelined(trx, repairSql(schema, jobs), [now - LOST_AFTER_MS, kinds]);
     },
   };
 }
 
-/** The key under which the queue takes an occurrence once. */
-export const keyOf = ({ item, dueAt }: Pick<Sent, "item" | "dueAt">): string => `${item}@${dueAt}`;
+/**
+ * Each user's items get consecutive ranks that begin at the rank pg-boss serves now, or behind the user's last. So users
+ * are served in turn, however much one of them has due.
+ */
+const takeSql = (schema: string, jobs: string): string => `with taken as (
+    delete from ${schema}.upcoming where item in (
+      select item from ${schema}.upcoming where due_at <= $1
+      order by due_at limit ${SEND_BATCH} for update skip locked
+    ) returning *
+  ), first_rank as (
+    select kind, coalesce(
+      (select -priority from ${jobs} where name = kinds.kind and state < 'active' and not blocked
+        and start_after <= now() order by priority desc, created_on limit 1),
+      (select max(rank) from ${schema}.upcoming_ranks ranks where ranks.kind = kinds.kind),
+      0) as rank
+    from (select distinct kind from taken) kinds
+  ), ranked as (
+    select taken.*, greatest(first_rank.rank, coalesce(ranks.rank + 1, 0)) - 1
+      + row_number() over (partition by kind, user_key order by taken.due_at, taken.item) as rank
+    from taken join first_rank using (kind) left join ${schema}.upcoming_ranks ranks using (kind, user_key)
+  ), saved as (
+    insert into ${schema}.upcoming_ranks select kind, user_key, max(rank) from ranked group by kind, user_key
+    on conflict (kind, user_key) do update set rank = excluded.rank
+  )
+  select item, job_id as "jobId", user_key as "userKey", kind, due_at as "dueAt", rank
+  from ranked order by due_at, item`;
+
+function repairSql(schema: string, jobs: string): string {
+  const lost = (table: string, item: string, at: string) =>
+    `select ${item}, job_id, user_key, kind, ${at} from ${schema}.${table}
+      where kind = any($2::text[]) and ${at} <= $1 and not exists (
+        select from ${jobs} q where q.name = ${table}.kind and q.state = 'created' and q.policy = 'short'
+          and coalesce(q.singleton_key, '') = ${table}.${item} || '@' || ${table}.${at}
+      )`;
+  return `insert into ${schema}.upcoming (item, job_id, user_key, kind, due_at)
+    ${lost("jobs", "job_id", "next_run_at")} union all ${lost("runs", "run_id", "due_at")}
+    limit ${SEND_BATCH} on conflict do nothing`;
+}
+
+/** The singleton key, under which pg-boss takes an item at a time only once. */
+export const singletonKey = ({ item, dueAt }: Pick<Sent, "item" | "dueAt">): string => `${item}@${dueAt}`;
 
 const tables = (schema: string): string => `
   create table if not exists ${schema}.upcoming (

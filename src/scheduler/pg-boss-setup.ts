@@ -3,32 +3,30 @@ import type { PgBoss } from "pg-boss";
 import type { Database } from "../database/database.ts";
 import type { Tables } from "../database/schema.ts";
 import { runSql, runSqlPipelined } from "../database/sql.ts";
-import type { Action } from "../jobs/job.ts";
 import type { Log } from "../log.ts";
+import { ACTION_KINDS } from "../store/run-queue.ts";
 import { type BossOutbox, openOutbox } from "./pg-boss-outbox.ts";
 
-/** A queue for each kind of action: a node fetches only what it is able to run. */
-export const KINDS = ["tool", "prompt", "code"] as const satisfies readonly Action["kind"][];
-/** Of the occurrences whose node fell silent. */
+/** The queue of items whose node fell silent. Besides it there is one for each kind, so a node fetches what it can run. */
 export const DEAD = "dead";
 const HOUR_S = 3_600;
-const QUEUE = {
-  // An occurrence waits once; one that is at work doesn't keep its job from being given the same time again.
+const QUEUE_OPTIONS = {
+  // An item waits at most once. While it runs, its job may be given the same time again.
   policy: "short",
-  // Retries are runs of their own.
+  // A retry is a run of its own.
   retryLimit: 0,
   deadLetter: DEAD,
-  // A run's own limits end it; this is for one that beats and never ends.
+  // A run ends by its own limits; this is for one whose node sends heartbeats and never ends it.
   expireInSeconds: 24 * HOUR_S,
-  // What nobody could run is not forgotten: there may be no node yet that is able to.
+  // Items that no node can run are kept: one that can may start later.
   retentionSeconds: 50 * 365 * 24 * HOUR_S,
   deleteAfterSeconds: HOUR_S,
   warningQueueSize: 1_000_000,
 } as const;
-/** How often one of the nodes looks for silent ones. */
+/** How often one of the nodes looks for silent nodes. */
 const MONITOR_S = 5;
 
-/** Starts pg-boss in a schema of its own, made when absent, over the connections of `db`. */
+/** Starts pg-boss in a schema of its own, which is made when absent, over the connections of `db`. */
 export async function startBoss(db: Database, log: Log): Promise<{ boss: PgBoss; outbox: BossOutbox }> {
   const { PgBoss } = await import("pg-boss");
   const [here] = await runSql<{ schema: string }>(db.kysely, "select current_schema() as schema");
@@ -43,13 +41,15 @@ export async function startBoss(db: Database, log: Log): Promise<{ boss: PgBoss;
     monitorIntervalSeconds: MONITOR_S,
     maintenanceIntervalSeconds: HOUR_S,
   });
-  boss.on("error", (error) => log.warn({ err: error }, "pg-boss could not do its upkeep; it tries again"));
+  boss.on("error", (error) =>
+    log.warn({ err: error }, "pg-boss could not do its maintenance; it tries again"),
+  );
   boss.on("warning", ({ message }) => log.warn({ reason: message }, "pg-boss has a warning"));
   const outbox = openOutbox(schema, `${schema}_boss.job`);
   await outbox.install(db.kysely, `${schema}_boss`);
   try {
     await boss.start();
-    await createQueues(boss);
+    await createBossQueues(boss);
   } catch (error) {
     await boss.stop({ graceful: false });
     throw error;
@@ -57,14 +57,14 @@ export async function startBoss(db: Database, log: Log): Promise<{ boss: PgBoss;
   return { boss, outbox };
 }
 
-async function createQueues(boss: PgBoss): Promise<void> {
+async function createBossQueues(boss: PgBoss): Promise<void> {
   const made = new Set((await boss.getQueues()).map(({ name }) => name));
   if (!made.has(DEAD))
     await boss.createQueue(DEAD, { retryLimit: 100, expireInSeconds: 60, deleteAfterSeconds: HOUR_S });
-  for (const kind of KINDS) if (!made.has(kind)) await boss.createQueue(kind, QUEUE);
+  for (const kind of ACTION_KINDS) if (!made.has(kind)) await boss.createQueue(kind, QUEUE_OPTIONS);
 }
 
-/** pg-boss's own statements, some of which are whole transactions: one that fails leaves none of it open. */
+/** Runs pg-boss's own statements. Some are whole transactions, so after a failure an open one is rolled back. */
 const ownConnection = (db: Database) => ({
   executeSql: (sql: string, values?: unknown[]) =>
     db.kysely.connection().execute(async (connection) => {
@@ -77,12 +77,12 @@ const ownConnection = (db: Database) => ({
     }),
 });
 
-/** Statements of pg-boss in a transaction of ours. */
+/** Runs statements of pg-boss in a transaction of ours. */
 export const inTransaction = (trx: Transaction<Tables>) => ({
   executeSql: async (sql: string, values?: unknown[]) => ({ rows: await runSql(trx, sql, values) }),
 });
 
-/** Those whose answer nobody needs. */
+/** The same for statements whose result nobody needs. */
 export const pipelined = (trx: Transaction<Tables>) => ({
   async executeSql(sql: string, values: unknown[] = []) {
     await runSqlPipelined(trx, sql, values);

@@ -11,28 +11,29 @@ import {
   openRunQueue,
   type RunQueueOptions,
 } from "../store/open-run-queue.ts";
-import type { ClaimOptions, RunQueue } from "../store/run-queue.ts";
-import { keyOf, SEND_BATCH, type Sent } from "./pg-boss-outbox.ts";
-import { DEAD, inTransaction, KINDS, pipelined, startBoss } from "./pg-boss-setup.ts";
+import { ACTION_KINDS, type ClaimOptions, type RunQueue } from "../store/run-queue.ts";
+import { type BossOutbox, SEND_BATCH, type Sent, singletonKey } from "./pg-boss-outbox.ts";
+import { DEAD, inTransaction, pipelined, startBoss } from "./pg-boss-setup.ts";
 
 /*
- * Occurrences by pg-boss, for several nodes with one Postgres. Each occurrence is a job there that starts at its time,
- * once for a scheduled job and a time. A node that takes one holds it, with a heartbeat, until its run has ended; of a
- * node that fell silent pg-boss makes a dead letter, by the database's clock, and whoever reads it ends the run as lost.
- * What has run stays with the ledger: a job of pg-boss whose time was changed since, or that was run already, is
- * recognised by the job's row when it is picked up, and completed without a run. So a pause or a new time takes effect
- * on every node with the commit that writes it.
+ * The queue of several nodes that share one Postgres. Each due time of a job or a queued run is a job in pg-boss that
+ * starts at that time. The node that fetches it holds it, with a heartbeat, until the run has ended. When a node falls
+ * silent, pg-boss makes a dead letter, by the database's clock, and the node that reads it ends the run as lost.
  *
- * pg-boss's `work` polls every half second at the soonest and holds jobs that a node has no slot for: the clock wakes
- * at the due time and fetches as many as it has slots. Its groups only limit how many of one user are at work: whose
- * turn it is goes into the priority.
+ * Run state stays in our database. When a node fetches a job of pg-boss, it compares it with our row, and completes it
+ * without a run if the time was changed or the run has been. So a pause or a new time takes effect on every node with
+ * the commit that writes it.
+ *
+ * pg-boss's `work` is not used: it polls every half second at the soonest, and holds jobs for which a node has no slot.
+ * Our loop wakes at the due time and fetches as many as it has slots. pg-boss's groups only limit how many runs one
+ * user has at once, so the fair order of users goes into the priority.
  */
 
 export interface PgBossOptions extends Omit<RunQueueOptions, "queue"> {
   readonly log: Log;
-  /** How long before their time occurrences are sent, in ms; default a minute. */
+  /** How long before their time items are sent, in ms; default a minute. */
   readonly aheadMs?: number;
-  /** How much later than pg-boss the leases of the ledger tell of a dead node, whose clocks may differ, in ms; default a minute. */
+  /** How much later than pg-boss our leases tell of a dead node, because clocks may differ, in ms; default a minute. */
   readonly slackMs?: number;
 }
 
@@ -40,87 +41,18 @@ export interface PgBossRunQueue extends RunQueue {
   close(): Promise<void>;
 }
 
-/** The shortest that pg-boss has. */
+/** The shortest heartbeat that pg-boss has. */
 const MIN_HEARTBEAT_S = 10;
 
-/** Opens pg-boss in a schema of its own, made when absent, over the connections of `db`. */
+/** Opens pg-boss in a schema of its own, which is made when absent, over the connections of `db`. */
 export async function openPgBoss(db: Database, options: PgBossOptions): Promise<PgBossRunQueue> {
   const { aheadMs = 60_000, slackMs = 60_000 } = options;
   const { boss, outbox } = await startBoss(db, options.log);
-
-  /** Answers with the kinds that something was sent of. */
-  const send = async ({ now, leaseMs }: ClaimOptions): Promise<ReadonlySet<string>> => {
-    const kinds = new Set<string>();
-    const heartbeatSeconds = Math.max(MIN_HEARTBEAT_S, Math.ceil(leaseMs / 1000));
-    const sendBatch = () =>
-      db.transact(
-        async (trx) => {
-          const sent = await outbox.take(trx, now + aheadMs);
-          for (const [kind, ofKind] of Map.groupBy(sent, (one) => one.kind)) {
-            await boss.insert(kind, ofKind.map(toBossJob(heartbeatSeconds)), { db: pipelined(trx) });
-            kinds.add(kind);
-          }
-          return sent.length;
-        },
-        { of: null },
-      );
-    while ((await sendBatch()) === SEND_BATCH);
-    return kinds;
-  };
-
-  const complete = async (trx: Transaction<Tables>, tickets: readonly string[]) => {
-    for (const [name, ids] of byQueue(tickets)) await boss.complete(name, ids, null, { db: pipelined(trx) });
-  };
-  const findIn =
-    (kinds: readonly string[]): FindDue =>
-    async (trx, users, { limit }) => {
-      const fetched = await fetchSome(trx, kinds, limit);
-      const items = await hold(trx, users, fetched);
-      return {
-        items: items.sort((a, b) => a.at - b.at),
-        again: fetched.length > 0 && items.length === 0,
-        done: (started) =>
-          complete(
-            trx,
-            fetched.map(ticketOf).filter((ticket) => !started.has(ticket)),
-          ),
-      };
-    };
-  const fetchSome = async (trx: Transaction<Tables>, kinds: readonly string[], limit: number) => {
-    const fetched: Fetched[] = [];
-    for (const kind of kinds) {
-      if (fetched.length >= limit) break;
-      fetched.push(
-        ...(await boss.fetch<Sent>(kind, { batchSize: limit - fetched.length, db: inTransaction(trx) })),
-      );
-    }
-    return fetched;
-  };
-
-  let rotation = 0;
-  const queue: ExternalQueue = {
-    slackMs,
-    find: async (claim) => {
-      const { filter, now, limit } = claim;
-      // pg-boss can't be asked for one user's, or for one run: the ledger finds those, and its own are completed later.
-      if (filter.userKey !== undefined || filter.runId !== undefined || limit < 1) return null;
-      const { waits, ready } = await outbox.look(db.kysely, filter.kinds, now + aheadMs);
-      const sent = waits ? await send(claim) : new Set();
-      // What waited and was not there to be sent any more was sent by another node meanwhile.
-      const isSentElsewhere = waits && sent.size === 0;
-      const kinds = filter.kinds.filter((kind) => isSentElsewhere || sent.has(kind) || ready.includes(kind));
-      // No kind goes first for ever.
-      const first = rotation++ % (kinds.length || 1);
-      return findIn([...kinds.slice(first), ...kinds.slice(0, first)]);
-    },
-    touch: async (tickets) => {
-      for (const [name, ids] of byQueue(tickets)) await boss.touch(name, ids);
-    },
-    close: (trx, ticket) => complete(trx, [ticket]),
-  };
-  const databaseQueue = openRunQueue(db, { ...options, queue });
+  const queue = createBossQueue({ db, boss, outbox, aheadMs, slackMs });
+  const runQueue = openRunQueue(db, { ...options, queue });
   const endTransaction = createEndTransaction(db, options);
 
+  /** Null when there is no dead letter. */
   const markNextLost = (now: number) =>
     endTransaction(null, async (trx, endOptions, users) => {
       const [dead] = await boss.fetch<Sent>(DEAD, { includeMetadata: true, db: inTransaction(trx) });
@@ -132,23 +64,113 @@ export async function openPgBoss(db: Database, options: PgBossOptions): Promise<
     });
 
   return {
-    ...databaseQueue,
+    ...runQueue,
     async reapLost(reap) {
-      const lost = [...(await databaseQueue.reapLost(reap))];
+      const lost = [...(await runQueue.reapLost(reap))];
       for (let next = await markNextLost(reap.now); next; next = await markNextLost(reap.now))
         if (next.lost) lost.push(next.lost);
-      await db.transact((trx) => outbox.repair(trx, KINDS, reap.now), { of: null });
+      await db.transact((trx) => outbox.repair(trx, ACTION_KINDS, reap.now), { of: null });
       return lost;
     },
     close: () => boss.stop({ graceful: false }),
   };
 }
 
+interface BossDeps {
+  readonly db: Database;
+  readonly boss: PgBoss;
+  readonly outbox: BossOutbox;
+  readonly aheadMs: number;
+  readonly slackMs: number;
+}
+
+function createBossQueue(deps: BossDeps): ExternalQueue {
+  const { db, boss, outbox, aheadMs, slackMs } = deps;
+  let rotation = 0;
+  return {
+    slackMs,
+    async find(claim) {
+      const { filter, now, limit } = claim;
+      // pg-boss cannot be asked for one user's items, or for one run. Those are found in our database, and their jobs in
+      // pg-boss are completed when they are fetched later.
+      if (filter.userKey !== undefined || filter.runId !== undefined || limit < 1) return null;
+      const { waits, ready } = await outbox.look(db.kysely, filter.kinds, now + aheadMs);
+      const sent = waits ? await sendDue(deps, claim) : new Set();
+      // What waited and was gone when we came to send it was sent by another node.
+      const isSentElsewhere = waits && sent.size === 0;
+      const kinds = filter.kinds.filter((kind) => isSentElsewhere || sent.has(kind) || ready.includes(kind));
+      // Another kind comes first each time, so that none has to wait for ever.
+      const first = rotation++ % (kinds.length || 1);
+      return findFetched(boss, [...kinds.slice(first), ...kinds.slice(0, first)]);
+    },
+    async touch(tickets) {
+      for (const [name, ids] of byQueue(tickets)) await boss.touch(name, ids);
+    },
+    close: (trx, ticket) => completeTickets(boss, trx, [ticket]),
+  };
+}
+
+/** Sends what is due soon to pg-boss. Resolves to the kinds of which it has sent something. */
+async function sendDue(
+  { db, boss, outbox, aheadMs }: BossDeps,
+  { now, leaseMs }: ClaimOptions,
+): Promise<ReadonlySet<string>> {
+  const kinds = new Set<string>();
+  const heartbeatSeconds = Math.max(MIN_HEARTBEAT_S, Math.ceil(leaseMs / 1000));
+  const sendBatch = () =>
+    db.transact(
+      async (trx) => {
+        const sent = await outbox.take(trx, now + aheadMs);
+        for (const [kind, ofKind] of Map.groupBy(sent, (one) => one.kind)) {
+          await boss.insert(kind, ofKind.map(toBossJob(heartbeatSeconds)), { db: pipelined(trx) });
+          kinds.add(kind);
+        }
+        return sent.length;
+      },
+      { of: null },
+    );
+  while ((await sendBatch()) === SEND_BATCH);
+  return kinds;
+}
+
+/** Fetches from pg-boss, in the claim's transaction. What needs no run is completed with it. */
+const findFetched =
+  (boss: PgBoss, kinds: readonly string[]): FindDue =>
+  async (trx, users, { limit }) => {
+    const fetched: Fetched[] = [];
+    for (const kind of kinds) {
+      if (fetched.length >= limit) break;
+      const batchSize = limit - fetched.length;
+      fetched.push(...(await boss.fetch<Sent>(kind, { batchSize, db: inTransaction(trx) })));
+    }
+    const items = await findRows(trx, users, fetched);
+    const tickets = fetched.map(ticketOf);
+    return {
+      items: items.sort((a, b) => a.at - b.at),
+      again: fetched.length > 0 && items.length === 0,
+      done: (started) =>
+        completeTickets(
+          boss,
+          trx,
+          tickets.filter((ticket) => !started.has(ticket)),
+        ),
+    };
+  };
+
+async function completeTickets(
+  boss: PgBoss,
+  trx: Transaction<Tables>,
+  tickets: readonly string[],
+): Promise<void> {
+  for (const [name, ids] of byQueue(tickets)) await boss.complete(name, ids, null, { db: pipelined(trx) });
+}
+
 type Fetched = Awaited<ReturnType<typeof PgBoss.prototype.fetch<Sent>>>[number];
 
-/** What a run remembers of the job that it was fetched as. */
+/** The id of a pg-boss job, as our run row stores it. */
 const ticketOf = ({ name, id }: Pick<Fetched, "name" | "id">): string => `${name}/${id}`;
 
+/** The ids in pg-boss of some tickets, by the name of their queue. */
 const byQueue = (tickets: readonly string[]): ReadonlyMap<string, string[]> => {
   const queues = new Map<string, string[]>();
   for (const ticket of tickets) {
@@ -161,14 +183,14 @@ const byQueue = (tickets: readonly string[]): ReadonlyMap<string, string[]> => {
 const toBossJob = (heartbeatSeconds: number) => (sent: Sent) => ({
   data: sent,
   startAfter: new Date(sent.dueAt),
-  singletonKey: keyOf(sent),
+  singletonKey: singletonKey(sent),
   priority: -sent.rank,
   group: { id: sent.userKey },
   heartbeatSeconds,
 });
 
-/** The rows of what was fetched and still waits as it was sent; its users are held from here on. */
-async function hold(
+/** Locks the users of what was fetched, and finds the rows that still have the time and the kind they were sent with. */
+async function findRows(
   trx: Transaction<Tables>,
   users: UserLocks,
   fetched: readonly Fetched[],
@@ -189,15 +211,15 @@ async function hold(
     const ticket = ticketOf(one);
     const job = jobsById.get(item);
     const run = runsById.get(item);
-    const waits = (row: { user_key: string; kind: string }, dueAt: number | null) =>
+    const isUnchanged = (row: { user_key: string; kind: string }, dueAt: number | null) =>
       row.user_key === userKey && row.kind === one.name && dueAt === at;
-    if (job && waits(job, job.next_run_at)) return [{ kind: "job", at, row: job, ticket }];
-    if (run && waits(run, run.due_at)) return [{ kind: "run", at, row: run, ticket }];
+    if (job && isUnchanged(job, job.next_run_at)) return [{ kind: "job", at, row: job, ticket }];
+    if (run && isUnchanged(run, run.due_at)) return [{ kind: "run", at, row: run, ticket }];
     return [];
   });
 }
 
-/** The run that somebody fell silent with; undefined when it has had its end. */
+/** The run whose node fell silent; undefined when it has ended. */
 async function findHeld(
   trx: Transaction<Tables>,
   users: UserLocks,

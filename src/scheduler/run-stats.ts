@@ -1,6 +1,6 @@
 import type { RunStatus, Usage } from "../jobs/run.ts";
 
-/** How the runs that ended on this node ended, and what they have used, since it was started. */
+/** Counts of the runs that ended on this node since it started, by status, and the tokens that they used. */
 export interface RunStats {
   count(status: RunStatus, usage?: Usage): void;
   readonly runs: ReadonlyMap<RunStatus, number>;

@@ -1,16 +1,16 @@
 import type { NightshiftError } from "../errors.ts";
 import type { Claimed } from "../store/run-queue.ts";
 
-/** The ghosts at work here, at most `max` at once. */
+/** The runs that this process runs now, at most `max` at once. */
 export interface Slots {
   readonly free: number;
-  /** Ids of the runs at work. */
+  /** Ids of the running runs. */
   readonly running: readonly string[];
   /** Starts a claimed run; `onFree` is called when it has ended. */
-  fill(claimed: Claimed): void;
-  /** Tells a run to end, for `reason`; nothing when it is not at work here. */
-  end(runId: string, reason: NightshiftError): void;
-  /** Resolves when none is at work. */
+  start(claimed: Claimed): void;
+  /** Tells a run to stop, for `reason`. Does nothing when it is not running here. */
+  stop(runId: string, reason: NightshiftError): void;
+  /** Resolves when nothing is running. */
   idle(): Promise<void>;
 }
 
@@ -27,7 +27,7 @@ export function openSlots(options: {
     get running() {
       return [...inFlight.keys()];
     },
-    fill(claimed) {
+    start(claimed) {
       const { runId } = claimed.run;
       const stop = new AbortController();
       const done = options.run(claimed, stop.signal).finally(() => {
@@ -36,7 +36,7 @@ export function openSlots(options: {
       });
       inFlight.set(runId, { stop, done });
     },
-    end(runId, reason) {
+    stop(runId, reason) {
       inFlight.get(runId)?.stop.abort(reason);
     },
     async idle() {

@@ -4,11 +4,11 @@ import type { Activity } from "../activity.ts";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/database.ts";
 import type { Events, StepFeed } from "../events.ts";
-import { type GhostDeps, runGhost } from "../ghost/run.ts";
+import { type GhostDeps, type GhostListener, runGhost } from "../ghost/run.ts";
 import type { JobStore, RunStore } from "../jobs/contracts.ts";
 import { INBOX_URI } from "../jobs/inbox-item.ts";
 import type { Action } from "../jobs/job.ts";
-import { isEnded } from "../jobs/run.ts";
+import { isEnded, type Run } from "../jobs/run.ts";
 import type { Log } from "../log.ts";
 import { openModel } from "../model/provider.ts";
 import { openRunQueue, type RunQueueOptions } from "../store/open-run-queue.ts";
@@ -18,11 +18,11 @@ import { openDailyTokens, openJobTokens } from "../store/usage.ts";
 import type { UpstreamConfig } from "../upstream/config.ts";
 import { openUpstreams } from "../upstream/open.ts";
 import { createNetworkPolicy } from "../webhooks/attempt.ts";
-import { createDispatcher } from "../webhooks/dispatcher.ts";
+import { createDispatcher, type Dispatcher } from "../webhooks/dispatcher.ts";
 import { createOutbox } from "../webhooks/outbox.ts";
 import { createSchedulerLoop, type SchedulerLoop } from "./loop.ts";
 import type { RunStats } from "./run-stats.ts";
-import { openThreads } from "./threads.ts";
+import { openThreads, type Threads } from "./threads.ts";
 
 export interface SchedulerDeps {
   readonly config: Config;
@@ -36,103 +36,200 @@ export interface SchedulerDeps {
   readonly upstreams: UpstreamConfig;
   readonly database: () => Promise<Database>;
   readonly openRuns: (userKey: string) => RunStore;
+  /** Called after the listeners of this process itself. Default: none. */
+  readonly listener?: GhostListener;
+  /** The file that a ghost's thread runs. Default: the ghost's entry, from source or as built. */
+  readonly threadFile?: string;
 }
 
-/** One for the process: two schedulers in it must not take each other's runs for those of a dead one. */
+/** One per process: two schedulers in it must not take each other's runs for those of a dead process. */
 const WORKER: Worker = { workerId: `worker_${crypto.randomUUID()}`, host: hostname(), pid: process.pid };
 
-/** The scheduler at work: the clock, the ghosts' threads, the watched folder. */
 export interface SchedulerRuntime {
   wake(): void;
   close(): Promise<void>;
 }
 
-/** Starts the scheduler. Rejects with DATA_UNAVAILABLE. A jobs folder that cannot be read is logged and left. */
+/**
+ * Starts the scheduler: the loop, the ghosts' threads, webhooks, retention and the watched jobs folder. Rejects with
+ * DATA_UNAVAILABLE. A jobs folder that cannot be read is logged, and the scheduler runs without it.
+ */
 export async function startScheduler(
-  parts: SchedulerDeps & { folderStore: JobStore; onlyUserKey?: string },
+  deps: SchedulerDeps & { folderStore: JobStore; onlyUserKey?: string },
 ): Promise<SchedulerRuntime> {
-  const { config, log, now, folderStore, onlyUserKey } = parts;
-  const filter: ClaimFilter = { kinds: runnableKinds(config), ...(onlyUserKey && { userKey: onlyUserKey }) };
-  const { loop, threads, webhooks, closeRunQueue } = await openLoop(parts, filter, config.spareThreads);
+  const { config, log, now, folderStore, onlyUserKey } = deps;
+  const only = onlyUserKey ? { userKey: onlyUserKey } : {};
+  const { loop, webhooks, close } = await openScheduler(deps, only, config.spareThreads);
+  const { wake } = loop;
   await loop.start();
-  const retention = startRetention(await parts.database(), { keep: config, log, now });
+  const retention = startRetention(await deps.database(), { keep: config, log, now });
   webhooks.start();
-  const folder =
-    config.jobsDir && (await watchJobs(config.jobsDir, folderStore, { log, now, wake: loop.wake }));
+  const folder = config.jobsDir && (await watchJobs(config.jobsDir, folderStore, { log, now, wake }));
   return {
-    wake: loop.wake,
+    wake,
     async close() {
       await (folder || undefined)?.close();
       await retention.stop();
-      await loop.stop({ graceMs: 5_000 });
-      await threads.close();
-      await webhooks.stop();
-      await closeRunQueue();
+      await close();
     },
   };
 }
 
 /**
- * Runs one queued run, and none besides; resolves when it has ended, here or in a process that was quicker, and the
- * user's webhooks were tried.
+ * Runs one queued run and no other. Resolves when it has ended, here or in a process that was quicker, and its
+ * webhook messages were tried.
  */
-export async function runOne(parts: SchedulerDeps, userKey: string, runId: string): Promise<void> {
-  const filter: ClaimFilter = { kinds: runnableKinds(parts.config), userKey, runId };
-  const { loop, threads, webhooks } = await openLoop(parts, filter, 0);
+export async function runOne(deps: SchedulerDeps, userKey: string, runId: string): Promise<void> {
+  const { loop, webhooks, close } = await openScheduler(deps, { userKey, runId }, 0);
   try {
     await loop.start();
-    const runs = parts.openRuns(userKey);
+    const runs = deps.openRuns(userKey);
     while (!isEnded((await runs.get(runId)).status)) {
       await loop.idle();
       await new Promise((go) => setTimeout(go, 50));
     }
     await webhooks.drain();
   } finally {
-    await loop.stop({ graceMs: 5_000 });
-    await threads.close();
-    await webhooks.stop();
+    await close();
   }
 }
 
-/** What cannot run here is left for a process that can: see `waiting_because` in get_job. */
-function runnableKinds({ model, jobsDir }: Config): Action["kind"][] {
-  return [...(model ? ["prompt" as const] : []), "tool", ...(jobsDir ? ["code" as const] : [])];
-}
-
-async function openLoop(parts: SchedulerDeps, filter: ClaimFilter, spare: number) {
-  const { config, log, now, events, openRuns, runStats, activity, upstreams } = parts;
-  const database = await parts.database();
-  const { runQueue, closeRunQueue } = await selectRunQueue(database, filter, parts, {
-    retention: { days: config.inboxDays, items: config.inboxItems },
-    onInboxAdded: ({ userKey, ...ended }) => {
-      try {
-        events.publish(userKey, { kind: "inbox", uri: INBOX_URI, ended });
-      } catch (error) {
-        // The end is written: whoever cannot hear of it must not make it look as if it were not.
-        log.error({ err: error, run_id: ended.runId }, "the end of a run could not be told");
-      }
-    },
-  });
+/**
+ * Opens the parts of a scheduler. The caller starts `loop` and `webhooks`; `close` ends all in order. `only` narrows what
+ * is claimed. `spare` is the number of threads that are started ahead of need.
+ */
+export async function openScheduler(deps: SchedulerDeps, only: Partial<ClaimFilter>, spare: number) {
+  const { config, log, now, activity } = deps;
+  const filter: ClaimFilter = { kinds: runnableKinds(config), ...only };
+  const database = await deps.database();
+  const publishRun = createRunPublisher(deps.events);
+  const { runQueue, closeRunQueue } = await selectRunQueue(database, filter, deps);
   const threads = openThreads({
     spare,
     most: config.maxGhosts,
     memoryMb: config.ghostMemoryMb,
     log,
     isInUse: () => activity.isInUse,
+    ...(deps.threadFile && { threadFile: deps.threadFile }),
   });
-  const publishRun = (userKey: string, runId: string, jobId: string) => {
-    events.publish(userKey, { kind: "run", uri: `run://${runId}` });
-    events.publish(userKey, { kind: "job", uri: `job://${jobId}` });
-  };
   const webhooks = createDispatcher({
     outbox: createOutbox(database),
     filter,
     network: createNetworkPolicy(config.webhookAllowPrivate),
     log,
     now,
-    onAttempt: ({ userKey, runId, jobId }) => publishRun(userKey, runId, jobId),
+    onAttempt: publishRun,
   });
-  const deps: GhostDeps = {
+  const loop = createLoop(deps, filter, { database, runQueue, threads, webhooks, publishRun });
+  const close = async () => {
+    await loop.stop({ graceMs: 5_000 });
+    await threads.close();
+    await webhooks.stop();
+    await closeRunQueue();
+  };
+  return { loop, threads, webhooks, close };
+}
+
+/** The action kinds that this process can run. Others are left for a process that can: see `waiting_because` in get_job. */
+function runnableKinds({ model, jobsDir }: Config): Action["kind"][] {
+  return [...(model ? ["prompt" as const] : []), "tool", ...(jobsDir ? ["code" as const] : [])];
+}
+
+interface LoopParts {
+  readonly database: Database;
+  readonly runQueue: RunQueue;
+  readonly threads: Threads;
+  readonly webhooks: Pick<Dispatcher, "wake">;
+  readonly publishRun: RunPublisher;
+}
+
+/** The loop, which runs ghosts and reports their runs to connections, webhooks and metrics. */
+function createLoop(deps: SchedulerDeps, filter: ClaimFilter, parts: LoopParts): SchedulerLoop {
+  const { config, log, now, runStats } = deps;
+  const { runQueue, threads, webhooks, publishRun } = parts;
+  const ghosts = ghostDeps(deps, parts, {
+    onStep: ({ run }, step) => deps.steps.publish(run.runId, step),
+    onEnd: ({ run }, { status, usage }) => {
+      runStats.count(status, usage);
+      publishRun(run);
+      webhooks.wake();
+    },
+  });
+  return createSchedulerLoop({
+    runQueue,
+    worker: WORKER,
+    filter,
+    leaseMs: config.leaseMs,
+    maxGhosts: config.maxGhosts,
+    maxRunsPerDay: config.maxRunsPerDay,
+    log,
+    now,
+    run: (claimed, signal) => {
+      publishRun(claimed.run);
+      return runGhost(claimed, ghosts, signal);
+    },
+    warm: threads.warm,
+    onSkipped: (run) => {
+      runStats.count("skipped");
+      publishRun(run);
+    },
+    onLost: (runs) => {
+      for (const run of runs) {
+        runStats.count("lost");
+        publishRun(run);
+      }
+      webhooks.wake();
+    },
+  });
+}
+
+type RunPublisher = (run: Pick<Run, "userKey" | "runId" | "jobId">) => void;
+
+/** Tells the connections of a run's owner that the run and its job have changed. */
+const createRunPublisher =
+  (events: Events): RunPublisher =>
+  ({ userKey, runId, jobId }) => {
+    events.publish(userKey, { kind: "run", uri: `run://${runId}` });
+    events.publish(userKey, { kind: "job", uri: `job://${jobId}` });
+  };
+
+/**
+ * Where several nodes share one database, pg-boss hands out the due items. A process that serves one user or one run
+ * looks for them in the database itself.
+ */
+async function selectRunQueue(
+  database: Database,
+  { userKey, runId }: ClaimFilter,
+  { config, log, events }: SchedulerDeps,
+): Promise<{ runQueue: RunQueue; closeRunQueue: () => Promise<void> }> {
+  const options: RunQueueOptions = {
+    retention: { days: config.inboxDays, items: config.inboxItems },
+    onInboxAdded: ({ userKey, ...ended }) => {
+      try {
+        events.publish(userKey, { kind: "inbox", uri: INBOX_URI, ended });
+      } catch (error) {
+        // The end is written. A listener that fails must not make it look as if it were not.
+        log.error(
+          { err: error, run_id: ended.runId },
+          "the event of a new inbox item could not be published",
+        );
+      }
+    },
+  };
+  if (!config.databaseUrl || userKey !== undefined || runId !== undefined)
+    return { runQueue: openRunQueue(database, options), closeRunQueue: async () => {} };
+  const { openPgBoss } = await import("./pg-boss.ts");
+  const runQueue = await openPgBoss(database, { ...options, log });
+  return { runQueue, closeRunQueue: runQueue.close };
+}
+
+/** The dependencies of `runGhost`, which are the same for all runs. */
+function ghostDeps(
+  { config, log, now, openRuns, upstreams, listener }: SchedulerDeps,
+  { database, threads, runQueue }: Pick<LoopParts, "database" | "threads" | "runQueue">,
+  ownListener: GhostListener,
+): GhostDeps {
+  return {
     threads,
     runQueue,
     model: openModel(config),
@@ -151,58 +248,8 @@ async function openLoop(parts: SchedulerDeps, filter: ClaimFilter, spare: number
     }),
     toolModules: config.tools.map((path) => resolve(path)),
     ...(config.jobsDir && { jobsDir: resolve(config.jobsDir) }),
-    listeners: [
-      {
-        onStep: ({ run }, step) => parts.steps.publish(run.runId, step),
-        onEnd: ({ run }, { status, usage }) => {
-          runStats.count(status, usage);
-          publishRun(run.userKey, run.runId, run.jobId);
-          webhooks.wake();
-        },
-      },
-    ],
+    listeners: [ownListener, ...(listener ? [listener] : [])],
   };
-  const loop: SchedulerLoop = createSchedulerLoop({
-    runQueue,
-    worker: WORKER,
-    filter,
-    leaseMs: config.leaseMs,
-    maxGhosts: config.maxGhosts,
-    maxRunsPerDay: config.maxRunsPerDay,
-    log,
-    now,
-    run: (claimed, signal) => {
-      publishRun(claimed.run.userKey, claimed.run.runId, claimed.run.jobId);
-      return runGhost(claimed, deps, signal);
-    },
-    warm: threads.warm,
-    onSkipped: (run) => {
-      runStats.count("skipped");
-      publishRun(run.userKey, run.runId, run.jobId);
-    },
-    onLost: (runs) => {
-      for (const run of runs) {
-        runStats.count("lost");
-        publishRun(run.userKey, run.runId, run.jobId);
-      }
-      webhooks.wake();
-    },
-  });
-  return { loop, threads, webhooks, closeRunQueue };
-}
-
-/** One database for several nodes: pg-boss hands out what is due. One user's own process finds it in the ledger. */
-async function selectRunQueue(
-  database: Database,
-  { userKey, runId }: ClaimFilter,
-  { config, log }: SchedulerDeps,
-  options: RunQueueOptions,
-): Promise<{ runQueue: RunQueue; closeRunQueue: () => Promise<void> }> {
-  if (!config.databaseUrl || userKey !== undefined || runId !== undefined)
-    return { runQueue: openRunQueue(database, options), closeRunQueue: async () => {} };
-  const { openPgBoss } = await import("./pg-boss.ts");
-  const runQueue = await openPgBoss(database, { ...options, log });
-  return { runQueue, closeRunQueue: runQueue.close };
 }
 
 async function watchJobs(
@@ -212,7 +259,7 @@ async function watchJobs(
 ) {
   const { watchFolder } = await import("../jobs-folder/watch.ts");
   try {
-    return await watchFolder({ dir: resolve(dir), store, log, now: now, onChange: wake });
+    return await watchFolder({ dir: resolve(dir), store, log, now, onChange: wake });
   } catch (error) {
     log.error({ err: error }, "the jobs folder could not be read; its jobs are left as they were");
     return undefined;

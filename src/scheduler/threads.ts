@@ -6,16 +6,16 @@ import type { GhostThread } from "../ghost/ghost-thread.ts";
 import type { Log } from "../log.ts";
 import { type StartedThread, startWorker } from "./worker.ts";
 
-/** Threads for ghosts: spare ones started ahead of need, each used once. */
+/** Threads for ghosts. Spare ones are started ahead of need; each is used once. */
 export interface Threads {
   /**
-   * Starts the spare threads that are missing: for when something is about to be due. Resolves when they wait for
-   * work; never rejects, because the next `take` says what is wrong.
+   * Starts the spare threads that are missing: call it when something will be due soon. Resolves when they have loaded.
+   * Never rejects; the next `take` tells what is wrong.
    */
   warm(): Promise<void>;
-  /** A spare thread, or a new one: it need not be ready, its port keeps what is sent. The spare is replaced later. */
+  /** A spare thread, or a new one. It need not have loaded: its port keeps what is sent. A new spare is started later. */
   take(): Promise<GhostThread>;
-  /** Threads alive, spare or at work. */
+  /** Number of threads that are alive, spare or running a ghost. */
   readonly size: number;
   /** Ends every thread, also one that ignores messages. */
   close(): Promise<void>;
@@ -23,34 +23,75 @@ export interface Threads {
 
 export interface ThreadsOptions {
   readonly spare: number;
-  /** Threads at once: spare ones, too, are started only within it. Default: no limit but that of `take`'s callers. */
+  /** Spare threads are started only while there are fewer threads than this. Default: no limit. */
   readonly most?: number;
   /** Heap of one thread, in MiB. */
   readonly memoryMb: number;
   readonly log: Log;
-  /** While it says true, one thread fewer loads at once than there are processors. Default: never. */
+  /** While true, one thread fewer loads at once than there are processors. Default: never. */
   readonly isInUse?: () => boolean;
   /** Default: the ghost's entry, from source or as built. */
   readonly threadFile?: string;
 }
 
-/** Let the ghost that took the spare have the processor first. */
+/** The ghost that took the spare gets the processor first. */
 const REPLACE_AFTER_MS = 25;
 
 /**
  * Opens ghost threads on Bree, which is imported when the first is needed. Each thread is one Bree job with a name
- * of its own. Bree's timers, its 'done' and 'cancel' messages and its stop() are not used: design.md says why.
+ * of its own. Not used: Bree's timers (wrong across DST), its 'done' message (ends a thread at once), and its stop() with
+ * 'cancel' (hangs on a thread that ignores it).
  */
 export function openThreads(options: ThreadsOptions): Threads {
+  const { most = Number.POSITIVE_INFINITY } = options;
+  const launcher = createLauncher(options);
+  const spares: Promise<StartedThread>[] = [];
+  let replacing: NodeJS.Timeout | undefined;
+
+  const fill = () => {
+    replacing = undefined;
+    while (!launcher.isClosed && spares.length < options.spare && launcher.total < most) {
+      const spare = launcher.start();
+      spares.push(spare);
+      // A spare that failed to start or ended is removed. It is not replaced at once: the next might fail too, for ever.
+      const remove = () => {
+        const index = spares.indexOf(spare);
+        if (index >= 0) spares.splice(index, 1);
+      };
+      spare.then(({ exited }) => void exited.then(remove), remove);
+    }
+  };
+
+  return {
+    get size() {
+      return launcher.alive.size;
+    },
+    async warm() {
+      fill();
+      await Promise.allSettled(spares.map((spare) => spare.then(({ ready }) => ready)));
+    },
+    async take() {
+      if (launcher.isClosed) throw closed();
+      const thread = await (spares.shift() ?? launcher.start());
+      thread.begin();
+      replacing ??= setTimeout(fill, REPLACE_AFTER_MS).unref();
+      return thread;
+    },
+    async close() {
+      clearTimeout(replacing);
+      await launcher.close();
+    },
+  };
+}
+
+/** Starts threads through Bree, as many at once as the limiter allows, and ends them all. */
+function createLauncher(options: ThreadsOptions) {
   const alive = new Map<string, StartedThread>();
   const starting = new Set<Promise<StartedThread>>();
-  const spares: Promise<StartedThread>[] = [];
   const limiter = createThreadLimiter(() =>
     Math.max(1, availableParallelism() - (options.isInUse?.() ? 1 : 0)),
   );
-  const { most = Number.POSITIVE_INFINITY } = options;
   let bree: Promise<Bree> | undefined;
-  let replacing: NodeJS.Timeout | undefined;
   let count = 0;
   let isClosed = false;
 
@@ -66,45 +107,24 @@ export function openThreads(options: ThreadsOptions): Threads {
     if (isClosed) await thread.terminate();
     return thread;
   };
-  const start = (): Promise<StartedThread> => {
-    const thread = limiter.run(launch);
-    starting.add(thread);
-    const done = () => starting.delete(thread);
-    thread.then(done, done);
-    return thread;
-  };
-  const fill = () => {
-    replacing = undefined;
-    while (!isClosed && spares.length < options.spare && alive.size + starting.size < most) {
-      const spare = start();
-      spares.push(spare);
-      // One that failed is no spare. It is not replaced at once: it might fail again, for ever.
-      const forget = () => {
-        const at = spares.indexOf(spare);
-        if (at >= 0) spares.splice(at, 1);
-      };
-      spare.then(({ exited }) => void exited.then(forget), forget);
-    }
-  };
-
   return {
-    get size() {
-      return alive.size;
+    alive,
+    get isClosed() {
+      return isClosed;
     },
-    async warm() {
-      fill();
-      await Promise.allSettled(spares.map((spare) => spare.then(({ ready }) => ready)));
+    /** Threads that are alive or about to be. */
+    get total() {
+      return alive.size + starting.size;
     },
-    async take() {
-      if (isClosed) throw closed();
-      const thread = await (spares.shift() ?? start());
-      thread.begin();
-      replacing ??= setTimeout(fill, REPLACE_AFTER_MS).unref();
+    start(): Promise<StartedThread> {
+      const thread = limiter.run(launch);
+      starting.add(thread);
+      const done = () => starting.delete(thread);
+      thread.then(done, done);
       return thread;
     },
     async close() {
       isClosed = true;
-      clearTimeout(replacing);
       limiter.lift();
       await Promise.allSettled([...starting]);
       await Promise.all([...alive.values()].map((thread) => thread.terminate()));
@@ -112,7 +132,7 @@ export function openThreads(options: ThreadsOptions): Threads {
   };
 }
 
-/** The part of Bree 9.2 that is used, with what its own types leave out. */
+/** The part of Bree 9.2 that is used; its own types lack some of it. */
 interface Bree {
   add(job: { name: string; path: string }): Promise<unknown>;
   run(name: string): Promise<void>;
@@ -131,7 +151,7 @@ async function loadBree({ memoryMb, log }: ThreadsOptions, alive: Map<string, St
     timeout: false,
     removeCompleted: true,
     acceptedExtensions: [".ts", ".js"],
-    // How threads end is told by the run they served.
+    // The run that a thread served reports how the thread ended.
     logger: false,
     errorHandler: () => {},
   });
@@ -153,20 +173,20 @@ function defaultThreadFile(): string {
 const closed = () =>
   new NightshiftError("CONTEXT_CLOSED", "Nightshift is stopping; no new ghost is started.");
 
-/** Lets a few threads load at once, and the others wait for their turn, in order. */
+/** Lets a few threads load at once; the others wait, in order. */
 export interface ThreadLimiter {
   run(launch: () => Promise<StartedThread>): Promise<StartedThread>;
-  /** Lets everyone through from here on. */
+  /** Limits nothing any more. */
   lift(): void;
 }
 
-/** A thread that has not loaded by then does not keep the others waiting. */
+/** A thread that has not loaded after this time does not keep the others waiting. */
 const LOAD_TIMEOUT_MS = 5_000;
 
 /**
- * Loading a thread is all processor. More of them at once than there are processors would not be ready sooner, but
- * would take the main thread's turns from live calls (measured: stalls of 200 ms instead of 20). `width` is asked
- * anew for each: how many may load at once.
+ * Loading a thread takes processor time only. More at once than there are processors would not be ready sooner, and would
+ * keep the main thread from live calls (measured: stalls of 200 ms instead of 20). `width` is called before each start:
+ * how many may load at once.
  */
 export function createThreadLimiter(width: () => number): ThreadLimiter {
   const waiting: (() => void)[] = [];

@@ -2,83 +2,77 @@ import type { Transaction } from "kysely";
 import type { UserLocks } from "../database/database.ts";
 import { readDetail, readRun } from "../database/run-row.ts";
 import type { JobRow, RunRow, Tables } from "../database/schema.ts";
-import { describeAction, type Job } from "../jobs/job.ts";
+import { describeAction } from "../jobs/job.ts";
 import type { Run } from "../jobs/run.ts";
 import { type DueItem, type FindDue, findDue } from "./due.ts";
-import { type ActiveRuns, countActive } from "./enqueue-run.ts";
 import { enqueueUser } from "./fair-order.ts";
 import { addCounts } from "./job-counters.ts";
-import { readJob } from "./job-rows.ts";
-import { startedColumns, takeOccurrence, UNREADABLE } from "./occurrence.ts";
-import { emptyResult, endRun } from "./run-end.ts";
+import { type StartOptions, startedColumns, takeOccurrence, UNREADABLE } from "./occurrence.ts";
+import { type ActiveRuns, countActive } from "./overlap.ts";
+import { emptyResult, endRun, tryReadJob } from "./run-end.ts";
 import type { Claimed, ClaimOptions } from "./run-queue.ts";
-import { beyondLimit } from "./usage.ts";
+import { countRunOfDay } from "./usage.ts";
 
-export interface Claims {
-  readonly claimed: readonly Claimed[];
-  /** Skipped, missed and dropped. */
+export interface ClaimResult {
+  readonly claimed: readonly (Claimed & Pick<DueItem, "ticket">)[];
+  /** Runs that were stored as skipped, for whatever reason. */
   readonly refused: readonly Run[];
-  /** True when runs at work were told to stop. */
+  /** True when running runs were asked to stop. */
   readonly isCancelling: boolean;
-  /** Of the claimed runs, by id: what the queue knows them by. */
-  readonly tickets: ReadonlyMap<string, string>;
-  /** See Due. */
+  /** See DueItems. */
   readonly again: boolean;
 }
 
-/** See RunQueue.claimDue. Everything it decides on is read in the transaction that writes it. */
+/** See RunQueue.claimDue. All that it decides on is read in the transaction that writes the decision. */
 export async function claimDue(
   trx: Transaction<Tables>,
   users: UserLocks,
   options: ClaimOptions,
   find: FindDue = findDue,
-): Promise<Claims> {
+): Promise<ClaimResult> {
   const { items, done, again = false } = await find(trx, users, options);
-  const claimed: Claimed[] = [];
+  const claimed: (Claimed & Pick<DueItem, "ticket">)[] = [];
   const refused: Run[] = [];
   let isCancelling = false;
   const jobsOfRuns = await findJobs(trx, items);
   const activeByJob = new Map<string, ActiveRuns>();
-  const tickets = new Map<string, string>();
   for (const item of items) {
     const { ticket } = item;
-    // Where the database says that its time has come, a clock of ours that is behind doesn't say otherwise.
-    const own = { ...options, now: Math.max(options.now, item.at), ...(ticket && { ticket }) };
-    const start = (one: Claimed | null) => {
-      if (!one) return;
-      claimed.push(one);
-      if (ticket) tickets.set(one.run.runId, ticket);
-    };
-    const active = activeByJob.get(item.row.job_id) ?? (await countActive(trx, item.row.job_id));
-    activeByJob.set(item.row.job_id, active);
+    const jobId = item.row.job_id;
+    // The database found it due, so a system clock of ours that is behind does not make it early.
+    const start = { ...options, now: Math.max(options.now, item.at), ...(ticket && { ticket }) };
+    const active = activeByJob.get(jobId) ?? (await countActive(trx, jobId));
+    activeByJob.set(jobId, active);
+    let started: Claimed | null;
     if (item.kind === "run") {
-      start(await takeQueued(trx, jobsOfRuns.get(item.row.job_id), item.row, active, own));
-      continue;
+      started = await takeQueued(trx, jobsOfRuns.get(jobId), item.row, active, start);
+    } else {
+      const taken = await takeOccurrence(trx, item.row, active, start);
+      started = taken.claimed;
+      refused.push(...taken.refused);
+      isCancelling ||= taken.isCancelling;
     }
-    const taken = await takeOccurrence(trx, item.row, active, own);
-    start(taken.claimed);
-    refused.push(...taken.refused);
-    isCancelling ||= taken.isCancelling;
+    if (started) claimed.push({ ...started, ...(ticket && { ticket }) });
   }
-  await done(new Set(tickets.values()));
-  return { claimed, refused, isCancelling, tickets, again };
+  await done(new Set(claimed.flatMap(({ ticket }) => ticket ?? [])));
+  return { claimed, refused, isCancelling, again };
 }
 
-/** Starts a run that was queued, as its job is now. */
+/** Starts a queued run with its job's present settings. Null when it was skipped or put back. */
 async function takeQueued(
   trx: Transaction<Tables>,
   jobRow: JobRow | undefined,
   row: RunRow,
   active: ActiveRuns,
-  options: ClaimOptions,
+  options: StartOptions,
 ): Promise<Claimed | null> {
-  const job = jobRow && readable(jobRow);
+  const job = jobRow && tryReadJob(jobRow);
   const skip = async (reason: string) => {
     await endRun(trx, row.run_id, "queued", emptyResult("skipped", reason), options.now);
     active.waiting--;
     return null;
   };
-  const change = (columns: Partial<RunRow>) =>
+  const update = (columns: Partial<RunRow>) =>
     trx
       .updateTable("runs")
       .set(columns)
@@ -88,31 +82,23 @@ async function takeQueued(
   if (!job) return skip(UNREADABLE);
   const { kind } = job.action;
   if (kind !== row.kind) {
-    // The job was changed since into something that perhaps only another process is able to run.
-    await change({ kind });
+    // The job's action was changed to a kind that perhaps only another process can run.
+    await update({ kind });
     await enqueueUser(trx, { user_key: row.user_key, kind }, row.due_at);
     return null;
   }
   if (active.running > 0 && readDetail(row.detail).exclusive) {
-    await change({ due_at: null, held_for: row.scheduled_for });
+    await update({ due_at: null, held_for: row.scheduled_for });
     return null;
   }
-  const obstacle = await beyondLimit(trx, row.user_key, options);
+  const obstacle = await countRunOfDay(trx, row.user_key, options);
   if (obstacle) return skip(obstacle);
   const started = { kind, prompt: describeAction(job.action), ...startedColumns(options) };
-  await change(started);
+  await update(started);
   await addCounts(trx, job, { runs_started: 1 });
   active.running++;
   active.waiting--;
   return { run: readRun({ ...row, ...started }, null), job };
-}
-
-function readable(row: JobRow): Job | null {
-  try {
-    return readJob(row);
-  } catch {
-    return null;
-  }
 }
 
 /** The jobs of the queued runs among `due`, by id. */

@@ -6,32 +6,31 @@ import type { Backfill } from "../jobs/contracts.ts";
 import type { Job, Overlap } from "../jobs/job.ts";
 import type { Run } from "../jobs/run.ts";
 import { nextTimes } from "../jobs/schedule.ts";
-import { REPLACED, requestCancel } from "./cancel-run.ts";
-import { enqueueUser } from "./fair-order.ts";
-import { MAX_WAITING } from "./held-runs.ts";
 import { addCounts } from "./job-counters.ts";
 import { readJob } from "./job-rows.ts";
-import { emptyResult, endedColumns, skipQueuedRuns } from "./run-end.ts";
+import { countActive, decideOverlap, isExclusive, replaceActive } from "./overlap.ts";
+import { insertRun } from "./queued-runs.ts";
+import { emptyResult, endedColumns } from "./run-end.ts";
 
-export interface Asked {
+interface EnqueueOptions {
   readonly userKey: string;
   readonly jobId: string;
+  /** Queued runs that the user may have at once. */
   readonly maxQueued: number;
 }
 
-/** Occurrences of one backfill. */
-export const MAX_BACKFILL = 100;
+/** Occurrences that one backfill may run. */
+const MAX_BACKFILL = 100;
 
 /** See RunStore.enqueue. */
 export async function enqueue(
   trx: Transaction<Tables>,
-  asked: Asked & { overlap: Overlap },
+  options: EnqueueOptions & { overlap: Overlap },
   now: number,
 ): Promise<Run> {
-  const { overlap } = asked;
-  const job = await findJob(trx, asked);
-  await checkQueue(trx, asked, 1);
-  return queueRun(trx, job, { trigger: "manual", overlap }, now);
+  const job = await findJob(trx, options);
+  await assertQueueHasSpace(trx, options);
+  return queueRun(trx, job, { trigger: "manual", overlap: options.overlap }, now);
 }
 
 interface QueueOptions {
@@ -39,7 +38,7 @@ interface QueueOptions {
   readonly overlap: Overlap;
 }
 
-/** Queues a run for now, where `overlap` puts it beside those that the job has; it may be born skipped. */
+/** Queues a run that is due now. `overlap` decides what the job's active runs mean for it; it may be stored as skipped. */
 export async function queueRun(
   trx: Transaction<Tables>,
   job: Job,
@@ -53,38 +52,35 @@ export async function queueRun(
     const row = newRunRow(job, seed, now);
     const ended = { ...row, ...endedColumns(row, emptyResult("skipped", decision.reason), now) };
     await addCounts(trx, job, { [decision.count]: 1 });
-    return insert(trx, ended);
+    return storeRun(trx, ended);
   }
-  if (decision.kind === "replace") {
-    await requestCancel(trx, job.jobId, REPLACED, now);
-    await skipQueuedRuns(trx, job.jobId, now, REPLACED);
-  }
+  if (decision.kind === "replace") await replaceActive(trx, job.jobId, active, now);
   const isHeld = decision.kind === "hold" || (decision.kind === "replace" && active.running > 0);
-  return insert(trx, newRunRow(job, { ...seed, isHeld }, now));
+  return storeRun(trx, newRunRow(job, { ...seed, isHeld }, now));
 }
 
 /** See RunStore.backfill. */
-export async function backfill(
+export async function enqueueBackfill(
   trx: Transaction<Tables>,
-  asked: Asked & { from: number; to: number },
+  options: EnqueueOptions & { from: number; to: number },
   now: number,
 ): Promise<Backfill> {
-  const job = await findJob(trx, asked);
-  const times = timesIn(job, asked, now);
-  await checkKept(trx, job, times[0]);
+  const job = await findJob(trx, options);
+  const times = timesIn(job, options, now);
+  await assertRunsAreKept(trx, job, times[0]);
   const runs: Run[] = [];
   let alreadyRun = 0;
   const active = await countActive(trx, job.jobId);
   let isBusy = active.running + active.waiting > 0;
   for (const scheduledFor of times) {
-    if (!(await takeOver(trx, job.jobId, scheduledFor))) {
+    if (!(await freeOccurrence(trx, job.jobId, scheduledFor))) {
       alreadyRun++;
       continue;
     }
-    await checkQueue(trx, asked, 1);
+    await assertQueueHasSpace(trx, options);
     const exclusive = isExclusive(job);
     const seed = { trigger: "backfill", scheduledFor, exclusive, isHeld: exclusive && isBusy } as const;
-    runs.push(await insert(trx, newRunRow(job, seed, now)));
+    runs.push(await storeRun(trx, newRunRow(job, seed, now)));
     isBusy = true;
   }
   return { runs, alreadyRun };
@@ -101,8 +97,12 @@ function timesIn(job: Job, { from, to }: { from: number; to: number }, now: numb
   );
 }
 
-/** Whether a time had its run cannot be told once runs from then on have been deleted. */
-async function checkKept(trx: Transaction<Tables>, { jobId, userKey }: Job, first?: number): Promise<void> {
+/** Rejects with INVALID_ARGUMENTS where old runs have been deleted: nobody can tell any more which times had a run. */
+async function assertRunsAreKept(
+  trx: Transaction<Tables>,
+  { jobId, userKey }: Job,
+  first?: number,
+): Promise<void> {
   const job = await trx
     .selectFrom("jobs")
     .select("forgotten_until")
@@ -119,8 +119,8 @@ async function checkKept(trx: Transaction<Tables>, { jobId, userKey }: Job, firs
 
 const HAS_RUN: readonly Run["status"][] = ["queued", "running", "succeeded"];
 
-/** False when the occurrence has its run. One that was skipped or failed gives its place to a new one. */
-async function takeOver(trx: Transaction<Tables>, jobId: string, occurrence: number): Promise<boolean> {
+/** False when the occurrence has its run. The row of one that was skipped or failed gives the occurrence up. */
+async function freeOccurrence(trx: Transaction<Tables>, jobId: string, occurrence: number): Promise<boolean> {
   const had = await trx
     .selectFrom("runs")
     .select(["run_id", "status"])
@@ -133,13 +133,12 @@ async function takeOver(trx: Transaction<Tables>, jobId: string, occurrence: num
   return true;
 }
 
-async function insert(trx: Transaction<Tables>, row: RunRow): Promise<Run> {
-  await trx.insertInto("runs").values(row).execute();
-  await enqueueUser(trx, row, row.due_at);
+async function storeRun(trx: Transaction<Tables>, row: RunRow): Promise<Run> {
+  await insertRun(trx, row);
   return readRun(row, null);
 }
 
-async function findJob(trx: Transaction<Tables>, { userKey, jobId }: Asked): Promise<Job> {
+async function findJob(trx: Transaction<Tables>, { userKey, jobId }: EnqueueOptions): Promise<Job> {
   const stored = await trx
     .selectFrom("jobs")
     .selectAll()
@@ -158,10 +157,10 @@ async function findJob(trx: Transaction<Tables>, { userKey, jobId }: Asked): Pro
   return readJob(stored);
 }
 
-async function checkQueue(
+/** Rejects with JOB_LIMIT_REACHED when the user has as many queued runs as they may have. */
+async function assertQueueHasSpace(
   trx: Transaction<Tables>,
-  { userKey, maxQueued }: Asked,
-  added: number,
+  { userKey, maxQueued }: EnqueueOptions,
 ): Promise<void> {
   const row = await trx
     .selectFrom("runs")
@@ -169,61 +168,10 @@ async function checkQueue(
     .where("user_key", "=", userKey)
     .where("status", "=", "queued")
     .executeTakeFirst();
-  if (Number(row?.count ?? 0) + added <= maxQueued) return;
+  if (Number(row?.count ?? 0) < maxQueued) return;
   throw new NightshiftError(
     "JOB_LIMIT_REACHED",
     `${maxQueued} runs of yours wait to start, which is the limit; wait for some to end, or cancel_run some.`,
     { limit: maxQueued },
   );
-}
-
-/** The runs of a job that have not ended. */
-export interface ActiveRuns {
-  running: number;
-  /** Queued, whether it is their turn or not. */
-  waiting: number;
-}
-
-/** What becomes of an occurrence, or of a run that a person asks for. */
-export type OverlapDecision =
-  | { readonly kind: "start" }
-  /** Behind what is at work. */
-  | { readonly kind: "hold" }
-  /** Behind what is at work, which is told to stop; what waited is passed over. */
-  | { readonly kind: "replace" }
-  | { readonly kind: "refuse"; readonly count: "skipped" | "dropped"; readonly reason: string };
-
-const STILL_RUNNING = "The previous run of this job had not ended when this one was due (overlap: skip).";
-const ONE_WAITS = "A run of this job was waiting already when this one was due (overlap: buffer_one).";
-const TOO_MANY = `${MAX_WAITING} runs of this job were waiting already when this one was due.`;
-
-/** `isLate`: it is being caught up, and waits for its turn even where an overlap would be skipped. */
-export function decideOverlap(
-  overlap: Overlap,
-  { running, waiting }: ActiveRuns,
-  isLate = false,
-): OverlapDecision {
-  if (overlap === "allow_all" || running + waiting === 0) return { kind: "start" };
-  if (overlap === "cancel_other") return { kind: "replace" };
-  if (overlap === "skip" && !isLate) return { kind: "refuse", count: "skipped", reason: STILL_RUNNING };
-  if (overlap === "buffer_one" && waiting > 0 && !isLate)
-    return { kind: "refuse", count: "skipped", reason: ONE_WAITS };
-  if (waiting >= MAX_WAITING) return { kind: "refuse", count: "dropped", reason: TOO_MANY };
-  return { kind: "hold" };
-}
-
-/** Whether the runs of a job's schedule wait for each other. */
-export const isExclusive = ({ policy }: Pick<Job, "policy">): boolean => policy.overlap !== "allow_all";
-
-/** What a job has running and waiting, whatever started it. */
-export async function countActive(trx: Transaction<Tables>, jobId: string): Promise<ActiveRuns> {
-  const rows = await trx
-    .selectFrom("runs")
-    .select((eb) => ["status", eb.fn.countAll().as("count")])
-    .where("job_id", "=", jobId)
-    .where("finished_at", "is", null)
-    .groupBy("status")
-    .execute();
-  const count = (status: Run["status"]) => Number(rows.find((row) => row.status === status)?.count ?? 0);
-  return { running: count("running"), waiting: count("queued") };
 }

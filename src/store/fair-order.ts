@@ -1,19 +1,20 @@
-import type { Kysely, Transaction } from "kysely";
+import type { ExpressionBuilder, Kysely, Transaction } from "kysely";
 import type { Database } from "../database/database.ts";
 import type { Tables, TurnRow } from "../database/schema.ts";
 import { sendPipelined } from "../database/sql.ts";
-import type { Action } from "../jobs/job.ts";
+import { ACTION_KINDS } from "./run-queue.ts";
 
 /*
- * Whose turn it is. Each user with something to run has a row for each kind of it: when their earliest is due, or,
- * while they have more due than was claimed, when they were served last. Taking rows in that order serves the users
- * in turn, however much one of them has due, and finds them by index. A time may be too early (what was due has been
- * paused since): whoever visits the row puts it right. It is never too late.
+ * The fair order of users, in the table `turns`. A user with something to run has one row for each kind of action.
+ * `turn_at` is when their earliest item is due, or, while more is due than was claimed, when they were served last.
+ * Claims take the rows in that order, by index, so a user with much that is due does not keep the others waiting.
+ * `turn_at` may be too early, because an item was paused since; `advanceUser` corrects it. It is never too late.
  */
 
-type UserQueue = Pick<TurnRow, "user_key" | "kind">;
+/** One user's row for one kind of action; the rest of it where it has been read. */
+export type UserQueue = Pick<TurnRow, "user_key" | "kind"> & Partial<TurnRow>;
 
-/** Says that something of the user's is due at `at`. In the transaction that makes it so. */
+/** Records that an item of the user is due at `at`. Call it in the transaction that sets the item's time. */
 export async function enqueueUser(
   trx: Transaction<Tables>,
   { user_key, kind }: UserQueue,
@@ -32,7 +33,7 @@ export async function enqueueUser(
   await sendPipelined(trx, query);
 }
 
-/** Those whose turn has come, in their order. */
+/** The users that have something due, in fair order. One select for each kind, so that each follows the index. */
 export async function findUsersDue(
   trx: Transaction<Tables>,
   kinds: readonly string[],
@@ -56,18 +57,18 @@ export async function findUsersDue(
   return rows.sort((a, b) => at(a) - at(b) || Number(a.turn_no) - Number(b.turn_no)).slice(0, limit);
 }
 
-/** Gives a user who was visited their next turn: behind the others when they were served and have more that is due. */
+/** Moves a user on after a claim looked at their items: behind the others, if some were claimed and more are due. */
 export async function advanceUser(
   trx: Transaction<Tables>,
-  queue: UserQueue & Partial<TurnRow>,
+  queue: UserQueue,
   { now, wasServed }: { now: number; wasServed: boolean },
 ): Promise<void> {
-  const due = await earliest(trx, queue);
+  const due = await earliestDue(trx, { kinds: [queue.kind], userKey: queue.user_key });
   const old = queue.turn_no === undefined ? await readTurn(trx, queue) : queue;
   const isBehind = wasServed && due !== null && due <= now;
   const user = {
     turn_at: isBehind ? now : due,
-    // Within one millisecond, too, or while the clock stands still: behind those who were not served yet.
+    // Orders users that were served within the same millisecond, or while the system clock stands still.
     turn_no: isBehind ? 1 + (Number(old?.turn_at) === now ? Number(old?.turn_no) : 0) : 0,
   };
   const query = trx
@@ -85,71 +86,74 @@ const readTurn = (trx: Transaction<Tables>, { user_key, kind }: UserQueue) =>
     .where("kind", "=", kind)
     .executeTakeFirst();
 
-async function earliest(db: Kysely<Tables>, { user_key, kind }: UserQueue): Promise<number | null> {
+/** The earliest due time of the jobs and queued runs that match, in epoch ms; null when there is none. */
+export async function earliestDue(
+  db: Kysely<Tables>,
+  { kinds, userKey, runId }: { kinds: readonly string[]; userKey?: string; runId?: string },
+): Promise<number | null> {
+  if (kinds.length === 0) return null;
   const row = await db
-    .selectNoFrom((eb) => [
-      eb
-        .selectFrom("jobs")
-        .select((e) => e.fn.min("next_run_at").as("at"))
-        .where("user_key", "=", user_key)
-        .where("kind", "=", kind)
-        .where("next_run_at", "is not", null)
-        .as("job"),
-      eb
-        .selectFrom("runs")
-        .select((e) => e.fn.min("due_at").as("at"))
-        .where("user_key", "=", user_key)
-        .where("kind", "=", kind)
-        .where("due_at", "is not", null)
-        .as("run"),
-    ])
+    .selectNoFrom((eb) =>
+      kinds.flatMap((kind) => {
+        let { jobs, runs } = withTimes(eb, kind);
+        if (userKey !== undefined) {
+          jobs = jobs.where("user_key", "=", userKey);
+          runs = runs.where("user_key", "=", userKey);
+        }
+        if (runId !== undefined) return [minDueAt(runs.where("run_id", "=", runId), kind)];
+        return [minNextRunAt(jobs, kind), minDueAt(runs, kind)];
+      }),
+    )
     .executeTakeFirst();
-  const times = [row?.job, row?.run].filter((at) => at !== null && at !== undefined);
-  return times.length > 0 ? Math.min(...times.map(Number)) : null;
+  return earliestOf(row);
 }
 
-/** What is due and was not started yet: of everybody, on all nodes. */
+/** The jobs and the queued runs of one kind that have a time. `kind in (…)` would make SQLite read and sort every row. */
+const withTimes = (eb: ExpressionBuilder<Tables, never>, kind: string) => ({
+  jobs: eb.selectFrom("jobs").where("kind", "=", kind).where("next_run_at", "is not", null),
+  runs: eb.selectFrom("runs").where("kind", "=", kind).where("due_at", "is not", null),
+});
+type TimedRows = ReturnType<typeof withTimes>;
+
+const minNextRunAt = (jobs: TimedRows["jobs"], kind: string) =>
+  jobs.select((eb) => eb.fn.min("next_run_at").as("at")).as(`min_jobs_${kind}`);
+const minDueAt = (runs: TimedRows["runs"], kind: string) =>
+  runs.select((eb) => eb.fn.min("due_at").as("at")).as(`min_runs_${kind}`);
+
+/** The least of the columns that are named `min_…`. */
+function earliestOf(row: Readonly<Record<string, unknown>> = {}): number | null {
+  const times = Object.entries(row).filter(([name, at]) => name.startsWith("min_") && at !== null);
+  return times.length > 0 ? Math.min(...times.map(([, at]) => Number(at))) : null;
+}
+
+/** Work that is due and has not started: of all users, on all nodes. */
 export interface Backlog {
-  /** Jobs and queued runs, counted up to 10,000 of each. */
+  /** Jobs and queued runs, counted up to 10,000 of each for each kind of action. */
   readonly depth: number;
   /** Epoch ms; null when nothing is due. */
   readonly oldestDueAt: number | null;
 }
 
-const KINDS = ["prompt", "tool", "code"] as const satisfies readonly Action["kind"][];
-const MOST = 10_000;
+const MAX_COUNTED = 10_000;
 
-/** By the indexes of what is due, in one statement, whatever the number of jobs. */
+/** Reads the backlog in one statement, by index: its cost does not grow with the number of jobs. */
 export async function readBacklog({ kysely }: Database, now: number): Promise<Backlog> {
   const row = await kysely
     .selectNoFrom((eb) =>
-      KINDS.flatMap((kind) => {
-        const jobs = eb
-          .selectFrom("jobs")
-          .where("kind", "=", kind)
-          .where("next_run_at", "is not", null)
-          .where("next_run_at", "<=", now);
-        const runs = eb
-          .selectFrom("runs")
-          .where("kind", "=", kind)
-          .where("due_at", "is not", null)
-          .where("due_at", "<=", now);
-        const dueJobs = jobs.select("job_id").limit(MOST).as("own");
-        const dueRuns = runs.select("run_id").limit(MOST).as("own");
+      ACTION_KINDS.flatMap((kind) => {
+        const jobs = withTimes(eb, kind).jobs.where("next_run_at", "<=", now);
+        const runs = withTimes(eb, kind).runs.where("due_at", "<=", now);
+        const dueJobs = jobs.select("job_id").limit(MAX_COUNTED).as("own");
+        const dueRuns = runs.select("run_id").limit(MAX_COUNTED).as("own");
         return [
-          eb.selectFrom(dueJobs).select(eb.fn.countAll().as("n")).as(`count_job_${kind}`),
-          eb.selectFrom(dueRuns).select(eb.fn.countAll().as("n")).as(`count_run_${kind}`),
-          jobs.select((e) => e.fn.min("next_run_at").as("at")).as(`at_job_${kind}`),
-          runs.select((e) => e.fn.min("due_at").as("at")).as(`at_run_${kind}`),
+          eb.selectFrom(dueJobs).select(eb.fn.countAll().as("n")).as(`count_jobs_${kind}`),
+          eb.selectFrom(dueRuns).select(eb.fn.countAll().as("n")).as(`count_runs_${kind}`),
+          minNextRunAt(jobs, kind),
+          minDueAt(runs, kind),
         ];
       }),
     )
     .executeTakeFirstOrThrow();
-  const columns = Object.entries(row);
-  const counts = columns.filter(([name]) => name.startsWith("count")).map(([, n]) => Number(n));
-  const times = columns.flatMap(([name, at]) => (name.startsWith("at") && at !== null ? [Number(at)] : []));
-  return {
-    depth: counts.reduce((sum, n) => sum + n, 0),
-    oldestDueAt: times.length > 0 ? Math.min(...times) : null,
-  };
+  const counts = Object.entries(row).filter(([name]) => name.startsWith("count_"));
+  return { depth: counts.reduce((sum, [, n]) => sum + Number(n), 0), oldestDueAt: earliestOf(row) };
 }

@@ -4,17 +4,15 @@ import { readDetail, readRun } from "../database/run-row.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
 import type { Run, RunResult } from "../jobs/run.ts";
 import { type EndOptions, endRun } from "./run-end.ts";
-import type { RunQueue, Worker } from "./run-queue.ts";
-
-type Options<K extends "renewLeases" | "reapLost"> = Parameters<RunQueue[K]>[0];
+import type { RunQueue } from "./run-queue.ts";
 
 /**
- * See RunQueue.heartbeat. A run that somebody is writing to keeps its lease until the next beat: to wait for one
- * would be to let all the others' run out.
+ * See RunQueue.renewLeases. Rows that another transaction has locked are left to the next renewal: to wait for one
+ * could let the leases of all the others run out.
  */
 export async function renewLeases(
   db: Kysely<Tables>,
-  { runIds, now, leaseMs, worker }: Options<"renewLeases"> & { worker: Worker },
+  { runIds, now, leaseMs, worker }: Parameters<RunQueue["renewLeases"]>[0],
 ): ReturnType<RunQueue["renewLeases"]> {
   if (runIds.length === 0) return { cancel: [], gone: [] };
   const ours = db
@@ -50,21 +48,21 @@ const LOST: RunResult = {
   usage: { input_tokens: 0, output_tokens: 0 },
 };
 
-/** Ends runs in one transaction, of one user or (`null`) of whom it takes; `endOptions` is for `endRun`. */
+/** Runs `work` in a transaction that holds one user's lock, or, for `null`, the locks that `work` takes. */
 export type EndTransaction = <T>(
   userKey: string | null,
   work: (trx: Transaction<Tables>, endOptions: EndOptions, users: UserLocks) => Promise<T>,
 ) => Promise<T>;
 
-type Reaping = Options<"reapLost"> & {
-  /** How long after its end a lease is still believed; default 0. */
+type ReapOptions = Parameters<RunQueue["reapLost"]>[0] & {
+  /** How long after its end a lease still counts; default 0. */
   readonly slackMs?: number;
 };
 
-/** See RunQueue.reapLost. There are only as many leases as runs in progress, so all of them are looked at. */
+/** See RunQueue.reapLost. Looks at all leases: there are only as many as there are running runs. */
 export async function reapLost(
   db: Kysely<Tables>,
-  options: Reaping,
+  options: ReapOptions,
   endTransaction: EndTransaction,
 ): Promise<Run[]> {
   const leased = await db.selectFrom("runs").selectAll().where("lease_until", "is not", null).execute();
@@ -80,11 +78,11 @@ export async function reapLost(
   return lost;
 }
 
-/** Looks again, with the rows held: a run may have had a beat, or its end, since. */
+/** Checks each run again under its lock: its lease may have been renewed since, or the run may have ended. */
 async function markLost(
   trx: Transaction<Tables>,
   silent: RunRow[],
-  options: Reaping,
+  options: ReapOptions,
   endOptions: EndOptions,
 ): Promise<Run[]> {
   const { now } = options;
@@ -103,6 +101,7 @@ async function markLost(
   return lost;
 }
 
+/** Ends a running run as `lost`, and resolves to it. */
 export async function endAsLost(
   trx: Transaction<Tables>,
   row: RunRow,
@@ -113,15 +112,15 @@ export async function endAsLost(
   return { ...readRun(row, null), status: "lost", finishedAt: now, error: LOST.error };
 }
 
-function isLost(row: RunRow, reapTimer: Reaping): boolean {
-  if (isOfDead(row, reapTimer)) return true;
+function isLost(row: RunRow, options: ReapOptions): boolean {
+  if (isHeldByDeadProcess(row, options)) return true;
   const { run_id: runId, lease_until: until } = row;
-  const { now, isSilent = () => true, slackMs = 0 } = reapTimer;
+  const { now, isSilent = () => true, slackMs = 0 } = options;
   return until !== null && until + slackMs < now && isSilent({ runId, until });
 }
 
-/** Our own pid under another worker id is a dead process whose pid was given to us. */
-function isOfDead(row: RunRow, { worker, isAlive }: Reaping): boolean {
+function isHeldByDeadProcess(row: RunRow, { worker, isAlive }: ReapOptions): boolean {
   if (row.host !== worker.host || row.worker_id === worker.workerId || row.pid === null) return false;
+  // Our own pid under another worker id: the operating system has given us the pid of a dead process.
   return row.pid === worker.pid || !isAlive(row.pid);
 }

@@ -2,180 +2,197 @@ import type { Transaction } from "kysely";
 import { newRunRow, type RunSeed, readRun } from "../database/run-row.ts";
 import type { JobRow, RunRow, Tables } from "../database/schema.ts";
 import { sendPipelined } from "../database/sql.ts";
-import { dropRest, type PlannedRun, planDue } from "../jobs/catch-up.ts";
+import { dropRest, type Plan, type PlannedRun, planDue } from "../jobs/catch-up.ts";
 import type { Job } from "../jobs/job.ts";
 import type { Run } from "../jobs/run.ts";
 import { startOf } from "../jobs/schedule.ts";
-import { REPLACED, requestCancel } from "./cancel-run.ts";
-import { type ActiveRuns, decideOverlap, isExclusive } from "./enqueue-run.ts";
 import { addCounts, type Count, readCounters } from "./job-counters.ts";
 import { readJob } from "./job-rows.ts";
-import { emptyResult, endedColumns, skipQueuedRuns } from "./run-end.ts";
+import { type ActiveRuns, decideOverlap, isExclusive, replaceActive } from "./overlap.ts";
+import { emptyResult, endedColumns } from "./run-end.ts";
 import type { Claimed, ClaimOptions } from "./run-queue.ts";
-import { beyondLimit } from "./usage.ts";
+import { countRunOfDay } from "./usage.ts";
 
 export const UNREADABLE =
   "Its stored description can't be read; run `nightshift doctor`, or schedule it anew.";
 
-/** What came of a job whose time had come. */
-export interface Taken {
+export interface StartOptions extends ClaimOptions {
+  /** The id that an external queue handed the item out under. */
+  readonly ticket?: string;
+}
+
+export interface TakenOccurrence {
   readonly claimed: Claimed | null;
-  /** Runs that were born ended: skipped, missed, dropped. */
+  /** Runs that were stored as skipped: for occurrences that were skipped, missed or dropped. */
   readonly refused: readonly Run[];
+  /** True when running runs of the job were asked to stop. */
   readonly isCancelling: boolean;
 }
 
-const NOTHING: Taken = { claimed: null, refused: [], isCancelling: false };
-
-/** Makes the runs of what a job has due, started, held or ended, and moves the job on to its next time. */
+/** Makes the runs of a job's due occurrences (started, queued, held or skipped), and sets the job's next time. */
 export async function takeOccurrence(
   trx: Transaction<Tables>,
   row: JobRow,
   active: ActiveRuns,
-  options: ClaimOptions,
-): Promise<Taken> {
-  const { now } = options;
-  const plan = planOf(row, now);
-  // One job that can't be read must not stop the others: it is paused, where its owner sees it.
-  if (!plan) {
+  options: StartOptions,
+): Promise<TakenOccurrence> {
+  const planned = planOf(row, options.now);
+  if (!planned) {
+    // One job that can't be read must not stop the others: it is paused, where its owner sees it.
     await setTimes(trx, row.job_id, { next_run_at: null, status: "paused", status_reason: UNREADABLE });
-    return NOTHING;
+    return { claimed: null, refused: [], isCancelling: false };
   }
-  const { job, due } = plan;
-  const writer = createRunWriter(trx, job, options);
-  const isForgotten = ({ scheduledFor }: { scheduledFor: number }) =>
-    scheduledFor <= (row.forgotten_until ?? Number.NEGATIVE_INFINITY);
-  if (due.missed && !isForgotten(due.missed)) {
-    const { scheduledFor, count, reason } = due.missed;
-    await writer.refuse({ scheduledFor, coalesced: count - 1 }, "missed", reason, count);
+  const { job, plan } = planned;
+  const taking: Taking = { trx, job, active, options, started: null, refused: [], isCancelling: false };
+  // Runs up to `forgotten_until` have been deleted: those occurrences are not run again.
+  const forgottenUntil = row.forgotten_until ?? Number.NEGATIVE_INFINITY;
+  const { missed } = plan;
+  if (missed && missed.scheduledFor > forgottenUntil) {
+    const { scheduledFor, count, reason } = missed;
+    await recordSkipped(
+      taking,
+      { scheduledFor, coalesced: count - 1 },
+      { count: "missed", by: count, reason },
+    );
   }
-  let left = await runsLeft(trx, job);
-  let { next } = due;
-  for (const planned of due.runs) {
-    if (left === 0) break;
-    if (isForgotten(planned)) continue;
-    const decision = decideOverlap(job.policy.overlap, active, planned.isLate);
-    if (decision.kind === "refuse" && decision.count === "dropped" && planned.isLate) {
-      const rest = dropRest(job, planned.scheduledFor, now);
-      const seed = { scheduledFor: planned.scheduledFor, coalesced: rest.count - 1 };
-      await writer.refuse(seed, "dropped", decision.reason, rest.count);
-      next = rest.next;
-      break;
-    }
-    if (decision.kind === "refuse") {
-      await writer.refuse(planned, decision.count, decision.reason, 1);
-      continue;
-    }
-    if (decision.kind === "replace") await writer.replace(active);
-    const starts = decision.kind === "start" || active.running + active.waiting === 0;
-    const isAdded = starts ? await writer.start(planned, active) : await writer.hold(planned, active);
-    if (isAdded && left !== null) left--;
-  }
-  const after =
-    left === 0
-      ? over(job, `It has had the ${job.policy.maxRuns} runs that its max_runs allows.`)
+  const runs = plan.runs.filter(({ scheduledFor }) => scheduledFor > forgottenUntil);
+  const { runsLeft, next } = await takeRuns(taking, { ...plan, runs });
+  const times =
+    runsLeft === 0
+      ? completed(`It has had the ${job.policy.maxRuns} runs that its max_runs allows.`)
       : timesAfter(job, next);
-  await setTimes(trx, job.jobId, after);
-  return writer.taken({
-    ...job,
-    nextRunAt: after.next_run_at,
-    status: after.status,
-    statusReason: after.status_reason,
-  });
+  await setTimes(trx, job.jobId, times);
+  const { next_run_at: nextRunAt, status, status_reason: statusReason } = times;
+  const { started, refused, isCancelling } = taking;
+  const claimed = started && { run: started, job: { ...job, nextRunAt, status, statusReason } };
+  return { claimed, refused, isCancelling };
 }
 
-function planOf(row: JobRow, now: number) {
+function planOf(row: JobRow, now: number): { job: Job; plan: Plan } | null {
   try {
     const job = readJob(row);
-    return { job, due: planDue(job, row.next_run_at ?? now, now) };
+    return { job, plan: planDue(job, row.next_run_at ?? now, now) };
   } catch {
-    // A row that is no job, or a zone or an expression that this Node no longer knows.
+    // The row is damaged, or this Node does not know its time zone or cron expression.
     return null;
   }
 }
 
-async function runsLeft(trx: Transaction<Tables>, { jobId, userKey, policy }: Job): Promise<number | null> {
-  if (policy.maxRuns === null) return null;
+/** The state of one `takeOccurrence`. */
+interface Taking {
+  readonly trx: Transaction<Tables>;
+  readonly job: Job;
+  readonly active: ActiveRuns;
+  readonly options: StartOptions;
+  started: Run | null;
+  readonly refused: Run[];
+  isCancelling: boolean;
+}
+
+/** Makes the planned runs as the job's overlap has it. Resolves to what max_runs leaves, and to the next occurrence. */
+async function takeRuns(taking: Taking, plan: Plan): Promise<{ runsLeft: number; next: number | null }> {
+  const { trx, job, active, options } = taking;
+  let runsLeft = await readRunsLeft(trx, job);
+  for (const planned of plan.runs) {
+    if (runsLeft === 0) break;
+    const decision = decideOverlap(job.policy.overlap, active, planned.isLate);
+    if (decision.kind === "refuse") {
+      const { count, reason } = decision;
+      if (count === "dropped" && planned.isLate) {
+        // As many wait as may: all that are due are dropped at once.
+        const rest = dropRest(job, planned.scheduledFor, options.now);
+        const { scheduledFor } = planned;
+        await recordSkipped(
+          taking,
+          { scheduledFor, coalesced: rest.count - 1 },
+          { count, by: rest.count, reason },
+        );
+        return { runsLeft, next: rest.next };
+      }
+      await recordSkipped(taking, planned, { count, by: 1, reason });
+      continue;
+    }
+    if (decision.kind === "replace") {
+      taking.isCancelling = true;
+      await replaceActive(trx, job.jobId, active, options.now);
+    }
+    const canStart = decision.kind === "start" || active.running + active.waiting === 0;
+    if (canStart ? await startOrQueue(taking, planned) : await hold(taking, planned)) runsLeft--;
+  }
+  return { runsLeft, next: plan.next };
+}
+
+/** Infinity where the job has no max_runs. */
+async function readRunsLeft(trx: Transaction<Tables>, { jobId, userKey, policy }: Job): Promise<number> {
+  if (policy.maxRuns === null) return Number.POSITIVE_INFINITY;
   const counters = await readCounters(trx, userKey, [jobId]);
   return Math.max(0, policy.maxRuns - (counters.get(jobId)?.scheduledRuns ?? 0));
 }
 
-/** Writes the runs of one job's occurrences, and counts them. */
-function createRunWriter(trx: Transaction<Tables>, job: Job, options: ClaimOptions) {
-  const { now } = options;
-  const refused: Run[] = [];
-  let started: Run | null = null;
-  let isCancelling = false;
-  // A run exists already when a clock was set back, or a job was given a time that it has had: then it has had it.
-  const insert = async (run: RunRow): Promise<boolean> => {
-    const inserted = await trx
-      .insertInto("runs")
-      .values(run)
-      .onConflict((conflict) => conflict.columns(["job_id", "occurrence"]).doNothing())
-      .executeTakeFirst();
-    return inserted.numInsertedOrUpdatedRows === 1n;
-  };
-  const seedOf = ({ scheduledFor, coalesced }: Omit<PlannedRun, "isLate">): RunSeed => ({
-    trigger: "schedule",
-    scheduledFor,
-    coalesced,
-    exclusive: isExclusive(job),
-  });
-  const refuse = async (planned: Omit<PlannedRun, "isLate">, count: Count, reason: string, by: number) => {
-    const row = newRunRow(job, seedOf(planned), now);
-    const ended: RunRow = { ...row, ...endedColumns(row, emptyResult("skipped", reason), now) };
-    if (!(await insert(ended))) return;
-    await addCounts(trx, job, { [count]: by });
-    refused.push(readRun(ended, null));
-  };
-  return {
-    refuse,
-    /** False when it was not added to the runs that the schedule has had. */
-    async start(planned: PlannedRun, active: ActiveRuns): Promise<boolean> {
-      // One start for each job and claim: what else is due at once is queued for the next claims.
-      if (started) {
-        if (!(await insert(newRunRow(job, seedOf(planned), now)))) return false;
-        active.waiting++;
-        await addCounts(trx, job, { missed: planned.coalesced, scheduled_runs: 1 });
-        return true;
-      }
-      const row = newRunRow(job, seedOf(planned), now);
-      const run: RunRow = { ...row, ...startedColumns(options) };
-      if (!(await insert(run))) return false;
-      const obstacle = await beyondLimit(trx, job.userKey, options);
-      if (obstacle) {
-        await trx.deleteFrom("runs").where("run_id", "=", run.run_id).execute();
-        await refuse(planned, "skipped", obstacle, 1);
-        return false;
-      }
-      active.running++;
-      await addCounts(trx, job, { runs_started: 1, scheduled_runs: 1, missed: planned.coalesced });
-      started = readRun(run, null);
-      return true;
-    },
-    async hold(planned: PlannedRun, active: ActiveRuns): Promise<boolean> {
-      if (!(await insert(newRunRow(job, { ...seedOf(planned), isHeld: true }, now)))) return false;
-      active.waiting++;
-      await addCounts(trx, job, { missed: planned.coalesced, scheduled_runs: 1 });
-      return true;
-    },
-    async replace(active: ActiveRuns): Promise<void> {
-      isCancelling = true;
-      await requestCancel(trx, job.jobId, REPLACED, now);
-      if (active.waiting > 0) await skipQueuedRuns(trx, job.jobId, now, REPLACED);
-      active.waiting = 0;
-    },
-    taken: (after: Job): Taken => ({
-      claimed: started && { run: started, job: after },
-      refused,
-      isCancelling,
-    }),
-  };
+type Occurrence = Pick<PlannedRun, "scheduledFor" | "coalesced">;
+
+const newRow = ({ job, options }: Taking, occurrence: Occurrence, isHeld = false): RunRow => {
+  const { scheduledFor, coalesced } = occurrence;
+  const seed: RunSeed = { trigger: "schedule", scheduledFor, coalesced, exclusive: isExclusive(job), isHeld };
+  return newRunRow(job, seed, options.now);
+};
+
+/** False when the occurrence has its run already: a clock was set back, or the job was given a past time again. */
+async function insertOnce({ trx }: Taking, row: RunRow): Promise<boolean> {
+  const inserted = await trx
+    .insertInto("runs")
+    .values(row)
+    .onConflict((conflict) => conflict.columns(["job_id", "occurrence"]).doNothing())
+    .executeTakeFirst();
+  return inserted.numInsertedOrUpdatedRows === 1n;
+}
+
+/** Stores a run as skipped, and adds `by` to a counter of the job. */
+async function recordSkipped(
+  taking: Taking,
+  occurrence: Occurrence,
+  { count, by, reason }: { count: Count; by: number; reason: string },
+): Promise<void> {
+  const { trx, job, options, refused } = taking;
+  const row = newRow(taking, occurrence);
+  const ended: RunRow = { ...row, ...endedColumns(row, emptyResult("skipped", reason), options.now) };
+  if (!(await insertOnce(taking, ended))) return;
+  await addCounts(trx, job, { [count]: by });
+  refused.push(readRun(ended, null));
+}
+
+/** One claim starts one run of a job and queues the others. False when the run does not count towards max_runs. */
+async function startOrQueue(taking: Taking, planned: PlannedRun): Promise<boolean> {
+  const { trx, job, active, options, started } = taking;
+  const row = newRow(taking, planned);
+  if (started) return addWaiting(taking, planned, row);
+  const run: RunRow = { ...row, ...startedColumns(options) };
+  if (!(await insertOnce(taking, run))) return false;
+  const obstacle = await countRunOfDay(trx, job.userKey, options);
+  if (obstacle) {
+    await trx.deleteFrom("runs").where("run_id", "=", run.run_id).execute();
+    await recordSkipped(taking, planned, { count: "skipped", by: 1, reason: obstacle });
+    return false;
+  }
+  active.running++;
+  await addCounts(trx, job, { runs_started: 1, scheduled_runs: 1, missed: planned.coalesced });
+  taking.started = readRun(run, null);
+  return true;
+}
+
+const hold = (taking: Taking, planned: PlannedRun): Promise<boolean> =>
+  addWaiting(taking, planned, newRow(taking, planned, true));
+
+async function addWaiting(taking: Taking, { coalesced }: PlannedRun, row: RunRow): Promise<boolean> {
+  if (!(await insertOnce(taking, row))) return false;
+  taking.active.waiting++;
+  await addCounts(taking.trx, taking.job, { missed: coalesced, scheduled_runs: 1 });
+  return true;
 }
 
 type Times = Pick<JobRow, "next_run_at" | "status" | "status_reason">;
 
-const over = (_job: Job, reason: string): Times => ({
+const completed = (reason: string): Times => ({
   next_run_at: null,
   status: "completed",
   status_reason: reason,
@@ -188,16 +205,16 @@ function timesAfter(job: Job, next: number | null): Times {
       status: job.status,
       status_reason: job.statusReason,
     };
-  if (job.schedule.kind === "at") return over(job, "Its one time has come; see its run.");
+  if (job.schedule.kind === "at") return completed("Its one time has come; see its run.");
   const reason = job.policy.endsAt === null ? "Its schedule has no further time" : "Its ends_at has come";
-  return over(job, `${reason}; see its runs.`);
+  return completed(`${reason}; see its runs.`);
 }
 
 async function setTimes(trx: Transaction<Tables>, jobId: string, times: Times): Promise<void> {
   await sendPipelined(trx, trx.updateTable("jobs").set(times).where("job_id", "=", jobId));
 }
 
-export const startedColumns = ({ now, leaseMs, worker, ticket }: ClaimOptions) => ({
+export const startedColumns = ({ now, leaseMs, worker, ticket }: StartOptions) => ({
   status: "running" as const,
   due_at: null,
   held_for: null,

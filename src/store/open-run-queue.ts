@@ -1,23 +1,27 @@
 import type { Transaction } from "kysely";
 import type { Database } from "../database/database.ts";
 import type { Tables } from "../database/schema.ts";
-import type { Run, RunEnded } from "../jobs/run.ts";
+import type { Run, RunEnded, RunResult } from "../jobs/run.ts";
 import { claimDue } from "./claim.ts";
-import { type FindDue, nextDueAt } from "./due.ts";
+import type { FindDue } from "./due.ts";
+import { earliestDue } from "./fair-order.ts";
 import { queueDependents } from "./job-dependencies.ts";
 import { type EndTransaction, reapLost, renewLeases } from "./leases.ts";
 import { type EndOptions, endRun } from "./run-end.ts";
 import type { ClaimOptions, RunQueue } from "./run-queue.ts";
 
-/** Hands out what is due in the ledger's place. What was run stays the ledger's to know. */
+/**
+ * An external queue that decides which due items this node gets, and hands each out under a ticket. Run state stays
+ * in our database.
+ */
 export interface ExternalQueue {
-  /** Asked before the claim's transaction, for what finds in it. Null: the ledger finds it itself. */
+  /** Called before the claim's transaction; resolves to what finds items in it. Null: look in our database. */
   find(options: ClaimOptions): Promise<FindDue | null>;
-  /** The runs are still at work. */
+  /** Reports that these runs are still running. */
   touch(tickets: readonly string[]): Promise<void>;
-  /** It tells of silent holders itself; leases do so this much later, by clocks that may differ. */
+  /** The queue detects silent holders itself. Our leases run out this much later, because system clocks may differ. */
   readonly slackMs: number;
-  /** The run has ended. */
+  /** Reports that the run has ended. */
   close(trx: Transaction<Tables>, ticket: string): Promise<void>;
 }
 
@@ -25,29 +29,30 @@ export interface RunQueueOptions extends Pick<EndOptions, "retention" | "onInbox
   readonly queue?: ExternalQueue;
 }
 
-/** Claims in one call, when what was found needed no run any more. */
-const ROUNDS = 16;
+/** Claims in one call, where nothing that was found needs a run any more. */
+const MAX_CLAIMS = 16;
 
-/** The scheduler's side of the jobs database: everybody's jobs and runs, so it is never handed to a connection. */
+/** The scheduler's view of the jobs database. It has all users' jobs and runs, so no connection ever gets it. */
 export function openRunQueue(db: Database, options: RunQueueOptions = {}): RunQueue {
   const { queue } = options;
   const endTransaction = createEndTransaction(db, options);
   let seenVersion = db.dataVersion();
-  /** Of the runs that were claimed here. */
+  /** By run id, of the runs that were claimed here. */
   const runningJobs = new Map<string, JobOfRun>();
   return {
-    nextDueAt: (filter) => nextDueAt(db.kysely, filter),
+    nextDueAt: (filter) => earliestDue(db.kysely, filter),
     claimDue: async ({ onSkipped, onCancelling, ...options }) => {
       for (let round = 1; ; round++) {
         const find = (await queue?.find(options)) ?? undefined;
-        const { claimed, refused, isCancelling, tickets, again } = await db.transact(
+        const { claimed, refused, isCancelling, again } = await db.transact(
           (trx, users) => claimDue(trx, users, options, find),
           { of: null },
         );
-        for (const { run } of claimed) runningJobs.set(run.runId, { ...run, ticket: tickets.get(run.runId) });
+        for (const { run, ticket } of claimed)
+          runningJobs.set(run.runId, { jobId: run.jobId, userKey: run.userKey, ticket });
         if (onSkipped) refused.forEach(onSkipped);
         if (isCancelling) onCancelling?.();
-        if (!again || round === ROUNDS) return claimed;
+        if (!again || round === MAX_CLAIMS) return claimed;
       }
     },
     renewLeases: async (options) => {
@@ -59,11 +64,8 @@ export function openRunQueue(db: Database, options: RunQueueOptions = {}): RunQu
       const job = runningJobs.get(runId) ?? (await findJobOf(db, runId));
       if (!job) return false;
       const isWritten = await endTransaction(job.userKey, async (trx, endOptions) => {
-        const behind = await whatWaitsBehind(trx, job);
-        const startsNext = behind.has("held");
-        if (!(await endRun(trx, runId, "running", result, now, { ...endOptions, startsNext }))) return false;
+        if (!(await endWithFollowers(trx, { runId, job, result, now }, endOptions))) return false;
         if (job.ticket) await queue?.close(trx, job.ticket);
-        if (behind.has("dependent") && result.status === "succeeded") await queueDependents(trx, runId, now);
         return true;
       });
       runningJobs.delete(runId);
@@ -81,21 +83,22 @@ export function openRunQueue(db: Database, options: RunQueueOptions = {}): RunQu
   };
 }
 
-/** `onInboxAdded` is told of each end that was put into an inbox, after the commit. */
+/** Calls `onInboxAdded` after the commit, with each end that was added to an inbox. */
 export function createEndTransaction(
   db: Database,
   { retention, onInboxAdded }: Pick<EndOptions, "retention" | "onInboxAdded">,
 ): EndTransaction {
   return async (userKey, work) => {
-    let told: RunEnded[] = [];
+    let added: RunEnded[] = [];
     const result = await db.transact(
       (trx, users) => {
-        told = [];
-        return work(trx, { ...(retention && { retention }), onInboxAdded: (one) => told.push(one) }, users);
+        // A transaction may be tried again.
+        added = [];
+        return work(trx, { ...(retention && { retention }), onInboxAdded: (one) => added.push(one) }, users);
       },
       { of: userKey },
     );
-    if (onInboxAdded) told.forEach(onInboxAdded);
+    if (onInboxAdded) added.forEach(onInboxAdded);
     return result;
   };
 }
@@ -111,11 +114,24 @@ async function findJobOf(db: Database, runId: string): Promise<JobOfRun | undefi
   return row && { jobId: row.job_id, userKey: row.user_key };
 }
 
-/** What may come after the end of a job's run: most have neither, and one look tells. */
-async function whatWaitsBehind(
+/** Ends a run, and starts what waits for it: the next held run of its job, and jobs that run after this one. */
+async function endWithFollowers(
+  trx: Transaction<Tables>,
+  { runId, job, result, now }: { runId: string; job: JobOfRun; result: RunResult; now: number },
+  endOptions: EndOptions,
+): Promise<boolean> {
+  const { hasHeldRun, hasDependent } = await findFollowers(trx, job);
+  const options = { ...endOptions, startsNext: hasHeldRun };
+  if (!(await endRun(trx, runId, "running", result, now, options))) return false;
+  if (hasDependent && result.status === "succeeded") await queueDependents(trx, runId, now);
+  return true;
+}
+
+/** Looks for what may start after a run of the job ends. Most jobs have nothing, which one select tells. */
+async function findFollowers(
   trx: Transaction<Tables>,
   { jobId, userKey }: JobOfRun,
-): Promise<ReadonlySet<"held" | "dependent">> {
+): Promise<{ hasHeldRun: boolean; hasDependent: boolean }> {
   const row = await trx
     .selectNoFrom((eb) => [
       eb
@@ -135,6 +151,5 @@ async function whatWaitsBehind(
         .as("dependent"),
     ])
     .executeTakeFirst();
-  const kinds = ["held", "dependent"] as const;
-  return new Set(kinds.filter((kind) => row?.[kind]));
+  return { hasHeldRun: Boolean(row?.held), hasDependent: Boolean(row?.dependent) };
 }

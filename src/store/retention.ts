@@ -5,35 +5,36 @@ import { idsBefore } from "../database/ids.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
 import type { Log } from "../log.ts";
 
-/** What is kept of runs that have ended; 0 keeps all. */
+/** How many ended runs are kept, and for how long; 0 keeps all. */
 export interface Keep {
   readonly keepRunsDays: number;
-  /** The newest of each job. */
+  /** The newest runs of each job. */
   readonly keepRunsPerJob: number;
   readonly keepTranscriptsDays: number;
 }
 
+/** Rows that were deleted. */
 export interface Forgotten {
   runs: number;
   transcripts: number;
 }
 
 const DAY_MS = 86_400_000;
-/** Rows of one transaction, which holds up everybody else's writes for a few ms. */
-const BATCH = 200;
-/** Jobs of one look at how many runs they have. */
+/** Rows deleted in one transaction, which keeps other writers waiting for a few ms. */
+const DELETE_BATCH = 200;
+/** Jobs whose runs are counted in one statement. */
 const JOBS_AT_ONCE = 50;
-/** Between two steps, so that whoever waits for the database comes first. */
+/** Pause between two steps, so that other writers come first. */
 const PAUSE_MS = 20;
 
 /**
- * Deletes what is no longer to be kept, of all users: the system's own work, so it is never handed to a connection.
- * In small steps with pauses between them; stops between two of them when `signal` says so. Resolves to what it deleted.
+ * Deletes old runs and transcripts of all users, so no connection ever gets it. Works in small steps with pauses;
+ * `signal` stops it between two. Resolves to the numbers of deleted rows.
  *
- * No occurrence is run again for it. A row's (job_id, occurrence) is what tells that an occurrence has been dealt with;
- * before a row goes, its occurrence goes into the job's `forgotten_until`, up to which nothing is claimed or
- * backfilled any more. Nothing that is still to run is lost by that: only rows go whose occurrence has passed and lies
- * before the job's next time, from which on it catches up, whatever its window.
+ * No occurrence runs again because its row is gone. The row's (job_id, occurrence) tells that an occurrence was handled;
+ * before a row is deleted, its occurrence is written to the job's `forgotten_until`, up to which nothing is claimed or
+ * backfilled any more. And no occurrence that is still to run is lost: a row is deleted only if its occurrence has
+ * passed and is before the job's next time, where catching up begins.
  */
 export async function forgetOldRuns(
   db: Database,
@@ -46,9 +47,10 @@ export async function forgetOldRuns(
   const sweep: Sweep = { db, now, forgotten, pause };
   const { keepTranscriptsDays, keepRunsDays, keepRunsPerJob } = keep;
   if (keepTranscriptsDays > 0)
-    await inSteps<string>(pause, (after) => dropTranscripts(sweep, keepTranscriptsDays, after));
-  if (keepRunsDays > 0) await inSteps<Position>(pause, (after) => dropOldRuns(sweep, keepRunsDays, after));
-  if (keepRunsPerJob > 0) await inSteps<string>(pause, (after) => dropSurplus(sweep, keepRunsPerJob, after));
+    await inSteps<string>(pause, (after) => deleteTranscripts(sweep, keepTranscriptsDays, after));
+  if (keepRunsDays > 0) await inSteps<Position>(pause, (after) => deleteOldRuns(sweep, keepRunsDays, after));
+  if (keepRunsPerJob > 0)
+    await inSteps<string>(pause, (after) => deleteSurplus(sweep, keepRunsPerJob, after));
   return forgotten;
 }
 
@@ -59,7 +61,7 @@ interface Sweep {
   readonly pause: () => Promise<unknown>;
 }
 
-/** Each step begins after the place that the one before has reached; the last one has reached none. */
+/** Repeats `step`, each time after the position that the last one reached, until one resolves to undefined. */
 async function inSteps<Reached>(
   pause: () => Promise<unknown>,
   step: (after: Reached | undefined) => Promise<Reached | undefined>,
@@ -67,23 +69,23 @@ async function inSteps<Reached>(
   for (let after = await step(undefined); after !== undefined; after = await step(after)) await pause();
 }
 
-/** Where the next step goes on: after the last of `rows`, unless there were fewer than there might have been. */
-const reached = <Row>(rows: readonly Row[], most: number): Row | undefined =>
-  rows.length === most ? rows.at(-1) : undefined;
+/** The last of `rows`, after which the next step goes on; undefined when there were fewer than the limit. */
+const reached = <Row>(rows: readonly Row[], limit: number): Row | undefined =>
+  rows.length === limit ? rows.at(-1) : undefined;
 
-// What is to go is looked for outside of the transactions: it has ended and changes no more, and usually there is none.
-async function dropTranscripts(sweep: Sweep, days: number, after = ""): Promise<string | undefined> {
+// Rows are selected outside of the transactions: ended runs change no more, and usually there are none to delete.
+async function deleteTranscripts(sweep: Sweep, days: number, after = ""): Promise<string | undefined> {
   const before = sweep.now - days * DAY_MS;
   const rows = await sweep.db.kysely
     .selectFrom("transcripts")
     .innerJoin("runs", "runs.run_id", "transcripts.run_id")
     .select("transcripts.run_id")
     .where("transcripts.run_id", ">", after)
-    // An id tells when its run was made, and so that it has not ended before.
+    // A run id contains the time at which the run was made, so the index rules out newer runs.
     .where("transcripts.run_id", "<", idsBefore("run", before))
     .where("runs.finished_at", "<", before)
     .orderBy("transcripts.run_id")
-    .limit(BATCH)
+    .limit(DELETE_BATCH)
     .execute();
   if (rows.length === 0) return undefined;
   const ids = rows.map(({ run_id }) => run_id);
@@ -91,29 +93,29 @@ async function dropTranscripts(sweep: Sweep, days: number, after = ""): Promise<
     of: null,
   });
   sweep.forgotten.transcripts += ids.length;
-  return reached(ids, BATCH);
+  return reached(ids, DELETE_BATCH);
 }
 
-type Ended = Pick<RunRow, "run_id" | "job_id" | "user_key" | "occurrence" | "finished_at">;
-type Position = Pick<Ended, "run_id" | "finished_at">;
-const ENDED = ["run_id", "job_id", "user_key", "occurrence", "finished_at"] as const;
+type EndedRow = Pick<RunRow, "run_id" | "job_id" | "user_key" | "occurrence" | "finished_at">;
+type Position = Pick<EndedRow, "run_id" | "finished_at">;
+const ENDED_COLUMNS = ["run_id", "job_id", "user_key", "occurrence", "finished_at"] as const;
 
-async function dropOldRuns(sweep: Sweep, days: number, after?: Position): Promise<Position | undefined> {
+async function deleteOldRuns(sweep: Sweep, days: number, after?: Position): Promise<Position | undefined> {
   let ended = sweep.db.kysely
     .selectFrom("runs")
-    .select(ENDED)
+    .select(ENDED_COLUMNS)
     .where("finished_at", "<", sweep.now - days * DAY_MS);
   if (after)
     ended = ended
       .where("finished_at", ">=", after.finished_at)
       .where((eb) => eb.or([eb("finished_at", ">", after.finished_at), eb("run_id", ">", after.run_id)]));
-  const rows = await ended.orderBy("finished_at").orderBy("run_id").limit(BATCH).execute();
-  await drop(sweep, rows);
-  return reached(rows, BATCH);
+  const rows = await ended.orderBy("finished_at").orderBy("run_id").limit(DELETE_BATCH).execute();
+  await deleteRuns(sweep, rows);
+  return reached(rows, DELETE_BATCH);
 }
 
-/** Looks at some jobs, and deletes what each of them has beyond its newest `kept`. */
-async function dropSurplus(sweep: Sweep, kept: number, after = ""): Promise<string | undefined> {
+/** Looks at the next jobs by id, and deletes the runs of each beyond its newest `kept`. */
+async function deleteSurplus(sweep: Sweep, kept: number, after = ""): Promise<string | undefined> {
   const jobs = await sweep.db.kysely
     .selectFrom("jobs")
     .select((eb) => [
@@ -135,49 +137,46 @@ async function dropSurplus(sweep: Sweep, kept: number, after = ""): Promise<stri
     .execute();
   for (const { job_id, user_key, surplus } of jobs)
     if (surplus !== null)
-      await inSteps<string>(sweep.pause, (from) => dropUpTo(sweep, { job_id, user_key, surplus }, from));
+      await inSteps<string>(sweep.pause, (from) => deleteUpTo(sweep, { job_id, user_key, surplus }, from));
   return reached(jobs, JOBS_AT_ONCE)?.job_id;
 }
 
-async function dropUpTo(
+async function deleteUpTo(
   sweep: Sweep,
   { job_id, user_key, surplus }: { job_id: string; user_key: string; surplus: string },
   after = "",
 ): Promise<string | undefined> {
   const rows = await sweep.db.kysely
     .selectFrom("runs")
-    .select(ENDED)
+    .select(ENDED_COLUMNS)
     .where("user_key", "=", user_key)
     .where("job_id", "=", job_id)
     .where("run_id", "<=", surplus)
     .where("run_id", ">", after)
     .where("finished_at", "is not", null)
     .orderBy("run_id")
-    .limit(BATCH)
+    .limit(DELETE_BATCH)
     .execute();
-  await drop(sweep, rows);
-  return reached(rows, BATCH)?.run_id;
+  await deleteRuns(sweep, rows);
+  return reached(rows, DELETE_BATCH)?.run_id;
 }
 
-/**
- * Deletes ended runs, with all that hangs on them, but for the one that its job shows as its last, and those whose end
- * a webhook is still to be told.
- */
-async function drop({ db, now, forgotten }: Sweep, rows: readonly Ended[]): Promise<void> {
+/** Deletes ended runs, except a job's last run and those that a webhook is still to be told of. */
+async function deleteRuns({ db, now, forgotten }: Sweep, rows: readonly EndedRow[]): Promise<void> {
   if (rows.length === 0) return;
   forgotten.runs += await db.transact(
     async (trx, users) => {
-      let dropped = 0;
-      // Those of a user who is being written for wait for the next time.
+      let deleted = 0;
+      // A user whose lock another transaction holds is left to the next pass.
       for (const [userKey, ofUser] of Map.groupBy(rows, ({ user_key }) => user_key))
-        if (await users.tryTake(userKey)) dropped += await dropRows(trx, ofUser, now);
-      return dropped;
+        if (await users.tryTake(userKey)) deleted += await deleteRows(trx, ofUser, now);
+      return deleted;
     },
     { of: null },
   );
 }
 
-async function dropRows(trx: Transaction<Tables>, rows: readonly Ended[], now: number): Promise<number> {
+async function deleteRows(trx: Transaction<Tables>, rows: readonly EndedRow[], now: number): Promise<number> {
   const stored = await trx
     .selectFrom("jobs")
     .leftJoin("job_counters", "job_counters.job_id", "jobs.job_id")
@@ -185,7 +184,7 @@ async function dropRows(trx: Transaction<Tables>, rows: readonly Ended[], now: n
     .where("jobs.job_id", "in", [...new Set(rows.map(({ job_id }) => job_id))])
     .execute();
   const jobs = new Map(stored.map((job) => [job.job_id, job]));
-  const untold = await trx
+  const pending = await trx
     .selectFrom("deliveries")
     .select("run_id")
     .where("status", "=", "pending")
@@ -195,15 +194,15 @@ async function dropRows(trx: Transaction<Tables>, rows: readonly Ended[], now: n
       rows.map(({ run_id }) => run_id),
     )
     .execute();
-  const isUntold = new Set(untold.map(({ run_id }) => run_id));
-  const doomed = rows.filter(({ run_id, job_id, occurrence }) => {
+  const hasPendingDelivery = new Set(pending.map(({ run_id }) => run_id));
+  const deletable = rows.filter(({ run_id, job_id, occurrence }) => {
     const job = jobs.get(job_id);
-    // Dated ahead, by a clock that was set back since; or run out of turn, while the job was catching up: both stay.
+    // Kept: an occurrence in the future (the system clock was set back), or one that the job has not caught up to.
     const isPast = occurrence === null || (occurrence <= now && occurrence < (job?.next_run_at ?? Infinity));
-    return isPast && job?.last_run_id !== run_id && !isUntold.has(run_id);
+    return isPast && job?.last_run_id !== run_id && !hasPendingDelivery.has(run_id);
   });
   const until = new Map<string, number>();
-  for (const { job_id, occurrence } of doomed)
+  for (const { job_id, occurrence } of deletable)
     if (occurrence !== null) until.set(job_id, Math.max(occurrence, until.get(job_id) ?? occurrence));
   for (const [jobId, occurrence] of until)
     if (occurrence > (jobs.get(jobId)?.forgotten_until ?? Number.NEGATIVE_INFINITY))
@@ -212,21 +211,21 @@ async function dropRows(trx: Transaction<Tables>, rows: readonly Ended[], now: n
         .set({ forgotten_until: occurrence })
         .where("job_id", "=", jobId)
         .execute();
-  const ids = doomed.map(({ run_id }) => run_id);
+  const ids = deletable.map(({ run_id }) => run_id);
   if (ids.length > 0) await trx.deleteFrom("runs").where("run_id", "in", ids).execute();
   return ids.length;
 }
 
 const EVERY_MS = 3_600_000;
 
-/** Deletes what is no longer to be kept: now, and every hour until it is stopped. A failure is logged, and left to the next hour. */
+/** Deletes old runs now and every hour until it is stopped. A failure is logged; the next hour tries again. */
 export function startRetention(
   db: Database,
   { keep, log, now }: { keep: Keep; log: Log; now: () => number },
 ): { stop(): Promise<void> } {
   const stopping = new AbortController();
   const { signal } = stopping;
-  const keepHouse = async (): Promise<void> => {
+  const deleteHourly = async (): Promise<void> => {
     while (!signal.aborted) {
       try {
         const { runs, transcripts } = await forgetOldRuns(db, keep, now(), signal);
@@ -238,7 +237,7 @@ export function startRetention(
       await wait(EVERY_MS, undefined, { ref: false, signal }).catch(() => {});
     }
   };
-  const work = keepHouse();
+  const work = deleteHourly();
   return {
     async stop() {
       stopping.abort();

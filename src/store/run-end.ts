@@ -1,19 +1,18 @@
 import { createHash } from "node:crypto";
 import type { Transaction } from "kysely";
 import { newRunRow, readDetail } from "../database/run-row.ts";
-import type { RunRow, Tables } from "../database/schema.ts";
+import type { JobRow, RunRow, Tables } from "../database/schema.ts";
 import { sendPipelined } from "../database/sql.ts";
 import { addInboxItem, type Notice } from "../inbox/add-item.ts";
 import { DEFAULT_RETENTION, type Retention } from "../jobs/inbox-item.ts";
 import { type Job, type Policy, type RetryOn, WARN_AFTER_FAILURES } from "../jobs/job.ts";
 import { type EndStatus, NEXT_STATUSES, type RunEnded, type RunResult, type RunStatus } from "../jobs/run.ts";
 import { queueDeliveries } from "../webhooks/enqueue-delivery.ts";
-import { enqueueUser } from "./fair-order.ts";
-import { releaseNext } from "./held-runs.ts";
 import { addCounts } from "./job-counters.ts";
 import { readJob } from "./job-rows.ts";
+import { insertRun, releaseNext } from "./queued-runs.ts";
 
-/** Only the parts that a run can have that never started: nothing was said and nothing was spent. */
+/** The result of a run that never started: no output, no transcript, no tokens. */
 export function emptyResult(status: EndStatus, statusReason: string | null): RunResult {
   return {
     status,
@@ -25,11 +24,11 @@ export function emptyResult(status: EndStatus, statusReason: string | null): Run
   };
 }
 
-/** The columns of a run that has ended so. For rows that are born ended and for `endRun`. */
+/** The columns of a run that ended with `result`. For `endRun`, and for rows that are inserted as ended. */
 export function endedColumns(row: Pick<RunRow, "detail">, result: RunResult, now: number) {
   const before = readDetail(row.detail);
   const { error, silent = false } = result;
-  // Whoever had it cancelled may have said why.
+  // A request to cancel may have stored its reason.
   const statusReason = result.statusReason ?? before.statusReason;
   return {
     status: result.status,
@@ -45,12 +44,12 @@ export function endedColumns(row: Pick<RunRow, "detail">, result: RunResult, now
 }
 
 export interface EndOptions {
-  /** Whether the run that waits behind this one may start; default true. */
+  /** False keeps the run that waits behind this one from starting. Default true. */
   readonly startsNext?: boolean;
-  /** How long what it came to stays in its owner's inbox. */
+  /** How long the result stays in its owner's inbox. */
   readonly retention?: Retention;
-  /** Called when it was put into the inbox, within the transaction. */
-  readonly onInboxAdded?: (delivered: RunEnded) => void;
+  /** Called within the transaction when the result was added to the inbox. */
+  readonly onInboxAdded?: (ended: RunEnded) => void;
 }
 
 const runEndedOf = (row: RunRow, { status }: RunResult): RunEnded => ({
@@ -62,10 +61,9 @@ const runEndedOf = (row: RunRow, { status }: RunResult): RunEnded => ({
 });
 
 /**
- * The one function that ends a stored run. False, and nothing written, when the run is in none of the states from
- * which NEXT_STATUSES leads to that end, or not in `from`: so an end is written once, whoever comes second (nobody
- * else writes to its user's runs meanwhile).
- * What follows from the end is part of it: see `applyResult`, `addInboxItem` and `queueDeliveries`.
+ * Ends a stored run, with all that follows: counters, a retry, the inbox item, webhook deliveries, the next held run.
+ * No other function does. Resolves to false, and writes nothing, when the run is not in the status `from` or
+ * NEXT_STATUSES does not lead from there to this end. So an end is written once: the transaction locks the user's runs.
  */
 export async function endRun(
   trx: Transaction<Tables>,
@@ -97,7 +95,7 @@ export async function endRun(
     await sendPipelined(trx, trx.insertInto("transcripts").values({ run_id: runId, steps }));
   }
   const { isRetried, notice } = await applyResult(trx, row, result, now, startsNext);
-  // Told once, of the last attempt.
+  // Only the last attempt is reported.
   if (isRetried) return true;
   if (await addInboxItem(trx, row, result, { notice, retention, now }))
     onInboxAdded?.(runEndedOf(row, result));
@@ -105,15 +103,15 @@ export async function endRun(
   return true;
 }
 
-/** What came of the end of a run for its job. */
-export interface AppliedResult {
-  /** Another attempt was queued: this end is not the last word. */
+interface AppliedResult {
+  /** Another attempt was queued. */
   readonly isRetried: boolean;
+  /** A warning to the owner about the job. */
   readonly notice: Notice | null;
 }
 
-/** What follows from the end of a run: its job's counters, a retry, a pause, and the run that waits behind it. */
-export async function applyResult(
+/** Updates the job's counters, queues a retry, pauses a job that keeps failing, and releases the next held run. */
+async function applyResult(
   trx: Transaction<Tables>,
   run: RunRow,
   result: RunResult,
@@ -129,15 +127,15 @@ export async function applyResult(
     const denied_calls = result.transcript.filter(({ denied }) => denied).length;
     const last = { last_run_id: run.run_id };
     if (FAILURES.includes(result.status)) {
-      isRetried = await retry(trx, run, result, now);
-      // That a process died is not the job's doing, and says nothing about its next run.
+      isRetried = await queueRetry(trx, run, result, now);
+      // A process that died is not the job's fault, so a lost run does not count towards pause_after_failures.
       const consecutive_failures = isRetried || result.status === "lost" ? 0 : 1;
       await addCounts(trx, owner, { runs_failed: 1, denied_calls, consecutive_failures }, last);
-      if (consecutive_failures > 0) notice = await weighFailures(trx, run, result, now);
+      if (consecutive_failures > 0) notice = await warnOrPause(trx, run, result, now);
     } else if (result.status === "succeeded") {
       await addCounts(trx, owner, { runs_succeeded: 1, denied_calls }, { ...last, consecutive_failures: 0 });
     } else {
-      // That there was nothing to do is no result: the last one stands.
+      // A skipped run has no result, so the job keeps showing the run before it as its last.
       const isSkipped = result.status === "skipped";
       await addCounts(trx, owner, { skipped: isSkipped ? 1 : 0, denied_calls }, isSkipped ? {} : last);
     }
@@ -148,7 +146,7 @@ export async function applyResult(
 
 const FAILURES: readonly RunResult["status"][] = ["failed", "timed_out", "lost"];
 
-/** Passing failures of the model's side: nothing about the job would have to change. */
+/** Failures of the model provider that may be over soon. They are retried whatever `retry.on` says. */
 const TRANSIENT = ["MODEL_RATE_LIMITED", "MODEL_UNREACHABLE", "MODEL_UNAVAILABLE"];
 
 function isWorthRetrying({ status, error }: RunResult, { on }: Policy["retry"]): boolean {
@@ -163,26 +161,27 @@ function isWorthRetrying({ status, error }: RunResult, { on }: Policy["retry"]):
   return kind ? on.includes(kind) : TRANSIENT.includes(error?.code ?? "");
 }
 
-/** Doubled from attempt to attempt, up to the limit; half of it by chance, so that what failed together parts. */
-export function backoffMs(
+/** Doubles with each attempt up to the limit. Half of it is jitter, so that runs that failed together spread out. */
+function retryDelayMs(
   { backoffSeconds, maxBackoffSeconds }: Policy["retry"],
   runId: string,
   attempt: number,
-) {
+): number {
   const fullMs = Math.min(backoffSeconds * 2 ** (attempt - 1), maxBackoffSeconds) * 1000;
-  const chance = createHash("sha256").update(runId).digest().readUInt32BE() / 2 ** 32;
-  return Math.round(fullMs * (0.5 + chance / 2));
+  const jitter = createHash("sha256").update(runId).digest().readUInt32BE() / 2 ** 32;
+  return Math.round(fullMs * (0.5 + jitter / 2));
 }
 
-async function retry(
+/** Queues another attempt where the job's retry policy has one left for this kind of failure. */
+async function queueRetry(
   trx: Transaction<Tables>,
   run: RunRow,
   result: RunResult,
   now: number,
 ): Promise<boolean> {
-  const job = await findJob(trx, run.job_id);
+  const job = await tryFindJob(trx, run.job_id);
   if (!job || job.status === "cancelled" || run.attempt >= job.policy.retry.attempts) return false;
-  // The owner wants an end of it, whatever it failed with meanwhile.
+  // The owner asked to cancel it, so it is not tried again.
   if (run.cancel_requested_at !== null || !isWorthRetrying(result, job.policy.retry)) return false;
   if (job.status === "paused" && run.triggered_by !== "manual") return false;
   const seed = {
@@ -190,23 +189,21 @@ async function retry(
     scheduledFor: run.scheduled_for,
     coalesced: run.coalesced,
     attempt: run.attempt + 1,
-    dueAt: now + backoffMs(job.policy.retry, run.run_id, run.attempt),
+    dueAt: now + retryDelayMs(job.policy.retry, run.run_id, run.attempt),
     exclusive: readDetail(run.detail).exclusive,
   };
-  const row = newRunRow(job, seed, now);
-  await trx.insertInto("runs").values(row).execute();
-  await enqueueUser(trx, row, row.due_at);
+  await insertRun(trx, newRunRow(job, seed, now));
   return true;
 }
 
-/** What the owner is told of a job that fails again and again. At its limit it is paused. */
-async function weighFailures(
+/** The notice to the owner of a job that fails again and again. At its limit the job is paused. */
+async function warnOrPause(
   trx: Transaction<Tables>,
   run: RunRow,
   result: RunResult,
   now: number,
 ): Promise<Notice | null> {
-  const job = await findJob(trx, run.job_id);
+  const job = await tryFindJob(trx, run.job_id);
   if (!job) return null;
   const limit = job.status === "active" ? job.policy.pauseAfterFailures : 0;
   const counted = await trx
@@ -215,20 +212,20 @@ async function weighFailures(
     .where("job_id", "=", run.job_id)
     .executeTakeFirst();
   const failures = Number(counted?.consecutive_failures ?? 0);
-  if (limit > 0 && failures >= limit) return pause(trx, run, { failures, result }, now);
+  if (limit > 0 && failures >= limit) return pauseFailingJob(trx, run, { failures, result }, now);
   if (failures !== WARN_AFTER_FAILURES) return null;
   const then = limit > 0 ? ` It is paused after ${limit} (pause_after_failures).` : "";
   return { kind: "warning", note: `The last ${failures} runs of this job failed.${then}` };
 }
 
-async function pause(
+async function pauseFailingJob(
   trx: Transaction<Tables>,
   run: RunRow,
   { failures, result }: { failures: number; result: RunResult },
   now: number,
 ): Promise<Notice> {
-  const said = (result.error?.message ?? result.status).slice(0, 500);
-  const note = `Paused after ${failures} failure${failures === 1 ? "" : "s"} in a row (pause_after_failures). The last: ${said} resume_job lets it go on.`;
+  const cause = (result.error?.message ?? result.status).slice(0, 500);
+  const note = `Paused after ${failures} failure${failures === 1 ? "" : "s"} in a row (pause_after_failures). The last: ${cause} resume_job lets it go on.`;
   await trx
     .updateTable("jobs")
     .set({ status: "paused", status_reason: note, next_run_at: null, updated_at: now })
@@ -238,26 +235,31 @@ async function pause(
   return { kind: "paused", note };
 }
 
-/** Null for a job that can't be read: its run has ended all the same. */
-async function findJob(trx: Transaction<Tables>, jobId: string): Promise<Job | null> {
+async function tryFindJob(trx: Transaction<Tables>, jobId: string): Promise<Job | null> {
   const row = await trx.selectFrom("jobs").selectAll().where("job_id", "=", jobId).executeTakeFirst();
+  return row ? tryReadJob(row) : null;
+}
+
+/** Null for a row that can't be read: one damaged job must not stop the scheduler. */
+export function tryReadJob(row: JobRow): Job | null {
   try {
-    return row ? readJob(row) : null;
+    return readJob(row);
   } catch {
     return null;
   }
 }
 
-interface Ended {
+interface QueuedEnd {
   readonly status: "cancelled" | "skipped";
   readonly reason: string;
+  /** Leaves the runs that a person asked for. */
+  readonly spareManual: boolean;
 }
 
-/** Ends the runs of a job that nobody has started; `spareManual`: but for those that a person asked for. */
-export async function endWaiting(
+async function endQueuedRuns(
   trx: Transaction<Tables>,
   jobId: string,
-  { status, reason, spareManual = false }: Ended & { spareManual?: boolean },
+  { status, reason, spareManual }: QueuedEnd,
   now: number,
 ): Promise<void> {
   let queued = trx
@@ -273,13 +275,18 @@ export async function endWaiting(
   if (spareManual) await releaseNext(trx, jobId, now);
 }
 
-export const cancelQueuedRuns = (trx: Transaction<Tables>, jobId: string, now: number): Promise<void> =>
-  endWaiting(trx, jobId, { status: "cancelled", reason: "Its job was cancelled before it started." }, now);
+/** Cancels all queued runs of a job. */
+export async function cancelQueuedRuns(trx: Transaction<Tables>, jobId: string, now: number): Promise<void> {
+  const reason = "Its job was cancelled before it started.";
+  await endQueuedRuns(trx, jobId, { status: "cancelled", reason, spareManual: false }, now);
+}
 
-/** Skips those that no person asked for. */
-export const skipQueuedRuns = (
+/** Skips the queued runs of a job, except those that a person asked for. */
+export async function skipQueuedRuns(
   trx: Transaction<Tables>,
   jobId: string,
   now: number,
   reason = "Its job was paused before it started.",
-): Promise<void> => endWaiting(trx, jobId, { status: "skipped", reason, spareManual: true }, now);
+): Promise<void> {
+  await endQueuedRuns(trx, jobId, { status: "skipped", reason, spareManual: true }, now);
+}

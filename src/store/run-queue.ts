@@ -1,20 +1,22 @@
 import type { Job } from "../jobs/job.ts";
 import type { Run, RunResult } from "../jobs/run.ts";
 
-/** Who runs things here, so that another process can tell whether the one that claimed a run is still alive. */
+/** Identifies this process, so that others can tell whether the holder of a run is still alive. */
 export interface Worker {
   readonly workerId: string;
   readonly host: string;
   readonly pid: number;
 }
 
-/** What this process is able to run; what it is not is left for a process that is. */
+export const ACTION_KINDS = ["prompt", "tool", "code"] as const satisfies readonly Job["action"]["kind"][];
+
+/** The work that this process can run. The rest is left for a process that can. */
 export interface ClaimFilter {
-  /** Action kinds, e.g. no `prompt` where no model is configured. */
+  /** Action kinds; without `prompt` where no model is configured. */
   readonly kinds: readonly Job["action"]["kind"][];
-  /** One user's jobs only (a stdio server serves its own user); absent means everybody's. */
+  /** Only this user's jobs: a stdio server serves its own user. Default: all users. */
   readonly userKey?: string;
-  /** This queued run and nothing else: for a process that was started to run it. */
+  /** Only this queued run: the process was started to run it. */
   readonly runId?: string;
 }
 
@@ -23,71 +25,62 @@ export interface Claimed {
   readonly job: Job;
 }
 
-/**
- * The system's side of jobs and runs: what is due, who has it, how it ended. Only the scheduler holds it.
- * Every method is one transaction, if it doesn't say otherwise.
- */
-export interface RunQueue {
-  /** The earliest time at which something is due or was queued by hand; by index, whatever the number of jobs. */
-  nextDueAt(filter: ClaimFilter): Promise<number | null>;
-  /**
-   * Claims up to `limit` due occurrences and queued runs, of all users in turn and of each the oldest first: for each
-   * the run row `running` with a lease, and the job's next time (computed by the schedule), in one transaction, so
-   * that two processes never run one occurrence twice and a crash between any two lines loses none. The job's policy
-   * decides: occurrences that were missed are counted in `coalesced` of one run, or get runs of their own that wait
-   * for each other; one whose job is still at work is started, held or recorded as a `skipped` run. Every occurrence
-   * that is not run is a row (what was missed together shares one) and a counter of the job, and `onSkipped` hears
-   * of the rows after the commit. Visits at most a few times `limit` rows. May claim fewer than `limit` while more is
-   * due: `nextDueAt` tells.
-   */
-  claimDue(options: {
-    now: number;
-    limit: number;
-    filter: ClaimFilter;
-    worker: Worker;
-    leaseMs: number;
-    /** Runs of one user in a day; what is beyond is recorded as skipped. Default 0, no limit. */
-    maxRunsPerDay?: number;
-    onSkipped?: (run: Run) => void;
-    /** Called after the commit when runs at work were told to stop (overlap `cancel_other`): `renewLeases` says which. */
-    onCancelling?: () => void;
-  }): Promise<readonly Claimed[]>;
-  /**
-   * Extends the leases of `runIds`; answers with those that are to stop, and why unless
-   * their owner just wants it, and with those no longer ours.
-   */
-  renewLeases(options: { runIds: readonly string[]; now: number; leaseMs: number; worker: Worker }): Promise<{
-    cancel: readonly { readonly runId: string; readonly reason: string | null }[];
-    gone: readonly string[];
-  }>;
-  /** Writes how a run ended, once: false when it had ended (or was taken for lost) already. */
-  finish(runId: string, result: RunResult, now: number): Promise<boolean>;
-  /**
-   * Ends as `lost` the running runs whose lease is over or whose process (on this host) is dead; answers with them.
-   * A process that may have slept renews its own leases (`renewLeases`) first. A transaction for each owner.
-   * `isSilent` is asked about each lease that is over, of a process that may be alive: false spares it for now. Default:
-   * such a lease is believed.
-   */
-  reapLost(options: {
-    now: number;
-    worker: Worker;
-    isAlive: (pid: number) => boolean;
-    isSilent?: (lease: { readonly runId: string; readonly until: number }) => boolean;
-  }): Promise<readonly Run[]>;
-  /** True when another process may have written to the database since the last time this was asked. Cheap. */
-  changedElsewhere(): boolean;
-  /** Calls `listener` when another process has written; absent where nobody says so. Returns what ends it. */
-  onWrite?(listener: () => void): () => void;
-}
-
 export interface ClaimOptions {
   readonly now: number;
   readonly limit: number;
   readonly filter: ClaimFilter;
   readonly worker: Worker;
   readonly leaseMs: number;
-  /** Runs of one user in a day; what is beyond is recorded as skipped. Default 0, no limit. */
+  /** Runs of one user in a day; the others are recorded as skipped. Default 0, no limit. */
   readonly maxRunsPerDay?: number;
-  /** What the queue knows the item by that is being taken. */
-  readonly ticket?: string;
+}
+
+/**
+ * The scheduler's view of jobs and runs, of all users: what is due, who runs it, how it ended. Each method is one
+ * transaction, unless it says otherwise.
+ */
+export interface RunQueue {
+  /** The earliest due time of the jobs and queued runs that match. Its cost does not grow with their number. */
+  nextDueAt(filter: ClaimFilter): Promise<number | null>;
+  /**
+   * Claims up to `limit` due items in fair order: inserts or updates the run row to `running` with a lease, and sets
+   * the job's next time, in one transaction. So two processes never run one occurrence twice, and a crash loses none.
+   * The job's policy decides about the rest. Missed occurrences are counted in `coalesced` of one run, or get runs
+   * of their own that wait for each other; one whose job still has a run is started, held or recorded as `skipped`.
+   * Each occurrence that is not run has a row (missed ones share it) and counts in a counter of the job.
+   * Reads at most a few times `limit` rows. May claim fewer than `limit` while more is due: `nextDueAt` tells.
+   */
+  claimDue(
+    options: ClaimOptions & {
+      /** Called after the commit with each run that was stored as skipped. */
+      readonly onSkipped?: (run: Run) => void;
+      /** Called after the commit when running runs were asked to stop (overlap `cancel_other`). */
+      readonly onCancelling?: () => void;
+    },
+  ): Promise<readonly Claimed[]>;
+  /**
+   * Extends the leases of `runIds`. Resolves to the runs that are to stop (the reason is null where their owner just
+   * cancelled them), and to those that this worker no longer holds.
+   */
+  renewLeases(options: { runIds: readonly string[]; now: number; leaseMs: number; worker: Worker }): Promise<{
+    cancel: readonly { readonly runId: string; readonly reason: string | null }[];
+    gone: readonly string[];
+  }>;
+  /** Writes the end of a run, once. False when it had an end already, or was marked as lost. */
+  finish(runId: string, result: RunResult, now: number): Promise<boolean>;
+  /**
+   * Marks as `lost` the running runs whose lease has run out or whose process (on this host) is dead, and resolves to
+   * them. One transaction for each owner. A process that may have been suspended renews its own leases first.
+   */
+  reapLost(options: {
+    now: number;
+    worker: Worker;
+    isAlive: (pid: number) => boolean;
+    /** Called with each lease that has run out while its process may be alive; false spares it. Default: true. */
+    isSilent?: (lease: { readonly runId: string; readonly until: number }) => boolean;
+  }): Promise<readonly Run[]>;
+  /** True when another process may have written to the database since the last call. Cheap. */
+  changedElsewhere(): boolean;
+  /** Calls `listener` after each write of another process, where the database reports them. Returns the end of it. */
+  onWrite?(listener: () => void): () => void;
 }

@@ -6,7 +6,7 @@ import type { RunRow, Tables } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
 import type { RunPage, RunStore } from "../jobs/contracts.ts";
 import type { Run } from "../jobs/run.ts";
-import { backfill, enqueue } from "./enqueue-run.ts";
+import { enqueue, enqueueBackfill } from "./enqueue-run.ts";
 import { emptyResult, endRun } from "./run-end.ts";
 
 export interface RunStoreOptions {
@@ -18,25 +18,25 @@ export interface RunStoreOptions {
 }
 
 const DEFAULT_MAX_QUEUED = 1000;
-const DEFAULT_PAGE = 50;
-const MAX_PAGE = 200;
+const DEFAULT_RUNS_PAGE = 50;
+const MAX_RUNS_PAGE = 200;
 
-/** One user's runs: every query below carries `userKey`, and no caller can give another. */
+/** One user's runs. Every query below has `userKey` in it, and no caller can pass another. */
 export function openRunStore(db: Database, options: RunStoreOptions): RunStore {
   const { userKey, now, maxQueued = DEFAULT_MAX_QUEUED } = options;
   const transact = <T>(work: (trx: Transaction<Tables>) => Promise<T>) => db.transact(work, { of: userKey });
   return {
-    get: (runId) => getRun(db.kysely, userKey, runId),
-    list: (listOptions = {}) => listRuns(db, userKey, listOptions),
+    get: (runId) => findRun(db.kysely, userKey, runId),
+    list: (listOptions = {}) => readRunPage(db, userKey, listOptions),
     enqueue: (jobId, { overlap = "allow_all" } = {}) =>
       transact((trx) => enqueue(trx, { userKey, jobId, maxQueued, overlap }, now())),
     backfill: (jobId, span) =>
-      transact((trx) => backfill(trx, { userKey, jobId, maxQueued, ...span }, now())),
-    cancel: (runId) => transact((trx) => cancel(trx, { userKey, runId }, now())),
+      transact((trx) => enqueueBackfill(trx, { userKey, jobId, maxQueued, ...span }, now())),
+    cancel: (runId) => transact((trx) => cancelUnlessEnded(trx, { userKey, runId }, now())),
   };
 }
 
-async function getRun(db: Database["kysely"], userKey: string, runId: string): Promise<Run> {
+async function findRun(db: Database["kysely"], userKey: string, runId: string): Promise<Run> {
   const row = await db
     .selectFrom("runs")
     .leftJoin("transcripts", "transcripts.run_id", "runs.run_id")
@@ -49,13 +49,13 @@ async function getRun(db: Database["kysely"], userKey: string, runId: string): P
   throw new NightshiftError("RUN_NOT_FOUND", "You have no run with this id; list_runs shows those you have.");
 }
 
-async function listRuns(
+async function readRunPage(
   db: Database,
   userKey: string,
-  { jobId, status, limit = DEFAULT_PAGE, cursor }: NonNullable<Parameters<RunStore["list"]>[0]>,
+  { jobId, status, limit = DEFAULT_RUNS_PAGE, cursor }: NonNullable<Parameters<RunStore["list"]>[0]>,
 ): Promise<RunPage> {
   const scope: CursorScope = ["runs", userKey, jobId ?? null, status ?? null];
-  const size = Math.min(Math.max(1, limit), MAX_PAGE);
+  const size = Math.min(Math.max(1, limit), MAX_RUNS_PAGE);
   let query = db.kysely.selectFrom("runs").selectAll().where("user_key", "=", userKey);
   if (jobId !== undefined) query = query.where("job_id", "=", jobId);
   if (status !== undefined) query = query.where("status", "=", status);
@@ -69,16 +69,16 @@ async function listRuns(
   return rows.length > size && last ? { runs, nextCursor: encodeCursor(scope, last.runId) } : { runs };
 }
 
-async function cancel(
+async function cancelUnlessEnded(
   trx: Transaction<Tables>,
   { userKey, runId }: { userKey: string; runId: string },
   now: number,
 ): Promise<Run> {
-  const run = await getRun(trx, userKey, runId);
+  const run = await findRun(trx, userKey, runId);
   if (run.status === "queued") {
     await endRun(trx, runId, "queued", emptyResult("cancelled", "Cancelled before it started."), now);
   } else if (run.status === "running") {
-    // The first request stands: asking twice doesn't make it later.
+    // A second request keeps the time of the first.
     const change: Partial<RunRow> = { cancel_requested_at: run.cancelRequestedAt ?? now };
     await trx
       .updateTable("runs")
@@ -95,5 +95,5 @@ async function cancel(
       },
     );
   }
-  return getRun(trx, userKey, runId);
+  return findRun(trx, userKey, runId);
 }

@@ -2,13 +2,12 @@ import type { Transaction } from "kysely";
 import type { Database } from "../database/database.ts";
 import type { Tables } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
-import type { ClaimOptions } from "./run-queue.ts";
 
-/** Tokens that several ghosts share, in whichever process: one user's of today, or one job's. */
+/** Tokens that several runs share, in whichever process: one user's of today, or one job's. */
 export interface TokenBudget {
-  /** Rejects with BUDGET_EXCEEDED when they are used up: asked before a model call. */
+  /** Rejects with BUDGET_EXCEEDED when all are spent. Called before a model call. */
   assertLeft(): Promise<void>;
-  /** Written as soon as they are spent: a run that is lost later has spent them all the same. */
+  /** Adds what a model call used. Called right after it, so that a run that is lost later has it counted too. */
   spend(tokens: number): Promise<void>;
 }
 
@@ -17,14 +16,16 @@ const dayOf = (now: number): string => new Date(now).toISOString().slice(0, 10);
 export const RUNS_USED_UP =
   "The runs that its owner may have in a day are used up; the next day begins at 00:00 UTC.";
 
-/** Counts one more run of the user today; false, and not counted, when there are as many as may be. */
-export async function countRun(
+/**
+ * Counts one more run of the user today. Resolves to undefined, or, where that would be one too many, to the reason
+ * why the run may not start; then it is not counted. `maxRunsPerDay`: 0 is no limit.
+ */
+export async function countRunOfDay(
   trx: Transaction<Tables>,
   userKey: string,
-  now: number,
-  maxRuns: number,
-): Promise<boolean> {
-  if (maxRuns === 0) return true;
+  { now, maxRunsPerDay = 0 }: { readonly now: number; readonly maxRunsPerDay?: number },
+): Promise<string | undefined> {
+  if (maxRunsPerDay === 0) return undefined;
   const counted = await trx
     .insertInto("daily_usage")
     .values({ user_key: userKey, day: dayOf(now), runs: 1, tokens: 0 })
@@ -32,54 +33,63 @@ export async function countRun(
       conflict
         .columns(["user_key", "day"])
         .doUpdateSet((eb) => ({ runs: eb("daily_usage.runs", "+", 1) }))
-        .where("daily_usage.runs", "<", maxRuns),
+        .where("daily_usage.runs", "<", maxRunsPerDay),
     )
     .executeTakeFirst();
-  return counted.numInsertedOrUpdatedRows === 1n;
+  return counted.numInsertedOrUpdatedRows === 1n ? undefined : RUNS_USED_UP;
 }
 
+/** The tokens that a user's runs may use in a day (UTC). `maxTokens`: 0 is no limit. */
 export function openDailyTokens(
   db: Database,
   { userKey, maxTokens, now }: { userKey: string; maxTokens: number; now: () => number },
 ): TokenBudget {
-  return {
-    async assertLeft() {
-      if (maxTokens === 0) return;
+  return openTokenBudget(db, maxTokens === 0 ? null : maxTokens, {
+    async readSpent() {
       const row = await db.kysely
         .selectFrom("daily_usage")
         .select("tokens")
         .where("user_key", "=", userKey)
         .where("day", "=", dayOf(now()))
         .executeTakeFirst();
-      const spent = Number(row?.tokens ?? 0);
-      if (spent < maxTokens) return;
-      throw new NightshiftError(
-        "BUDGET_EXCEEDED",
-        `Stopped before the next model call: your ghosts have used ${spent} of the ${maxTokens} tokens of today; the next day begins at 00:00 UTC.`,
-        { spent, maxTokens },
-      );
+      return Number(row?.tokens ?? 0);
     },
-    async spend(tokens) {
-      if (tokens <= 0) return;
-      await db.transact(
-        (trx) =>
-          trx
-            .insertInto("daily_usage")
-            .values({ user_key: userKey, day: dayOf(now()), runs: 0, tokens })
-            .onConflict((conflict) =>
-              conflict
-                .columns(["user_key", "day"])
-                .doUpdateSet((eb) => ({ tokens: eb("daily_usage.tokens", "+", tokens) })),
-            )
-            .execute(),
-        // One statement, which adds.
-        { of: null },
-      );
-    },
-  };
+    add: (trx, tokens) =>
+      trx
+        .insertInto("daily_usage")
+        .values({ user_key: userKey, day: dayOf(now()), runs: 0, tokens })
+        .onConflict((conflict) =>
+          conflict
+            .columns(["user_key", "day"])
+            .doUpdateSet((eb) => ({ tokens: eb("daily_usage.tokens", "+", tokens) })),
+        )
+        .execute(),
+    describe: (spent) =>
+      `your ghosts have used ${spent} of the ${maxTokens} tokens of today; the next day begins at 00:00 UTC.`,
+  });
 }
 
-/** Input and output tokens that the job has used since it was made, whatever became of its runs. */
+/** The tokens that all runs of a job may use together. `maxTokens`: null is no limit. */
+export function openJobTokens(
+  db: Database,
+  { jobId, userKey, maxTokens }: { jobId: string; userKey: string; maxTokens: number | null },
+): TokenBudget {
+  return openTokenBudget(db, maxTokens, {
+    readSpent: () => readJobTokens(db, { jobId, userKey }),
+    add: (trx, tokens) =>
+      trx
+        .insertInto("job_usage")
+        .values({ job_id: jobId, user_key: userKey, tokens })
+        .onConflict((conflict) =>
+          conflict.column("job_id").doUpdateSet((eb) => ({ tokens: eb("job_usage.tokens", "+", tokens) })),
+        )
+        .execute(),
+    describe: (spent) =>
+      `the runs of this job have used ${spent} tokens of the ${maxTokens} that its max_tokens_per_job allows; update_job can raise it.`,
+  });
+}
+
+/** Input and output tokens of all runs of the job so far, however they ended. */
 export async function readJobTokens(
   db: Database,
   { jobId, userKey }: { jobId: string; userKey: string },
@@ -93,51 +103,30 @@ export async function readJobTokens(
   return Number(row?.tokens ?? 0);
 }
 
-export interface JobTokensOptions {
-  readonly jobId: string;
-  readonly userKey: string;
-  /** null is no limit; what is spent is counted all the same. */
-  readonly maxTokens: number | null;
+/** The row that holds one sum of tokens. */
+interface TokenCount {
+  readSpent(): Promise<number>;
+  /** Adds in one statement. */
+  add(trx: Transaction<Tables>, tokens: number): Promise<unknown>;
+  /** A sentence for the owner, after "Stopped before the next model call: ". */
+  describe(spent: number): string;
 }
 
-/** Asked before every model call, so that two runs of the job share what is left. */
-export function openJobTokens(db: Database, options: JobTokensOptions): TokenBudget {
-  const { jobId, userKey, maxTokens } = options;
+/** Where `maxTokens` is null nothing is refused, but what is spent is still counted. */
+function openTokenBudget(db: Database, maxTokens: number | null, count: TokenCount): TokenBudget {
   return {
     async assertLeft() {
       if (maxTokens === null) return;
-      const spent = await readJobTokens(db, options);
+      const spent = await count.readSpent();
       if (spent < maxTokens) return;
       throw new NightshiftError(
         "BUDGET_EXCEEDED",
-        `Stopped before the next model call: the runs of this job have used ${spent} tokens of the ${maxTokens} that its max_tokens_per_job allows; update_job can raise it.`,
+        `Stopped before the next model call: ${count.describe(spent)}`,
         { spent, maxTokens },
       );
     },
     async spend(tokens) {
-      if (tokens <= 0) return;
-      await db.transact(
-        (trx) =>
-          trx
-            .insertInto("job_usage")
-            .values({ job_id: jobId, user_key: userKey, tokens })
-            .onConflict((conflict) =>
-              conflict
-                .column("job_id")
-                .doUpdateSet((eb) => ({ tokens: eb("job_usage.tokens", "+", tokens) })),
-            )
-            .execute(),
-        // One statement, which adds.
-        { of: null },
-      );
+      if (tokens > 0) await db.transact((trx) => count.add(trx, tokens), { of: null });
     },
   };
-}
-
-export async function beyondLimit(
-  trx: Transaction<Tables>,
-  userKey: string,
-  { now, maxRunsPerDay = 0 }: ClaimOptions,
-): Promise<string | undefined> {
-  return (await countRun(trx, userKey, now, maxRunsPerDay)) ? undefined : RUNS_USED_UP;
 }

@@ -6,18 +6,18 @@ import type { ModelAnswer, ModelRequest } from "../../model/model.ts";
 import type { UpstreamAnswer, UpstreamListing } from "../../tools/upstream.ts";
 
 /*
- * Everything that crosses the port between a ghost's thread and the main side. On the wire each message is JSON
- * text: nothing alive (a port, shared memory, a cyclic object) can come with it, and its size is known before it is
- * parsed. Each side parses what it gets: `to-main.ts` takes nothing on trust, because the thread runs anybody's
- * code; `to-thread.ts` is all that a thread has to load.
+ * The messages between a ghost's thread and the main side: requests and responses with ids, as in JSON-RPC. Each is sent
+ * as JSON text, so that no live object (a port, shared memory, a cyclic object) can come with it, and its size is known
+ * before it is parsed. Each side parses what it receives. `parse-main.ts` trusts nothing, because the thread runs code of
+ * users. `parse-thread.ts` is small, because every thread loads it.
  */
 
-/** Characters of one message. A conversation of many long tool results fits; a flood does not. */
-export const MAX_MESSAGE_CHARS = 4_000_000;
-export const MAX_OUTPUT_CHARS = 200_000;
+/** Characters of one message. A conversation with many long tool results fits; a flood does not. */
+export const MAX_PORT_MESSAGE_CHARS = 4_000_000;
+export const MAX_RUN_OUTPUT_CHARS = 200_000;
 export const MAX_STEP_TEXT_CHARS = 20_000;
 export const MAX_ERROR_CHARS = 4_000;
-/** Characters of an earlier output that a later run is shown. */
+/** Characters of the previous run's output that a run gets. */
 export const MAX_PREVIOUS_CHARS = 16_000;
 
 export interface WireError {
@@ -25,7 +25,7 @@ export interface WireError {
   readonly message: string;
 }
 
-/** What a thread may ask the main side for; what it gets depends on the port it asks through. */
+/** The requests of a thread. The response depends on the port that they come through. */
 export type GhostRequest =
   | { readonly kind: "model"; readonly input: ModelRequest }
   | { readonly kind: "get_run"; readonly runId: string }
@@ -40,7 +40,7 @@ export type GhostRequest =
       readonly arguments: Readonly<Record<string, unknown>>;
     };
 
-/** The kind of each question with what it is answered with. */
+/** The response to each kind of request. */
 export interface GhostResponses {
   readonly model: ModelAnswer;
   readonly get_run: Run;
@@ -49,7 +49,7 @@ export interface GhostResponses {
   readonly upstream_call: UpstreamAnswer;
 }
 
-/** All that a ghost is told. No key, no other user, no path but those of its own code. */
+/** All that a thread is told at its start. It has no key, nothing of another user, and no path but those of its code. */
 export interface Start {
   readonly type: "start";
   readonly user: { readonly userId: string; readonly userKey: string };
@@ -62,15 +62,15 @@ export interface Start {
     readonly tools: readonly string[] | null;
     readonly useReactLoop: boolean;
     readonly maxIterations: number;
-    /** Whether it was granted tools of other MCP servers; which ones, the main side knows. */
+    /** True when it was granted tools of other MCP servers. The main side knows which. */
     readonly usesUpstreams: boolean;
-    /** What the owner copied into the job of their memory. */
+    /** Facts that the owner copied from their memory into the job. */
     readonly pinnedFacts: readonly string[];
     readonly silentToken: string | null;
   };
-  /** The `file` of a code job is an absolute path here: the main side has found it in the jobs folder. */
+  /** The `file` of a code job is an absolute path here, inside the jobs folder. */
   readonly action: Action;
-  /** What is asked first; the `file` is an absolute path, as that of an action. */
+  /** Runs before the action; it says whether there is anything to do. Its `file` is an absolute path too. */
   readonly check: Check | null;
   /** Times are epoch ms. */
   readonly run: {
@@ -80,7 +80,7 @@ export interface Start {
     readonly scheduledFor: number;
     readonly startedAt: number;
     readonly coalesced: number;
-    /** What the last run that succeeded came to, where the job wants to know. */
+    /** The output of the previous run that succeeded, where the job asks for it. */
     readonly previousOutput: string | null;
   };
   /** Modules with a user's own tools, as `--tools` names them. */
@@ -93,16 +93,16 @@ export type ToThread =
   | { readonly type: "error"; readonly id: number; readonly error: WireError }
   | { readonly type: "cancel"; readonly error: WireError };
 
-/** A step before it has its number, which is the main side's to give. */
+/** A step without its number, which the main side adds. */
 export type Step = Omit<TranscriptStep, "step">;
 
-/** What a thread says of its run. That time was over, or somebody cancelled, is not the thread's to say. */
+/** The outcome that a thread reports. Only the main side can end a run as timed out or cancelled. */
 export interface ThreadOutcome {
   readonly type: "outcome";
   readonly status: Extract<EndStatus, "succeeded" | "failed" | "skipped">;
   readonly output: string | null;
   readonly error: WireError | null;
-  /** A sentence: why it was skipped. */
+  /** Why it was skipped, as a sentence. */
   readonly reason?: string;
 }
 
@@ -117,15 +117,15 @@ export type ToMain =
 /** Throws when the message cannot be JSON. */
 export const encode = (message: ToThread | ToMain): string => JSON.stringify(message);
 
-/** An error as it travels: the code, and a sentence without its cause. */
+/** An error as it is sent: its code and message, without its cause. */
 export const toWire = ({ code, message }: WireError): WireError => ({
   code,
-  message: cut(message, MAX_ERROR_CHARS),
+  message: shorten(message, MAX_ERROR_CHARS),
 });
 
-/** The beginning of a long text, and how much there was of it. */
-export function cut(text: string, maxChars: number): string {
+/** The beginning of a long text, with a note of its full length. */
+export function shorten(text: string, maxChars: number): string {
   if (text.length <= maxChars) return text;
-  const mark = `… [cut: ${text.length} characters in all]`;
-  return text.slice(0, Math.max(0, maxChars - mark.length)) + mark;
+  const note = `… [cut: ${text.length} characters in all]`;
+  return text.slice(0, Math.max(0, maxChars - note.length)) + note;
 }

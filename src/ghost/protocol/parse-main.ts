@@ -4,8 +4,8 @@ import { RUN_STATUSES } from "../../jobs/run.ts";
 import {
   type GhostRequest,
   MAX_ERROR_CHARS,
-  MAX_MESSAGE_CHARS,
-  MAX_OUTPUT_CHARS,
+  MAX_PORT_MESSAGE_CHARS,
+  MAX_RUN_OUTPUT_CHARS,
   MAX_STEP_TEXT_CHARS,
   type ToMain,
 } from "./messages.ts";
@@ -85,15 +85,15 @@ const toMain: z.ZodType<ToMain> = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("outcome"),
     status: z.enum(["succeeded", "failed", "skipped"]),
-    output: z.string().max(MAX_OUTPUT_CHARS).nullable(),
+    output: z.string().max(MAX_RUN_OUTPUT_CHARS).nullable(),
     error: wireError.nullable(),
     reason: z.string().max(MAX_ERROR_CHARS).exactOptional(),
   }),
 ]);
 
-/** Parses what came from a thread; undefined for anything that is not exactly one of its messages. */
+/** Parses a message of a thread. Undefined for anything that is not exactly one of its messages. */
 export function parseToMain(data: unknown): ToMain | undefined {
-  if (typeof data !== "string" || data.length > MAX_MESSAGE_CHARS) return undefined;
+  if (typeof data !== "string" || data.length > MAX_PORT_MESSAGE_CHARS) return undefined;
   try {
     return toMain.safeParse(JSON.parse(data)).data;
   } catch {

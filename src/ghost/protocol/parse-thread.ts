@@ -2,12 +2,12 @@ import { NightshiftError } from "../../errors.ts";
 import type { GhostResponses, ToThread } from "./messages.ts";
 
 /*
- * The main side is trusted, and it is the same version of the same program: here shapes are checked, not sizes, and
- * of runs only what is relied on. By hand and not by zod, whose first parse in a fresh thread takes 5 ms of
- * processor: a tenth of what a whole ghost costs.
+ * The main side is trusted and is the same version of this program, so only shapes are checked, not sizes, and of runs
+ * only the fields that are used. Not with zod: its first parse in a fresh thread takes 5 ms of processor time, a tenth
+ * of what a whole ghost costs.
  */
 
-/** What `typeof` says, `array`, `any`; with `?`, or null. A list's items, an object's parts. */
+/** A result of `typeof`, `array` or `any`, with `?` where null is allowed; `[shape]` for a list; an object of shapes. */
 type Shape = string | readonly [Shape] | ShapeOf;
 interface ShapeOf {
   readonly [key: string]: Shape;
@@ -66,14 +66,14 @@ const RESPONSES: Readonly<Record<keyof GhostResponses, Shape>> = {
   upstream_call: { text: "string", isError: "boolean" },
 };
 
-/** Parses what came from the main side. Throws for anything else. */
+/** Parses a message of the main side. Throws INTERNAL for anything else. */
 export function parseToThread(data: unknown): ToThread {
   const message = JSON.parse(String(data)) as ToThread;
   check(message, MESSAGES[message.type] ?? { type: "known" }, "message");
   return message;
 }
 
-/** Parses the answer to a question of this kind. Throws for anything else. */
+/** Parses the response to a request of this kind. Throws INTERNAL for anything else. */
 export function parseResponse<Kind extends keyof GhostResponses>(
   kind: Kind,
   value: unknown,
@@ -84,7 +84,7 @@ export function parseResponse<Kind extends keyof GhostResponses>(
 
 function check(value: unknown, shape: Shape, path: string): void {
   if (typeof shape === "string") {
-    if (!isOf(value, shape)) throw new NightshiftError("INTERNAL", `A ghost could not read ${path}.`);
+    if (!isKind(value, shape)) throw new NightshiftError("INTERNAL", `A ghost could not read ${path}.`);
   } else if (isList(shape)) {
     check(value, "array", path);
     for (const item of value as unknown[]) check(item, shape[0], path);
@@ -96,9 +96,9 @@ function check(value: unknown, shape: Shape, path: string): void {
 
 const isList = (shape: Shape): shape is readonly [Shape] => Array.isArray(shape);
 
-function isOf(value: unknown, kind: string): boolean {
+function isKind(value: unknown, kind: string): boolean {
   if (kind === "any") return true;
-  if (kind.endsWith("?")) return value === null || isOf(value, kind.slice(0, -1));
+  if (kind.endsWith("?")) return value === null || isKind(value, kind.slice(0, -1));
   if (kind === "array") return Array.isArray(value);
   return value !== null && typeof value === kind;
 }

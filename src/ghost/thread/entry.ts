@@ -4,17 +4,17 @@ import { openBrokerClient } from "./port.ts";
 import { runSession } from "./session.ts";
 
 /*
- * Where a ghost's thread begins. It is loaded ahead of need and waits; it serves one run and is ended by the main
- * side. Nothing here can reach a store, a key or a log: those modules must never be imported below this file.
+ * The entry of a ghost's thread. The thread is loaded ahead of need and waits, serves one run, and is ended by the main
+ * side. It has no store, no key and no log: neither this file nor anything that it loads may import those modules.
  */
 
-// From here on only the port of our own speaks for this thread: what a job's code posts to the parent's port
-// (Bree takes 'done' there as an order) goes nowhere.
+// Only our own port is used. What a job's code posts to the parent's port goes nowhere: Bree would end the thread on
+// a 'done' there.
 parentPort?.close();
 const { port } = workerData as { port: MessagePort };
 Reflect.deleteProperty(workerData, "port");
 
-// Each schema is used a few times here: compiling it, as zod does otherwise, would cost more than it saves.
+// Each schema is used only a few times here, so compiling it, as zod does by default, would cost more than it saves.
 config({ jitless: true });
 
 const client = openBrokerClient(port);

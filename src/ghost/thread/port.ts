@@ -9,14 +9,14 @@ import {
 } from "../protocol/messages.ts";
 import { parseResponse, parseToThread } from "../protocol/parse-thread.ts";
 
-/** The thread's end of the port: the only way out of a ghost. */
+/** The thread's end of the port, which is the only way out of a ghost. */
 export interface BrokerClient {
-  /** Resolves with the one start message. */
+  /** Resolves with the start message, of which there is one. */
   readonly started: Promise<Start>;
-  /** Aborts when the main side ends the run; the reason says why. */
+  /** Aborts when the main side ends the run, with its reason. */
   readonly signal: AbortSignal;
   send(message: ToMain): void;
-  /** Rejects with what the main side refused with, or the reason of `signal`. */
+  /** Rejects with the main side's error, or with the reason of `signal`. */
   request<Kind extends keyof GhostResponses>(
     request: GhostRequest & { kind: Kind },
     signal: AbortSignal,
@@ -24,7 +24,7 @@ export interface BrokerClient {
   close(): void;
 }
 
-interface Waiting {
+interface OpenRequest {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -32,12 +32,12 @@ interface Waiting {
 export function openBrokerClient(port: MessagePort): BrokerClient {
   const started = Promise.withResolvers<Start>();
   const ended = new AbortController();
-  const waiting = new Map<number, Waiting>();
+  const open = new Map<number, OpenRequest>();
   let lastId = 0;
 
   const take = (id: number) => {
-    const found = waiting.get(id);
-    waiting.delete(id);
+    const found = open.get(id);
+    open.delete(id);
     return found;
   };
   port.on("message", (data: unknown) => {
@@ -57,18 +57,18 @@ export function openBrokerClient(port: MessagePort): BrokerClient {
       signal.throwIfAborted();
       const id = ++lastId;
       const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-      const give = () => {
-        if (!waiting.delete(id)) return;
+      const cancel = () => {
+        if (!open.delete(id)) return;
         send({ type: "cancel", id });
         reject(signal.reason);
       };
-      waiting.set(id, { resolve, reject });
-      signal.addEventListener("abort", give, { once: true });
+      open.set(id, { resolve, reject });
+      signal.addEventListener("abort", cancel, { once: true });
       try {
         send({ type: "request", id, request });
         return parseResponse(request.kind, await promise);
       } finally {
-        signal.removeEventListener("abort", give);
+        signal.removeEventListener("abort", cancel);
       }
     },
     close: () => port.close(),

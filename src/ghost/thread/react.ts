@@ -1,7 +1,7 @@
 import { NightshiftError } from "../../errors.ts";
 import type { Message, ModelAnswer, ModelRequest, OfferedTool, ToolAnswer } from "../../model/model.ts";
 import { textOf } from "../../tools/result.ts";
-import { cut, MAX_STEP_TEXT_CHARS, type Step } from "../protocol/messages.ts";
+import { MAX_STEP_TEXT_CHARS, type Step, shorten } from "../protocol/messages.ts";
 import { MAX_TOOL_RESULT_CHARS, markUntrusted, type ToolCaller } from "./tools.ts";
 
 export interface ReactOptions {
@@ -11,7 +11,7 @@ export interface ReactOptions {
   readonly toolCaller: ToolCaller;
   /** Rejects with MODEL_ codes, BUDGET_EXCEEDED, or the reason of `signal`. */
   readonly ask: (request: ModelRequest, signal: AbortSignal) => Promise<ModelAnswer>;
-  /** Model calls, the last of which is asked to finish without tools. */
+  /** Limit on model calls. The last one is asked to finish without tools. */
   readonly maxIterations: number;
   readonly signal: AbortSignal;
   readonly onStep: (step: Step) => void;
@@ -21,10 +21,10 @@ const LAST_CALL =
   "This was the last tool call of this run. Answer now, with what you have, and say what is missing.";
 
 /**
- * Reason and act (Yao et al. 2022, https://arxiv.org/abs/2210.03629): the model thinks, asks for tools, reads what
- * they return, and goes on until it answers without asking. `maxIterations` is a hard limit on model calls; the
- * last one may not call tools, so that a long task ends with what was found instead of with nothing. A model that
- * still does not answer then has failed.
+ * Reason and act (Yao et al. 2022, https://arxiv.org/abs/2210.03629): the model thinks, calls tools, reads their results,
+ * and goes on until it answers without a call. Resolves to the answer. `maxIterations` is a hard limit on model calls.
+ * The last one may not call tools, so that a long task ends with what was found instead of with nothing; rejects with
+ * MODEL_FAILED when the model still does not answer.
  */
 export async function react(options: ReactOptions): Promise<string> {
   const { maxIterations, signal, onStep, tools } = options;
@@ -46,7 +46,7 @@ export async function react(options: ReactOptions): Promise<string> {
       { messages, tools, ...(isLast && { toolUse: "none" as const }) },
       signal,
     );
-    onStep({ type: "model", ...(answer.text && { text: cut(answer.text, MAX_STEP_TEXT_CHARS) }) });
+    onStep({ type: "model", ...(answer.text && { text: shorten(answer.text, MAX_STEP_TEXT_CHARS) }) });
     if (answer.calls.length === 0) return answer.text;
     if (isLast) return endWithoutAnswer(answer, maxIterations);
     messages.push({ role: "assistant", text: answer.text, calls: answer.calls });
@@ -54,8 +54,8 @@ export async function react(options: ReactOptions): Promise<string> {
   }
 }
 
-/** One completion: no tools, no loop. */
-export async function complete(
+/** One model call, without tools. */
+export async function completeOnce(
   options: Omit<ReactOptions, "toolCaller" | "tools" | "maxIterations">,
 ): Promise<string> {
   const messages: Message[] = [
@@ -63,11 +63,11 @@ export async function complete(
     { role: "user", text: options.prompt },
   ];
   const { text } = await options.ask({ messages, tools: [] }, options.signal);
-  options.onStep({ type: "model", text: cut(text, MAX_STEP_TEXT_CHARS) });
+  options.onStep({ type: "model", text: shorten(text, MAX_STEP_TEXT_CHARS) });
   return text;
 }
 
-/** The calls of one answer run one after the other, in the model's order: a later one may rely on an earlier. */
+/** Runs the tool calls of one answer in the model's order, one by one: a later call may rely on an earlier one. */
 async function runToolCalls(
   { toolCaller, signal }: ReactOptions,
   { calls }: ModelAnswer,
@@ -76,7 +76,7 @@ async function runToolCalls(
   for (const { callId, tool, arguments: args } of calls) {
     signal.throwIfAborted();
     const result = await toolCaller.call(tool, args);
-    const text = markUntrusted(cut(textOf(result), MAX_TOOL_RESULT_CHARS), result);
+    const text = markUntrusted(shorten(textOf(result), MAX_TOOL_RESULT_CHARS), result);
     results.push({ callId, tool, text, isError: result.isError === true });
   }
   return results;

@@ -11,18 +11,18 @@ import { buildToolkit, type Toolkit } from "../../tools/toolkit.ts";
 import { isWildcard } from "../../tools/upstream.ts";
 import { allowedTools, grantsOf, type ToolSelection } from "../allowed-tools.ts";
 import {
-  cut,
-  MAX_OUTPUT_CHARS,
+  MAX_RUN_OUTPUT_CHARS,
   type Start,
   type Step,
+  shorten,
   type ThreadOutcome,
   toWire,
 } from "../protocol/messages.ts";
 import type { BrokerClient } from "./port.ts";
 import { openToolCaller, upstreamTools } from "./tools.ts";
-import { findSkipReason, type Session, work } from "./work.ts";
+import { findSkipReason, type GhostSession, work } from "./work.ts";
 
-/** The isolated session of one run, from its start message to its outcome. Never rejects. */
+/** Runs the isolated session of one run, from its start message to its outcome. Never rejects. */
 export function runSession(start: Start, client: BrokerClient): Promise<ThreadOutcome> {
   return setEntityType("scheduler", async () => {
     let toolkit: Toolkit | undefined;
@@ -45,23 +45,23 @@ export function runSession(start: Start, client: BrokerClient): Promise<ThreadOu
       const { job, action, check } = start;
       toolkit = await openToolkit(start, { tools: job.tools, action }, context, client, onStep);
       const toolCaller = openToolCaller(toolkit, client.signal, onStep);
-      const ask: Session["ask"] = (request, signal) =>
+      const ask: GhostSession["ask"] = (request, signal) =>
         client.request({ kind: "model", input: request }, signal);
-      const session: Session = { start, context, toolkit, toolCaller, ask, onStep };
-      const idle = check && (await withContext(context, () => runCheck(check, session, client)));
-      if (idle) return { ...end("skipped", null, null), reason: idle };
+      const session: GhostSession = { start, context, toolkit, toolCaller, ask, onStep };
+      const reason = check && (await withContext(context, () => runCheck(check, session, client)));
+      if (reason) return { ...toOutcome("skipped", null, null), reason };
       const output = await withContext(context, () => work(session));
-      return end("succeeded", output === null ? null : cut(output, MAX_OUTPUT_CHARS), null);
+      return toOutcome("succeeded", output === null ? null : shorten(output, MAX_RUN_OUTPUT_CHARS), null);
     } catch (error) {
-      return end("failed", null, toWire(explain(error)));
+      return toOutcome("failed", null, toWire(toRunError(error)));
     } finally {
       await toolkit?.dispose();
     }
   });
 }
 
-/** Runs the job's check, with a toolkit of its own where it is a tool: the work need not have that tool. */
-async function runCheck(check: NonNullable<Start["check"]>, session: Session, client: BrokerClient) {
+/** Runs the job's check. A check that is a tool gets a toolkit of its own: the action need not have that tool. */
+async function runCheck(check: NonNullable<Start["check"]>, session: GhostSession, client: BrokerClient) {
   if (check.kind === "code") return findSkipReason(check, session, session.toolCaller);
   const { start, context, onStep } = session;
   const toolkit = await openToolkit(start, { tools: null, action: check }, context, client, onStep);
@@ -72,7 +72,7 @@ async function runCheck(check: NonNullable<Start["check"]>, session: Session, cl
   }
 }
 
-/** The tools of this run: built-in, a user's own and other servers', less those it may not use. */
+/** The toolkit of this run: of the built-in tools, the user's own and those of other servers, the ones it may use. */
 async function openToolkit(
   start: Start,
   selection: ToolSelection,
@@ -89,7 +89,7 @@ async function openToolkit(
   if (missing.length > 0 && selection.action.kind !== "tool")
     onStep({
       type: "note",
-      text: cut(`the job names tools that no ghost has: ${missing.join(", ")}`, 1_000),
+      text: shorten(`the job names tools that no ghost has: ${missing.join(", ")}`, 1_000),
     });
   const local = [...ghostTools, ...own].filter(({ name }) => allowed.has(name)).map(withoutOutput);
   const catalog = createCatalog([...local, ...others]);
@@ -103,12 +103,12 @@ async function openToolkit(
   return buildToolkit(catalog, context, services, {
     error(fields) {
       const { err, tool } = fields as { err?: unknown; tool?: string };
-      client.send({ type: "failure", tool: cut(String(tool), 200), error: cut(String(err), 1_000) });
+      client.send({ type: "failure", tool: shorten(String(tool), 200), error: shorten(String(err), 1_000) });
     },
   });
 }
 
-/** No model is shown the shape of what a tool answers with, so none is worked out. */
+/** Models get no output schemas, so none is converted. */
 function withoutOutput({ outputSchema: _, ...tool }: ToolDefinition<Services>): ToolDefinition<Services> {
   return tool;
 }
@@ -120,7 +120,7 @@ async function loadOwnTools(patterns: readonly string[]): Promise<readonly ToolD
 
 const MAX_STEPS = 1_000;
 
-/** A code job may note in a loop: beyond the limit the transcript says so once and goes quiet. */
+/** Limits the steps of a run, because a code job may add notes in a loop. The last step says that there were more. */
 function limitSteps(send: (step: Step) => void): (step: Step) => void {
   let count = 0;
   return (step) => {
@@ -131,15 +131,15 @@ function limitSteps(send: (step: Step) => void): (step: Step) => void {
   };
 }
 
-/** A user's own code may say what went wrong in its own words: its owner reads them. */
-function explain(error: unknown): NightshiftError {
+/** An error of the job's own code keeps its message, because its owner reads it. */
+function toRunError(error: unknown): NightshiftError {
   if (error instanceof NightshiftError) return error;
   if (error instanceof Error)
     return new NightshiftError("TOOL_FAILED", `The job's code failed: ${error.message}`);
   return toPublicError(error);
 }
 
-const end = (
+const toOutcome = (
   status: ThreadOutcome["status"],
   output: string | null,
   error: ThreadOutcome["error"],

@@ -1,7 +1,7 @@
 import { toZonedIso } from "../../jobs/time.ts";
 import type { Start } from "../protocol/messages.ts";
 
-/** What a ghost's model is told before its prompt: what it is, when it is, and that nobody is there. */
+/** The system prompt of a ghost: what the run is for, the time, and that nobody is there to ask. */
 export function systemPrompt({ job, run }: Pick<Start, "job" | "run">, now: number): string {
   const at = (epochMs: number) => `${toZonedIso(epochMs, job.timezone)} (${job.timezone})`;
   const lateSeconds = Math.max(0, Math.round((run.startedAt - run.scheduledFor) / 1000));

@@ -1,11 +1,14 @@
 import type { Transaction } from "kysely";
-import type { Tables } from "../database/schema.ts";
+import type { RunRow, Tables } from "../database/schema.ts";
 import { enqueueUser } from "./fair-order.ts";
 
-/** Runs of one job that may wait for each other; what comes then is dropped. */
-export const MAX_WAITING = 1_000;
+/** Stores a new run. One that has a due time puts its user into the fair order. */
+export async function insertRun(trx: Transaction<Tables>, row: RunRow): Promise<void> {
+  await trx.insertInto("runs").values(row).execute();
+  await enqueueUser(trx, row, row.due_at);
+}
 
-/** A held run becomes due when nothing of its job runs, and none before it is due: the one for the earliest time. */
+/** Makes the held run with the earliest time due, unless another run of its job is running or due. */
 export async function releaseNext(trx: Transaction<Tables>, jobId: string, now: number): Promise<void> {
   const next = await trx
     .selectFrom("runs")
