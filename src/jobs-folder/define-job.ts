@@ -1,4 +1,4 @@
-import type { Catchup, Overlap, RetryOn } from "../jobs/job.ts";
+import type { FileFields } from "../jobs/fields.ts";
 import type { ToolContext } from "../tools/define.ts";
 import type { ToolResult } from "../tools/result.ts";
 
@@ -21,50 +21,22 @@ export interface Ghost {
   note(text: string): void;
 }
 
-/** When a job runs and with which limits: the same words in front matter, in a code job and in `schedule_task`. */
-export interface JobFields {
-  readonly name?: string;
+/** The fields of a job: the same names in front matter, in a code job and in `schedule_task`. */
+export interface JobFields extends FileFields {
   readonly cron?: string;
-  /** Seconds, or a duration such as `90s`, `15m`, `2h`, `1d`. */
+  readonly every_seconds?: number;
+  /** Like `every_seconds`: seconds, or a duration such as `90s`, `15m`, `2h`, `1d`. */
   readonly every?: number | string;
   /** `2026-02-20 09:00:00` in `timezone`, or ISO 8601 with an offset. */
+  readonly execute_at?: string;
+  /** The same as `execute_at`. */
   readonly at?: string;
   /** Another file of the folder, in place of a time: runs whenever that file's job has succeeded. */
   readonly after?: string;
+  /** IANA name; default: the server's zone. */
   readonly timezone?: string;
+  /** The same as `allowed_tools`. */
   readonly tools?: readonly string[];
-  readonly use_react_loop?: boolean;
-  readonly max_iterations?: number;
-  readonly max_tokens?: number;
-  readonly timeout_seconds?: number;
-  readonly overlap?: Overlap;
-  readonly catchup?: Catchup;
-  readonly catchup_window_seconds?: number;
-  readonly jitter_seconds?: number;
-  /** Like `at`. */
-  readonly starts_at?: string;
-  readonly ends_at?: string;
-  readonly max_runs?: number;
-  readonly retry?: {
-    readonly attempts?: number;
-    readonly backoff_seconds?: number;
-    readonly max_backoff_seconds?: number;
-    readonly on?: readonly RetryOn[];
-  };
-  readonly pause_after_failures?: number;
-  /** Input and output tokens of all its runs together. */
-  readonly max_tokens_per_job?: number;
-  /**
-   * What is asked first, without a model: a tool, or a file of the jobs folder (its name begins with `_`, so that it
-   * is no job itself) that exports a run function. An empty text, `{"run": false}` or false ends the run as skipped.
-   */
-  readonly check?: string | { readonly name: string; readonly arguments?: Readonly<Record<string, unknown>> };
-  /** An answer that is just this is recorded and delivered to nobody. */
-  readonly silent_token?: string;
-  /** Shows each run the output of the last one that succeeded. */
-  readonly previous_output?: boolean;
-  /** Where the ends of its runs are told, signed; https only, unless private addresses are allowed. */
-  readonly webhook_url?: string;
 }
 
 export interface JobSpec extends JobFields {

@@ -1,5 +1,3 @@
-import * as z from "zod";
-
 /** When a job runs. Times are epoch ms. */
 export type Schedule =
   | { readonly kind: "at"; readonly at: number }
@@ -188,19 +186,3 @@ export const NO_PROVISION: Provision = Object.freeze({
 export const MAX_PINNED_FACTS = 20;
 /** UTF-8 bytes of all of a job's pinned facts: they are part of every question to the model. */
 export const MAX_PINNED_BYTES = 16 * 1024;
-
-/** As it is stored. What an older row lacks is not provided. */
-export const provisionSchema: z.ZodType<Provision> = z.object({
-  pinnedFacts: z.array(z.object({ factId: z.string(), text: z.string() })).default([]),
-  maxTokensPerJob: z.number().nullable().default(null),
-  check: z
-    .discriminatedUnion("kind", [
-      z.object({ kind: z.literal("tool"), tool: z.string(), arguments: z.record(z.string(), z.unknown()) }),
-      z.object({ kind: z.literal("code"), file: z.string() }),
-    ])
-    .nullable()
-    .default(null),
-  silentToken: z.string().nullable().default(null),
-  previousOutput: z.boolean().default(false),
-  webhookUrl: z.string().nullable().default(null),
-});

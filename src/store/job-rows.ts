@@ -4,15 +4,8 @@ import { newId } from "../database/ids.ts";
 import type { JobRow, Tables } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
 import type { NewJob } from "../jobs/contracts.ts";
-import {
-  CATCHUPS,
-  DEFAULT_POLICY,
-  type Job,
-  NO_PROVISION,
-  OVERLAPS,
-  provisionSchema,
-  RETRY_ON,
-} from "../jobs/job.ts";
+import { storedLimits, storedPolicy, storedProvision, storedTools } from "../jobs/fields.ts";
+import { DEFAULT_POLICY, type Job, NO_PROVISION } from "../jobs/job.ts";
 import { hasTimeLeft, startOf } from "../jobs/schedule.ts";
 import { enqueueUser } from "./fair-order.ts";
 
@@ -30,30 +23,10 @@ const jobDetail = z.object({
     z.object({ kind: z.literal("after"), jobId: z.string() }),
   ]),
   timezone: z.string(),
-  limits: z.object({
-    useReactLoop: z.boolean(),
-    maxIterations: z.number(),
-    maxTokens: z.number(),
-    timeoutSeconds: z.number(),
-  }),
-  policy: z.object({
-    overlap: z.enum(OVERLAPS),
-    catchup: z.enum(CATCHUPS),
-    catchupWindowSeconds: z.number(),
-    jitterSeconds: z.number(),
-    startsAt: z.number().nullable(),
-    endsAt: z.number().nullable(),
-    maxRuns: z.number().nullable(),
-    retry: z.object({
-      attempts: z.number(),
-      backoffSeconds: z.number(),
-      maxBackoffSeconds: z.number(),
-      on: z.array(z.enum(RETRY_ON)),
-    }),
-    pauseAfterFailures: z.number(),
-  }),
-  tools: z.array(z.string()).nullable(),
-  provision: provisionSchema.default(NO_PROVISION),
+  limits: storedLimits,
+  policy: storedPolicy,
+  tools: storedTools,
+  provision: storedProvision,
   origin: z.discriminatedUnion("kind", [
     z.object({ kind: z.literal("tool"), parentSessionId: z.string(), threadId: z.string() }),
     z.object({ kind: z.literal("folder"), file: z.string() }),
