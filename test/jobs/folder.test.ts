@@ -75,22 +75,10 @@ Three dashes in the prompt are the prompt's.
     ["at: 2026-03-01 07:30:00\ntimezone: UTC", { kind: "at", at: Date.UTC(2026, 2, 1, 7, 30) }],
     ['at: "2026-03-01T07:30:00+01:00"', { kind: "at", at: Date.UTC(2026, 2, 1, 6, 30) }],
     ['cron: "@daily"', { kind: "cron", cron: "@daily" }],
-    ["every_seconds: 90", { kind: "every", everySeconds: 90 }],
-    ["execute_at: 2026-03-01 07:30:00\ntimezone: UTC", { kind: "at", at: Date.UTC(2026, 2, 1, 7, 30) }],
   ])("runs as it says: %s", async (front, schedule) => {
     const { jobs, problems } = await scan({ "a.md": `---\n${front}\n---\nHello.` });
     expect(problems).toEqual([]);
     expect(jobs[0]?.job.schedule).toMatchObject(schedule);
-  });
-
-  it("has the names of the tools, and its own for three of them, with one meaning", async () => {
-    const { jobs, problems } = await scan({
-      "long.md": "---\nevery_seconds: 900\nallowed_tools: [current_time]\n---\nHello.",
-      "short.md": "---\nevery: 15m\ntools: [current_time]\n---\nHello.",
-    });
-    expect(problems).toEqual([]);
-    expect(jobs[0]?.job).toEqual(jobs[1]?.job);
-    expect(jobs[0]?.job.tools).toEqual(["current_time"]);
   });
 
   it("may come from Windows: line ends, and a byte order mark", async () => {
@@ -157,26 +145,6 @@ Three dashes in the prompt are the prompt's.
       /exactly one of at, cron and every; cron and every were given/,
     ],
     ["no schedule", "---\nname: A\n---\nHello.", 1, /exactly one of at, cron and every; none was given/],
-    [
-      "one field under both of its names",
-      "---\ncron: 0 9 * * *\nallowed_tools: [whoami]\ntools: [whoami]\n---\nHello.",
-      4,
-      /^tools is another name of allowed_tools; give one of the two$/,
-    ],
-    ["an interval twice", "---\nevery_seconds: 60\nevery: 1m\n---\nHello.", 3, /^every is another name/],
-    [
-      "two schedules under the tools' names",
-      "---\nexecute_at: 2026-03-01 07:30\nevery_seconds: 60\n---\nHello.",
-      3,
-      /exactly one of execute_at, cron and every_seconds; execute_at and every_seconds were given/,
-    ],
-    ["a duration as every_seconds", "---\nevery_seconds: 15m\n---\nHello.", 2, /^every_seconds: /],
-    [
-      "a time that is none, under the tools' name",
-      "---\nexecute_at: soon\n---\nHello.",
-      2,
-      /execute_at takes/,
-    ],
     ["a time that is none", "---\nat: tomorrow\n---\nHello.", 2, /not a time that at takes/],
     ["no front matter", "# Hello\n\nJust text.", 1, /must start with front matter/],
     [
@@ -256,12 +224,6 @@ describe("a code job", () => {
       'export default {\n  every: "1h",\n  colour: "red",\n  run() {},\n};',
       3,
       /no field "colour"/,
-    ],
-    [
-      "has one field under both of its names",
-      'export default {\n  run() {},\n  execute_at: "2026-03-01 07:30",\n  at: "2026-03-01 07:30",\n};',
-      4,
-      /^at is another name of execute_at/,
     ],
     ["has a bad cron", 'export default {\n  run() {},\n  cron: "99 * * * *",\n};', 3, /can't be read/],
     [
