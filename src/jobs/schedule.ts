@@ -32,19 +32,16 @@ export function nextOccurrence(schedule: Schedule, timezone: string, after: numb
   }
 }
 
-/** The next `n` occurrences later than `after`, fewer when there are no more. */
-export function nextOccurrences(schedule: Schedule, timezone: string, after: number, n: number): number[] {
-  const times: number[] = [];
-  for (let last: number | null = after; times.length < n; times.push(last)) {
-    last = nextOccurrence(schedule, timezone, last);
-    if (last === null) break;
-  }
-  return times;
-}
-
 /** A cron expression without a timer. Throws croner's own errors. */
 export const readCron = (cron: string, timezone: string): Cron =>
   new Cron(cron, { ...CRON_OPTIONS, timezone });
+
+/** Epoch ms of the last time of a cron expression that is not later than `at`; null when there was none. */
+export const previousCron = (cron: string, timezone: string, at: number): number | null =>
+  // croner's previous run lies strictly before the time it is given.
+  readCron(cron, timezone)
+    .previousRuns(1, new Date(at + 1))[0]
+    ?.getTime() ?? null;
 
 /** When to run, as a person or a model says it: exactly one of the three times, or after another job. */
 export interface ScheduleInput {
@@ -148,7 +145,7 @@ export function hasTimeLeft(timing: Timing, now: number): boolean {
   return nextTime(timing, now) !== null;
 }
 
-/** The next `n` of them, fewer when there are no more. */
+/** The next `n` occurrences, fewer when there are no more. */
 export function nextTimes(timing: Timing, after: number, n: number): number[] {
   const times: number[] = [];
   for (let last: number | null = after; times.length < n; times.push(last)) {
@@ -171,12 +168,7 @@ export function latestTime({ schedule, timezone }: Timing, at: number): number |
       return steps >= 1 ? schedule.anchor + steps * stepMs : null;
     }
     case "cron":
-      // croner's previous run lies strictly before the time it is given.
-      return (
-        readCron(schedule.cron, timezone)
-          .previousRuns(1, new Date(at + 1))[0]
-          ?.getTime() ?? null
-      );
+      return previousCron(schedule.cron, timezone, at);
   }
 }
 

@@ -33,9 +33,6 @@ export function toZonedIso(epochMs: number, timezone: string): string {
 export const toIso = (epochMs: number | null): string | null =>
   epochMs === null ? null : new Date(epochMs).toISOString();
 
-/** The zone of the host, as an IANA name. */
-export const hostZone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;
-
 /** The IANA zone of this machine. */
 export const hostTimezone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
