@@ -2,20 +2,20 @@ import type { FileFields } from "../jobs/fields.ts";
 import type { ToolContext } from "../tools/define.ts";
 import type { ToolResult } from "../tools/result.ts";
 
-/** What a code job is handed: its run, its tools, a model if there is one. No memory, and nothing to schedule with. */
+/** The argument of a code job: its run, its tools, and a model if there is one. It has no memory and cannot schedule. */
 export interface Ghost {
   readonly jobId: string;
   readonly runId: string;
   readonly context: ToolContext;
   readonly scheduledFor: Date;
   readonly lateBySeconds: number;
-  /** The output of the last run that succeeded; null where there is none, or the job has no `previous_output`. */
+  /** The output of the last run that succeeded; null when there is none, or the job has no `previous_output`. */
   readonly previousOutput: string | null;
   /** Aborts at the run's deadline or when it is cancelled. */
   readonly signal: AbortSignal;
-  /** Calls one of the ghost's tools; the call and its result stand in the run's transcript. */
+  /** Calls one of the ghost's tools; the call and its result are recorded in the run's transcript. */
   callTool(name: string, args?: Record<string, unknown>): Promise<ToolResult>;
-  /** One completion, no tools; counted in the run's usage. Rejects with MODEL_NOT_CONFIGURED and other MODEL_ codes. */
+  /** Makes one completion without tools, which counts in the run's usage. Rejects with MODEL_NOT_CONFIGURED and other MODEL_ codes. */
   ask(prompt: string): Promise<string>;
   /** Adds a line to the run's transcript. */
   note(text: string): void;
@@ -40,11 +40,11 @@ export interface JobFields extends FileFields {
 }
 
 export interface JobSpec extends JobFields {
-  /** What it resolves to is the run's output: a string as it is, anything else as JSON. */
+  /** Returns or resolves to the run's output: a string as it is, anything else as JSON. */
   readonly run: (ghost: Ghost) => unknown;
 }
 
-/** Defines a code job of the jobs folder. It returns what it is given: the helper exists for its types. */
+/** Defines a code job of the jobs folder. Returns its argument unchanged: the helper exists for its types. */
 export function defineJob(spec: JobSpec): JobSpec {
   return spec;
 }

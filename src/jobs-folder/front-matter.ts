@@ -8,7 +8,7 @@ import type { Policy, Schedule } from "../jobs/job.ts";
 import { anchored, nextTime, parseSchedule } from "../jobs/schedule.ts";
 import { urlProblem } from "../webhooks/url.ts";
 
-/** One thing that is wrong with one file. `line` is 1-based; absent when no line is to blame. */
+/** One problem of one file. `line` counts from 1; absent when the problem is of no line. */
 export interface FileProblem {
   readonly file: string;
   readonly line?: number;
@@ -17,7 +17,7 @@ export interface FileProblem {
 
 const UNIT_SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const;
 
-const every = z
+const duration = z
   .union([
     z.number().int().min(1),
     z.string().regex(/^\d+(?:\.\d+)?\s*[smhd]$/, "use seconds, or a duration such as 90s, 15m, 2h or 1d"),
@@ -39,7 +39,7 @@ const { name, allowed_tools, ...otherFields } = fileFields;
 const jobFileSchema = z.strictObject({
   name,
   cron: z.string().max(256).optional(),
-  every: every.optional(),
+  every: duration.optional(),
   every_seconds: z.number().int().min(1).optional(),
   at: fileMoment.optional(),
   execute_at: fileMoment.optional(),
@@ -51,7 +51,7 @@ const jobFileSchema = z.strictObject({
 });
 type JobFile = z.output<typeof jobFileSchema>;
 
-/** Which of a file's fields an error is about, so that the person is shown its line. */
+/** A problem with a field of a file; `field` finds its line. */
 export class FieldError extends Error {
   readonly field: string | undefined;
   constructor(message: string, field?: string) {
@@ -108,7 +108,7 @@ function readTiming(fields: JobFile): { schedule: Schedule; timezone: string; po
       after,
       timezone: fields.timezone,
     };
-    // Read as of long ago: a one-shot file stays valid when its time has passed.
+    // Read as if it were long ago: a file with one time stays valid when that time has passed.
     const { schedule, timezone } = parseSchedule(input, 0);
     const policy = policyOf(fields, timezone);
     return { schedule: anchored(schedule, policy), timezone, policy };
@@ -120,7 +120,7 @@ function readTiming(fields: JobFile): { schedule: Schedule; timezone: string; po
 
 const TIMES = ["cron", "every", "every_seconds", "at", "execute_at", "after", "timezone"] as const;
 
-/** The error of a schedule, in the names that the file has for its fields, at the field that is wrong. */
+/** Words an error of the schedule in the names that the file uses, and finds the field that it is about. */
 function toFieldError(message: string, fields: JobFile): FieldError {
   const spans = (["starts_at", "ends_at"] as const).filter((key) => message.includes(key));
   const times = message.includes("is not a time zone") ? (["timezone"] as const) : TIMES;
@@ -133,7 +133,7 @@ function toFieldError(message: string, fields: JobFile): FieldError {
 
 const FENCE = /^---[ \t]*\r?\n([\s\S]*?)^---[ \t]*(?:\r?\n|$)/m;
 
-/** Splits a Markdown file into its front matter and the prompt below it; tells the line of what is wrong. */
+/** Reads a Markdown file: front matter, and the prompt below it. */
 export function readMarkdown(
   file: string,
   text: string,
@@ -163,12 +163,12 @@ export function readMarkdown(
     return { job: toJob(document.toJS({ maxAliasCount: 10 }), { kind: "prompt", prompt }, now) };
   } catch (error) {
     if (!(error instanceof FieldError)) throw error;
-    const line = error.field === undefined ? 1 : lineOf(document, error.field, lines);
+    const line = error.field === undefined ? 1 : yamlLineOf(document, error.field, lines);
     return { problem: { file, line, message: error.message } };
   }
 }
 
-function lineOf(document: ReturnType<typeof parseDocument>, field: string, lines: LineCounter): number {
+function yamlLineOf(document: ReturnType<typeof parseDocument>, field: string, lines: LineCounter): number {
   const items =
     (document.contents as { items?: { key?: { value?: unknown; range?: number[] } }[] } | null)?.items ?? [];
   const start = items.find(({ key }) => key?.value === field)?.key?.range?.[0];

@@ -6,18 +6,18 @@ import { toZonedIso } from "./time.ts";
 
 /** One field of a job, in each of its forms. */
 export interface Field {
-  /** Its name within its part of the stored job. Never change one: stored jobs have it. */
+  /** Its name within its part of the stored job. Never change it: stored jobs have it. */
   readonly key: string;
   readonly describe: string;
   /** How tools take it. Null, where it is allowed, takes the field away. */
   readonly argument: z.ZodType;
   /** How a job file says it; null when a file cannot. */
   readonly file: z.ZodType | null;
-  /** How it is stored: without the limits of today, so that an older job stays readable. */
+  /** How it is stored, without the limits of `argument`: a stored job stays readable when these change. */
   readonly stored: z.ZodType;
-  /** From what a tool or a file gives to what is stored. Never called with null. */
+  /** Makes the stored value of what a tool or a file gives, which is never null. */
   read(given: unknown, before: unknown, timezone: string): unknown;
-  /** From what is stored to what tools show; undefined is not shown. */
+  /** Makes what tools show of the stored value; undefined is left out. */
   show(value: unknown, timezone: string): unknown;
 }
 
@@ -123,7 +123,7 @@ export const pinnedFacts = {
   argument: z.array(z.string().min(1).max(100)).max(MAX_PINNED_FACTS),
   file: null,
   stored: z.array(z.object({ factId: z.string(), text: z.string() })),
-  // An argument names facts: copying them out of the owner's memory is left to the tools.
+  // An argument names facts. The tools copy their texts, for they have access to the owner's memory.
   read: (_ids: readonly string[], before: readonly PinnedFact[]) => before,
   show: (facts: readonly PinnedFact[]) =>
     facts.length === 0 ? undefined : facts.map(({ factId, text }) => ({ fact_id: factId, fact: text })),
@@ -147,7 +147,7 @@ export const check = {
   },
 };
 
-/** A name that ends like a file of code is one, of the same folder; any other is a tool's. */
+/** A name with the ending of a code file is a file of the same folder; any other is the name of a tool. */
 function readCheck(given: string | z.output<typeof toolCall>): Check {
   if (typeof given !== "string") return { kind: "tool", tool: given.name, arguments: given.arguments };
   return /\.[cm]?[jt]s$/.test(given)

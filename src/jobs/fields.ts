@@ -136,7 +136,7 @@ const PROVISION_FIELDS = {
   ),
 } satisfies Fields;
 
-/** A pair for each row, without those that have no value. */
+/** An object with a pair for each row, without the pairs that have no value. */
 function mapRows(table: Fields, pairOf: (name: string, row: Field) => readonly [string, unknown]): object {
   const pairs = Object.entries(table).map(([name, row]) => pairOf(name, row));
   return Object.fromEntries(pairs.filter(([, value]) => value !== undefined));
@@ -146,13 +146,13 @@ type Arguments<Table extends Fields> = {
   -readonly [Name in keyof Table]: z.ZodOptional<Table[Name]["argument"]>;
 };
 
-/** The rows as arguments of a tool. */
+/** The fields as arguments of a tool. */
 const argumentsOf = <Table extends Fields>(table: Table) =>
   mapRows(table, (name, row) => [name, row.argument.optional().describe(row.describe)]) as Arguments<Table>;
 
 const ownArguments = argumentsOf(OWN_FIELDS);
 
-/** The arguments of schedule_task and update_job, but for what the job does and when. */
+/** All fields as arguments of schedule_task and update_job. */
 export const fieldArguments = {
   name: ownArguments.name,
   ...argumentsOf(LIMIT_FIELDS),
@@ -170,14 +170,14 @@ type FileShape = {
   >;
 };
 
-/** The same as fields of a job file. */
+/** All fields that a job file may have. */
 export const fileFields = mapRows(ALL_FIELDS, (name, { file }) => [name, file?.optional()]) as FileShape;
 
 type DeepReadonly<Value> = Value extends object
   ? { readonly [Key in keyof Value]: DeepReadonly<Value[Key]> }
   : Value;
 
-/** The same as a code job gives them. */
+/** Their values in a code job. */
 export type FileFields = {
   readonly [Name in keyof FileShape]?: DeepReadonly<
     Exclude<z.input<NonNullable<AllFields[Name]["file"]>>, Date | null>
@@ -199,7 +199,7 @@ export const storedPolicy = storedOf(POLICY_FIELDS, DEFAULT_POLICY);
 export const storedProvision = storedOf(PROVISION_FIELDS, NO_PROVISION).prefault({});
 export const storedTools = OWN_FIELDS.allowed_tools.stored;
 
-/** What a tool or a file gives. */
+/** Values of some fields, as a tool or a file gives them. */
 export type GivenFields = {
   readonly [Name in keyof AllFields]?:
     | z.output<AllFields[Name]["argument"]>
@@ -207,7 +207,7 @@ export type GivenFields = {
     | undefined;
 };
 
-/** `before` with what was given changed; null takes a field away. */
+/** `before` with the given fields changed. */
 const readFields = <Part extends object>(
   table: Fields,
   given: GivenFields,
@@ -225,7 +225,7 @@ const readFields = <Part extends object>(
 
 const NO_NAME_NO_TOOLS: Pick<Job, "name" | "tools"> = { name: null, tools: null };
 
-/** Its name, and the tools that its ghost may use. */
+/** The name of a job, and the tools that its ghost may use. */
 export const nameAndToolsOf = (
   given: GivenFields,
   { name, tools }: Pick<Job, "name" | "tools"> = NO_NAME_NO_TOOLS,
@@ -234,7 +234,7 @@ export const nameAndToolsOf = (
 export const limitsOf = (given: GivenFields, before: Limits = DEFAULT_LIMITS): Limits =>
   readFields(LIMIT_FIELDS, given, before, "UTC");
 
-/** All of it but the pinned facts, which only the tools can copy. */
+/** Keeps the pinned facts of `before`: `withPinnedFacts` adds the copies. */
 export const provisionOf = (given: GivenFields, before: Provision = NO_PROVISION): Provision =>
   readFields(PROVISION_FIELDS, given, before, "UTC");
 

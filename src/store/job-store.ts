@@ -15,7 +15,7 @@ import { readJobTokens } from "./usage.ts";
 
 export interface JobStoreOptions {
   readonly userKey: string;
-  /** The principal's subject, for people to read. */
+  /** The principal's subject; for people to read. */
   readonly userId: string;
   /** Epoch ms. */
   readonly now: () => number;
@@ -50,7 +50,7 @@ export function openJobStore(db: Database, options: JobStoreOptions): JobStore {
         const changed = applyChange(job, change(job), now());
         if (changed.status !== "cancelled") await checkChain(trx, changed);
         await rewriteJob(trx, changed, row.digest);
-        await followStep(trx, job, changed, now());
+        await applyStatus(trx, job, changed, now());
         return changed;
       }),
     syncFolder: (files, keep = []) =>
@@ -60,8 +60,8 @@ export function openJobStore(db: Database, options: JobStoreOptions): JobStore {
   };
 }
 
-/** What a new status means for the job's runs: those that wait, and what is remembered of those that failed. */
-async function followStep(trx: Transaction<Tables>, before: Job, job: Job, now: number): Promise<void> {
+/** Applies a new status to the job's queued runs, its dependents and its failures in a row. */
+async function applyStatus(trx: Transaction<Tables>, before: Job, job: Job, now: number): Promise<void> {
   if (job.status === before.status) return;
   if (job.status === "cancelled") {
     await cancelQueuedRuns(trx, job.jobId, now);
@@ -93,7 +93,7 @@ async function readJobsPage(
 ): Promise<JobPage> {
   let query = db.kysely.selectFrom("jobs").selectAll().where("user_key", "=", userKey);
   if (status !== undefined) query = query.where("status", "=", status);
-  // After its prefix an id is hexadecimal, so that "g" comes after all of them, in every order of letters.
+  // After its prefix an id is hexadecimal, so "g" sorts after all of them in every collation.
   if (idStart !== undefined) query = query.where("job_id", ">=", idStart).where("job_id", "<", `${idStart}g`);
   const scope = ["jobs", userKey, status ?? null, ...(idStart === undefined ? [] : [idStart])];
   const { rows, ...next } = await readPage(query, "job_id", {
@@ -119,7 +119,7 @@ async function countJobs(db: Database, userKey: string): Promise<Record<JobStatu
   >;
 }
 
-/** `job` after `change`, with the status and the next time that follow from it. Throws JOB_STATE, see JobStore.update. */
+/** `job` after `change`, with the status and next time that result. Throws JOB_STATE, see JobStore.update. */
 export function applyChange(job: Job, change: JobChange, now: number): Job {
   const status = change.status ?? job.status;
   checkStep(job, status);
