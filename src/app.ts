@@ -20,7 +20,7 @@ import type { Backlog } from "./store/fair-order.ts";
 import { peopleTools } from "./tools/builtin.ts";
 import { createCatalog } from "./tools/catalog.ts";
 import { loadToolModules } from "./tools/modules.ts";
-import { narrow, type SchedulerApi, type Services } from "./tools/services.ts";
+import type { SchedulerApi, Services } from "./tools/services.ts";
 import type { UpstreamConfig } from "./upstream/config.ts";
 import { urlProblem } from "./webhooks/url.ts";
 import type { WebhookStore } from "./webhooks/webhook-store.ts";
@@ -93,7 +93,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     activity,
     upstreams,
     database: stores.database,
-    openRuns: stores.runs,
+    openRuns: (userKey) => stores.runs(userKey, "all"),
   };
   let runtime: Promise<SchedulerRuntime> | undefined;
   const scheduler: SchedulerApi = {
@@ -118,22 +118,22 @@ export async function createApp(options: AppOptions): Promise<App> {
       now,
       scheduler,
       get facts() {
-        return narrow(stores.facts(userKey), scopes, "facts");
+        return stores.facts(userKey, scopes);
       },
       get jobs() {
-        return narrow(stores.jobs(context), scopes, "jobs");
+        return stores.jobs(context, scopes);
       },
       get runs() {
-        return narrow(stores.runs(userKey), scopes, "jobs");
+        return stores.runs(userKey, scopes);
       },
       get inbox() {
-        return narrow(stores.inbox(userKey), scopes, "jobs");
+        return stores.inbox(userKey, scopes);
       },
       get runControl() {
-        return narrow(stores.runs(userKey), scopes, "jobs");
+        return stores.runs(userKey, scopes);
       },
       get deliveries() {
-        return narrow(stores.deliveries(userKey), scopes, "jobs");
+        return stores.deliveries(userKey, scopes);
       },
     };
   };
@@ -151,7 +151,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     const owner = localPrincipal(config.user);
     const opened = await startScheduler({
       ...schedulerDeps,
-      folderStore: stores.jobs({ userId: config.user, userKey: userKeyOf(owner) }),
+      folderStore: stores.jobs({ userId: config.user, userKey: userKeyOf(owner) }, "all"),
       ...(onlyUser !== undefined && { onlyUserKey: userKeyOf(localPrincipal(onlyUser)) }),
     });
     cleanup.add(opened.close);

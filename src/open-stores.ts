@@ -1,75 +1,105 @@
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Config } from "./config.ts";
+import type { Scope } from "./context/scopes.ts";
 import type { UserContext } from "./context/user-context.ts";
 import type { Database } from "./database/database.ts";
+import { NightshiftError } from "./errors.ts";
 import type { Events, JoinableEvents } from "./events.ts";
 import type { FactBackend, FactStore } from "./facts/store.ts";
-import type { JobStore, RunStore } from "./jobs/contracts.ts";
+import type { Backfill, JobStore, RunStore } from "./jobs/contracts.ts";
 import type { DeliveryReader } from "./jobs/delivery.ts";
 import { INBOX_URI, type Inbox } from "./jobs/inbox-item.ts";
+import type { Job } from "./jobs/job.ts";
 import type { Run } from "./jobs/run.ts";
-import { type Cleanup, lazily, once } from "./lifecycle.ts";
+import { type Cleanup, once } from "./lifecycle.ts";
 import type { KeyRing } from "./store/api-keys.ts";
 import type { WebhookStore } from "./webhooks/webhook-store.ts";
 
-/*
- * One user's stores, whose changes are told to that user's live connections. What ghosts do is told by the night.
+type AsyncMethods<Store> = { readonly [Method in keyof Store]: (...args: never[]) => Promise<unknown> };
+
+/** The methods of a store that each scope allows. */
+type Grants<Store> = { readonly [Permission in Scope]?: readonly (keyof Store)[] };
+
+/** The scopes of a credential; "all" for the program itself. */
+type Access = readonly Scope[] | "all";
+
+interface StoreOptions<Store extends AsyncMethods<Store>> {
+  readonly access: Access;
+  readonly grants: Grants<Store>;
+  /** Called with what a method has resolved to. */
+  readonly listeners?: {
+    readonly [Method in keyof Store]?: (result: Awaited<ReturnType<Store[Method]>>) => void;
+  };
+}
+
+/**
+ * A store that is opened when one of its methods is first called; opening is tried again after a failure, for a store
+ * that could not be reached a minute ago may be back. A method that no scope grants rejects with TOOL_DENIED.
  */
-
-export function withJobEvents(store: JobStore, userKey: string, events: Events): JobStore {
-  const tell = (jobId: string) => events.publish(userKey, { kind: "job", uri: `job://${jobId}` });
-  return {
-    ...store,
-    create: async (job) => {
-      const created = await store.create(job);
-      tell(created.jobId);
-      return created;
-    },
-    update: async (jobId, change) => {
-      const updated = await store.update(jobId, change);
-      tell(jobId);
-      return updated;
-    },
+function scoped<Store extends AsyncMethods<Store>>(
+  open: () => Promise<Store>,
+  { access, grants, listeners }: StoreOptions<Store> = { access: "all", grants: {} },
+): Store {
+  const openOnce = once(open);
+  const allowed = access === "all" ? undefined : new Set(access.flatMap((scope) => grants[scope] ?? []));
+  const call = async (method: keyof Store, args: never[]) => {
+    if (allowed && !allowed.has(method))
+      throw new NightshiftError(
+        "TOOL_DENIED",
+        `The credential of this connection has no scope for ${String(method)}.`,
+      );
+    const store = await openOnce();
+    const result = await store[method](...args);
+    listeners?.[method]?.(result as never);
+    return result;
   };
+  return new Proxy({} as Store, {
+    get(_target, method) {
+      // Not thenable: awaiting the store itself must not open it.
+      if (method === "then") return undefined;
+      return (...args: never[]) => call(method as keyof Store, args);
+    },
+  });
 }
 
-export function withRunEvents(store: RunStore, userKey: string, events: Events): RunStore {
-  const tell = ({ runId, jobId }: Run) => {
-    events.publish(userKey, { kind: "run", uri: `run://${runId}` });
-    events.publish(userKey, { kind: "job", uri: `job://${jobId}` });
-  };
-  const told = async (work: Promise<Run>): Promise<Run> => {
-    const run = await work;
-    tell(run);
-    return run;
-  };
-  return {
-    ...store,
-    enqueue: (jobId, options) => told(store.enqueue(jobId, options)),
-    cancel: (runId) => told(store.cancel(runId)),
-    backfill: async (jobId, span) => {
-      const filled = await store.backfill(jobId, span);
-      filled.runs.forEach(tell);
-      return filled;
-    },
-  };
-}
+const FACT_GRANTS: Grants<FactStore> = {
+  "facts:read": ["recall", "list", "get"],
+  "facts:write": ["save", "forget"],
+};
+const JOB_GRANTS: Grants<JobStore> = {
+  "jobs:read": ["list", "get", "counts", "counters", "tokensSpent"],
+  "jobs:write": ["create", "update", "get", "counters"],
+};
+const RUN_GRANTS: Grants<RunStore> = {
+  "jobs:read": ["list", "get"],
+  "jobs:write": ["get", "enqueue", "backfill", "cancel"],
+};
+const INBOX_GRANTS: Grants<Inbox> = {
+  "jobs:read": ["list", "unread"],
+  "jobs:write": ["markRead", "markRunRead"],
+};
+const DELIVERY_GRANTS: Grants<DeliveryReader> = { "jobs:read": ["ofRun"] };
 
-export function withInboxEvents(inbox: Inbox, userKey: string, events: Events): Inbox {
-  const told = async (work: Promise<number>): Promise<number> => {
-    const marked = await work;
+/** Tell a user's live connections what the user has changed. The scheduler tells them what ghosts do. */
+function listenersFor(userKey: string, events: Events) {
+  const tell = (kind: "job" | "run", id: string) => events.publish(userKey, { kind, uri: `${kind}://${id}` });
+  const tellRun = ({ runId, jobId }: Run) => {
+    tell("run", runId);
+    tell("job", jobId);
+  };
+  const tellJob = ({ jobId }: Job) => tell("job", jobId);
+  const tellInbox = (marked: number) => {
     if (marked > 0) events.publish(userKey, { kind: "inbox", uri: INBOX_URI });
-    return marked;
   };
   return {
-    ...inbox,
-    markRead: (itemIds) => told(inbox.markRead(itemIds)),
-    markRunRead: (runId) => told(inbox.markRunRead(runId)),
+    jobs: { create: tellJob, update: tellJob },
+    runs: { enqueue: tellRun, cancel: tellRun, backfill: ({ runs }: Backfill) => runs.forEach(tellRun) },
+    inbox: { markRead: tellInbox, markRunRead: tellInbox },
   };
 }
 
-/** Facts, and jobs with all that belongs to them: each opened when it is first needed and closed with the app. */
+/** Every store of the program: each is opened when it is first needed and closed with the app. */
 export function openStores(parts: {
   config: Config;
   now: () => number;
@@ -78,27 +108,10 @@ export function openStores(parts: {
   cleanup: Cleanup;
 }) {
   const { config, now, onSkew, events, cleanup } = parts;
-  const dataDir = resolve(config.dataDir);
-  const factBackend = once(async (): Promise<FactBackend> => {
-    const { databaseUrl, databasePool: poolSize, databaseTimeoutMs: timeoutMs } = config;
-    if (!databaseUrl) mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    const { openKeyvFacts } = await import("./facts/keyv.ts");
-    const limits = {
-      maxFacts: config.maxFacts,
-      maxBytes: config.maxFactsBytes,
-      maxFactBytes: config.maxFactBytes,
-    };
-    const place = databaseUrl
-      ? {
-          databaseUrl,
-          poolSize: Math.max(2, poolSize),
-          statementTimeoutMs: timeoutMs,
-          lockTimeoutMs: timeoutMs,
-        }
-      : { file: join(dataDir, "facts.sqlite") };
-    const backend = openKeyvFacts({ ...place, limits, now: now });
-    cleanup.add(() => backend.close());
-    return backend;
+  const factBackend = once(async () => {
+    const opened = await openFactBackend(config, now);
+    cleanup.add(() => opened.close());
+    return opened;
   });
   const database = once(async () => {
     const opened = await openJobsDatabase(config, now, onSkew);
@@ -109,51 +122,71 @@ export function openStores(parts: {
   });
   return {
     database,
-    facts: (userKey: string): FactStore => lazily(async () => (await factBackend()).open(userKey)),
-    jobs: ({ userKey, userId }: Pick<UserContext, "userKey" | "userId">): JobStore =>
-      lazily(async () => {
-        const { openJobStore } = await import("./store/job-store.ts");
-        const store = openJobStore(await database(), {
-          userKey,
-          userId,
-          now: now,
-          maxJobs: config.maxJobs,
-        });
-        return withJobEvents(store, userKey, events);
-      }),
-    inbox: (userKey: string): Inbox =>
-      lazily(async () => {
-        const { openInbox } = await import("./inbox/inbox-store.ts");
-        return withInboxEvents(openInbox(await database(), { userKey, now: now }), userKey, events);
-      }),
-    keys: lazily<KeyRing>(async () => {
+    facts: (userKey: string, access: Access): FactStore =>
+      scoped(async () => (await factBackend()).open(userKey), { access, grants: FACT_GRANTS }),
+    jobs: ({ userKey, userId }: Pick<UserContext, "userKey" | "userId">, access: Access): JobStore =>
+      scoped(
+        async () => {
+          const { openJobStore } = await import("./store/job-store.ts");
+          return openJobStore(await database(), { userKey, userId, now, maxJobs: config.maxJobs });
+        },
+        { access, grants: JOB_GRANTS, listeners: listenersFor(userKey, events).jobs },
+      ),
+    runs: (userKey: string, access: Access): RunStore =>
+      scoped(
+        async () => {
+          const { openRunStore } = await import("./store/run-store.ts");
+          return openRunStore(await database(), { userKey, now });
+        },
+        { access, grants: RUN_GRANTS, listeners: listenersFor(userKey, events).runs },
+      ),
+    inbox: (userKey: string, access: Access): Inbox =>
+      scoped(
+        async () => {
+          const { openInbox } = await import("./inbox/inbox-store.ts");
+          return openInbox(await database(), { userKey, now });
+        },
+        { access, grants: INBOX_GRANTS, listeners: listenersFor(userKey, events).inbox },
+      ),
+    deliveries: (userKey: string, access: Access): DeliveryReader =>
+      scoped(
+        async () => {
+          const { openDeliveries } = await import("./webhooks/webhook-store.ts");
+          return openDeliveries(await database(), userKey);
+        },
+        { access, grants: DELIVERY_GRANTS },
+      ),
+    keys: scoped<KeyRing>(async () => {
       const { openKeyRing } = await import("./store/api-keys.ts");
       return openKeyRing(await database(), now);
     }),
-    deliveries: (userKey: string): DeliveryReader =>
-      lazily(async () => {
-        const { openDeliveries } = await import("./webhooks/webhook-store.ts");
-        return openDeliveries(await database(), userKey);
-      }),
     webhooks: (userKey: string): WebhookStore =>
-      lazily(async () => {
+      scoped(async () => {
         const [{ openWebhookStore }, { createNetworkPolicy }] = await Promise.all([
           import("./webhooks/webhook-store.ts"),
           import("./webhooks/attempt.ts"),
         ]);
-        return openWebhookStore(await database(), {
-          userKey,
-          now: now,
-          network: createNetworkPolicy(config.webhookAllowPrivate),
-        });
-      }),
-    runs: (userKey: string): RunStore =>
-      lazily(async () => {
-        const { openRunStore } = await import("./store/run-store.ts");
-        const store = openRunStore(await database(), { userKey, now: now });
-        return withRunEvents(store, userKey, events);
+        const network = createNetworkPolicy(config.webhookAllowPrivate);
+        return openWebhookStore(await database(), { userKey, now, network });
       }),
   };
+}
+
+async function openFactBackend(config: Config, now: () => number): Promise<FactBackend> {
+  const { databaseUrl, databasePool, databaseTimeoutMs: timeoutMs } = config;
+  const dataDir = resolve(config.dataDir);
+  if (!databaseUrl) mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const { openKeyvFacts } = await import("./facts/keyv.ts");
+  const limits = {
+    maxFacts: config.maxFacts,
+    maxBytes: config.maxFactsBytes,
+    maxFactBytes: config.maxFactBytes,
+  };
+  const poolSize = Math.max(2, databasePool);
+  const place = databaseUrl
+    ? { databaseUrl, poolSize, statementTimeoutMs: timeoutMs, lockTimeoutMs: timeoutMs }
+    : { file: join(dataDir, "facts.sqlite") };
+  return openKeyvFacts({ ...place, limits, now });
 }
 
 async function openJobsDatabase(

@@ -1,16 +1,14 @@
 import { resolve } from "node:path";
-import type { z } from "zod";
 import type { Config } from "../config.ts";
 import { NightshiftError } from "../errors.ts";
 import type { FolderJob } from "../jobs/contracts.ts";
 import { toZonedIso } from "../jobs/time.ts";
 import { scanFolder } from "../jobs-folder/scan.ts";
-import type { jobShape } from "../tools/jobs/show.ts";
+import type { ShownJob } from "../tools/jobs/show.ts";
 import { ask, asUser } from "./as-user.ts";
 import { oneLine, paint, plain, print, printJson, table } from "./output.ts";
 import { printRun, type ShownRun } from "./runs.ts";
 
-type ShownJob = z.output<typeof jobShape>;
 interface Values {
   readonly json?: unknown;
   readonly status?: unknown;

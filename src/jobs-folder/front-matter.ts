@@ -2,19 +2,13 @@ import { LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { NightshiftError } from "../errors.ts";
 import type { FolderJob } from "../jobs/contracts.ts";
-import { policyFields, policyOf } from "../jobs/fields.ts";
-import {
-  type Check,
-  DEFAULT_LIMITS,
-  NO_PROVISION,
-  type Policy,
-  type Provision,
-  type Schedule,
-} from "../jobs/job.ts";
+import { fileMoment } from "../jobs/field-kinds.ts";
+import { fileFields, limitsOf, nameAndToolsOf, policyOf, provisionOf } from "../jobs/fields.ts";
+import type { Policy, Schedule } from "../jobs/job.ts";
 import { anchored, nextTime, parseSchedule } from "../jobs/schedule.ts";
 import { urlProblem } from "../webhooks/url.ts";
 
-/** One thing that is wrong with one file. `line` is 1-based; absent when no line is to blame. */
+/** One problem of one file. `line` counts from 1; absent when the problem is of no line. */
 export interface FileProblem {
   readonly file: string;
   readonly line?: number;
@@ -23,7 +17,7 @@ export interface FileProblem {
 
 const UNIT_SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const;
 
-const every = z
+const duration = z
   .union([
     z.number().int().min(1),
     z.string().regex(/^\d+(?:\.\d+)?\s*[smhd]$/, "use seconds, or a duration such as 90s, 15m, 2h or 1d"),
@@ -36,54 +30,28 @@ const every = z
     );
   });
 
-/** YAML reads some of what looks like a date as one. */
-const moment = z.union([z.string().max(64), z.date().transform((date) => date.toISOString())]);
+/** Other names of three fields. */
+const ALIASES = { every: "every_seconds", at: "execute_at", tools: "allowed_tools" } as const;
+const aliases = Object.keys(ALIASES) as (keyof typeof ALIASES)[];
 
-/** What a job file may say of its provision: the words of schedule_task. Facts are pinned by tools only. */
-export const provisionFields = {
-  max_tokens_per_job: z.number().int().min(1).max(1e12).optional(),
-  check: z
-    .union([
-      z.string().min(1).max(128),
-      z.strictObject({
-        name: z.string().min(1).max(128),
-        arguments: z.record(z.string(), z.unknown()).default({}),
-      }),
-    ])
-    .optional(),
-  silent_token: z.string().trim().min(1).max(100).optional(),
-  previous_output: z.boolean().optional(),
-  // Whether it may be a private address is known to the process that sends: a file may be checked anywhere.
-  webhook_url: z
-    .string()
-    .superRefine((url, check) => {
-      const message = url === "" ? undefined : urlProblem(url, { allowPrivate: true });
-      if (message) check.addIssue({ code: "custom", message });
-    })
-    .optional(),
-};
-
-/** The fields of a job file: front matter and `defineJob` use the same ones. */
-export const jobFields = z.strictObject({
-  name: z.string().trim().min(1).max(200).optional(),
+const { name, allowed_tools, ...otherFields } = fileFields;
+/** The fields of a job file: front matter and `defineJob` have the names that schedule_task has, and the aliases. */
+const jobFileSchema = z.strictObject({
+  name,
   cron: z.string().max(256).optional(),
-  every: every.optional(),
-  at: moment.optional(),
+  every: duration.optional(),
+  every_seconds: z.number().int().min(1).optional(),
+  at: fileMoment.optional(),
+  execute_at: fileMoment.optional(),
   after: z.string().min(1).max(255).optional(),
   timezone: z.string().max(64).optional(),
-  tools: z.array(z.string().min(1).max(128)).max(100).optional(),
-  use_react_loop: z.boolean().optional(),
-  max_iterations: z.number().int().min(1).max(100).optional(),
-  max_tokens: z.number().int().min(1).max(10_000_000).optional(),
-  timeout_seconds: z.number().int().min(1).max(86_400).optional(),
-  ...policyFields,
-  starts_at: moment.nullable().optional(),
-  ends_at: moment.nullable().optional(),
-  ...provisionFields,
+  tools: allowed_tools,
+  allowed_tools,
+  ...otherFields,
 });
-export type ReadFields = z.output<typeof jobFields>;
+type JobFile = z.output<typeof jobFileSchema>;
 
-/** Which of a file's fields an error is about, so that the person is shown its line. */
+/** A problem with a field of a file; `field` finds its line. */
 export class FieldError extends Error {
   readonly field: string | undefined;
   constructor(message: string, field?: string) {
@@ -92,14 +60,27 @@ export class FieldError extends Error {
   }
 }
 
-/** Checks what a file says and turns it into a job. Throws FieldError. */
+/** Checks the fields of a file and makes a job of them. Throws FieldError. */
 export function toJob(raw: unknown, action: FolderJob["job"]["action"], now: number): FolderJob["job"] {
-  const parsed = jobFields.safeParse(raw ?? {});
+  const fields = readFileFields(raw);
+  const timing = readTiming(fields);
+  return {
+    ...nameAndToolsOf({ ...fields, allowed_tools: fields.allowed_tools ?? fields.tools }),
+    action,
+    ...timing,
+    limits: limitsOf(fields),
+    provision: provisionOf(fields),
+    nextRunAt: nextTime(timing, now),
+  };
+}
+
+function readFileFields(raw: unknown): JobFile {
+  const parsed = jobFileSchema.safeParse(raw ?? {});
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     const unknown = issue?.code === "unrecognized_keys" ? issue.keys[0] : undefined;
     const field = unknown ?? issue?.path[0]?.toString();
-    const known = Object.keys(jobFields.shape).join(", ");
+    const known = Object.keys(jobFileSchema.shape).join(", ");
     throw new FieldError(
       unknown
         ? `there is no field "${unknown}"; there are ${known}`
@@ -108,53 +89,51 @@ export function toJob(raw: unknown, action: FolderJob["job"]["action"], now: num
     );
   }
   const fields = parsed.data;
-  const { schedule, timezone, policy } = readSchedule(fields);
-  return {
-    name: fields.name ?? null,
-    action,
-    schedule,
-    timezone,
-    limits: {
-      useReactLoop: fields.use_react_loop ?? DEFAULT_LIMITS.useReactLoop,
-      maxIterations: fields.max_iterations ?? DEFAULT_LIMITS.maxIterations,
-      maxTokens: fields.max_tokens ?? DEFAULT_LIMITS.maxTokens,
-      timeoutSeconds: fields.timeout_seconds ?? DEFAULT_LIMITS.timeoutSeconds,
-    },
-    policy,
-    tools: fields.tools ?? null,
-    provision: readProvision(fields),
-    nextRunAt: nextTime({ schedule, timezone, policy }, now),
-  };
+  for (const alias of aliases)
+    if (fields[alias] !== undefined && fields[ALIASES[alias]] !== undefined)
+      throw new FieldError(`${alias} is another name of ${ALIASES[alias]}; give one of the two`, alias);
+  // Only the process that sends knows whether private addresses are allowed, and a file may be checked anywhere.
+  const problem = fields.webhook_url && urlProblem(fields.webhook_url, { allowPrivate: true });
+  if (problem) throw new FieldError(`webhook_url: ${problem}`, "webhook_url");
+  return fields;
 }
 
-function readSchedule(fields: ReadFields): { schedule: Schedule; timezone: string; policy: Policy } {
+function readTiming(fields: JobFile): { schedule: Schedule; timezone: string; policy: Policy } {
+  const { cron, after } = fields;
   try {
     const input = {
-      execute_at: fields.at,
-      cron: fields.cron,
-      every_seconds: fields.every,
-      after: fields.after,
+      execute_at: fields.execute_at ?? fields.at,
+      cron,
+      every_seconds: fields.every_seconds ?? fields.every,
+      after,
       timezone: fields.timezone,
     };
-    // Read as of long ago: a one-shot file stays valid when its time has passed.
+    // Read as if it were long ago: a file with one time stays valid when that time has passed.
     const { schedule, timezone } = parseSchedule(input, 0);
     const policy = policyOf(fields, timezone);
     return { schedule: anchored(schedule, policy), timezone, policy };
   } catch (error) {
     if (!(error instanceof NightshiftError)) throw error;
-    const isZone = error.message.includes("is not a time zone");
-    const spans = (["starts_at", "ends_at"] as const).filter((key) => error.message.includes(key));
-    const times = ["cron", "every", "at", "after", "timezone"] as const;
-    const keys = isZone ? (["timezone"] as const) : spans.length > 0 ? spans : times;
-    const field = keys.find((key) => fields[key] !== undefined);
-    const said = error.message.replaceAll("execute_at", "at").replaceAll("every_seconds", "every");
-    throw new FieldError(said.replace(/\.$/, ""), field);
+    throw toFieldError(error.message, fields);
   }
+}
+
+const TIMES = ["cron", "every", "every_seconds", "at", "execute_at", "after", "timezone"] as const;
+
+/** Words an error of the schedule in the names that the file uses, and finds the field that it is about. */
+function toFieldError(message: string, fields: JobFile): FieldError {
+  const spans = (["starts_at", "ends_at"] as const).filter((key) => message.includes(key));
+  const times = message.includes("is not a time zone") ? (["timezone"] as const) : TIMES;
+  const field = (spans.length > 0 ? spans : times).find((key) => fields[key] !== undefined);
+  const inItsNames = aliases
+    .filter((alias) => fields[ALIASES[alias]] === undefined)
+    .reduce((text, alias) => text.replaceAll(ALIASES[alias], alias), message);
+  return new FieldError(inItsNames.replace(/\.$/, ""), field);
 }
 
 const FENCE = /^---[ \t]*\r?\n([\s\S]*?)^---[ \t]*(?:\r?\n|$)/m;
 
-/** Splits a Markdown file into its front matter and the prompt below it; tells the line of what is wrong. */
+/** Reads a Markdown file: front matter, and the prompt below it. */
 export function readMarkdown(
   file: string,
   text: string,
@@ -184,39 +163,15 @@ export function readMarkdown(
     return { job: toJob(document.toJS({ maxAliasCount: 10 }), { kind: "prompt", prompt }, now) };
   } catch (error) {
     if (!(error instanceof FieldError)) throw error;
-    const line = error.field === undefined ? 1 : lineOf(document, error.field, lines);
+    const line = error.field === undefined ? 1 : yamlLineOf(document, error.field, lines);
     return { problem: { file, line, message: error.message } };
   }
 }
 
-function lineOf(document: ReturnType<typeof parseDocument>, field: string, lines: LineCounter): number {
+function yamlLineOf(document: ReturnType<typeof parseDocument>, field: string, lines: LineCounter): number {
   const items =
     (document.contents as { items?: { key?: { value?: unknown; range?: number[] } }[] } | null)?.items ?? [];
   const start = items.find(({ key }) => key?.value === field)?.key?.range?.[0];
   // Front matter starts on the file's second line.
   return start === undefined ? 1 : lines.linePos(start).line + 1;
-}
-
-const fieldsSchema = z.strictObject(provisionFields);
-
-type Fields = z.output<typeof fieldsSchema>;
-
-export function readProvision(fields: Fields): Provision {
-  return {
-    ...NO_PROVISION,
-    maxTokensPerJob: fields.max_tokens_per_job ?? null,
-    check: readCheck(fields.check),
-    silentToken: fields.silent_token ?? null,
-    previousOutput: fields.previous_output ?? false,
-    webhookUrl: fields.webhook_url || null,
-  };
-}
-
-/** A name that ends like a file of code is one, in the same folder; any other is a tool's. */
-function readCheck(check: Fields["check"]): Check | null {
-  if (check === undefined) return null;
-  if (typeof check !== "string") return { kind: "tool", tool: check.name, arguments: check.arguments };
-  return /\.[cm]?[jt]s$/.test(check)
-    ? { kind: "code", file: check }
-    : { kind: "tool", tool: check, arguments: {} };
 }

@@ -1,9 +1,9 @@
-// Imports one code job and tells its fields: in a thread of its own, so that a file that never finishes loading or
-// ends its process hurts nobody, and so that a changed file is loaded afresh.
+// Imports one code job and posts its fields. It runs in a thread of its own, so that a file that never finishes loading
+// or ends its process does no harm, and so that a changed file is loaded again.
 import { pathToFileURL } from "node:url";
 import { parentPort, workerData } from "node:worker_threads";
 
-async function describe(file: string): Promise<object> {
+async function loadFields(file: string): Promise<object> {
   try {
     const { default: spec } = (await import(pathToFileURL(file).href)) as { default?: unknown };
     if (!spec || typeof spec !== "object")
@@ -16,4 +16,4 @@ async function describe(file: string): Promise<object> {
   }
 }
 
-parentPort?.postMessage(await describe(String(workerData)));
+parentPort?.postMessage(await loadFields(String(workerData)));

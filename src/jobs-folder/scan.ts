@@ -14,18 +14,18 @@ export interface FolderScan {
 
 const MAX_FILE_BYTES = 256 * 1024;
 
-/** Remembers files that have not changed, so that a rescan starts no thread for them. */
+/** Jobs of files that were read before, by file: a rescan starts no thread for a file that has not changed. */
 export type DescribeCache = Map<string, FolderJob>;
 
 export interface ScanOptions {
   readonly cache?: DescribeCache;
-  /** Ends a scan early; what it resolves to then is not the whole folder. */
+  /** Ends a scan early: the result is then incomplete. */
   readonly signal?: AbortSignal;
 }
 
 /**
  * Reads a jobs folder: `*.md` are prompts, `*.ts` and `*.js` code jobs; names that start with `.` or `_` and
- * `README.md` are left alone. A bad file is a problem of its own and costs the others nothing.
+ * `README.md` are ignored. A bad file becomes a problem, and the others are read all the same.
  */
 export async function scanFolder(dir: string, now: number, options: ScanOptions = {}): Promise<FolderScan> {
   const jobs: FolderJob[] = [];
@@ -44,7 +44,7 @@ export async function scanFolder(dir: string, now: number, options: ScanOptions 
   );
   for (const [file, message] of broken) {
     const text = await readFile(join(dir, file), "utf8").catch(() => "");
-    problems.push({ file, ...lineOf(text, "after"), message: `after: ${message}` });
+    problems.push({ file, ...codeLineOf(text, "after"), message: `after: ${message}` });
   }
   return { jobs: jobs.filter(({ file }) => !broken.has(file)), problems };
 }
@@ -103,17 +103,17 @@ async function readCode(
     return { job: toJob(described.fields, { kind: "code", file }, now) };
   } catch (error) {
     if (!(error instanceof FieldError)) throw error;
-    return { problem: { file, ...(error.field && lineOf(text, error.field)), message: error.message } };
+    return { problem: { file, ...(error.field && codeLineOf(text, error.field)), message: error.message } };
   }
 }
 
-/** Where a field is said first, counted from 1; nothing when it isn't found. */
-function lineOf(text: string, field: string): { line?: number } {
+/** The line of a field in code, counted from 1; empty when it isn't found. */
+function codeLineOf(text: string, field: string): { line?: number } {
   const at = text.split("\n").findIndex((line) => new RegExp(`\\b${field}\\b["']?\\s*:`).test(line));
   return at < 0 ? {} : { line: at + 1 };
 }
 
-/** In source this is a .ts file beside another; in the bundle both are .js files. */
+/** The source is a .ts file; the bundle has a .js file. */
 const THREAD_FILE = new URL(
   import.meta.url.endsWith(".ts") ? "./load-thread.ts" : "./load-thread.js",
   import.meta.url,
@@ -121,7 +121,7 @@ const THREAD_FILE = new URL(
 
 export type Description = { readonly fields: unknown } | { readonly problem: string };
 
-/** Asks a code job's module for its fields, in a thread that is gone afterwards. Never throws. */
+/** Loads a code job's module in a thread, reads its fields and ends the thread. Never rejects. */
 export async function describeCodeJob(
   file: string,
   { timeoutMs = 10_000, signal }: { timeoutMs?: number; signal?: AbortSignal } = {},

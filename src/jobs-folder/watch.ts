@@ -4,19 +4,19 @@ import type { Log } from "../log.ts";
 import { type DescribeCache, readFolder, scanFolder } from "./scan.ts";
 
 export interface WatchedFolder {
-  /** Ends the watch, and a scan that is at work. */
+  /** Ends the watch and a scan in progress. */
   close(): Promise<void>;
 }
 
 const SETTLE_MS = 150;
-/** A start waits so long for the first scan; a file that is slow to load is then read behind its back. */
+/** The start waits this long for the first scan, which then goes on in the background. */
 const FIRST_SCAN_MS = 2_000;
-/** After a scan that failed: no other change may come that would have the files looked at. */
-const AGAIN_MS = 5_000;
+/** The wait after a scan that failed: no further change of a file may come to start one. */
+const RESCAN_MS = 5_000;
 
 /**
- * Keeps the owner's folder jobs in step with the files: now, and whenever the folder changes. A problem is logged
- * when it appears, with its file and line; a file that is bad keeps the job it had, over restarts too. Rejects with
+ * Makes the owner's folder jobs match the files: now, and whenever the folder changes. A problem is logged once, with
+ * its file and line; a bad file keeps the job that it had, over restarts too. Rejects with
  * CONFIG_INVALID when the folder cannot be read.
  */
 export async function watchFolder(options: {
@@ -56,12 +56,12 @@ export async function watchFolder(options: {
   };
   const failed = (error: unknown) => {
     log.error({ err: error }, "the jobs folder could not be read; trying again");
-    scanIn(AGAIN_MS);
+    scanIn(RESCAN_MS);
   };
   function again(): void {
     working = working.then(rescan).catch(failed);
   }
-  // Watched before it is read: a change in between is seen.
+  // Watched before the first scan, so that no change in between is missed.
   const watcher: FSWatcher = watch(dir, () => scanIn(SETTLE_MS));
   watcher.on("error", (error) => log.error({ err: error }, "the jobs folder is no longer watched"));
   again();

@@ -5,52 +5,46 @@ import {
   latestTime,
   nextOccurrence,
   nextTime,
+  previousCron,
   readCron,
   startOf,
   type Timing,
 } from "./schedule.ts";
 
-/** Counting stops here: whoever missed a thousand wants to know that, not how many more. */
+/** Missed occurrences are counted up to here: a user who missed a thousand need not know how many more. */
 export const MAX_COALESCED = 1000;
-/** Up to here cron misses are counted in the job's zone (60 µs each), beyond without one (4 µs each). */
+/** So many missed cron times are counted in the job's zone (60 µs each), the rest without a zone (4 µs each). */
 const COUNTED_IN_ZONE = 32;
 
-/** What to do about a job whose time has come. Times are epoch ms. */
-export interface Due {
-  /** The latest occurrence that has come: the one that the run is for. */
+/** One run for all occurrences that have come. */
+export interface Coalesced {
+  /** Epoch ms of the latest of them: the one that the run is for. */
   readonly scheduledFor: number;
-  /** Occurrences before it that nobody ran and that this run stands for; at most MAX_COALESCED. */
+  /** How many came before it and got no run; at most MAX_COALESCED. */
   readonly coalesced: number;
-  /** The first occurrence after `now`. */
-  readonly next: number | null;
 }
 
 /**
- * Like anacron: however long nobody was there, one late run, for the last time that was missed, and the earlier ones
- * are counted. `due` is the stored next time, `now` is not before it. Takes at most a few ms, whatever was missed.
+ * However long the server was down, one late run, for the last time that was missed, and the earlier ones are counted
+ * (like anacron). `due` is the stored next time, `now` is not before it. Takes at most a few ms, whatever was missed.
  */
-export function coalesce(schedule: Schedule, timezone: string, due: number, now: number): Due {
+export function coalesce(schedule: Schedule, timezone: string, due: number, now: number): Coalesced {
   const afterDue = nextOccurrence(schedule, timezone, due);
-  if (afterDue === null || afterDue > now) return { scheduledFor: due, coalesced: 0, next: afterDue };
-  const next = nextOccurrence(schedule, timezone, now);
+  if (afterDue === null || afterDue > now) return { scheduledFor: due, coalesced: 0 };
   if (schedule.kind === "every") {
     const stepMs = schedule.everySeconds * 1000;
     const missed = Math.floor((now - afterDue) / stepMs) + 1;
     const scheduledFor = afterDue + (missed - 1) * stepMs;
-    return { scheduledFor, coalesced: Math.min(missed, MAX_COALESCED), next };
+    return { scheduledFor, coalesced: Math.min(missed, MAX_COALESCED) };
   }
-  if (schedule.kind !== "cron") return { scheduledFor: due, coalesced: 0, next };
-  // croner's previous run lies strictly before the time it is given.
-  const scheduledFor =
-    readCron(schedule.cron, timezone)
-      .previousRuns(1, new Date(now + 1))[0]
-      ?.getTime() ?? afterDue;
-  return { scheduledFor, coalesced: countCron(schedule.cron, timezone, due, scheduledFor), next };
+  if (schedule.kind !== "cron") return { scheduledFor: due, coalesced: 0 };
+  const scheduledFor = previousCron(schedule.cron, timezone, now) ?? afterDue;
+  return { scheduledFor, coalesced: countCron(schedule.cron, timezone, due, scheduledFor) };
 }
 
 /**
- * Occurrences from `from` (counted) to `until` (not). Beyond COUNTED_IN_ZONE they are counted on the clock on the
- * wall, so that a change of clocks in between may blur the count by the few that it skips or repeats.
+ * Occurrences from `from` (counted) to `until` (not). Beyond COUNTED_IN_ZONE local times are counted without the zone:
+ * each clock change in between makes the count wrong by the few times that it skips or repeats.
  */
 function countCron(cron: string, timezone: string, from: number, until: number): number {
   let count = 0;
@@ -61,13 +55,13 @@ function countCron(cron: string, timezone: string, from: number, until: number):
   };
   const reached = walk(readCron(cron, timezone), from, until, COUNTED_IN_ZONE);
   if (reached >= until) return count;
-  const onTheWall = (at: number): number => at + offsetMs(timezone, at);
-  const wallClock = new Cron(cron, { ...CRON_OPTIONS, utcOffset: 0 });
-  walk(wallClock, onTheWall(reached), onTheWall(until), MAX_COALESCED);
+  const toLocal = (at: number): number => at + offsetMs(timezone, at);
+  const withoutZone = new Cron(cron, { ...CRON_OPTIONS, utcOffset: 0 });
+  walk(withoutZone, toLocal(reached), toLocal(until), MAX_COALESCED);
   return count;
 }
 
-/** East of UTC at that moment; seconds of historical offsets are dropped. */
+/** Ms that the zone is ahead of UTC at that moment; seconds of historical offsets are dropped. */
 function offsetMs(timeZone: string, at: number): number {
   const parts = new Intl.DateTimeFormat("en", { timeZone, timeZoneName: "longOffset" }).formatToParts(at);
   const name = parts.find((part) => part.type === "timeZoneName")?.value ?? "GMT";
@@ -77,25 +71,25 @@ function offsetMs(timeZone: string, at: number): number {
   return (match[1] === "-" ? -minutes : minutes) * 60_000;
 }
 
-/** What starts within this time of its occurrence is on time; what is later is being caught up. */
+/** A run that starts within this time of its occurrence is on time; a later one is being caught up. */
 export const LATE_MS = 60_000;
-/** Occurrences of one job that one claim catches up; the next claim goes on from there. */
+/** Occurrences of one job that one claim catches up at most; the next claim goes on from there. */
 export const CATCHUP_BATCH = 20;
 
 export interface PlannedRun {
   readonly scheduledFor: number;
-  /** Earlier occurrences that it stands for. */
+  /** Earlier occurrences that get no run of their own. */
   readonly coalesced: number;
   readonly isLate: boolean;
 }
 
-/** What to do about a job whose time has come. Times are epoch ms. */
+/** How a job whose time has come is run. Times are epoch ms. */
 export interface Plan {
-  /** Occurrences that nobody runs any more: the last of them, how many, and why. */
+  /** Occurrences that are never run: the last of them, how many, and why. */
   readonly missed: { readonly scheduledFor: number; readonly count: number; readonly reason: string } | null;
   /** Oldest first, at most CATCHUP_BATCH. */
   readonly runs: readonly PlannedRun[];
-  /** The occurrence after these; it may have come already. */
+  /** The first occurrence after these; it may have come already. */
   readonly next: number | null;
 }
 
@@ -108,8 +102,8 @@ const NOT_WANTED = "Nobody was there to run it, and its job does not catch up (c
 const TOO_OLD = "Nobody was there to run it within the job's catchup_window_seconds.";
 
 /**
- * What `job`, whose stored next time is `dueAt`, is to do at `now`: by default one late run, for the last time that
- * was missed, with the earlier ones counted (like anacron). Takes at most a few ms, whatever was missed.
+ * Plans the runs, at `now`, of a job whose stored next time is `dueAt`: by default one late run, see `coalesce`. Takes
+ * at most a few ms, whatever was missed.
  */
 export function planDue(job: PlannedJob, dueAt: number, now: number): Plan {
   const { policy } = job;
@@ -135,7 +129,7 @@ export function planDue(job: PlannedJob, dueAt: number, now: number): Plan {
   return { missed, runs: [{ scheduledFor, coalesced: 0, isLate }], next };
 }
 
-/** Up to when occurrences have come; one that its jitter still keeps back has not. */
+/** Occurrences up to here have come; one that its jitter still delays has not. */
 function horizonOf(job: PlannedJob, now: number): number {
   const { jitterSeconds, endsAt } = job.policy;
   const end = Math.min(now, endsAt ?? now);
@@ -165,13 +159,9 @@ function planAll(job: PlannedJob, { first, horizon, oldest, now }: Span): Plan {
   return { missed, runs, next: at };
 }
 
-/** The rest of a plan whose line is full: all that has come is dropped at once. */
-export function dropRest(
-  job: PlannedJob,
-  from: number,
-  now: number,
-): { last: number; count: number; next: number | null } {
+/** All occurrences from `from` on that have come, dropped at once: too many runs wait already. */
+export function dropRest(job: PlannedJob, from: number, now: number): { count: number; next: number | null } {
   const horizon = Math.max(from, horizonOf(job, now));
-  const { scheduledFor, coalesced } = coalesce(job.schedule, job.timezone, from, horizon);
-  return { last: scheduledFor, count: Math.min(coalesced + 1, MAX_COALESCED), next: nextTime(job, horizon) };
+  const { coalesced } = coalesce(job.schedule, job.timezone, from, horizon);
+  return { count: Math.min(coalesced + 1, MAX_COALESCED), next: nextTime(job, horizon) };
 }

@@ -1,7 +1,7 @@
 import type { Job, JobStatus, Overlap, Policy, Provision } from "./job.ts";
 import type { Run, RunStatus } from "./run.ts";
 
-/** A job before it has an owner, an id and dates: those are the store's to give. */
+/** A job that is not stored yet: the store gives it an owner, an id, a status and dates. */
 export type NewJob = Omit<
   Job,
   | "jobId"
@@ -16,11 +16,11 @@ export type NewJob = Omit<
 > & {
   /** Default: DEFAULT_POLICY. */
   readonly policy?: Policy;
-  /** Default: nothing. */
+  /** Default: NO_PROVISION. */
   readonly provision?: Provision;
 };
 
-/** What may change in a stored job. */
+/** The parts of a stored job that may change. */
 export type JobChange = Partial<
   Pick<
     Job,
@@ -62,30 +62,30 @@ export interface JobStore {
    * Reads, decides and writes as one step: `change` sees the stored job and may throw to leave it as it is.
    * Unless `change` gives `nextRunAt`, the store sets it: none while the job isn't active, the first time after now
    * when it becomes active or its schedule or timezone changes. A new `status` without a `statusReason` clears the
-   * old reason. Cancelling a job cancels its queued runs; pausing it skips
-   * those that no person asked for; resuming it forgets its failures in a row. Rejects with JOB_STATE for a step that NEXT_JOB_STATUSES
-   * doesn't have, and for a job that would become active with no time left to run at.
+   * old reason. Cancelling a job cancels its queued runs; pausing it skips those that no person asked for; resuming it
+   * sets its failures in a row to 0. Rejects with JOB_STATE for a step that NEXT_JOB_STATUSES does not have, and for a
+   * job that would become active with no time left to run at.
    */
   update(jobId: string, change: (job: Job) => JobChange): Promise<Job>;
   /**
-   * Makes this user's jobs of the folder those of `files` and no others: a known file keeps its job (and its id,
-   * its runs and a person's pause), a new one gets one, a missing one's is cancelled, and comes back with its file.
-   * A changed file that keeps its time keeps what it has missed. No limit applies: the folder is the operator's.
-   * `keep` names files that are there but cannot be read: their jobs, if they have any, stay as they are. Returns
-   * what changed.
+   * Makes the stored folder jobs of this user match `files`: a known file keeps its job (with its id, its runs and a
+   * person's pause), a new file gets a job, and the job of a missing file is cancelled until the file is back. A changed
+   * file with unchanged times keeps the occurrences that it has missed. No limit of jobs applies: the folder belongs to
+   * the operator. `keep` names files that exist but cannot be read: their jobs stay as they are. Resolves to how many
+   * jobs were created, changed and removed.
    */
   syncFolder(
     files: readonly FolderJob[],
     keep?: readonly string[],
   ): Promise<{ created: number; changed: number; removed: number }>;
   counts(): Promise<Record<JobStatus, number>>;
-  /** Of those of the jobs that are this user's; a job without any is absent. */
+  /** The counters of each of the jobs that is this user's; a job that never ran is absent. */
   counters(jobIds: readonly string[]): Promise<ReadonlyMap<string, Counters>>;
 }
 
 /**
- * A job as a file of the jobs folder describes it; `digest` tells whether the file has changed. What it runs after is
- * named by its file here, which is another one of the folder, and by its id once it is stored.
+ * A job as a file of the jobs folder describes it. `digest` changes with the file. A schedule of kind `after` names
+ * another file of the folder here, and that file's job once it is stored.
  */
 export interface FolderJob {
   readonly file: string;
@@ -95,61 +95,62 @@ export interface FolderJob {
 
 export interface Backfill {
   readonly runs: readonly Run[];
-  /** Times that had their run. */
+  /** How many of the times had a run already. */
   readonly alreadyRun: number;
 }
 
 export interface RunPage {
-  /** Without transcripts: those are read one run at a time. */
+  /** Without transcripts, which are read one run at a time. */
   readonly runs: readonly Omit<Run, "transcript">[];
   readonly nextCursor?: string;
 }
 
-/** One user's runs; no method takes a user. Absent and somebody else's look the same: RUN_NOT_FOUND. */
+/** One user's runs; no method takes a user. An absent run and somebody else's give the same RUN_NOT_FOUND. */
 export interface RunStore {
   get(runId: string): Promise<Run>;
   /** Newest first. An unknown `jobId` is an empty list. Rejects with CURSOR_INVALID. */
   list(options?: { jobId?: string; status?: RunStatus; limit?: number; cursor?: string }): Promise<RunPage>;
   /**
    * Adds a `queued` run of the job for now, outside its schedule; a paused or completed job may be run this way.
-   * `overlap` says what happens while the job is at work; default `allow_all`. With `skip` the run may be born
-   * `skipped`. Rejects with JOB_NOT_FOUND, with JOB_STATE for a cancelled job, and with JOB_LIMIT_REACHED when too many wait.
+   * `overlap` decides what happens while the job has runs that have not ended; default `allow_all`. With `skip` the
+   * new run may be `skipped` at once. Rejects with JOB_NOT_FOUND, with JOB_STATE for a cancelled job, and with
+   * JOB_LIMIT_REACHED when too many runs wait.
    */
   enqueue(jobId: string, options?: { overlap?: Overlap }): Promise<Run>;
   /**
    * Queues a run for each time that the job's schedule has from `from` to `to` (epoch ms, both counted), oldest first
-   * and one after the other unless the job's overlap is `allow_all`. A time that has its run, waiting, at work or
-   * succeeded, gets no second one. All of them or none: rejects with JOB_NOT_FOUND, JOB_STATE, JOB_LIMIT_REACHED,
-   * and INVALID_ARGUMENTS for a future, for times of which the runs are no longer kept, and for a stretch of more than
-   * a hundred times.
+   * and one after the other unless the job's overlap is `allow_all`. A time whose run is queued, running or succeeded
+   * gets no second one. Queues all of them or none. Rejects with JOB_NOT_FOUND, JOB_STATE, JOB_LIMIT_REACHED, and with
+   * INVALID_ARGUMENTS for a span that ends in the future, begins before the oldest kept run, or has more than a hundred
+   * times.
    */
   backfill(jobId: string, span: { from: number; to: number }): Promise<Backfill>;
   /**
-   * A queued run is cancelled at once; a running one is told, and ends when its ghost has stopped. Resolves to the
-   * run as it is then. Rejects with RUN_NOT_FOUND, and RUN_STATE for one that has ended.
+   * Cancels a queued run at once; asks a running one to stop, and it ends when its ghost has stopped. Resolves to the
+   * run as it is after that. Rejects with RUN_NOT_FOUND, and RUN_STATE for one that has ended.
    */
   cancel(runId: string): Promise<Run>;
 }
 
-/** What became of a job's occurrences and runs, over its life. */
+/** Counts of a job's occurrences and runs, over its life. */
 export interface Counters {
   readonly runsStarted: number;
   readonly runsSucceeded: number;
-  /** Failed, timed out or lost, each attempt by itself. */
+  /** Failed, timed out or lost; each attempt counts. */
   readonly runsFailed: number;
-  /** Not run, or ended by its own ghost, because there was a reason not to; the run says which. */
+  /** Not run, or ended early by their own check, for the reason that the run tells. */
   readonly skipped: number;
-  /** Passed while nobody was there to run them. */
+  /** Occurrences that passed while no server was there to run them. */
   readonly missed: number;
-  /** Not run because too many waited already. */
+  /** Occurrences that were not run because too many runs waited already. */
   readonly dropped: number;
   /** Calls of tools that its ghosts may not use. */
   readonly deniedCalls: number;
   /** Runs that failed since the last that succeeded, or since the job was resumed; retries count once, lost runs not. */
   readonly consecutiveFailures: number;
-  /** Runs that the schedule has used up of `maxRuns`. */
+  /** Runs that count towards `maxRuns`. */
   readonly scheduledRuns: number;
-  /** The newest run that has ended after it had started, and not as skipped. */
+  /** The newest run that was started and has ended, other than as skipped. */
   readonly lastRunId: string | null;
 }
 

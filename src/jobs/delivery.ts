@@ -1,17 +1,17 @@
-/** `failed`: for good, after the last attempt or one that no other could mend. */
+/** `failed`: given up, after the last attempt or one that no retry could repair. */
 export type DeliveryStatus = "pending" | "delivered" | "failed";
 
-/** The end of a run on its way to a webhook. Times are epoch ms. */
+/** One report of a run's end to a webhook. Times are epoch ms. */
 export interface Delivery {
-  /** The `webhook-id` of every attempt. */
+  /** The `webhook-id` header of every attempt. */
   readonly deliveryId: string;
   readonly status: DeliveryStatus;
   readonly attempts: number;
-  /** Host and port that the last attempt was for; null before the first. */
+  /** Host and port of the last attempt; null before the first. */
   readonly host: string | null;
-  /** What the last attempt was answered with. */
+  /** The HTTP status that answered the last attempt. */
   readonly lastStatus: number | null;
-  /** A sentence for people: what was wrong with the last attempt. */
+  /** A sentence for people: why the last attempt failed. */
   readonly lastError: string | null;
   readonly nextAttemptAt: number | null;
   readonly createdAt: number;
@@ -20,6 +20,6 @@ export interface Delivery {
 
 /** One user's deliveries. */
 export interface DeliveryReader {
-  /** Empty for a run that is not this user's, or that nobody is told of. */
+  /** Empty for a run that is not this user's, or that has no webhook. */
   ofRun(runId: string): Promise<readonly Delivery[]>;
 }

@@ -1,15 +1,15 @@
 import type { FolderJob } from "./contracts.ts";
 
-/** A longer chain is a mistake, or an attack on whoever walks it. */
+/** Most jobs in a chain; a longer one is a mistake, or meant to make the server work. */
 export const MAX_CHAIN = 100;
 
-/** The file that this one runs after. */
+/** The file that a job runs after; undefined when it has a time of its own. */
 export const dependencyOf = ({ job: { schedule } }: FolderJob): string | undefined =>
   schedule.kind === "after" ? schedule.jobId : undefined;
 
 /**
- * Files that run after what never comes, each with a sentence that says why: a file that is not there or is itself left
- * out, or a circle. A file behind one of those is left out, too, and says after what.
+ * The files that could never run, each with a sentence that says why: the file that it runs after is missing or left
+ * out, or they run after each other in a circle. A file that runs after one of these is left out, too.
  */
 export function findBrokenChains(
   jobs: readonly FolderJob[],
@@ -18,13 +18,13 @@ export function findBrokenChains(
   const byFile = new Map(jobs.map((job) => [job.file, job]));
   const broken = new Map<string, string>();
   for (const job of jobs) {
-    const problem = problemOf(job, byFile, leftOut);
+    const problem = chainProblemOf(job, byFile, leftOut);
     if (problem) broken.set(job.file, problem);
   }
   return broken;
 }
 
-function problemOf(
+function chainProblemOf(
   job: FolderJob,
   byFile: ReadonlyMap<string, FolderJob>,
   leftOut: readonly string[],
@@ -44,7 +44,7 @@ function problemOf(
   }
 }
 
-/** The same jobs, each later than the one it runs after. */
+/** The same jobs, in an order where each comes later than the one that it runs after. */
 export function dependenciesFirst(jobs: readonly FolderJob[]): readonly FolderJob[] {
   const byFile = new Map(jobs.map((job) => [job.file, job]));
   const ordered = new Set<FolderJob>();

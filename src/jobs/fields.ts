@@ -1,90 +1,260 @@
 import { z } from "zod";
 import { NightshiftError } from "../errors.ts";
-import { CATCHUPS, DEFAULT_POLICY, OVERLAPS, type Policy, RETRY_ON } from "./job.ts";
-import { readExecuteAt } from "./moment.ts";
+import {
+  check,
+  DAY_SECONDS,
+  type Field,
+  field,
+  flag,
+  hideNone,
+  maxRuns,
+  oneOf,
+  orNone,
+  pinnedFacts,
+  plain,
+  retry,
+  spanEnd,
+  toolName,
+  whole,
+} from "./field-kinds.ts";
+import {
+  CATCHUPS,
+  DEFAULT_LIMITS,
+  DEFAULT_POLICY,
+  type Job,
+  type Limits,
+  NO_PROVISION,
+  OVERLAPS,
+  type Policy,
+  type Provision,
+} from "./job.ts";
 
-const moment = z.string().max(64);
-const seconds = (max: number) => z.number().int().min(0).max(max);
-const DAY_SECONDS = 86_400;
+/*
+ * One row for each field of a job. The arguments of schedule_task and update_job, the fields of a job file, the stored
+ * form and what get_job shows are derived from these rows. To add a field, give it a place and a default in Limits,
+ * Policy or Provision (job.ts), and a row here.
+ */
 
-/** The policy in the words that schedule_task, update_job and the jobs folder share; null takes away what may be absent. */
-export const policyFields = {
-  overlap: z.enum(OVERLAPS).optional().describe("when due while it still runs (default skip)"),
-  catchup: z.enum(CATCHUPS).optional().describe("runs missed while nobody was there (default once)"),
-  catchup_window_seconds: seconds(10 * 366 * DAY_SECONDS)
-    .min(10)
-    .optional()
-    .describe("what is older is never caught up (default a year)"),
-  jitter_seconds: seconds(DAY_SECONDS).optional().describe("start up to so much later (default 0)"),
-  starts_at: moment.nullable().optional().describe("nothing before; like execute_at, or `now`"),
-  ends_at: moment.nullable().optional().describe("nothing after; like execute_at, or `never`"),
-  max_runs: z
-    .number()
-    .int()
-    .min(0)
-    .max(1_000_000_000)
-    .nullable()
-    .optional()
-    .describe("scheduled runs in all, 0 = any"),
-  retry: z
-    .strictObject({
-      attempts: z.number().int().min(1).max(10).optional(),
-      backoff_seconds: seconds(DAY_SECONDS).optional(),
-      max_backoff_seconds: seconds(DAY_SECONDS).optional(),
-      on: z.array(z.enum(RETRY_ON)).max(RETRY_ON.length).optional(),
-    })
-    .optional()
-    .describe("attempts in all (default 1) when the model is busy or away, and on what `on` names"),
-  pause_after_failures: z
-    .number()
-    .int()
-    .min(0)
-    .max(1_000)
-    .optional()
-    .describe("failures in a row that pause it (default 5, 0 = never)"),
+type Fields = Readonly<Record<string, Field>>;
+
+const OWN_FIELDS = {
+  name: field("name", orNone(plain(z.string().trim().min(1).max(200))), "what to call the job"),
+  allowed_tools: field(
+    "tools",
+    orNone(plain(z.array(toolName).max(100))),
+    "the tools its ghost may use, of other MCP servers too: server__tool or server__*; default: the harmless built-in ones",
+  ),
+} satisfies Fields;
+
+const LIMIT_FIELDS = {
+  use_react_loop: field(
+    "useReactLoop",
+    flag,
+    `think and use tools in a loop; without it one completion and no tools (default ${DEFAULT_LIMITS.useReactLoop})`,
+  ),
+  max_iterations: field(
+    "maxIterations",
+    whole(1, 100),
+    `model calls of one run at most (default ${DEFAULT_LIMITS.maxIterations})`,
+  ),
+  max_tokens: field(
+    "maxTokens",
+    whole(1, 10_000_000),
+    `input and output tokens of one run at most (default ${DEFAULT_LIMITS.maxTokens})`,
+  ),
+  timeout_seconds: field(
+    "timeoutSeconds",
+    whole(1, DAY_SECONDS),
+    `time for one run (default ${DEFAULT_LIMITS.timeoutSeconds})`,
+  ),
+} satisfies Fields;
+
+const POLICY_FIELDS = {
+  overlap: field("overlap", oneOf(OVERLAPS), "when due while it still runs (default skip)"),
+  catchup: field("catchup", oneOf(CATCHUPS), "runs missed while nobody was there (default once)"),
+  catchup_window_seconds: field(
+    "catchupWindowSeconds",
+    whole(10, 10 * 366 * DAY_SECONDS),
+    "what is older is never caught up (default a year)",
+  ),
+  jitter_seconds: field("jitterSeconds", whole(0, DAY_SECONDS), "start up to so much later (default 0)"),
+  /** A moment, like `execute_at`, or `now`. */
+  starts_at: field("startsAt", spanEnd("starts_at"), "nothing before; like execute_at, or `now`"),
+  /** A moment, like `execute_at`, or `never`. */
+  ends_at: field("endsAt", spanEnd("ends_at"), "nothing after; like execute_at, or `never`"),
+  max_runs: field("maxRuns", maxRuns, "scheduled runs in all, 0 = any"),
+  retry: field(
+    "retry",
+    retry,
+    "attempts in all (default 1) when the model is busy or away, and on what `on` names",
+  ),
+  pause_after_failures: field(
+    "pauseAfterFailures",
+    whole(0, 1_000),
+    "failures in a row that pause it (default 5, 0 = never)",
+  ),
+} satisfies Fields;
+
+const PROVISION_FIELDS = {
+  pinned_facts: field(
+    "pinnedFacts",
+    pinnedFacts,
+    "fact_ids whose text is copied into the job now; its ghost reads no memory",
+  ),
+  /** Input and output tokens of all its runs together. */
+  max_tokens_per_job: field(
+    "maxTokensPerJob",
+    orNone(whole(1, 1e12)),
+    "input and output tokens of all its runs together at most (default null: no limit)",
+  ),
+  /**
+   * Asked first, without a model: a tool, or a file of the jobs folder (its name begins with `_`, so that it is no job
+   * itself) that exports a run function. An empty text, `{"run": false}` or false ends the run as skipped.
+   */
+  check: field(
+    "check",
+    check,
+    'a tool to call first, without a model: an empty text, false or {"run": false} skips the run',
+  ),
+  /** An answer that is just this is recorded and delivered to nobody. */
+  silent_token: field(
+    "silentToken",
+    { ...orNone(plain(z.string().trim().min(1).max(100))), show: hideNone<string> },
+    "an answer that is just this is recorded and delivered to nobody",
+  ),
+  /** Shows each run the output of the last one that succeeded. */
+  previous_output: field(
+    "previousOutput",
+    flag,
+    "show each run what the last successful one came to; with after, that of the job before",
+  ),
+  /** Each run's end is posted here, signed; https only, unless private addresses are allowed. */
+  webhook_url: field(
+    "webhookUrl",
+    { ...orNone(plain(z.string())), read: (url: string) => url || null, show: hideNone<string> },
+    "https URL to post each run's end to",
+  ),
+} satisfies Fields;
+
+/** An object with a pair for each row, without the pairs that have no value. */
+function mapRows(table: Fields, pairOf: (name: string, row: Field) => readonly [string, unknown]): object {
+  const pairs = Object.entries(table).map(([name, row]) => pairOf(name, row));
+  return Object.fromEntries(pairs.filter(([, value]) => value !== undefined));
+}
+
+type Arguments<Table extends Fields> = {
+  -readonly [Name in keyof Table]: z.ZodOptional<Table[Name]["argument"]>;
 };
 
-const policyObject = z.object(policyFields);
-export type PolicyArguments = z.output<typeof policyObject>;
+/** The fields as arguments of a tool. */
+const argumentsOf = <Table extends Fields>(table: Table) =>
+  mapRows(table, (name, row) => [name, row.argument.optional().describe(row.describe)]) as Arguments<Table>;
 
-/** `before` with what was given changed. Throws INVALID_SCHEDULE for a time that can't be read or an empty span. */
-export function policyOf(args: PolicyArguments, timezone: string, before: Policy = DEFAULT_POLICY): Policy {
-  const policy: Policy = {
-    overlap: args.overlap ?? before.overlap,
-    catchup: args.catchup ?? before.catchup,
-    catchupWindowSeconds: args.catchup_window_seconds ?? before.catchupWindowSeconds,
-    jitterSeconds: args.jitter_seconds ?? before.jitterSeconds,
-    startsAt: momentOf("starts_at", args.starts_at, timezone, before.startsAt),
-    endsAt: momentOf("ends_at", args.ends_at, timezone, before.endsAt),
-    maxRuns: args.max_runs === undefined ? before.maxRuns : args.max_runs || null,
-    retry: {
-      attempts: args.retry?.attempts ?? before.retry.attempts,
-      backoffSeconds: args.retry?.backoff_seconds ?? before.retry.backoffSeconds,
-      maxBackoffSeconds: args.retry?.max_backoff_seconds ?? before.retry.maxBackoffSeconds,
-      on: args.retry?.on ?? before.retry.on,
-    },
-    pauseAfterFailures: args.pause_after_failures ?? before.pauseAfterFailures,
-  };
+const ownArguments = argumentsOf(OWN_FIELDS);
+
+/** All fields as arguments of schedule_task and update_job. */
+export const fieldArguments = {
+  name: ownArguments.name,
+  ...argumentsOf(LIMIT_FIELDS),
+  allowed_tools: ownArguments.allowed_tools,
+  ...argumentsOf(POLICY_FIELDS),
+  ...argumentsOf(PROVISION_FIELDS),
+};
+
+const ALL_FIELDS = { ...OWN_FIELDS, ...LIMIT_FIELDS, ...POLICY_FIELDS, ...PROVISION_FIELDS };
+type AllFields = typeof ALL_FIELDS;
+
+type FileShape = {
+  -readonly [Name in keyof AllFields as AllFields[Name]["file"] extends null ? never : Name]: z.ZodOptional<
+    NonNullable<AllFields[Name]["file"]>
+  >;
+};
+
+/** All fields that a job file may have. */
+export const fileFields = mapRows(ALL_FIELDS, (name, { file }) => [name, file?.optional()]) as FileShape;
+
+type DeepReadonly<Value> = Value extends object
+  ? { readonly [Key in keyof Value]: DeepReadonly<Value[Key]> }
+  : Value;
+
+/** Their values in a code job. */
+export type FileFields = {
+  readonly [Name in keyof FileShape]?: DeepReadonly<
+    Exclude<z.input<NonNullable<AllFields[Name]["file"]>>, Date | null>
+  >;
+};
+
+type Stored<Table extends Fields> = {
+  [Name in keyof Table as Table[Name]["key"]]: z.output<Table[Name]["stored"]>;
+};
+
+/** The stored form of one part of a job. A field that an older job lacks has its default. */
+const storedOf = <Table extends Fields>(table: Table, defaults: object): z.ZodType<Stored<Table>> =>
+  z.object(
+    mapRows(table, (_name, { key, stored }) => [key, stored.default(defaults[key as keyof object])]),
+  ) as never;
+
+export const storedLimits = storedOf(LIMIT_FIELDS, DEFAULT_LIMITS);
+export const storedPolicy = storedOf(POLICY_FIELDS, DEFAULT_POLICY);
+export const storedProvision = storedOf(PROVISION_FIELDS, NO_PROVISION).prefault({});
+export const storedTools = OWN_FIELDS.allowed_tools.stored;
+
+/** Values of some fields, as a tool or a file gives them. */
+export type GivenFields = {
+  readonly [Name in keyof AllFields]?:
+    | z.output<AllFields[Name]["argument"]>
+    | z.output<NonNullable<AllFields[Name]["file"]>>
+    | undefined;
+};
+
+/** `before` with the given fields changed. */
+const readFields = <Part extends object>(
+  table: Fields,
+  given: GivenFields,
+  before: Part,
+  timezone: string,
+): Part => ({
+  ...before,
+  ...mapRows(table, (name, row) => {
+    const value: unknown = given[name as keyof GivenFields];
+    const old: unknown = before[row.key as keyof Part];
+    if (value === undefined) return [row.key, old];
+    return [row.key, value === null ? null : row.read(value, old, timezone)];
+  }),
+});
+
+const NO_NAME_NO_TOOLS: Pick<Job, "name" | "tools"> = { name: null, tools: null };
+
+/** The name of a job, and the tools that its ghost may use. */
+export const nameAndToolsOf = (
+  given: GivenFields,
+  { name, tools }: Pick<Job, "name" | "tools"> = NO_NAME_NO_TOOLS,
+) => readFields(OWN_FIELDS, given, { name, tools }, "UTC");
+
+export const limitsOf = (given: GivenFields, before: Limits = DEFAULT_LIMITS): Limits =>
+  readFields(LIMIT_FIELDS, given, before, "UTC");
+
+/** Keeps the pinned facts of `before`: `withPinnedFacts` adds the copies. */
+export const provisionOf = (given: GivenFields, before: Provision = NO_PROVISION): Provision =>
+  readFields(PROVISION_FIELDS, given, before, "UTC");
+
+/** Throws INVALID_SCHEDULE for a time that can't be read or an empty span. */
+export function policyOf(given: GivenFields, timezone: string, before: Policy = DEFAULT_POLICY): Policy {
+  const policy = readFields(POLICY_FIELDS, given, before, timezone);
   if (policy.startsAt !== null && policy.endsAt !== null && policy.endsAt < policy.startsAt)
     throw new NightshiftError("INVALID_SCHEDULE", "ends_at is before starts_at, so nothing would ever run.");
   return policy;
 }
 
-const OPEN_ENDS = { starts_at: "now", ends_at: "never" } as const;
+type Shown<Table extends Fields> = { readonly [Name in keyof Table]: ReturnType<Table[Name]["show"]> };
 
-/** The past is no mistake here: a span may have begun, and a job that has ended is still a job. */
-function momentOf(
-  field: keyof typeof OPEN_ENDS,
-  text: string | null | undefined,
-  timezone: string,
-  before: number | null,
-): number | null {
-  if (text === undefined) return before;
-  if (text === null || text.trim().toLowerCase() === OPEN_ENDS[field]) return null;
-  try {
-    return readExecuteAt(text, timezone, 0);
-  } catch (error) {
-    if (!(error instanceof NightshiftError)) throw error;
-    throw new NightshiftError("INVALID_SCHEDULE", error.message.replaceAll("execute_at", field), error.data);
-  }
-}
+const show = <Table extends Fields>(table: Table, part: object, timezone: string) =>
+  mapRows(table, (name, row) => [name, row.show(part[row.key as keyof object], timezone)]) as Shown<Table>;
+
+/** All fields with their effective values. */
+export const showFields = (job: Job) => ({
+  ...show(OWN_FIELDS, job, job.timezone),
+  ...show(LIMIT_FIELDS, job.limits, job.timezone),
+  ...show(POLICY_FIELDS, job.policy, job.timezone),
+  ...show(PROVISION_FIELDS, job.provision, job.timezone),
+});

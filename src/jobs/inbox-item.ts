@@ -7,20 +7,20 @@ export type ItemKind = (typeof ITEM_KINDS)[number];
 /** The one resource of a user's inbox. */
 export const INBOX_URI = "inbox://";
 
-/** What a run of a user's job came to. Times are epoch ms. */
+/** The result of a run, or a notice about its job. Times are epoch ms. */
 export interface InboxItem {
   readonly itemId: string;
   readonly kind: ItemKind;
   readonly jobId: string;
   readonly jobName: string | null;
-  /** Null when the run is no longer kept: what it said went with it. */
+  /** Null when the run is no longer kept; `output` and `failure` are then null too. */
   readonly runId: string | null;
   readonly status: EndStatus;
-  /** A sentence about the job, beside what the run says. */
+  /** A sentence about the job, such as why it was paused. */
   readonly note: string | null;
-  /** The start of what the run said, at most MAX_ITEM_CHARS. */
+  /** The start of the run's output, at most MAX_ITEM_CHARS. */
   readonly output: string | null;
-  /** Why the run did not succeed, as long at most. */
+  /** Why the run did not succeed, at most MAX_ITEM_CHARS. */
   readonly failure: string | null;
   readonly createdAt: number;
   readonly readAt: number | null;
@@ -45,9 +45,9 @@ export interface Inbox {
   }): Promise<InboxPage>;
   /** How many items are unread. */
   unread(): Promise<number>;
-  /** Resolves to how many of them were unread. What is absent or somebody else's is passed over. */
+  /** Resolves to how many of them were unread. Ignores items that are absent or somebody else's. */
   markRead(itemIds: readonly string[]): Promise<number>;
-  /** The same for the result of one run. A warning or a pause stays unread: it is about more than the run. */
+  /** Marks the result of one run. A warning or a pause stays unread: it is about more than this run. */
   markRunRead(runId: string): Promise<number>;
 }
 

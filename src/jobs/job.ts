@@ -1,23 +1,21 @@
-import * as z from "zod";
-
 /** When a job runs. Times are epoch ms. */
 export type Schedule =
   | { readonly kind: "at"; readonly at: number }
   /** Five or six fields, read in the job's `timezone`. */
   | { readonly kind: "cron"; readonly cron: string }
-  /** Every n seconds, counted from `anchor`, whatever the clocks on the wall do. */
+  /** Every n seconds, counted from `anchor`, regardless of clock changes. */
   | { readonly kind: "every"; readonly everySeconds: number; readonly anchor: number }
   /** Whenever a run of that job has succeeded. */
   | { readonly kind: "after"; readonly jobId: string };
 
-/** What a job does. */
+/** The work of a job: a prompt for the model, one tool call, or code. */
 export type Action =
   | { readonly kind: "prompt"; readonly prompt: string }
   | { readonly kind: "tool"; readonly tool: string; readonly arguments: Readonly<Record<string, unknown>> }
-  /** A module of the jobs folder, named by its file name within it. */
+  /** A module of the jobs folder, by its file name in that folder. */
   | { readonly kind: "code"; readonly file: string };
 
-/** The limits a run gets; every one of them is echoed to whoever made the job. */
+/** The limits of one run. */
 export interface Limits {
   readonly useReactLoop: boolean;
   readonly maxIterations: number;
@@ -37,7 +35,7 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
 export const JOB_STATUSES = ["active", "paused", "completed", "cancelled"] as const;
 export type JobStatus = (typeof JOB_STATUSES)[number];
 
-/** The life of a job. A completed one becomes active again with a new time; a cancelled one stays cancelled. */
+/** The statuses that may follow each status. A completed job becomes active again with a new time. */
 export const NEXT_JOB_STATUSES = {
   active: ["paused", "completed", "cancelled"],
   paused: ["active", "cancelled"],
@@ -45,10 +43,10 @@ export const NEXT_JOB_STATUSES = {
   cancelled: [],
 } as const satisfies Record<JobStatus, readonly JobStatus[]>;
 
-/** Where a job came from, and so who may change it. */
+/** The maker of a job, who may change it. */
 export type Origin =
   | { readonly kind: "tool"; readonly parentSessionId: string; readonly threadId: string }
-  /** Written in a file of the jobs folder: the file decides, the tools may only look, pause and run it. */
+  /** A file of the jobs folder. Only the file changes the job; tools may read, pause, resume and run it. */
   | { readonly kind: "folder"; readonly file: string };
 
 export interface Job {
@@ -62,7 +60,7 @@ export interface Job {
   readonly timezone: string;
   readonly limits: Limits;
   readonly policy: Policy;
-  /** Names of the tools its ghost may use; null means the harmless default. */
+  /** Names of the tools that its ghost may use; null means the default, tools that can do no harm. */
   readonly tools: readonly string[] | null;
   readonly provision: Provision;
   readonly status: JobStatus;
@@ -78,7 +76,7 @@ export interface Job {
 /** The session in which a job's runs happen: never the session of a person. */
 export const ghostSessionId = (jobId: string): string => `ghost_scheduler_${jobId}`;
 
-/** What a job does, in a line for people: the prompt, or the tool or file that is run instead of one. */
+/** A job's action in a line for people: the prompt, or the tool or file that is run instead of one. */
 export function describeAction(action: Action): string {
   switch (action.kind) {
     case "prompt":
@@ -90,48 +88,48 @@ export function describeAction(action: Action): string {
   }
 }
 
-/** What happens to an occurrence whose job is still at work. */
+/** What to do with an occurrence of a job that still has runs going. */
 export const OVERLAPS = ["skip", "buffer_one", "buffer_all", "cancel_other", "allow_all"] as const;
 export type Overlap = (typeof OVERLAPS)[number];
 
-/** What happens to occurrences that nobody was there to run. */
+/** What to do with occurrences that passed while no server was there to run them. */
 export const CATCHUPS = ["skip", "once", "all"] as const;
 export type Catchup = (typeof CATCHUPS)[number];
 
-/** Failures that a job may declare worth another try, besides those of a model that is busy or away. */
+/** Failures that a job may have retried, besides those of a model that is busy or cannot be reached. */
 export const RETRY_ON = ["crash", "lost", "timeout"] as const;
 export type RetryOn = (typeof RETRY_ON)[number];
 
 export interface Retry {
-  /** Runs of one occurrence at most, the first one counted: 1 is no retry. */
+  /** Most runs of one occurrence, the first included: 1 means no retry. */
   readonly attempts: number;
-  /** Before the second attempt; doubled before each later one. */
+  /** The wait before the second attempt; doubled for each later one. */
   readonly backoffSeconds: number;
   readonly maxBackoffSeconds: number;
   readonly on: readonly RetryOn[];
 }
 
-/** How a job's schedule is kept when things don't go as planned. Times are epoch ms. */
+/** How a job deals with overlaps, missed times and failures, and the span in which it runs. Times are epoch ms. */
 export interface Policy {
   readonly overlap: Overlap;
   readonly catchup: Catchup;
-  /** An occurrence that is older than this is never run, whatever `catchup` says. */
+  /** An occurrence older than this is never run, whatever `catchup` is. */
   readonly catchupWindowSeconds: number;
-  /** Each occurrence starts up to so much later, by an amount of its own that is always the same. */
+  /** Each occurrence starts up to this much later; its delay is always the same. */
   readonly jitterSeconds: number;
-  /** No occurrence before. */
+  /** There is no occurrence before this; null: no limit. */
   readonly startsAt: number | null;
-  /** No occurrence after. */
+  /** There is no occurrence after this; null: no limit. */
   readonly endsAt: number | null;
-  /** Runs that the schedule starts, over the job's life; what a person starts and retries don't count. */
+  /** Most runs that the schedule starts, over the job's life; manual runs and retries don't count. Null: no limit. */
   readonly maxRuns: number | null;
   readonly retry: Retry;
-  /** Failures in a row that pause the job; 0 is never. */
+  /** Failures in a row that pause the job; 0 means never. */
   readonly pauseAfterFailures: number;
 }
 
 /**
- * As cautious as can be: nothing runs twice, nothing piles up. The window is Temporal's default, a year
+ * Cautious: nothing runs twice, and no queue builds up. The window is Temporal's default, a year
  * (https://docs.temporal.io/schedule#catchup-window).
  */
 export const DEFAULT_POLICY: Policy = Object.freeze({
@@ -142,27 +140,27 @@ export const DEFAULT_POLICY: Policy = Object.freeze({
   startsAt: null,
   endsAt: null,
   maxRuns: null,
-  // A ghost may have sent its mail before its model went away: a second attempt is for the owner to ask for.
+  // No retry: a ghost may have sent its mail before its model failed. Owners who want one ask for it.
   retry: Object.freeze({ attempts: 1, backoffSeconds: 30, maxBackoffSeconds: 600, on: Object.freeze([]) }),
   pauseAfterFailures: 5,
 });
 
-/** Failures in a row from which on the job carries a warning. */
+/** A job is shown with a warning from this many failures in a row. */
 export const WARN_AFTER_FAILURES = 2;
 
-/** What the owner of a job has given it of their memory: a copy, made when they asked for it. */
+/** A copy of one of the owner's facts, made when the job was made or changed. */
 export interface PinnedFact {
   readonly factId: string;
   readonly text: string;
 }
 
-/** What is asked first, without a model: whether there is anything to do. */
+/** Runs first, without a model, and decides whether there is anything to do. */
 export type Check =
   | { readonly kind: "tool"; readonly tool: string; readonly arguments: Readonly<Record<string, unknown>> }
-  /** A module of the jobs folder, named by its file name within it. */
+  /** A module of the jobs folder, by its file name in that folder. */
   | { readonly kind: "code"; readonly file: string };
 
-/** What a job's ghost is given besides the action, and what it may cost over the job's life. */
+/** Everything else a job is given: facts, a check, and what becomes of its output. */
 export interface Provision {
   readonly pinnedFacts: readonly PinnedFact[];
   /** Input and output tokens of all runs together; null means no limit. */
@@ -170,9 +168,9 @@ export interface Provision {
   readonly check: Check | null;
   /** An answer that is just this is recorded and delivered to nobody. */
   readonly silentToken: string | null;
-  /** Whether a run is shown the output of the last one that succeeded. */
+  /** True: each run is shown the output of the last one that succeeded. */
   readonly previousOutput: boolean;
-  /** Where the ends of its runs are told, besides the user's own webhook. */
+  /** Each run's end is posted here, besides to the user's own webhook. */
   readonly webhookUrl: string | null;
 }
 
@@ -186,21 +184,5 @@ export const NO_PROVISION: Provision = Object.freeze({
 });
 
 export const MAX_PINNED_FACTS = 20;
-/** UTF-8 bytes of all of a job's pinned facts: they are part of every question to the model. */
+/** UTF-8 bytes of all of a job's pinned facts, which are part of every request to the model. */
 export const MAX_PINNED_BYTES = 16 * 1024;
-
-/** As it is stored. What an older row lacks is not provided. */
-export const provisionSchema: z.ZodType<Provision> = z.object({
-  pinnedFacts: z.array(z.object({ factId: z.string(), text: z.string() })).default([]),
-  maxTokensPerJob: z.number().nullable().default(null),
-  check: z
-    .discriminatedUnion("kind", [
-      z.object({ kind: z.literal("tool"), tool: z.string(), arguments: z.record(z.string(), z.unknown()) }),
-      z.object({ kind: z.literal("code"), file: z.string() }),
-    ])
-    .nullable()
-    .default(null),
-  silentToken: z.string().nullable().default(null),
-  previousOutput: z.boolean().default(false),
-  webhookUrl: z.string().nullable().default(null),
-});

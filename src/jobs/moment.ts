@@ -1,7 +1,7 @@
 import { Cron } from "croner";
 import { NightshiftError } from "../errors.ts";
 
-/** A model takes a moment to call: what was due this short a time ago is run at once instead of refused. */
+/** A model needs a moment to make a call: a time that passed less than this ago is run at once, not refused. */
 const GRACE_MS = 5_000;
 const DAY_MS = 86_400_000;
 
@@ -13,30 +13,31 @@ const HELP =
   'Use "2026-02-20 09:00:00" (in the job\'s timezone) or ISO 8601 with an offset, "2026-02-20T09:00:00+01:00".';
 
 /**
- * Epoch ms of a moment written by a person or a model, read in `timezone` unless it has an offset. A time that the
- * clocks skip is the first moment after the gap, one that comes twice is the first of the two: as for cron.
+ * Epoch ms of a moment written by a person or a model, read in `timezone` unless it has an offset. A time that a clock
+ * change skips is the first moment after the gap, one that comes twice is the first of the two: as for cron.
  * Throws INVALID_SCHEDULE, also for the past; a few seconds ago counts as now.
  */
 export function readExecuteAt(text: string, timezone: string, now: number): number {
   const fields = FORM.exec(text.trim())?.groups;
-  if (!fields) throw invalid(`"${text.slice(0, 60)}" is not a time that execute_at takes. ${HELP}`);
+  if (!fields) throw invalidMoment(`"${text.slice(0, 60)}" is not a time that execute_at takes. ${HELP}`);
   const at = fields.offset ? readWithOffset(fields) : readInZone(fields, timezone);
-  if (at === null) throw invalid(`"${text.trim()}" is not on the calendar: check its day and time. ${HELP}`);
+  if (at === null)
+    throw invalidMoment(`"${text.trim()}" is not on the calendar: check its day and time. ${HELP}`);
   if (at > now) return at;
   if (now - at > GRACE_MS) {
-    throw invalid(
-      `"${text.trim()}" (${timezone}) was ${describe(now - at)} ago; it is ${new Date(now).toISOString()} now. ` +
+    throw invalidMoment(
+      `"${text.trim()}" (${timezone}) was ${describeDuration(now - at)} ago; it is ${new Date(now).toISOString()} now. ` +
         "Give a time in the future.",
     );
   }
   return now + 1;
 }
 
-type Fields = Readonly<Record<string, string | undefined>>;
+type DateParts = Readonly<Record<string, string | undefined>>;
 
-const millisecondsOf = ({ fraction = "" }: Fields): number => Number(fraction.slice(0, 3).padEnd(3, "0"));
+const millisecondsOf = ({ fraction = "" }: DateParts): number => Number(fraction.slice(0, 3).padEnd(3, "0"));
 
-function readWithOffset(fields: Fields): number | null {
+function readWithOffset(fields: DateParts): number | null {
   const { year, month, day, hour, minute, second = "00", offset = "Z" } = fields;
   const wall = Date.UTC(
     Number(year),
@@ -58,7 +59,7 @@ function readWithOffset(fields: Fields): number | null {
 }
 
 /** croner reads it as a cron expression that comes true once, so that both kinds of job treat a clock change alike. */
-function readInZone(fields: Fields, timezone: string): number | null {
+function readInZone(fields: DateParts, timezone: string): number | null {
   const { year, month, day, hour, minute, second = "00" } = fields;
   try {
     const once = new Cron(`${second} ${minute} ${hour} ${day} ${month} * ${year}`, {
@@ -74,7 +75,7 @@ function readInZone(fields: Fields, timezone: string): number | null {
   }
 }
 
-function describe(ms: number): string {
+function describeDuration(ms: number): string {
   const seconds = Math.round(ms / 1000);
   if (seconds < 120) return `${seconds} seconds`;
   const minutes = Math.round(seconds / 60);
@@ -83,4 +84,4 @@ function describe(ms: number): string {
   return hours < 48 ? `${hours} hours` : `${Math.round(hours / 24)} days`;
 }
 
-const invalid = (message: string): NightshiftError => new NightshiftError("INVALID_SCHEDULE", message);
+const invalidMoment = (message: string): NightshiftError => new NightshiftError("INVALID_SCHEDULE", message);

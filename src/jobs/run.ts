@@ -13,11 +13,11 @@ export const RUN_STATUSES = [
 export type RunStatus = (typeof RUN_STATUSES)[number];
 export type EndStatus = Exclude<RunStatus, "queued" | "running">;
 
-/** What a run is for. `after`: a run of the job that its job follows had succeeded. */
+/** What started a run. `after`: a run of the job that its job runs after had succeeded. */
 export const TRIGGERS = ["schedule", "manual", "backfill", "after"] as const;
 export type Trigger = (typeof TRIGGERS)[number];
 
-/** The life of a run. What is not here cannot happen; a status without a successor is an end. */
+/** The statuses that may follow each status; one without a successor is an end. */
 export const NEXT_STATUSES = {
   queued: ["running", "cancelled", "skipped"],
   running: ["succeeded", "failed", "timed_out", "cancelled", "lost", "skipped"],
@@ -55,7 +55,7 @@ export interface RunError {
   readonly message: string;
 }
 
-/** How a run ended: made once, by the ghost's end, and written once. */
+/** How a run ended; written once. */
 export interface RunResult {
   readonly status: EndStatus;
   readonly output: string | null;
@@ -64,7 +64,7 @@ export interface RunResult {
   readonly usage: Usage;
   /** A sentence for people: why it was skipped or cancelled. A failure's is in `error`. */
   readonly statusReason?: string | null;
-  /** Its output says, in the job's own word for it, that there is nothing to deliver. */
+  /** Its output is the job's `silent_token`: there is nothing to deliver. */
   readonly silent?: boolean;
 }
 
@@ -77,9 +77,9 @@ export interface Run {
   readonly status: RunStatus;
   /** A sentence for people: why it was skipped or cancelled. A failure's is in `error`. */
   readonly statusReason: string | null;
-  /** The moment this run is for; how late it started is told from `startedAt`. */
+  /** The time that this run was due; `startedAt` tells how late it started. */
   readonly scheduledFor: number;
-  /** Earlier occurrences that this one stands for, because nobody was there to run them. */
+  /** Earlier occurrences that were missed and get no run of their own. */
   readonly coalesced: number;
   readonly attempt: number;
   readonly parentSessionId: string | null;
@@ -96,9 +96,9 @@ export interface Run {
   readonly usage: Usage;
 }
 
-/** The end of a run, for whoever tells its owner. */
+/** The end of a run, for the inbox, the webhooks and the events that tell its owner. */
 export interface RunEnded extends Pick<Run, "userKey" | "runId" | "jobId"> {
   readonly status: EndStatus;
-  /** The thread that scheduled its job: the one that is told in words; null for a job of the folder. */
+  /** The thread that scheduled its job, which gets a message in words; null for a job of the folder. */
   readonly threadId: string | null;
 }

@@ -8,7 +8,7 @@ import { hostTimezone, readTimezone } from "./time.ts";
 /**
  * How cron expressions are read. `no-wildcard`: a job whose hour and minute are named (`30 1 * * *`, `0 9,17 * * *`)
  * runs once for every time it names: not twice when the clocks go back, and at the first moment after the gap when
- * they go forward. A job with `*` or a step in its times (`0 * * * *`) keeps its rhythm through both.
+ * they go forward. A job with `*` or a step in its times (`0 * * * *`) keeps its interval through both.
  */
 export const CRON_OPTIONS = {
   mode: "5-or-6-parts",
@@ -32,26 +32,23 @@ export function nextOccurrence(schedule: Schedule, timezone: string, after: numb
   }
 }
 
-/** The next `n` occurrences later than `after`, fewer when there are no more. */
-export function nextOccurrences(schedule: Schedule, timezone: string, after: number, n: number): number[] {
-  const times: number[] = [];
-  for (let last: number | null = after; times.length < n; times.push(last)) {
-    last = nextOccurrence(schedule, timezone, last);
-    if (last === null) break;
-  }
-  return times;
-}
-
 /** A cron expression without a timer. Throws croner's own errors. */
 export const readCron = (cron: string, timezone: string): Cron =>
   new Cron(cron, { ...CRON_OPTIONS, timezone });
+
+/** Epoch ms of the last time of a cron expression that is not later than `at`; null when there was none. */
+export const previousCron = (cron: string, timezone: string, at: number): number | null =>
+  // croner's previous run lies strictly before the time it is given.
+  readCron(cron, timezone)
+    .previousRuns(1, new Date(at + 1))[0]
+    ?.getTime() ?? null;
 
 /** When to run, as a person or a model says it: exactly one of the three times, or after another job. */
 export interface ScheduleInput {
   readonly execute_at?: string | undefined;
   readonly cron?: string | undefined;
   readonly every_seconds?: number | undefined;
-  /** A job_id; that it is there is checked when the job is stored. */
+  /** A job_id; the store checks that the job exists. */
   readonly after?: string | undefined;
   /** IANA name; default is the zone of this machine. */
   readonly timezone?: string | undefined;
@@ -62,7 +59,7 @@ export interface ParsedSchedule {
   readonly timezone: string;
 }
 
-/** A leap year: longer than that, a cron expression says it better. */
+/** A leap year: for longer intervals there are cron expressions. */
 const MAX_EVERY_SECONDS = 366 * 86_400;
 
 /** Reads and checks a schedule. Throws INVALID_SCHEDULE with a sentence that says what to give instead. */
@@ -72,7 +69,7 @@ export function parseSchedule(input: ScheduleInput, now: number): ParsedSchedule
   );
   if (given.length !== 1) {
     const found = given.length === 0 ? "none was given" : `${given.join(" and ")} were given`;
-    throw invalid(`Give exactly one of execute_at, cron and every_seconds; ${found}.`);
+    throw invalidSchedule(`Give exactly one of execute_at, cron and every_seconds; ${found}.`);
   }
   const timezone = readTimezone(input.timezone ?? hostTimezone());
   if (input.execute_at !== undefined) {
@@ -90,7 +87,7 @@ function checkEvery(seconds: number | undefined): number {
   if (Number.isInteger(seconds) && seconds !== undefined && seconds >= 1 && seconds <= MAX_EVERY_SECONDS) {
     return seconds;
   }
-  throw invalid(`every_seconds must be a whole number from 1 to ${MAX_EVERY_SECONDS} (366 days).`);
+  throw invalidSchedule(`every_seconds must be a whole number from 1 to ${MAX_EVERY_SECONDS} (366 days).`);
 }
 
 const CRON_HELP =
@@ -102,32 +99,37 @@ function checkCron(text: string, timezone: string, now: number): string {
   const fields = cron.split(" ").length;
   // croner would also take a date here.
   if (!/^@[a-z]+$/i.test(cron) && fields !== 5 && fields !== 6) {
-    throw invalid(`The cron expression ${shown} has ${fields} field${fields === 1 ? "" : "s"}. ${CRON_HELP}`);
+    throw invalidSchedule(
+      `The cron expression ${shown} has ${fields} field${fields === 1 ? "" : "s"}. ${CRON_HELP}`,
+    );
   }
   let next: number | null;
   try {
     next = nextOccurrence({ kind: "cron", cron }, timezone, now);
   } catch (error) {
-    throw invalid(`The cron expression ${shown} can't be read (${reasonOf(error)}). ${CRON_HELP}`, error);
+    throw invalidSchedule(
+      `The cron expression ${shown} can't be read (${cronerReason(error)}). ${CRON_HELP}`,
+      error,
+    );
   }
   if (next === null) {
-    throw invalid(
+    throw invalidSchedule(
       `The cron expression ${shown} never comes true: no date matches it. Change its day or month.`,
     );
   }
   return cron;
 }
 
-/** croner's sentence without its class name in front. */
-function reasonOf(error: unknown): string {
+/** croner's message without its class name in front. */
+function cronerReason(error: unknown): string {
   const message = error instanceof Error ? error.message : "unknown form";
   return message.replace(/^Cron\w*:\s*/, "").replace(/\.$/, "");
 }
 
-const invalid = (message: string, cause?: unknown): NightshiftError =>
+const invalidSchedule = (message: string, cause?: unknown): NightshiftError =>
   new NightshiftError("INVALID_SCHEDULE", message, {}, cause === undefined ? undefined : { cause });
 
-/** All that says when a job runs. */
+/** Everything that decides when a job runs. */
 export interface Timing {
   readonly schedule: Schedule;
   readonly timezone: string;
@@ -141,14 +143,14 @@ export function nextTime({ schedule, timezone, policy }: Timing, after: number):
   return next !== null && policy.endsAt !== null && next > policy.endsAt ? null : next;
 }
 
-/** Whether it may still run: what runs after another job needs no time of its own, only a span that is not over. */
+/** True while it may still run. A job that runs after another needs no time of its own, only a span that is not over. */
 export function hasTimeLeft(timing: Timing, now: number): boolean {
   const { schedule, policy } = timing;
   if (schedule.kind === "after") return policy.endsAt === null || policy.endsAt >= now;
   return nextTime(timing, now) !== null;
 }
 
-/** The next `n` of them, fewer when there are no more. */
+/** The next `n` occurrences, fewer when there are no more. */
 export function nextTimes(timing: Timing, after: number, n: number): number[] {
   const times: number[] = [];
   for (let last: number | null = after; times.length < n; times.push(last)) {
@@ -171,18 +173,13 @@ export function latestTime({ schedule, timezone }: Timing, at: number): number |
       return steps >= 1 ? schedule.anchor + steps * stepMs : null;
     }
     case "cron":
-      // croner's previous run lies strictly before the time it is given.
-      return (
-        readCron(schedule.cron, timezone)
-          .previousRuns(1, new Date(at + 1))[0]
-          ?.getTime() ?? null
-      );
+      return previousCron(schedule.cron, timezone, at);
   }
 }
 
 /**
  * When an occurrence starts: at its time, or up to `jitterSeconds` later but before the next one. The same job and
- * occurrence always get the same delay, so that every process computes one time and `latestTime` finds back from it.
+ * occurrence always get the same delay, so that every process computes the same time and `latestTime` finds the occurrence from it.
  */
 export function startOf(jobId: string, timing: Timing, occurrence: number): number {
   const { schedule, timezone, policy } = timing;
@@ -193,13 +190,13 @@ export function startOf(jobId: string, timing: Timing, occurrence: number): numb
   return occurrence + (random % (roomMs + 1));
 }
 
-/** An interval that starts later begins with its start, not a step after it. */
+/** An interval with a `startsAt` has its first time then, not one step later. */
 export function anchored(schedule: Schedule, { startsAt }: Pick<Policy, "startsAt">): Schedule {
   if (schedule.kind !== "every" || startsAt === null || startsAt <= schedule.anchor) return schedule;
   return { ...schedule, anchor: startsAt - schedule.everySeconds * 1000 };
 }
 
-/** True when both run at the same times; an interval's anchor is only where its counting began. */
+/** True when both run at the same times. An interval's anchor does not matter: it is only where counting began. */
 export function sameTimes(job: Timing, { schedule, timezone, policy }: Timing): boolean {
   const old = job.schedule;
   const span = (["startsAt", "endsAt", "jitterSeconds"] as const).every(

@@ -16,7 +16,7 @@ function formatOf(timezone: string): Intl.DateTimeFormat {
     second: "2-digit",
     timeZoneName: "longOffset",
   });
-  // Zones come from users: what is kept of them is bounded (there are some 600 names).
+  // Zones come from users, so the cache is bounded; there are some 600 names.
   if (formats.size < 1_000) formats.set(timezone, made);
   return made;
 }
@@ -33,16 +33,13 @@ export function toZonedIso(epochMs: number, timezone: string): string {
 export const toIso = (epochMs: number | null): string | null =>
   epochMs === null ? null : new Date(epochMs).toISOString();
 
-/** The zone of the host, as an IANA name. */
-export const hostZone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;
-
 /** The IANA zone of this machine. */
 export const hostTimezone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
-/** `timezone` as it is to be stored, or throws INVALID_SCHEDULE with the names that come close. */
+/** The zone's name as it is stored. Throws INVALID_SCHEDULE with similar names for one that does not exist. */
 export function readTimezone(timezone: string): string {
   const name = timezone.trim();
-  // Intl also takes fixed offsets ("+02:00"), which know nothing of summer time: not what "timezone" promises.
+  // Intl also takes fixed offsets ("+02:00"), which do not change with summer time as a time zone does.
   if (/^[A-Za-z]/.test(name) && isKnown(name)) return withUsualCase(name);
   const close = suggest(name);
   const hint = close.length > 0 ? ` Did you mean ${close.join(" or ")}?` : "";
@@ -68,7 +65,7 @@ function withUsualCase(name: string): string {
 
 const zones = (): readonly string[] => ["UTC", ...Intl.supportedValuesOf("timeZone")];
 
-/** The zones that `typed` may become: those that begin with it, then those with a city that does. */
+/** The zones that complete `typed`: those that begin with it, then those whose city does. */
 export function zonesLike(typed: string): readonly string[] {
   const start = typed.trim().replaceAll(/\s+/g, "_").toLowerCase();
   const all = zones();

@@ -5,7 +5,7 @@ import { dependenciesFirst } from "../jobs/dependencies.ts";
 import type { Job } from "../jobs/job.ts";
 import { hasTimeLeft, nextTime, sameTimes, startOf } from "../jobs/schedule.ts";
 import { DEPENDENCY_CANCELLED, pauseDependents } from "./job-dependencies.ts";
-import { insertJob, newJob, type Owner, readJob, rewriteJob } from "./job-rows.ts";
+import { insertJob, newJob, type Owner, rewriteJob, tryReadJob } from "./job-rows.ts";
 import { cancelQueuedRuns } from "./run-end.ts";
 
 export interface SyncResult {
@@ -39,10 +39,10 @@ export async function syncFolder(
       idOf.set(file.file, job.jobId);
       result.created++;
     } else if (row.digest !== file.digest || isGone(row)) {
-      const before = readable(row);
-      // What can't be read any more is as its file says, as if it were new, under the id that it has.
+      const before = tryReadJob(row);
+      // A damaged job is made anew from its file, under the id that it has.
       const job = before
-        ? rewritten(before, described, { wasGone: isGone(row), now })
+        ? mergeFile(before, described, { wasGone: isGone(row), now })
         : newJob(described, owner, now, row.job_id);
       await rewriteJob(trx, job, file.digest);
       result.changed++;
@@ -51,25 +51,25 @@ export async function syncFolder(
   const present = new Set([...files.map(({ file }) => file), ...keep]);
   for (const row of stored) {
     if (present.has(row.file ?? "") || row.status === "cancelled") continue;
-    await remove(trx, row, now);
+    await cancelMissing(trx, row, now);
     result.removed++;
   }
   return result;
 }
 
-/** What it runs after, by its id. */
+/** The job of a file, with the file that it runs after replaced by that job's id. */
 function withDependency({ job }: FolderJob, idOf: ReadonlyMap<string | null, string>): FolderJob["job"] {
   const { schedule } = job;
   if (schedule.kind !== "after") return job;
   return { ...job, schedule: { kind: "after", jobId: idOf.get(schedule.jobId) ?? schedule.jobId } };
 }
 
-/** Its file was gone, or the one that it runs after: now that both are there, it is as if neither had been. */
+/** Its file was missing, or the file that it runs after: once both are back, the job starts again as new. */
 const isGone = ({ status, status_reason }: JobRow): boolean =>
   status === "cancelled" || (status === "paused" && status_reason === DEPENDENCY_CANCELLED);
 
-/** The stored job as its file is now. What the file can't know is kept: id, dates, a pause, what was missed. */
-function rewritten(job: Job, described: NewJob, { wasGone, now }: { wasGone: boolean; now: number }): Job {
+/** The stored job, changed to what its file says now. It keeps its id, dates, a pause, and a time it has missed. */
+function mergeFile(job: Job, described: NewJob, { wasGone, now }: { wasGone: boolean; now: number }): Job {
   const keepsTimes = sameTimes(job, { policy: job.policy, ...described });
   const schedule = keepsTimes ? job.schedule : described.schedule;
   const base: Job = { ...job, ...described, schedule, updatedAt: now };
@@ -87,15 +87,7 @@ function rewritten(job: Job, described: NewJob, { wasGone, now }: { wasGone: boo
   return { ...base, nextRunAt, status: "active", statusReason: null };
 }
 
-function readable(row: JobRow): Job | undefined {
-  try {
-    return readJob(row);
-  } catch {
-    return undefined;
-  }
-}
-
-async function remove(trx: Transaction<Tables>, row: JobRow, now: number): Promise<void> {
+async function cancelMissing(trx: Transaction<Tables>, row: JobRow, now: number): Promise<void> {
   await trx
     .updateTable("jobs")
     .set({

@@ -16,7 +16,7 @@ const ZERO = {
 };
 export type Count = keyof typeof ZERO;
 
-/** Adds to a job's counters: a row of its own, so that counting doesn't rewrite the job. */
+/** Adds to a job's counters. They have a row of their own, so that counting does not rewrite the job. */
 export async function addCounts(
   trx: Transaction<Tables>,
   { jobId, userKey }: { readonly jobId: string; readonly userKey: string },
@@ -37,7 +37,7 @@ export async function addCounts(
   await sendPipelined(trx, query);
 }
 
-/** The counters of those of `jobIds` that are the user's and have any. */
+/** The counters of the user's jobs among `jobIds`; a job that never ran has none. */
 export async function readCounters(
   db: Kysely<Tables>,
   userKey: string,

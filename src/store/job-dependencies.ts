@@ -1,15 +1,15 @@
 import type { Transaction } from "kysely";
-import type { JobRow, Tables } from "../database/schema.ts";
+import type { Tables } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
 import { MAX_CHAIN } from "../jobs/dependencies.ts";
 import type { Job } from "../jobs/job.ts";
 import { queueRun } from "./enqueue-run.ts";
 import { addCounts, readCounters } from "./job-counters.ts";
-import { readJob } from "./job-rows.ts";
+import { tryReadJob } from "./job-rows.ts";
 
 /**
- * Checks that a job which runs after another can: the other is there, is this user's, and does not come to run after
- * this one. Called in the transaction that writes the job, so that no two changes close a circle between them.
+ * Checks the job that a job runs after: it exists, is this user's, and does not itself run after this one. Called in
+ * the transaction that writes the job, so that no two changes close a circle between them.
  * Throws JOB_NOT_FOUND, JOB_STATE or INVALID_SCHEDULE.
  */
 export async function checkChain(
@@ -44,7 +44,7 @@ export async function checkChain(
   }
 }
 
-/** Queues a run of each active job that runs after the one whose run has just succeeded; see `follow`. */
+/** Queues a run of each active job that runs after the one whose run has just succeeded; see `queueAfter`. */
 export async function queueDependents(trx: Transaction<Tables>, runId: string, now: number): Promise<void> {
   const dependents = await trx
     .selectFrom("jobs")
@@ -57,16 +57,18 @@ export async function queueDependents(trx: Transaction<Tables>, runId: string, n
     .where("jobs.status", "=", "active")
     .execute();
   for (const row of dependents) {
-    const job = readable(row);
-    if (job) await follow(trx, job, now);
+    // A dependent that cannot be read must not keep the run before it from ending.
+    const job = tryReadJob(row);
+    if (job) await queueAfter(trx, job, now);
   }
 }
 
-/** A run of `job` as its policy has it: within its span, up to its max_runs, and beside or behind what is at work. */
-async function follow(trx: Transaction<Tables>, job: Job, now: number): Promise<void> {
+/** Queues a run of `job` as its policy allows: within its span, up to its max_runs, and according to its overlap. */
+async function queueAfter(trx: Transaction<Tables>, job: Job, now: number): Promise<void> {
   const { startsAt, endsAt, maxRuns, overlap } = job.policy;
   if (startsAt !== null && now < startsAt) return;
-  if (endsAt !== null && now > endsAt) return complete(trx, job, "Its ends_at has come; see its runs.", now);
+  if (endsAt !== null && now > endsAt)
+    return completeJob(trx, job, "Its ends_at has come; see its runs.", now);
   const had = (await readCounters(trx, job.userKey, [job.jobId])).get(job.jobId)?.scheduledRuns ?? 0;
   const left = maxRuns === null ? Infinity : maxRuns - had;
   if (left > 0) {
@@ -74,10 +76,10 @@ async function follow(trx: Transaction<Tables>, job: Job, now: number): Promise<
     if (run.status === "skipped") return;
     await addCounts(trx, job, { scheduled_runs: 1 });
   }
-  if (left <= 1) await complete(trx, job, `It has had the ${maxRuns} runs that its max_runs allows.`, now);
+  if (left <= 1) await completeJob(trx, job, `It has had the ${maxRuns} runs that its max_runs allows.`, now);
 }
 
-async function complete(
+async function completeJob(
   trx: Transaction<Tables>,
   { jobId }: Job,
   status_reason: string,
@@ -90,19 +92,10 @@ async function complete(
     .execute();
 }
 
-/** A follower that cannot be read must not keep the run before it from ending. */
-function readable(row: JobRow): Job | undefined {
-  try {
-    return readJob(row);
-  } catch {
-    return undefined;
-  }
-}
-
 export const DEPENDENCY_CANCELLED =
   "The job that it runs after was cancelled; give it another time or another job.";
 
-/** Nothing would start them any more: their owner sees why. */
+/** Pauses the jobs that run after a cancelled one: nothing would start them any more, and their owner sees why. */
 export async function pauseDependents(
   trx: Transaction<Tables>,
   { jobId, userKey }: { jobId: string; userKey: string },

@@ -6,12 +6,12 @@ import { nextTime, startOf } from "../jobs/schedule.ts";
 import { addCounts, readCounters } from "./job-counters.ts";
 import { readJob, rewriteJob } from "./job-rows.ts";
 
-/** What is wrong with what the jobs file says, of all users: for `doctor`, never for a connection. */
+/** Problems in the stored jobs of all users: for `doctor`, never for a connection. */
 export async function findJobProblems(db: Database, now: number): Promise<Problem[]> {
   return [...(await findIdle(db, now)), ...(await findMiscounted(db))];
 }
 
-/** Active jobs that nothing would ever start. */
+/** Active jobs without a next run, which nothing would ever start. */
 async function findIdle(db: Database, now: number): Promise<Problem[]> {
   const rows = await db.kysely
     .selectFrom("jobs")
@@ -26,7 +26,7 @@ async function findIdle(db: Database, now: number): Promise<Problem[]> {
   });
 }
 
-/** The next time after `now`; what was missed meanwhile cannot be known. */
+/** The job with its next time after `now`; the times that it missed meanwhile are unknown. */
 function withTime(row: JobRow, now: number) {
   const job = readJob(row);
   const next = nextTime(job, now);
@@ -34,7 +34,7 @@ function withTime(row: JobRow, now: number) {
   return { ...job, status: "completed" as const, statusReason: "Its time has passed." };
 }
 
-/** Counters that are below what the runs that are kept show: above is right, for old runs are deleted. */
+/** Counters that are lower than the stored runs. Higher ones are right, because old runs are deleted. */
 async function findMiscounted(db: Database): Promise<Problem[]> {
   const jobs = await db.kysely
     .selectFrom("runs")

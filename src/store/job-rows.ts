@@ -1,22 +1,15 @@
-import type { Transaction } from "kysely";
+import type { Kysely, Transaction } from "kysely";
 import * as z from "zod";
 import { newId } from "../database/ids.ts";
 import type { JobRow, Tables } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
 import type { NewJob } from "../jobs/contracts.ts";
-import {
-  CATCHUPS,
-  DEFAULT_POLICY,
-  type Job,
-  NO_PROVISION,
-  OVERLAPS,
-  provisionSchema,
-  RETRY_ON,
-} from "../jobs/job.ts";
+import { storedLimits, storedPolicy, storedProvision, storedTools } from "../jobs/fields.ts";
+import { DEFAULT_POLICY, type Job, NO_PROVISION } from "../jobs/job.ts";
 import { hasTimeLeft, startOf } from "../jobs/schedule.ts";
 import { enqueueUser } from "./fair-order.ts";
 
-/** The part of a job that no query looks into. Checked when read: an older or a damaged row fails here, by name. */
+/** The part of a job that no query looks into. It is checked when it is read: a damaged row fails here, by its id. */
 const jobDetail = z.object({
   action: z.discriminatedUnion("kind", [
     z.object({ kind: z.literal("prompt"), prompt: z.string() }),
@@ -30,37 +23,17 @@ const jobDetail = z.object({
     z.object({ kind: z.literal("after"), jobId: z.string() }),
   ]),
   timezone: z.string(),
-  limits: z.object({
-    useReactLoop: z.boolean(),
-    maxIterations: z.number(),
-    maxTokens: z.number(),
-    timeoutSeconds: z.number(),
-  }),
-  policy: z.object({
-    overlap: z.enum(OVERLAPS),
-    catchup: z.enum(CATCHUPS),
-    catchupWindowSeconds: z.number(),
-    jitterSeconds: z.number(),
-    startsAt: z.number().nullable(),
-    endsAt: z.number().nullable(),
-    maxRuns: z.number().nullable(),
-    retry: z.object({
-      attempts: z.number(),
-      backoffSeconds: z.number(),
-      maxBackoffSeconds: z.number(),
-      on: z.array(z.enum(RETRY_ON)),
-    }),
-    pauseAfterFailures: z.number(),
-  }),
-  tools: z.array(z.string()).nullable(),
-  provision: provisionSchema.default(NO_PROVISION),
+  limits: storedLimits,
+  policy: storedPolicy,
+  tools: storedTools,
+  provision: storedProvision,
   origin: z.discriminatedUnion("kind", [
     z.object({ kind: z.literal("tool"), parentSessionId: z.string(), threadId: z.string() }),
     z.object({ kind: z.literal("folder"), file: z.string() }),
   ]),
 });
 
-/** The job of a row. Throws DATA_UNAVAILABLE when the row isn't one. */
+/** The job that a row holds. Throws DATA_UNAVAILABLE for a damaged row. */
 export function readJob(row: JobRow): Job {
   return {
     jobId: row.job_id,
@@ -72,11 +45,35 @@ export function readJob(row: JobRow): Job {
     nextRunAt: row.next_run_at,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
-    ...readDetail(row),
+    ...readJobDetail(row),
   };
 }
 
-function readDetail(row: JobRow): z.output<typeof jobDetail> {
+/** Null for a row that can't be read, where one bad job must not stop the work on others. */
+export function tryReadJob(row: JobRow): Job | null {
+  try {
+    return readJob(row);
+  } catch {
+    return null;
+  }
+}
+
+/** One user's job. Rejects with JOB_NOT_FOUND, in the same words for an absent one and for somebody else's. */
+export async function findJobRow(
+  db: Kysely<Tables>,
+  { userKey, jobId }: { readonly userKey: string; readonly jobId: string },
+): Promise<JobRow> {
+  const row = await db
+    .selectFrom("jobs")
+    .selectAll()
+    .where("job_id", "=", jobId)
+    .where("user_key", "=", userKey)
+    .executeTakeFirst();
+  if (row) return row;
+  throw new NightshiftError("JOB_NOT_FOUND", "You have no job with this id; list_jobs shows those you have.");
+}
+
+function readJobDetail(row: JobRow): z.output<typeof jobDetail> {
   try {
     return jobDetail.parse(JSON.parse(row.detail));
   } catch (cause) {
@@ -89,7 +86,7 @@ function readDetail(row: JobRow): z.output<typeof jobDetail> {
   }
 }
 
-/** The row of a job. `digest` is that of its file, if it has one. */
+/** The row that holds a job. `digest`: of its file, null for a job without one. */
 export function toJobRow(job: Job, digest: string | null): Omit<JobRow, "forgotten_until"> {
   const { action, schedule, timezone, limits, policy, tools, provision, origin } = job;
   return {
@@ -116,11 +113,11 @@ export interface Owner {
   readonly userId: string;
 }
 
-/** A job that has no time to run at is complete from the start: it is kept so that its file stays known. */
+/** A job as it is first stored. One that has no time left is completed from the start: a file's job stays known so. */
 export function newJob(job: NewJob, owner: Owner, now: number, jobId = newId("job", now)): Job {
   const { policy = DEFAULT_POLICY } = job;
   const isDependent = job.schedule.kind === "after" && hasTimeLeft({ ...job, policy }, now);
-  const over = job.nextRunAt === null && !isDependent;
+  const isOver = job.nextRunAt === null && !isDependent;
   return {
     provision: NO_PROVISION,
     ...job,
@@ -128,8 +125,8 @@ export function newJob(job: NewJob, owner: Owner, now: number, jobId = newId("jo
     jobId,
     policy,
     nextRunAt: job.nextRunAt === null ? null : startOf(jobId, { ...job, policy }, job.nextRunAt),
-    status: over ? "completed" : "active",
-    statusReason: over ? "Its time had passed before it was stored." : null,
+    status: isOver ? "completed" : "active",
+    statusReason: isOver ? "Its time had passed before it was stored." : null,
     createdAt: now,
     updatedAt: now,
   };
@@ -141,7 +138,7 @@ export async function insertJob(trx: Transaction<Tables>, job: Job, digest: stri
   await enqueueUser(trx, row, row.next_run_at);
 }
 
-/** Writes everything of a stored job but its id, owner and birth. */
+/** Writes all columns of a stored job except its id, its owner and when it was made. */
 export async function rewriteJob(trx: Transaction<Tables>, job: Job, digest: string | null): Promise<void> {
   const { job_id, user_key, created_at: _, ...columns } = toJobRow(job, digest);
   await trx

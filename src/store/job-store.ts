@@ -1,6 +1,6 @@
 import type { Transaction } from "kysely";
 import type { Database } from "../database/database.ts";
-import { type CursorScope, decodeCursor, encodeCursor } from "../database/ids.ts";
+import { readPage } from "../database/page.ts";
 import type { Tables } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
 import type { JobChange, JobPage, JobStore } from "../jobs/contracts.ts";
@@ -9,13 +9,13 @@ import { nextTime, sameTimes, startOf } from "../jobs/schedule.ts";
 import { syncFolder } from "./folder-sync.ts";
 import { addCounts, readCounters } from "./job-counters.ts";
 import { checkChain, pauseDependents } from "./job-dependencies.ts";
-import { insertJob, newJob, readJob, rewriteJob } from "./job-rows.ts";
+import { findJobRow, insertJob, newJob, readJob, rewriteJob } from "./job-rows.ts";
 import { cancelQueuedRuns, skipQueuedRuns } from "./run-end.ts";
 import { readJobTokens } from "./usage.ts";
 
 export interface JobStoreOptions {
   readonly userKey: string;
-  /** The principal's subject, for people to read. */
+  /** The principal's subject; for people to read. */
   readonly userId: string;
   /** Epoch ms. */
   readonly now: () => number;
@@ -24,8 +24,8 @@ export interface JobStoreOptions {
 }
 
 const DEFAULT_MAX_JOBS = 1000;
-const DEFAULT_PAGE = 50;
-const MAX_PAGE = 200;
+const DEFAULT_JOBS_PAGE = 50;
+const MAX_JOBS_PAGE = 200;
 
 /** One user's jobs: every query below carries `userKey`, and no caller can give another. */
 export function openJobStore(db: Database, options: JobStoreOptions): JobStore {
@@ -40,40 +40,28 @@ export function openJobStore(db: Database, options: JobStoreOptions): JobStore {
         await insertJob(trx, created, null);
         return created;
       }),
-    get: async (jobId) => readJob(await findRow(db.kysely, userKey, jobId)),
+    get: async (jobId) => readJob(await findJobRow(db.kysely, { userKey, jobId })),
     tokensSpent: (jobId) => readJobTokens(db, { jobId, userKey }),
-    list: (listOptions = {}) => listJobs(db, userKey, listOptions),
+    list: (listOptions = {}) => readJobsPage(db, userKey, listOptions),
     update: (jobId, change) =>
       transact(async (trx) => {
-        const row = await findRow(trx, userKey, jobId);
+        const row = await findJobRow(trx, { userKey, jobId });
         const job = readJob(row);
         const changed = applyChange(job, change(job), now());
         if (changed.status !== "cancelled") await checkChain(trx, changed);
         await rewriteJob(trx, changed, row.digest);
-        await followStep(trx, job, changed, now());
+        await applyStatus(trx, job, changed, now());
         return changed;
       }),
     syncFolder: (files, keep = []) =>
       transact((trx) => syncFolder(trx, { userKey, userId }, { files, keep }, now())),
-    counts: () => countByStatus(db, userKey),
+    counts: () => countJobs(db, userKey),
     counters: (jobIds) => readCounters(db.kysely, userKey, jobIds),
   };
 }
 
-async function findRow(db: Database["kysely"], userKey: string, jobId: string) {
-  const row = await db
-    .selectFrom("jobs")
-    .selectAll()
-    .where("job_id", "=", jobId)
-    .where("user_key", "=", userKey)
-    .executeTakeFirst();
-  if (row) return row;
-  // The same words for "absent" and "somebody else's": the answer must not tell which.
-  throw new NightshiftError("JOB_NOT_FOUND", "You have no job with this id; list_jobs shows those you have.");
-}
-
-/** What a new status means for the job's runs: those that wait, and what is remembered of those that failed. */
-async function followStep(trx: Transaction<Tables>, before: Job, job: Job, now: number): Promise<void> {
+/** Applies a new status to the job's queued runs, its dependents and its failures in a row. */
+async function applyStatus(trx: Transaction<Tables>, before: Job, job: Job, now: number): Promise<void> {
   if (job.status === before.status) return;
   if (job.status === "cancelled") {
     await cancelQueuedRuns(trx, job.jobId, now);
@@ -98,29 +86,26 @@ async function checkLimit(trx: Transaction<Tables>, userKey: string, maxJobs: nu
   );
 }
 
-async function listJobs(
+async function readJobsPage(
   db: Database,
   userKey: string,
-  { status, idStart, limit = DEFAULT_PAGE, cursor }: NonNullable<Parameters<JobStore["list"]>[0]>,
+  { status, idStart, limit = DEFAULT_JOBS_PAGE, cursor }: NonNullable<Parameters<JobStore["list"]>[0]>,
 ): Promise<JobPage> {
-  const scope: CursorScope = ["jobs", userKey, status ?? null, ...(idStart === undefined ? [] : [idStart])];
-  const size = Math.min(Math.max(1, limit), MAX_PAGE);
   let query = db.kysely.selectFrom("jobs").selectAll().where("user_key", "=", userKey);
   if (status !== undefined) query = query.where("status", "=", status);
-  // After its prefix an id is hexadecimal, so that "g" comes after all of them, in every order of letters.
+  // After its prefix an id is hexadecimal, so "g" sorts after all of them in every collation.
   if (idStart !== undefined) query = query.where("job_id", ">=", idStart).where("job_id", "<", `${idStart}g`);
-  if (cursor !== undefined) query = query.where("job_id", "<", decodeCursor(scope, cursor));
-  // Ids sort by the time they were made. One row more than asked for tells whether there is another page.
-  const rows = await query
-    .orderBy("job_id", "desc")
-    .limit(size + 1)
-    .execute();
-  const jobs = rows.slice(0, size).map(readJob);
-  const last = jobs.at(-1);
-  return rows.length > size && last ? { jobs, nextCursor: encodeCursor(scope, last.jobId) } : { jobs };
+  const scope = ["jobs", userKey, status ?? null, ...(idStart === undefined ? [] : [idStart])];
+  const { rows, ...next } = await readPage(query, "job_id", {
+    scope,
+    limit,
+    maxLimit: MAX_JOBS_PAGE,
+    cursor,
+  });
+  return { jobs: rows.map(readJob), ...next };
 }
 
-async function countByStatus(db: Database, userKey: string): Promise<Record<JobStatus, number>> {
+async function countJobs(db: Database, userKey: string): Promise<Record<JobStatus, number>> {
   const rows = await db.kysely
     .selectFrom("jobs")
     .select((eb) => ["status", eb.fn.countAll().as("count")])
@@ -134,7 +119,7 @@ async function countByStatus(db: Database, userKey: string): Promise<Record<JobS
   >;
 }
 
-/** `job` after `change`, with the status and the next time that follow from it. Throws JOB_STATE, see JobStore.update. */
+/** `job` after `change`, with the status and next time that result. Throws JOB_STATE, see JobStore.update. */
 export function applyChange(job: Job, change: JobChange, now: number): Job {
   const status = change.status ?? job.status;
   checkStep(job, status);

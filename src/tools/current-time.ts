@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { NightshiftError } from "../errors.ts";
-import { hostZone, toZonedIso } from "../jobs/time.ts";
+import { hostTimezone, toZonedIso } from "../jobs/time.ts";
 import type { ToolDefinition } from "./define.ts";
 import { answer } from "./result.ts";
 import { lazySchema } from "./schema.ts";
@@ -29,7 +29,7 @@ export const currentTime: ToolDefinition<Services> = {
   ),
   annotations: { readOnlyHint: true, openWorldHint: false },
   create: (_context, { now }) => ({
-    run: ({ timezone = hostZone() }: { timezone?: string }) => {
+    run: ({ timezone = hostTimezone() }: { timezone?: string }) => {
       const epochMs = now();
       try {
         const iso = toZonedIso(epochMs, timezone);

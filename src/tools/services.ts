@@ -1,4 +1,3 @@
-import type { Scope } from "../context/scopes.ts";
 import { NightshiftError } from "../errors.ts";
 import type { FactStore } from "../facts/store.ts";
 import type { JobStore, RunStore } from "../jobs/contracts.ts";
@@ -50,41 +49,6 @@ export interface Services {
   readonly inbox?: Inbox;
   readonly scheduler?: SchedulerApi;
   readonly now: () => number;
-}
-
-/** What each scope lets a context call; nothing else of a store is handed over. */
-const GRANTS = {
-  "facts:read": ["recall", "list", "get"],
-  "facts:write": ["save", "forget"],
-  "jobs:read": ["list", "get", "counts", "counters", "tokensSpent", "ofRun", "unread"],
-  "jobs:write": [
-    "create",
-    "update",
-    "get",
-    "counters",
-    "enqueue",
-    "backfill",
-    "cancel",
-    "markRead",
-    "markRunRead",
-  ],
-} as const satisfies Record<Scope, readonly string[]>;
-
-/** The same store with the methods that `scopes` grant for what is in it (`resource`); the others refuse. */
-export function narrow<T extends object>(store: T, scopes: readonly Scope[], resource: "facts" | "jobs"): T {
-  const own = scopes.filter((scope) => scope.startsWith(resource));
-  const granted = new Set<PropertyKey>(own.flatMap((scope): readonly string[] => GRANTS[scope]));
-  return new Proxy(store, {
-    get(target, method, receiver) {
-      if (granted.has(method) || method === "then") return Reflect.get(target, method, receiver);
-      return async () => {
-        throw new NightshiftError(
-          "TOOL_DENIED",
-          `The credential of this connection has no scope for ${String(method)}.`,
-        );
-      };
-    },
-  });
 }
 
 /** The service, or a refusal for a context that was handed none. */

@@ -5,6 +5,12 @@ import { nextOccurrence } from "../../src/jobs/schedule.ts";
 
 const cron = (text: string): Schedule => ({ kind: "cron", cron: text });
 
+/** How the occurrences up to `now` are run, and the first after it. */
+const coalesceAt = (schedule: Schedule, zone: string, due: number, now: number) => ({
+  ...coalesce(schedule, zone, due, now),
+  next: nextOccurrence(schedule, zone, now),
+});
+
 /** What `coalesce` must answer, found by walking. */
 function walk(schedule: Schedule, zone: string, due: number, now: number) {
   let scheduledFor = due;
@@ -20,7 +26,7 @@ function walk(schedule: Schedule, zone: string, due: number, now: number) {
 describe("what was missed", () => {
   it("is nothing when the job is only a little late", () => {
     const due = Date.parse("2026-02-20T09:00:00Z");
-    expect(coalesce(cron("0 9 * * *"), "UTC", due, due + 5000)).toEqual({
+    expect(coalesceAt(cron("0 9 * * *"), "UTC", due, due + 5000)).toEqual({
       scheduledFor: due,
       coalesced: 0,
       next: due + 86_400_000,
@@ -43,7 +49,7 @@ describe("what was missed", () => {
           const due = nextOccurrence(cron(text), zone, Date.UTC(2026, month, 1)) ?? 0;
           for (const days of [0.01, 1, 3.37, 14]) {
             const now = due + days * 86_400_000;
-            const { coalesced, ...times } = coalesce(cron(text), zone, due, now);
+            const { coalesced, ...times } = coalesceAt(cron(text), zone, due, now);
             const { coalesced: exact, ...expected } = walk(cron(text), zone, due, now);
             expect(times).toEqual(expected);
             // Above 32 a change of the clocks may blur the count by the times that it skips or repeats.
@@ -57,7 +63,7 @@ describe("what was missed", () => {
   it("agrees with a walk for intervals, to the millisecond", () => {
     const schedule: Schedule = { kind: "every", everySeconds: 7, anchor: 1000 };
     for (const lateMs of [0, 1, 6999, 7000, 7001, 20_999, 21_000, 699_999]) {
-      expect(coalesce(schedule, "UTC", 8000, 8000 + lateMs)).toEqual(
+      expect(coalesceAt(schedule, "UTC", 8000, 8000 + lateMs)).toEqual(
         walk(schedule, "UTC", 8000, 8000 + lateMs),
       );
     }
@@ -65,13 +71,13 @@ describe("what was missed", () => {
 
   it("is one run for a one-shot, for the time it was meant for", () => {
     const schedule: Schedule = { kind: "at", at: 5000 };
-    expect(coalesce(schedule, "UTC", 5000, 9e9)).toEqual({ scheduledFor: 5000, coalesced: 0, next: null });
+    expect(coalesceAt(schedule, "UTC", 5000, 9e9)).toEqual({ scheduledFor: 5000, coalesced: 0, next: null });
   });
 
   it("stops counting at a thousand, and still finds the last time", () => {
     const due = Date.UTC(2026, 0, 1);
     const now = due + 365 * 86_400_000 + 17_500;
-    expect(coalesce(cron("* * * * * *"), "Europe/Berlin", due, now)).toEqual({
+    expect(coalesceAt(cron("* * * * * *"), "Europe/Berlin", due, now)).toEqual({
       scheduledFor: now - 500,
       coalesced: MAX_COALESCED,
       next: now + 500,

@@ -1,19 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { NightshiftError } from "../../src/errors.ts";
-import type { Schedule } from "../../src/jobs/job.ts";
-import {
-  nextOccurrence,
-  nextOccurrences,
-  parseSchedule,
-  type ScheduleInput,
-} from "../../src/jobs/schedule.ts";
+import { DEFAULT_POLICY, type Schedule } from "../../src/jobs/job.ts";
+import { nextOccurrence, nextTimes, parseSchedule, type ScheduleInput } from "../../src/jobs/schedule.ts";
 
 const NOW = Date.parse("2026-02-19T08:00:00Z");
 const cron = (text: string): Schedule => ({ kind: "cron", cron: text });
 const iso = (times: readonly number[]): string[] =>
   times.map((at) => new Date(at).toISOString().replace(".000Z", "Z"));
 const after = (schedule: Schedule, zone: string, from: string, n: number): string[] =>
-  iso(nextOccurrences(schedule, zone, Date.parse(from), n));
+  iso(nextTimes({ schedule, timezone: zone, policy: DEFAULT_POLICY }, Date.parse(from), n));
 
 function refusal(input: ScheduleInput, now = NOW): string {
   try {
@@ -127,7 +122,8 @@ describe("occurrences", () => {
   });
 
   it("ends with a schedule that ends", () => {
-    expect(nextOccurrences({ kind: "at", at: NOW + 1 }, "UTC", NOW, 3)).toEqual([NOW + 1]);
+    const once = { schedule: { kind: "at", at: NOW + 1 }, timezone: "UTC", policy: DEFAULT_POLICY } as const;
+    expect(nextTimes(once, NOW, 3)).toEqual([NOW + 1]);
   });
 });
 

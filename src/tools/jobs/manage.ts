@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
 import type { JobChange } from "../../jobs/contracts.ts";
-import { policyOf } from "../../jobs/fields.ts";
+import { limitsOf, nameAndToolsOf, policyOf, provisionOf } from "../../jobs/fields.ts";
 import { JOB_STATUSES, type Job } from "../../jobs/job.ts";
 import { anchored, hasTimeLeft, nextTime, parseSchedule, type Timing } from "../../jobs/schedule.ts";
 import type { ToolAnnotations, ToolDefinition } from "../define.ts";
@@ -13,12 +13,11 @@ import {
   type JobArguments,
   jobArguments,
   jobId,
-  limitsOf,
   NO_TIME,
   type Prepared,
   prepare,
-  provisionOf,
   undescribed,
+  withPinnedFacts,
 } from "./prepare.ts";
 import { backfill, runJob } from "./run.ts";
 import { fullJobShape, jobBrief, showFullJob, showJob, showJobs, tellJob } from "./show.ts";
@@ -172,17 +171,11 @@ const updateJob = changing<JobArguments & { job_id: string }>(
     assertStatus(job, ["active", "paused", "completed"], "changed");
     const scheduler = requireService(services.scheduler, "schedules");
     const action = actionOf(args) ?? job.action;
-    const tools = args.allowed_tools === undefined ? job.tools : args.allowed_tools;
-    const provision = provisionOf(args, prepared, job.provision);
+    const { name, tools } = nameAndToolsOf(args, job);
+    const provision = withPinnedFacts(provisionOf(args, job.provision), prepared);
     assertRunnable(action, { tools, check: provision.check }, scheduler);
-    const change: JobChange = {
-      action,
-      tools,
-      limits: limitsOf(args, job.limits),
-      provision,
-      name: args.name === undefined ? job.name : args.name,
-    };
-    return { ...change, ...retime(job, args, services.now()) };
+    const limits = limitsOf(args, job.limits);
+    return { name, action, tools, limits, provision, ...retime(job, args, services.now()) };
   },
 );
 

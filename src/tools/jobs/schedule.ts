@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
-import { policyOf } from "../../jobs/fields.ts";
-import { DEFAULT_POLICY } from "../../jobs/job.ts";
+import { limitsOf, nameAndToolsOf, policyOf, provisionOf } from "../../jobs/fields.ts";
 import { anchored, hasTimeLeft, nextTime, nextTimes, parseSchedule } from "../../jobs/schedule.ts";
 import { toZonedIso } from "../../jobs/time.ts";
 import type { ToolDefinition } from "../define.ts";
@@ -12,10 +11,9 @@ import {
   assertRunnable,
   type JobArguments,
   jobArguments,
-  limitsOf,
   NO_TIME,
   prepare,
-  provisionOf,
+  withPinnedFacts,
 } from "./prepare.ts";
 import { jobBrief, showJob } from "./show.ts";
 
@@ -46,12 +44,12 @@ export const scheduleTask: ToolDefinition<Services> = {
       const policy = policyOf(args, timezone);
       const timing = { schedule: anchored(unanchored, policy), timezone, policy };
       if (!hasTimeLeft(timing, now)) throw new NightshiftError("INVALID_SCHEDULE", NO_TIME);
-      const tools = args.allowed_tools ?? null;
+      const { name, tools } = nameAndToolsOf(args);
       const prepared = await prepare(args, services);
-      const provision = provisionOf(args, prepared);
+      const provision = withPinnedFacts(provisionOf(args), prepared);
       assertRunnable(action, { tools, check: provision.check }, scheduler);
       const job = await requireService(services.jobs, "schedules").create({
-        name: args.name ?? null,
+        name,
         action,
         ...timing,
         limits: limitsOf(args),
@@ -96,7 +94,7 @@ export const previewSchedule: ToolDefinition<Services> = {
   create: (_context, { now }) => ({
     run: (args: z.output<typeof previewArguments>) => {
       const { schedule, timezone } = parseSchedule(args, now());
-      const policy = policyOf(args, timezone, DEFAULT_POLICY);
+      const policy = policyOf(args, timezone);
       const found = nextTimes({ schedule: anchored(schedule, policy), timezone, policy }, now(), args.count);
       const times = found.map((at) => toZonedIso(at, timezone));
       return answer({ timezone, times }, times.length === 0 ? "It has no time left." : times.join("\n"));

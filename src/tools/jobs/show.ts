@@ -1,68 +1,11 @@
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
 import { type Counters, NO_COUNTS } from "../../jobs/contracts.ts";
-import {
-  CATCHUPS,
-  ghostSessionId,
-  JOB_STATUSES,
-  type Job,
-  OVERLAPS,
-  WARN_AFTER_FAILURES,
-} from "../../jobs/job.ts";
+import { showFields } from "../../jobs/fields.ts";
+import { ghostSessionId, type Job, WARN_AFTER_FAILURES } from "../../jobs/job.ts";
 import { latestTime, nextTimes, startOf } from "../../jobs/schedule.ts";
 import { toIso, toZonedIso } from "../../jobs/time.ts";
 import { requireService, type Services } from "../services.ts";
-import { provisionShape, showProvision } from "./prepare.ts";
-
-const limitsShape = {
-  use_react_loop: z.boolean(),
-  max_iterations: z.number(),
-  max_tokens: z.number(),
-  timeout_seconds: z.number(),
-  allowed_tools: z.array(z.string()).describe("what the job's ghost is offered"),
-};
-
-const policyShape = {
-  overlap: z.enum(OVERLAPS),
-  catchup: z.enum(CATCHUPS),
-  catchup_window_seconds: z.number(),
-  jitter_seconds: z.number(),
-  starts_at: z.string().nullable(),
-  ends_at: z.string().nullable(),
-  max_runs: z.number().nullable(),
-  retry: z.object({
-    attempts: z.number(),
-    backoff_seconds: z.number(),
-    max_backoff_seconds: z.number(),
-    on: z.array(z.string()),
-  }),
-  pause_after_failures: z.number(),
-};
-
-/** A job as every tool shows it: always with its effective values. */
-export const jobShape = z.object({
-  job_id: z.string(),
-  ghost_session_id: z.string(),
-  name: z.string().nullable(),
-  status: z.enum(JOB_STATUSES),
-  status_reason: z.string().nullable(),
-  prompt: z.string().optional(),
-  tool: z.object({ name: z.string(), arguments: z.record(z.string(), z.unknown()) }).optional(),
-  file: z.string().optional().describe("the file of the jobs folder that this job comes from"),
-  execute_at: z.string().optional(),
-  cron: z.string().optional(),
-  every_seconds: z.number().optional(),
-  after: z.string().optional(),
-  timezone: z.string(),
-  next_runs: z.array(z.string()).describe("the next three, in the job's zone"),
-  ...limitsShape,
-  ...policyShape,
-  ...provisionShape,
-  created_at: z.string(),
-  updated_at: z.string(),
-  warning: z.string().optional(),
-  waiting_because: z.string().optional().describe("why its runs cannot start here"),
-});
 
 /** A job in lists and after a change: shown in full, described in short, for every client reads `tools/list`. */
 export const jobBrief = z.looseObject({
@@ -93,29 +36,20 @@ export function nextRuns(job: Job, now: number, count = 3): string[] {
   return [job.nextRunAt, ...later].slice(0, count).map((at) => toZonedIso(at, job.timezone));
 }
 
-const showPolicy = ({ policy, timezone }: Job) => ({
-  overlap: policy.overlap,
-  catchup: policy.catchup,
-  catchup_window_seconds: policy.catchupWindowSeconds,
-  jitter_seconds: policy.jitterSeconds,
-  starts_at: policy.startsAt === null ? null : toZonedIso(policy.startsAt, timezone),
-  ends_at: policy.endsAt === null ? null : toZonedIso(policy.endsAt, timezone),
-  max_runs: policy.maxRuns,
-  retry: {
-    attempts: policy.retry.attempts,
-    backoff_seconds: policy.retry.backoffSeconds,
-    max_backoff_seconds: policy.retry.maxBackoffSeconds,
-    on: [...policy.retry.on],
-  },
-  pause_after_failures: policy.pauseAfterFailures,
-});
+interface ShownSchedule {
+  readonly execute_at?: string;
+  readonly cron?: string;
+  readonly every_seconds?: number;
+  /** The job_id of the job that it runs after. */
+  readonly after?: string;
+}
 
-const showSchedule = ({ schedule, timezone }: Job) => {
+function showSchedule({ schedule, timezone }: Job): ShownSchedule {
   if (schedule.kind === "at") return { execute_at: toZonedIso(schedule.at, timezone) };
   if (schedule.kind === "cron") return { cron: schedule.cron };
   if (schedule.kind === "after") return { after: schedule.jobId };
   return { every_seconds: schedule.everySeconds };
-};
+}
 
 const showAction = ({ action, origin }: Job) => ({
   ...(action.kind === "prompt" && { prompt: action.prompt }),
@@ -162,31 +96,27 @@ export async function showFullJob(job: Job, services: Services) {
   };
 }
 
-export function showJob(
-  job: Job,
-  services: Services,
-  counters: Counters = NO_COUNTS,
-): z.output<typeof jobShape> {
+export type ShownJob = ReturnType<typeof showJob>;
+
+/** A job as every tool shows it: always with its effective values. */
+export function showJob(job: Job, services: Services, counters: Counters = NO_COUNTS) {
   const scheduler = requireService(services.scheduler, "schedules");
   const warning = warningOf(job, counters);
   const obstacle = job.status === "active" ? scheduler.obstacle(job.action.kind) : undefined;
+  const { name, ...fields } = showFields(job);
   return {
     job_id: job.jobId,
     ghost_session_id: ghostSessionId(job.jobId),
-    name: job.name,
+    name,
     status: job.status,
     status_reason: job.statusReason,
     ...showAction(job),
     ...showSchedule(job),
     timezone: job.timezone,
     next_runs: nextRuns(job, services.now()),
-    use_react_loop: job.limits.useReactLoop,
-    max_iterations: job.limits.maxIterations,
-    max_tokens: job.limits.maxTokens,
-    timeout_seconds: job.limits.timeoutSeconds,
+    ...fields,
+    /** The tools that its ghost is offered, its own or the default. */
     allowed_tools: [...scheduler.toolsOf(job)],
-    ...showPolicy(job),
-    ...showProvision(job.provision),
     created_at: toIso(job.createdAt) as string,
     updated_at: toIso(job.updatedAt) as string,
     ...(warning && { warning }),
@@ -206,7 +136,7 @@ async function readLastRun(runId: string, services: Services): Promise<z.output<
 }
 
 /** The job in a line for the model. */
-export function tellJob(job: z.output<typeof jobShape>): string {
+export function tellJob(job: ShownJob): string {
   const what = job.prompt ?? (job.tool ? `tool ${job.tool.name}` : `file ${job.file}`);
   const name = job.name ?? (what.length > 60 ? `${what.slice(0, 60)}…` : what);
   const when = job.next_runs[0]
