@@ -2,8 +2,8 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { startScriptedModel } from "../src/model/scripted.ts";
+import { start } from "./child-process.ts";
 import { ROOT, tempDir } from "./harness.ts";
-import { start } from "./raw.ts";
 
 const HOUSE = JSON.stringify(join(ROOT, "src/index.ts"));
 

@@ -1,9 +1,9 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { startScriptedModel } from "../src/model/scripted.ts";
+import { cli, type RawServer, startServer } from "./child-process.ts";
 import { eventually, tempDir } from "./harness.ts";
 import { random } from "./random.ts";
-import { cli, type RawServer, startServer } from "./raw.ts";
 
 const ROUNDS = 10;
 /** Each on data of its own, at the same time. */

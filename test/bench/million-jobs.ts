@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { openDatabase } from "../../src/database/open-sqlite.ts";
 import { newJob as newStoredJob, toJobRow } from "../../src/store/job-rows.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
-import { ALL_KINDS, newJob, START, temporaryFolder, worker } from "../database/temporary.ts";
+import { ALL_KINDS, newJob, START, temporaryFolder, worker } from "../world.ts";
 
 const SMALL = 1_000;
 export const LARGE = 1_000_000;

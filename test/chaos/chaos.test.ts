@@ -10,11 +10,11 @@ import { DEFAULT_POLICY, type Policy } from "../../src/jobs/job.ts";
 import { isEnded } from "../../src/jobs/run.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { BUILT_LIBRARY, ensureBuilt } from "../built.ts";
-import { newJob } from "../database/temporary.ts";
+import { type Child, cli, start } from "../child-process.ts";
 import { eventually, tempDir } from "../harness.ts";
 import { random } from "../random.ts";
-import { type Child, cli, start } from "../raw.ts";
-import { checkSideEffects, writeMarkTool } from "./marks.ts";
+import { newJob } from "../world.ts";
+import { checkSideEffects, writeMarkTool } from "./side-effects.ts";
 
 const PROCESSES = 3;
 const KILLS = 300;
@@ -28,7 +28,7 @@ const AFTERWARDS = 5;
 /** In which they are due. */
 const SPAN_MS = 50_000;
 
-const NIGHT = join(import.meta.dirname, "night.ts");
+const NIGHT = join(import.meta.dirname, "embedding-program.ts");
 const SEED = Number(process.env.CHAOS_SEED ?? Date.now() & 0xffff);
 
 const ATTEMPTS = 3;

@@ -2,9 +2,9 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { startScriptedModel } from "../../src/model/scripted.ts";
+import { type RawServer, startServer } from "../child-process.ts";
 import { eventually, tempDir } from "../harness.ts";
 import { ask, openProgram } from "../program.ts";
-import { type RawServer, startServer } from "../raw.ts";
 
 const END_MS = 5_000;
 

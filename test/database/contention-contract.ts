@@ -6,7 +6,7 @@ import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import type { Claimed } from "../../src/store/run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
 import { openDailyTokens } from "../../src/store/usage.ts";
-import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "./temporary.ts";
+import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../world.ts";
 
 const OUTCOME: RunResult = {
   status: "succeeded",

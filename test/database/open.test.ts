@@ -7,7 +7,7 @@ import type { Database } from "../../src/database/database.ts";
 import { SCHEMA_VERSION } from "../../src/database/migrations.ts";
 import { openDatabase } from "../../src/database/open-sqlite.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
-import { newJob, START, temporaryFolder } from "./temporary.ts";
+import { newJob, START, temporaryFolder } from "../world.ts";
 
 const clock = () => START;
 

@@ -11,8 +11,8 @@ import { forgetOldRuns } from "../../src/store/retention.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
 import { createOutbox } from "../../src/webhooks/outbox.ts";
 import { copyRun } from "../runs/retention-contract.ts";
-import { userOf } from "../webhooks/ends.ts";
-import { ALL_KINDS, newJob, START, temporaryFolder, worker } from "./temporary.ts";
+import { userOf } from "../webhooks/webhook-world.ts";
+import { ALL_KINDS, newJob, START, temporaryFolder, worker } from "../world.ts";
 
 describe("queries on a large jobs database", () => {
   let folder: ReturnType<typeof temporaryFolder>;

@@ -8,8 +8,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { SCHEMA_VERSION } from "../../src/database/migrations.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { openPostgres } from "../postgres.ts";
+import { newJob, START, temporaryFolder } from "../world.ts";
 import { openPlace } from "./place.ts";
-import { newJob, START, temporaryFolder } from "./temporary.ts";
 
 const WORKER = join(import.meta.dirname, "worker.ts");
 

@@ -4,7 +4,7 @@ import { shareEvents } from "../../src/database/cluster-events.ts";
 import type { Database } from "../../src/database/database.ts";
 import { createEvents } from "../../src/events.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
-import { newJob, openPostgresBackend } from "../database/temporary.ts";
+import { newJob, openPostgresBackend } from "../world.ts";
 import { type EventNodes, eventsContract } from "./contract.ts";
 
 const eventsOn = (db: Database) => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { FactBackend, FactLimits, FactStore } from "../../src/facts/store.ts";
-import { expectCode, failureOf } from "./failures.ts";
+import { expectCode, failureOf } from "./expect-error.ts";
 import { LIMITS } from "./limits.ts";
 import { describeReading } from "./reading-contract.ts";
 

@@ -5,8 +5,8 @@ import { openKeyvFacts } from "../../src/facts/keyv.ts";
 import { openFactsFile } from "../../src/facts/sqlite.ts";
 import { tempDir } from "../harness.ts";
 import { ALICE, factStoreContract } from "./contract.ts";
-import { expectCode, failureOf } from "./failures.ts";
-import { newFile, sqlitePlace, sqlitePlaceAt } from "./places.ts";
+import { expectCode, failureOf } from "./expect-error.ts";
+import { newFile, sqlitePlace, sqlitePlaceAt } from "./fact-backends.ts";
 import { factSharingContract } from "./sharing-contract.ts";
 
 factStoreContract("SQLite through Keyv", async (options) =>

@@ -4,7 +4,7 @@ import { createCachedFacts, noteOwnWrite, syncCachedFacts } from "../../src/fact
 import type { Query } from "../../src/facts/database.ts";
 import { openPostgres } from "../postgres.ts";
 import { ALICE } from "./contract.ts";
-import { postgresPlaceAt } from "./places.ts";
+import { postgresPlaceAt } from "./fact-backends.ts";
 
 const INT8_OID = 20;
 const OWN_FACTS = 40;

@@ -7,8 +7,8 @@ import { openKeyvFacts } from "../../src/facts/keyv.ts";
 import { startPostgres } from "../postgres/start.ts";
 import { openPostgresForFile } from "../postgres.ts";
 import { ALICE, BOB, factStoreContract } from "./contract.ts";
-import { expectCode, failureOf } from "./failures.ts";
-import { type NewPlace, postgresPlaceAt, sqlitePlace } from "./places.ts";
+import { expectCode, failureOf } from "./expect-error.ts";
+import { type NewPlace, postgresPlaceAt, sqlitePlace } from "./fact-backends.ts";
 import { factSharingContract } from "./sharing-contract.ts";
 
 const database = await openPostgresForFile();

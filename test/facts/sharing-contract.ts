@@ -1,9 +1,9 @@
 import Keyv from "keyv";
 import { describe, expect, it } from "vitest";
 import { ALICE, BOB } from "./contract.ts";
-import { expectCode } from "./failures.ts";
+import { expectCode } from "./expect-error.ts";
+import type { NewPlace } from "./fact-backends.ts";
 import { LIMITS } from "./limits.ts";
-import type { NewPlace } from "./places.ts";
 
 const DAY_MS = 86_400_000;
 

@@ -7,7 +7,7 @@ import { NO_PROVISION, type Provision } from "../../src/jobs/job.ts";
 import { tempDir } from "../harness.ts";
 import { ask, endedRun, openProgram } from "../program.ts";
 import { overStdio } from "../upstream/servers.ts";
-import { openGhostWorld } from "./night.ts";
+import { openGhostWorld } from "./ghost-world.ts";
 
 const LATER = { cron: "0 9 * * *", timezone: "UTC" };
 

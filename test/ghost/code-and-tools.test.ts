@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { TranscriptStep } from "../../src/jobs/run.ts";
 import { tempDir } from "../harness.ts";
-import { openGhostWorld } from "./night.ts";
+import { openGhostWorld } from "./ghost-world.ts";
 
 /** A jobs folder with these files. */
 async function folder(files: Record<string, string>): Promise<string> {

@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Database } from "../../src/database/database.ts";
 import { NightshiftError } from "../../src/errors.ts";
+import { start, startServer } from "../child-process.ts";
 import { eventually, tempDir } from "../harness.ts";
-import { start, startServer } from "../raw.ts";
-import { openGhostWorld } from "./night.ts";
+import { openGhostWorld } from "./ghost-world.ts";
 
 /** Holds the write lock of the file from another process, until it is told to go. */
 async function holdLock(file: string) {

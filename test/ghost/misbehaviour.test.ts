@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { tempDir } from "../harness.ts";
-import { openGhostWorld } from "./night.ts";
+import { openGhostWorld } from "./ghost-world.ts";
 
 /** A night with one code job, whose body is `body`, and a well-behaved one to run beside it. */
 async function nightWith(body: string, options: Parameters<typeof openGhostWorld>[0] = {}) {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Script, ScriptedAnswer } from "../../src/model/scripted.ts";
 import { eventually } from "../harness.ts";
-import { openGhostWorld } from "./night.ts";
+import { openGhostWorld } from "./ghost-world.ts";
 
 const RECALL = "[Scheduler Task] Memory recall skipped - automated tasks cannot access user memories";
 const SAVE = "[Scheduler Task] Memory save skipped - automated tasks cannot write to user memories";

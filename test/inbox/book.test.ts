@@ -1,4 +1,4 @@
-import { openPostgresBackend, openSqliteBackend } from "../database/temporary.ts";
+import { openPostgresBackend, openSqliteBackend } from "../world.ts";
 import { inboxContract } from "./contract.ts";
 import { keepingContract } from "./keeping-contract.ts";
 

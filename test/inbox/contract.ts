@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openInbox } from "../../src/inbox/inbox-store.ts";
-import { type Backend, type OpenBackend, START, worker } from "../database/temporary.ts";
-import { type Desk, end, openDesk, say } from "./desk.ts";
+import { type Backend, type OpenBackend, START, worker } from "../world.ts";
+import { type Desk, end, openDesk, say } from "./inbox-world.ts";
 
 /** What comes into every inbox, whatever database it is kept in. */
 export function inboxContract(name: string, open: OpenBackend): void {

@@ -4,8 +4,8 @@ import { MAX_ITEM_CHARS } from "../../src/jobs/inbox-item.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
-import { type Backend, newJob, type OpenBackend, START } from "../database/temporary.ts";
-import { DAY, type Desk, end, openDesk, say } from "./desk.ts";
+import { type Backend, newJob, type OpenBackend, START } from "../world.ts";
+import { DAY, type Desk, end, openDesk, say } from "./inbox-world.ts";
 
 const MINUTE = 60_000;
 

@@ -1,4 +1,4 @@
-import { BACKENDS } from "../database/temporary.ts";
+import { BACKENDS } from "../world.ts";
 import { jobStoreContract } from "./contract.ts";
 import { folderContract } from "./folder-contract.ts";
 

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { JobStore } from "../../src/jobs/contracts.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
-import { type Backend, newJob, type OpenBackend, START } from "../database/temporary.ts";
+import { type Backend, newJob, type OpenBackend, START } from "../world.ts";
 
 /** What every JobStore does, whatever database it is kept in. */
 export function jobStoreContract(name: string, open: OpenBackend): void {

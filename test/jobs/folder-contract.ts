@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { FolderJob, JobStore, NewJob } from "../../src/jobs/contracts.ts";
 import { DEFAULT_POLICY } from "../../src/jobs/job.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
-import { type Backend, newJob, type OpenBackend, START } from "../database/temporary.ts";
+import { type Backend, newJob, type OpenBackend, START } from "../world.ts";
 
 const file = (name: string, digest: string, change: Partial<NewJob> = {}): FolderJob => {
   const { origin: _, ...job } = newJob({ action: { kind: "code", file: name }, ...change });

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { KeyRing } from "../../src/store/api-keys.ts";
 import { openKeyRing } from "../../src/store/api-keys.ts";
-import { type Backend, type OpenBackend, START } from "../database/temporary.ts";
+import { type Backend, type OpenBackend, START } from "../world.ts";
 
 export function keyRingContract(name: string, open: OpenBackend): void {
   describe(`API keys in ${name}`, () => {

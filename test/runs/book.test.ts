@@ -1,4 +1,4 @@
-import { BACKENDS } from "../database/temporary.ts";
+import { BACKENDS } from "../world.ts";
 import { askedContract } from "./asked-contract.ts";
 import { runStoreContract } from "./contract.ts";
 

@@ -5,7 +5,7 @@ import { openJobStore } from "../../src/store/job-store.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import type { RunQueue } from "../../src/store/run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
-import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
+import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../world.ts";
 
 const DONE: RunResult = {
   status: "succeeded",

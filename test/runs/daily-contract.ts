@@ -3,7 +3,7 @@ import { openJobStore } from "../../src/store/job-store.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
 import { openDailyTokens, RUNS_USED_UP } from "../../src/store/usage.ts";
-import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
+import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../world.ts";
 
 const DAY = 86_400_000;
 

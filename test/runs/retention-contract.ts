@@ -9,7 +9,7 @@ import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import { forgetOldRuns, type Keep } from "../../src/store/retention.ts";
 import type { ClaimFilter, RunQueue } from "../../src/store/run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
-import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
+import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../world.ts";
 
 const DAY_MS = 86_400_000;
 const ALL: Keep = { keepRunsDays: 0, keepRunsPerJob: 0, keepTranscriptsDays: 0 };

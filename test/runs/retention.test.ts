@@ -1,7 +1,7 @@
 import { describe, it } from "vitest";
-import { BACKENDS } from "../database/temporary.ts";
 import { eventually } from "../harness.ts";
 import { ask, endedRun, openProgram } from "../program.ts";
+import { BACKENDS } from "../world.ts";
 import { retentionContract } from "./retention-contract.ts";
 
 for (const [name, open] of BACKENDS) retentionContract(name, open);

@@ -6,7 +6,7 @@ import type { EndStatus, RunResult } from "../../src/jobs/run.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import type { RunQueue } from "../../src/store/run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
-import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
+import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../world.ts";
 
 const MINUTE = 60_000;
 const RETRY = { attempts: 3, backoffSeconds: 10, maxBackoffSeconds: 15, on: [] };

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openJobStore } from "../../src/store/job-store.ts";
 import type { RunQueue } from "../../src/store/run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
-import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
+import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../world.ts";
 
 /** What every Occurrences does when several users have something due. */
 export function fairContract(name: string, open: OpenBackend): void {

@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { type RawServer, startServer } from "../child-process.ts";
 import { eventually, tempDir } from "../harness.ts";
-import { type RawServer, startServer } from "../raw.ts";
 
 /** Hangs, deaf to everything, until there is a file `go`. */
 const WORK = (dir: string) => `

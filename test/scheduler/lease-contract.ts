@@ -4,7 +4,7 @@ import { NEXT_STATUSES, type RunResult } from "../../src/jobs/run.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import type { RunQueue } from "../../src/store/run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
-import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
+import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../world.ts";
 
 const LEASE_MS = 30_000;
 const OUTCOME: RunResult = {

@@ -1,4 +1,4 @@
-import { BACKENDS, openBossBackend } from "../database/temporary.ts";
+import { BACKENDS, openBossBackend } from "../world.ts";
 import { occurrencesContract } from "./contract.ts";
 import { failureContract } from "./failure-contract.ts";
 import { fairContract } from "./fair-contract.ts";

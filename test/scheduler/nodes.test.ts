@@ -13,9 +13,9 @@ import { openJobStore } from "../../src/store/job-store.ts";
 import { emptyResult } from "../../src/store/run-end.ts";
 import type { Claimed } from "../../src/store/run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
-import { newJob } from "../database/temporary.ts";
 import { startPostgres } from "../postgres/start.ts";
 import { openPostgres } from "../postgres.ts";
+import { newJob } from "../world.ts";
 
 const LEASE_MS = 10_000;
 const DONE = emptyResult("succeeded", null);

@@ -6,7 +6,7 @@ import { startOf } from "../../src/jobs/schedule.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import type { Claimed, RunQueue } from "../../src/store/run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
-import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
+import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../world.ts";
 
 const MINUTE = 60_000;
 const OK: RunResult = {

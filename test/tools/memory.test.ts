@@ -8,7 +8,7 @@ import { ghostTools } from "../../src/tools/builtin-ghost.ts";
 import { factTools, RECALL_SKIPPED, SAVE_SKIPPED } from "../../src/tools/facts.ts";
 import { tempDir } from "../harness.ts";
 import { ask, openProgram } from "../program.ts";
-import { codeOf, openKit } from "./kit.ts";
+import { codeOf, openKit } from "./tool-world.ts";
 
 const CALLS = [
   ["recall_facts", { query: "coffee" }, "recall"],

@@ -5,7 +5,7 @@ import { peopleTools } from "../../src/tools/builtin.ts";
 import { createCatalog } from "../../src/tools/catalog.ts";
 import type { ToolSpec } from "../../src/tools/define.ts";
 import { whoami } from "../../src/tools/whoami.ts";
-import { codeOf, errorIn, openKit, textIn } from "./kit.ts";
+import { codeOf, errorIn, openKit, textIn } from "./tool-world.ts";
 
 const tool = (run: ToolSpec<never>["run"], more: Partial<ToolSpec<never>> = {}): ToolSpec<never> => ({
   name: "mine",

@@ -2,7 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { getContext, getEntityType } from "../../src/context/current-context.ts";
 import type { ToolCall, ToolSpec } from "../../src/tools/define.ts";
-import { codeOf, errorIn, openKit, textIn } from "./kit.ts";
+import { codeOf, errorIn, openKit, textIn } from "./tool-world.ts";
 
 const never = () => new Promise(() => {});
 

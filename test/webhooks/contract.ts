@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { emptyResult, endRun } from "../../src/store/run-end.ts";
 import { type Attempt, createOutbox, type Outbox } from "../../src/webhooks/outbox.ts";
-import type { Backend, OpenBackend } from "../database/temporary.ts";
-import { userOf } from "./ends.ts";
+import type { Backend, OpenBackend } from "../world.ts";
+import { userOf } from "./webhook-world.ts";
 
 const HOOK = "https://example.com/hook";
 const SAID = { host: "example.com", status: 204 } as const;

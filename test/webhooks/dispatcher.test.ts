@@ -8,10 +8,10 @@ import {
 } from "../../src/webhooks/attempt.ts";
 import { createDispatcher, type DispatcherOptions } from "../../src/webhooks/dispatcher.ts";
 import { createOutbox } from "../../src/webhooks/outbox.ts";
-import { type Backend, openSqliteBackend } from "../database/temporary.ts";
 import { eventually } from "../harness.ts";
-import { userOf } from "./ends.ts";
+import { type Backend, openSqliteBackend } from "../world.ts";
 import { startReceiver } from "./receiver.ts";
+import { userOf } from "./webhook-world.ts";
 
 let backend: Backend;
 let alice: ReturnType<typeof userOf>;

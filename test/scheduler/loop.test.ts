@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { eventually } from "../harness.ts";
-import { openLoop } from "./open-clock.ts";
+import { openLoop } from "./open-loop.ts";
 
 const START = Date.UTC(2026, 1, 20, 9);
 

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { databaseEnvironment } from "./database-of.ts";
+import { databaseEnvironment } from "./database-url.ts";
 import { ROOT } from "./harness.ts";
 
 export interface Exit {

@@ -1,5 +1,5 @@
 // A process of its own for the tests beside it: a program that has Nightshift in it, as it is built, and runs due jobs
-// until it is killed or its stdin ends. `node night.ts <library> <data folder> <tools module>`.
+// until it is killed or its stdin ends. `node embedding-program.ts <library> <data folder> <tools module>`.
 
 import { pathToFileURL } from "node:url";
 

@@ -3,14 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { isPipelined } from "../../src/database/sql.ts";
 import type { RunResult } from "../../src/jobs/run.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
-import {
-  ALL_KINDS,
-  type Backend,
-  newJob,
-  openBossBackend,
-  openPostgresBackend,
-  worker,
-} from "./temporary.ts";
+import { ALL_KINDS, type Backend, newJob, openBossBackend, openPostgresBackend, worker } from "../world.ts";
 
 const OUTCOME: RunResult = {
   status: "succeeded",

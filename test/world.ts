@@ -2,15 +2,15 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
-import type { Database } from "../../src/database/database.ts";
-import { openPostgres as openPostgresDatabase } from "../../src/database/open-postgres.ts";
-import { openDatabase } from "../../src/database/open-sqlite.ts";
-import type { NewJob } from "../../src/jobs/contracts.ts";
-import { DEFAULT_LIMITS, type Job } from "../../src/jobs/job.ts";
-import { openPgBoss, type PgBossRunQueue } from "../../src/scheduler/pg-boss.ts";
-import { openRunQueue } from "../../src/store/open-run-queue.ts";
-import type { RunQueue, Worker } from "../../src/store/run-queue.ts";
-import { openPostgres, type Prepare } from "../postgres.ts";
+import type { Database } from "../src/database/database.ts";
+import { openPostgres as openPostgresDatabase } from "../src/database/open-postgres.ts";
+import { openDatabase } from "../src/database/open-sqlite.ts";
+import type { NewJob } from "../src/jobs/contracts.ts";
+import { DEFAULT_LIMITS, type Job } from "../src/jobs/job.ts";
+import { openPgBoss, type PgBossRunQueue } from "../src/scheduler/pg-boss.ts";
+import { openRunQueue } from "../src/store/open-run-queue.ts";
+import type { RunQueue, Worker } from "../src/store/run-queue.ts";
+import { openPostgres, type Prepare } from "./postgres.ts";
 
 /** 2026-02-20 09:00:00 UTC: a Friday. */
 export const START = Date.UTC(2026, 1, 20, 9);

@@ -4,7 +4,7 @@ import type { EndStatus, RunEnded, RunResult } from "../../src/jobs/run.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
-import { ALL_KINDS, type Backend, newJob, START, worker } from "../database/temporary.ts";
+import { ALL_KINDS, type Backend, newJob, START, worker } from "../world.ts";
 
 export const DAY = 86_400_000;
 const RETENTION = { days: 30, items: 5 };

@@ -6,7 +6,7 @@ import { openJobStore } from "../../src/store/job-store.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
 import { openPostgres } from "../postgres.ts";
-import { ALL_KINDS, newJob, START, worker } from "./temporary.ts";
+import { ALL_KINDS, newJob, START, worker } from "../world.ts";
 
 describe("queries on a large jobs database in Postgres", () => {
   let db: Awaited<ReturnType<typeof openDatabase>>;

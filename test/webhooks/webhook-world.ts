@@ -5,7 +5,7 @@ import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
 import { createNetworkPolicy } from "../../src/webhooks/attempt.ts";
 import { openDeliveries, openWebhookStore } from "../../src/webhooks/webhook-store.ts";
-import { ALL_KINDS, type Backend, newJob, worker } from "../database/temporary.ts";
+import { ALL_KINDS, type Backend, newJob, worker } from "../world.ts";
 
 /** One user of a jobs database whose runs can be made to end. */
 export function userOf({ db, clock }: Pick<Backend, "db" | "clock">, userKey: string) {
