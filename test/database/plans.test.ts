@@ -10,7 +10,7 @@ import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import { forgetOldRuns } from "../../src/store/retention.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
 import { createOutbox } from "../../src/webhooks/outbox.ts";
-import { copyRun } from "../runs/retention-contract.ts";
+import { copyRun } from "../store/retention-contract.ts";
 import { userOf } from "../webhooks/webhook-world.ts";
 import { ALL_KINDS, newJob, START, temporaryFolder, worker } from "../world.ts";
 

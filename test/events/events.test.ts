@@ -5,7 +5,7 @@ import type { Database } from "../../src/database/database.ts";
 import { createEvents } from "../../src/events.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { newJob, openPostgresBackend } from "../world.ts";
-import { type EventNodes, eventsContract } from "./contract.ts";
+import { type EventNodes, eventsContract } from "./events-contract.ts";
 
 const eventsOn = (db: Database) => {
   const events = createEvents();

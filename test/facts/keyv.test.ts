@@ -4,9 +4,9 @@ import { describe, expect, it } from "vitest";
 import { openKeyvFacts } from "../../src/facts/keyv.ts";
 import { openFactsFile } from "../../src/facts/sqlite.ts";
 import { tempDir } from "../harness.ts";
-import { ALICE, factStoreContract } from "./contract.ts";
 import { expectCode, failureOf } from "./expect-error.ts";
 import { newFile, sqlitePlace, sqlitePlaceAt } from "./fact-backends.ts";
+import { ALICE, factStoreContract } from "./fact-store-contract.ts";
 import { factSharingContract } from "./sharing-contract.ts";
 
 factStoreContract("SQLite through Keyv", async (options) =>

@@ -3,8 +3,8 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { createCachedFacts, noteOwnWrite, syncCachedFacts } from "../../src/facts/cache.ts";
 import type { Query } from "../../src/facts/database.ts";
 import { openPostgres } from "../postgres.ts";
-import { ALICE } from "./contract.ts";
 import { postgresPlaceAt } from "./fact-backends.ts";
+import { ALICE } from "./fact-store-contract.ts";
 
 const INT8_OID = 20;
 const OWN_FACTS = 40;

@@ -6,9 +6,9 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { openKeyvFacts } from "../../src/facts/keyv.ts";
 import { startPostgres } from "../postgres/start.ts";
 import { openPostgresForFile } from "../postgres.ts";
-import { ALICE, BOB, factStoreContract } from "./contract.ts";
 import { expectCode, failureOf } from "./expect-error.ts";
 import { type NewPlace, postgresPlaceAt, sqlitePlace } from "./fact-backends.ts";
+import { ALICE, BOB, factStoreContract } from "./fact-store-contract.ts";
 import { factSharingContract } from "./sharing-contract.ts";
 
 const database = await openPostgresForFile();

@@ -1,8 +1,8 @@
 import Keyv from "keyv";
 import { describe, expect, it } from "vitest";
-import { ALICE, BOB } from "./contract.ts";
 import { expectCode } from "./expect-error.ts";
 import type { NewPlace } from "./fact-backends.ts";
+import { ALICE, BOB } from "./fact-store-contract.ts";
 import { LIMITS } from "./limits.ts";
 
 const DAY_MS = 86_400_000;

@@ -1,6 +1,6 @@
 import { BACKENDS } from "../world.ts";
-import { jobStoreContract } from "./contract.ts";
-import { folderContract } from "./folder-contract.ts";
+import { folderContract } from "./folder-sync-contract.ts";
+import { jobStoreContract } from "./job-store-contract.ts";
 
 for (const [name, open] of BACKENDS) {
   jobStoreContract(name, open);

@@ -1,9 +1,9 @@
 import { BACKENDS, openBossBackend } from "../world.ts";
-import { occurrencesContract } from "./contract.ts";
-import { failureContract } from "./failure-contract.ts";
-import { fairContract } from "./fair-contract.ts";
-import { leaseContract } from "./lease-contract.ts";
+import { fairContract } from "./fair-order-contract.ts";
+import { leaseContract } from "./leases-contract.ts";
 import { policyContract } from "./policy-contract.ts";
+import { occurrencesContract } from "./run-queue-contract.ts";
+import { failureContract } from "./run-queue-failures-contract.ts";
 
 for (const [name, open] of [...BACKENDS, ["pg-boss", openBossBackend] as const]) {
   occurrencesContract(name, open);

@@ -1,5 +1,5 @@
 import { BACKENDS } from "../world.ts";
-import { dailyContract } from "./daily-contract.ts";
+import { dailyContract } from "./daily-limits-contract.ts";
 
 for (const [name, open] of BACKENDS) {
   dailyContract(name, open);

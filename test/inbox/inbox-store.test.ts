@@ -1,6 +1,6 @@
 import { openPostgresBackend, openSqliteBackend } from "../world.ts";
-import { inboxContract } from "./contract.ts";
-import { keepingContract } from "./keeping-contract.ts";
+import { inboxContract } from "./inbox-store-contract.ts";
+import { keepingContract } from "./retention-contract.ts";
 
 inboxContract("sqlite", openSqliteBackend);
 inboxContract("Postgres", openPostgresBackend);
