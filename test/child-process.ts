@@ -73,7 +73,7 @@ export async function cli(args: readonly string[], options: StartOptions = {}) {
   return { code, stdout: child.stdout(), stderr: child.stderr() };
 }
 
-export interface RawServer extends Child {
+export interface StdioServer extends Child {
   // biome-ignore lint/suspicious/noExplicitAny: whatever came over the wire
   request(method: string, params?: object): Promise<any>;
   /** A tool's structured answer; fails with its text. */
@@ -85,7 +85,7 @@ export interface RawServer extends Child {
 export async function startServer(
   args: readonly string[],
   options: StartOptions & { cli?: string; before?: readonly string[] } = {},
-): Promise<RawServer> {
+): Promise<StdioServer> {
   const env = { ...(await databaseEnvironment(args)), ...options.env };
   const program = [...(options.before ?? []), options.cli ?? join(ROOT, "src/cli.ts")];
   const child = start([...program, "stdio", ...args], { ...options, env });

@@ -14,7 +14,7 @@ import { type Child, cli, start } from "../child-process.ts";
 import { eventually, tempDir } from "../harness.ts";
 import { random } from "../random.ts";
 import { newJob } from "../world.ts";
-import { checkSideEffects, writeMarkTool } from "./side-effects.ts";
+import { checkSideEffects, writeSideEffectTool } from "./side-effects.ts";
 
 const PROCESSES = 3;
 const KILLS = 300;
@@ -140,7 +140,7 @@ describe(`${PROCESSES} processes on one data folder, killed ${KILLS} times at ra
     const next = random(SEED);
     const dir = await tempDir();
     const file = join(dir, "jobs.sqlite");
-    const marks = writeMarkTool(dir);
+    const marks = writeSideEffectTool(dir);
     const stored = await storeJobs(file, next);
     const open = (): Child =>
       start([NIGHT, BUILT_LIBRARY, dir, marks.module], { env: { NIGHTSHIFT_LEASE_MS: "10000" } });

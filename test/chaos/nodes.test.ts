@@ -16,7 +16,7 @@ import { serve } from "../http/harness.ts";
 import { type PostgresServer, startPostgres } from "../postgres/start.ts";
 import { random } from "../random.ts";
 import { newJob } from "../world.ts";
-import { checkSideEffects, writeMarkTool } from "./side-effects.ts";
+import { checkSideEffects, writeSideEffectTool } from "./side-effects.ts";
 
 const NODES = 3;
 const OCCURRENCES = 1_000;
@@ -136,7 +136,7 @@ it(`${NODES} nodes that are killed and stand still, on a Postgres that is cut of
   const postgres = await startPostgres();
   onTestFinished(() => postgres.close());
   const dir = await tempDir();
-  const marks = writeMarkTool(dir);
+  const marks = writeSideEffectTool(dir);
   const db = await openPostgres({ url: postgres.url, now: Date.now });
   onTestFinished(() => db.close());
   const jobs = await storeJobs(db, next);

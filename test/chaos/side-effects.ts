@@ -7,14 +7,14 @@ import type { RunRow } from "../../src/database/schema.ts";
 const WORK_MS = 80;
 
 /** A tool whose side effect cannot be taken back: a line with the run's id at the end of a file. */
-export interface Marks {
+export interface SideEffects {
   /** The module that exports `leave_mark`. */
   readonly module: string;
   /** Ids of the runs that left one. */
   read(): string[];
 }
 
-export function writeMarkTool(dir: string): Marks {
+export function writeSideEffectTool(dir: string): SideEffects {
   const module = join(dir, "mark.mjs");
   const marks = join(dir, "marks");
   writeFileSync(marks, "");

@@ -13,7 +13,7 @@ const run = (i: number): OwnerEvent => ({ kind: "run", uri: `run://${i}` });
 export function eventsContract(name: string, open: () => Promise<EventNodes>): void {
   describe(`events carried by ${name}`, () => {
     let nodes: EventNodes;
-    const hearing = (events: Events, userKey: string) => {
+    const listenTo = (events: Events, userKey: string) => {
       const heard: OwnerEvent[] = [];
       const end = events.subscribe(userKey, (event) => heard.push(event));
       return { heard, end };
@@ -25,7 +25,7 @@ export function eventsContract(name: string, open: () => Promise<EventNodes>): v
     afterEach(() => nodes.close());
 
     it("reach every listener of their owner on every node, once and in order", async () => {
-      const all = [nodes.here, nodes.there, nodes.there].map((node) => hearing(node, "a"));
+      const all = [nodes.here, nodes.there, nodes.there].map((node) => listenTo(node, "a"));
       const events = Array.from({ length: 300 }, (_, i) => run(i));
       for (const event of events) nodes.here.publish("a", event);
       for (const { heard } of all) await vi.waitFor(() => expect(heard).toHaveLength(300), 10_000);
@@ -33,8 +33,8 @@ export function eventsContract(name: string, open: () => Promise<EventNodes>): v
     });
 
     it("reach nobody else", async () => {
-      const [eve, elsewhere] = [hearing(nodes.here, "eve"), hearing(nodes.there, "eve")];
-      const bob = hearing(nodes.there, "bob");
+      const [eve, elsewhere] = [listenTo(nodes.here, "eve"), listenTo(nodes.there, "eve")];
+      const bob = listenTo(nodes.there, "bob");
       nodes.here.publish("a", run(1));
       nodes.here.publish("bob", run(2));
       await vi.waitFor(() => expect(bob.heard).toEqual([run(2)]), 10_000);
@@ -42,7 +42,7 @@ export function eventsContract(name: string, open: () => Promise<EventNodes>): v
     });
 
     it("reach no listener that has ended", async () => {
-      const [ended, other] = [hearing(nodes.there, "a"), hearing(nodes.there, "a")];
+      const [ended, other] = [listenTo(nodes.there, "a"), listenTo(nodes.there, "a")];
       ended.end();
       nodes.here.publish("a", run(1));
       await vi.waitFor(() => expect(other.heard).toEqual([run(1)]), 10_000);

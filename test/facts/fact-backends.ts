@@ -20,7 +20,7 @@ type Rest = Partial<
 >;
 
 /** Storage that several nodes may share. Everything that is opened is closed when the test has finished. */
-export interface Place {
+export interface FactStorage {
   readonly at: At;
   /** A node of its own in this process. */
   open(options?: Rest): FactBackend;
@@ -39,18 +39,18 @@ export interface Raw {
   readonly store: KeyvStoreAdapter;
   query(sql: string): Promise<unknown[]>;
 }
-export type NewPlace = () => Promise<Place>;
+export type NewFactStorage = () => Promise<FactStorage>;
 
 export const newFile = async (): Promise<string> =>
   join(await tempDir(), `${randomBytes(6).toString("hex")}.sqlite`);
 
-export const sqlitePlace: NewPlace = async () => sqlitePlaceAt(await newFile());
+export const sqliteStorage: NewFactStorage = async () => sqliteStorageAt(await newFile());
 
-export const sqlitePlaceAt = (file: string): Place =>
-  placeAt({ file }, () => new KeyvSqlite({ uri: `sqlite://${file}`, busyTimeout: 2_000 }));
+export const sqliteStorageAt = (file: string): FactStorage =>
+  storageAt({ file }, () => new KeyvSqlite({ uri: `sqlite://${file}`, busyTimeout: 2_000 }));
 
-export const postgresPlaceAt = (databaseUrl: string): Place =>
-  placeAt(
+export const postgresStorageAt = (databaseUrl: string): FactStorage =>
+  storageAt(
     { databaseUrl },
     () =>
       new KeyvPostgres({
@@ -61,7 +61,7 @@ export const postgresPlaceAt = (databaseUrl: string): Place =>
       }),
   );
 
-function placeAt(at: At, openAdapter: () => KeyvSqlite | KeyvPostgres): Place {
+function storageAt(at: At, openAdapter: () => KeyvSqlite | KeyvPostgres): FactStorage {
   return {
     at,
     open(options = {}) {

@@ -3,7 +3,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { createCachedFacts, noteOwnWrite, syncCachedFacts } from "../../src/facts/cache.ts";
 import type { Query } from "../../src/facts/database.ts";
 import { openPostgres } from "../postgres.ts";
-import { postgresPlaceAt } from "./fact-backends.ts";
+import { postgresStorageAt } from "./fact-backends.ts";
 import { ALICE } from "./fact-store-contract.ts";
 
 const INT8_OID = 20;
@@ -41,7 +41,7 @@ async function openSorted(): Promise<string> {
 describe("what a reader asks of Postgres", () => {
   it("reads rows of its own user alone, by an index", async () => {
     const url = await openSorted();
-    const alice = postgresPlaceAt(url).open().open(ALICE);
+    const alice = postgresStorageAt(url).open().open(ALICE);
     for (let i = 0; i < OWN_FACTS; i++) await alice.save({ text: `note ${i}` });
     const client = await connect(url);
     await client.query(`INSERT INTO keyv (key, value)

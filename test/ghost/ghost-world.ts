@@ -157,4 +157,4 @@ export async function openGhostWorld(options: GhostWorldOptions = {}) {
   };
 }
 
-export type TestNight = Awaited<ReturnType<typeof openGhostWorld>>;
+export type GhostWorld = Awaited<ReturnType<typeof openGhostWorld>>;

@@ -1,28 +1,28 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openInbox } from "../../src/inbox/inbox-store.ts";
 import { type Backend, type OpenBackend, START, worker } from "../world.ts";
-import { type Desk, end, openDesk, say } from "./inbox-world.ts";
+import { end, type InboxWorld, openInboxWorld, say } from "./inbox-world.ts";
 
 /** What comes into every inbox, whatever database it is kept in. */
-export function inboxContract(name: string, open: OpenBackend): void {
+export function inboxStoreContract(name: string, open: OpenBackend): void {
   describe(`an inbox kept in ${name}`, () => {
-    let desk: Desk;
+    let world: InboxWorld;
     let backend: Backend;
 
     beforeEach(async () => {
       backend = await open();
-      desk = openDesk(backend);
+      world = openInboxWorld(backend);
     });
     afterEach(() => backend.close());
 
     it("is empty for who has nothing", async () => {
-      const { inbox } = desk;
+      const { inbox } = world;
       expect(await inbox.list()).toEqual({ items: [] });
       expect(await inbox.unread()).toBe(0);
     });
 
     it("has what a run came to, with the run's own words and its job's name", async () => {
-      const { inbox, told, add, runOnce } = desk;
+      const { inbox, told, add, runOnce } = world;
       const { jobId } = await add({}, "Weather");
       const runId = await runOnce(jobId, end("succeeded"));
       const [item, ...others] = (await inbox.list()).items;
@@ -44,7 +44,7 @@ export function inboxContract(name: string, open: OpenBackend): void {
     });
 
     it.each(["failed", "timed_out"] as const)("has a run that %s, and why", async (status) => {
-      const { inbox, add, runOnce } = desk;
+      const { inbox, add, runOnce } = world;
       await runOnce((await add()).jobId, end(status));
       expect((await inbox.list()).items).toMatchObject([
         { kind: "result", status, output: null, failure: "The printer is on fire." },
@@ -52,7 +52,7 @@ export function inboxContract(name: string, open: OpenBackend): void {
     });
 
     it("has a run that was lost", async () => {
-      const { runs, inbox, runQueue, told, add, claim } = desk;
+      const { runs, inbox, runQueue, told, add, claim } = world;
       const { jobId } = await add();
       await runs.enqueue(jobId);
       const runId = await claim();
@@ -70,7 +70,7 @@ export function inboxContract(name: string, open: OpenBackend): void {
       ["a success without words", end("succeeded", { output: null })],
       ["a success of white space", say(" \n")],
     ])("has nothing of %s", async (what, outcome) => {
-      const { runs, inbox, told, add, runOnce } = desk;
+      const { runs, inbox, told, add, runOnce } = world;
       const silent = what === "a silent answer";
       const runId = await runOnce((await add()).jobId, { ...outcome, silent });
       expect((await runs.get(runId)).status).toBe(outcome.status);
@@ -79,7 +79,7 @@ export function inboxContract(name: string, open: OpenBackend): void {
     });
 
     it("has nothing of a run that its owner or a newer run stopped, but of one that a shutdown cut off", async () => {
-      const { runs, inbox, runQueue, add, claim } = desk;
+      const { runs, inbox, runQueue, add, claim } = world;
       const { jobId } = await add();
       await runs.enqueue(jobId);
       const wanted = await claim();
@@ -98,7 +98,7 @@ export function inboxContract(name: string, open: OpenBackend): void {
     });
 
     it("has the last attempt of a run, and none that is tried again", async () => {
-      const { inbox, runQueue, add, claim, runOnce } = desk;
+      const { inbox, runQueue, add, claim, runOnce } = world;
       const retry = { attempts: 2, backoffSeconds: 0, maxBackoffSeconds: 0, on: [] };
       const { jobId } = await add({ retry });
       const busy = end("failed", { error: { code: "MODEL_RATE_LIMITED", message: "Busy." } });
@@ -110,7 +110,7 @@ export function inboxContract(name: string, open: OpenBackend): void {
     });
 
     it("warns at the second failure in a row, and says it when the job is paused", async () => {
-      const { jobs, inbox, add, runOnce } = desk;
+      const { jobs, inbox, add, runOnce } = world;
       const { jobId } = await add({ pauseAfterFailures: 4 });
       for (let i = 0; i < 4; i++) {
         await runOnce(jobId, end("failed"));
@@ -126,7 +126,7 @@ export function inboxContract(name: string, open: OpenBackend): void {
     });
 
     it("warns of a job that is never paused, and of a pause at once where the job wants it so", async () => {
-      const { inbox, add, runOnce } = desk;
+      const { inbox, add, runOnce } = world;
       const never = await add({ pauseAfterFailures: 0 });
       for (const _ of [1, 2, 3]) await runOnce(never.jobId, end("timed_out"));
       const noted = (await inbox.list({ jobId: never.jobId })).items.filter(({ note }) => note !== null);
@@ -137,7 +137,7 @@ export function inboxContract(name: string, open: OpenBackend): void {
     });
 
     it("is one user's: nobody else lists, counts, marks or pages through it", async () => {
-      const { inbox, add, runOnce } = desk;
+      const { inbox, add, runOnce } = world;
       const { jobId } = await add();
       const runId = await runOnce(jobId, end("succeeded"));
       await runOnce(jobId, end("succeeded"));

@@ -1,8 +1,8 @@
 import { openPostgresBackend, openSqliteBackend } from "../world.ts";
-import { inboxContract } from "./inbox-store-contract.ts";
-import { keepingContract } from "./retention-contract.ts";
+import { inboxStoreContract } from "./inbox-store-contract.ts";
+import { inboxRetentionContract } from "./retention-contract.ts";
 
-inboxContract("sqlite", openSqliteBackend);
-inboxContract("Postgres", openPostgresBackend);
-keepingContract("sqlite", openSqliteBackend);
-keepingContract("Postgres", openPostgresBackend);
+inboxStoreContract("sqlite", openSqliteBackend);
+inboxStoreContract("Postgres", openPostgresBackend);
+inboxRetentionContract("sqlite", openSqliteBackend);
+inboxRetentionContract("Postgres", openPostgresBackend);

@@ -21,7 +21,7 @@ export const end = (status: EndStatus, change: Partial<RunResult> = {}): RunResu
 export const say = (output: string) => end("succeeded", { output });
 
 /** Alice's jobs, runs and inbox, and a scheduler whose inboxes hold five items. */
-export function openDesk({ db, clock }: Backend) {
+export function openInboxWorld({ db, clock }: Backend) {
   const jobs = openJobStore(db, { userKey: "a", userId: "alice", now: clock });
   const runs = openRunStore(db, { userKey: "a", now: clock });
   const inbox = openInbox(db, { userKey: "a", now: clock });
@@ -47,4 +47,4 @@ export function openDesk({ db, clock }: Backend) {
   return { jobs, runs, inbox, runQueue, told, add, claim, runOnce, texts };
 }
 
-export type Desk = ReturnType<typeof openDesk>;
+export type InboxWorld = ReturnType<typeof openInboxWorld>;

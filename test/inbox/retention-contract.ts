@@ -5,24 +5,24 @@ import { openJobStore } from "../../src/store/job-store.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
 import { type Backend, newJob, type OpenBackend, START } from "../world.ts";
-import { DAY, type Desk, end, openDesk, say } from "./inbox-world.ts";
+import { DAY, end, type InboxWorld, openInboxWorld, say } from "./inbox-world.ts";
 
 const MINUTE = 60_000;
 
 /** How every inbox is read, and how long it keeps what is in it. */
-export function keepingContract(name: string, open: OpenBackend): void {
+export function inboxRetentionContract(name: string, open: OpenBackend): void {
   describe(`items kept in ${name}`, () => {
-    let desk: Desk;
+    let world: InboxWorld;
     let backend: Backend;
 
     beforeEach(async () => {
       backend = await open();
-      desk = openDesk(backend);
+      world = openInboxWorld(backend);
     });
     afterEach(() => backend.close());
 
     it("is read a page at a time, newest first, while it is marked as read", async () => {
-      const { inbox, add, runOnce, texts } = desk;
+      const { inbox, add, runOnce, texts } = world;
       const { jobId } = await add();
       for (const word of ["one", "two", "three", "four", "five"]) {
         await runOnce(jobId, say(word));
@@ -48,7 +48,7 @@ export function keepingContract(name: string, open: OpenBackend): void {
     });
 
     it("remembers when an item was first read", async () => {
-      const { inbox, add, runOnce } = desk;
+      const { inbox, add, runOnce } = world;
       const runId = await runOnce((await add()).jobId, end("succeeded"));
       backend.pass(MINUTE);
       expect(await inbox.markRunRead(runId)).toBe(1);
@@ -60,7 +60,7 @@ export function keepingContract(name: string, open: OpenBackend): void {
     });
 
     it("leaves a warning unread when only its run was read", async () => {
-      const { inbox, add, runOnce } = desk;
+      const { inbox, add, runOnce } = world;
       const { jobId } = await add();
       await runOnce(jobId, end("failed"));
       const runId = await runOnce(jobId, end("failed"));
@@ -69,7 +69,7 @@ export function keepingContract(name: string, open: OpenBackend): void {
     });
 
     it("shows the start of a long output", async () => {
-      const { add, runOnce, texts } = desk;
+      const { add, runOnce, texts } = world;
       await runOnce((await add()).jobId, say("x".repeat(200_000)));
       await runOnce((await add()).jobId, say("y".repeat(MAX_ITEM_CHARS)));
       const [short, long] = await texts();
@@ -79,7 +79,7 @@ export function keepingContract(name: string, open: OpenBackend): void {
     });
 
     it("keeps an item whose run is deleted, without its words", async () => {
-      const { inbox, add, runOnce } = desk;
+      const { inbox, add, runOnce } = world;
       const { jobId } = await add({}, "Weather");
       const runId = await runOnce(jobId, end("succeeded"));
       await backend.db.kysely.deleteFrom("runs").where("run_id", "=", runId).execute();
@@ -89,7 +89,7 @@ export function keepingContract(name: string, open: OpenBackend): void {
     });
 
     it("drops what is too old when something new comes, a little at a time", async () => {
-      const { runs, add, claim, texts } = desk;
+      const { runs, add, claim, texts } = world;
       const { jobId } = await add();
       const other = openRunQueue(backend.db, { retention: { days: 3650, items: 1_000 } });
       for (let i = 0; i < 15; i++) {
@@ -105,7 +105,7 @@ export function keepingContract(name: string, open: OpenBackend): void {
     });
 
     it("holds so many: the oldest that was read goes first, then the oldest", async () => {
-      const { inbox, add, runOnce, texts } = desk;
+      const { inbox, add, runOnce, texts } = world;
       const { jobId } = await add();
       const one = async (word: string) => {
         await runOnce(jobId, say(word));
@@ -125,7 +125,7 @@ export function keepingContract(name: string, open: OpenBackend): void {
     });
 
     it("is not touched by what another user gets", async () => {
-      const { runQueue, add, claim, runOnce, texts } = desk;
+      const { runQueue, add, claim, runOnce, texts } = world;
       await runOnce((await add()).jobId, say("mine"));
       const bobs = openJobStore(backend.db, { userKey: "b", userId: "bob", now: backend.clock });
       const { jobId } = await bobs.create(newJob());
@@ -142,7 +142,7 @@ export function keepingContract(name: string, open: OpenBackend): void {
     });
 
     it("gets an item and the run its end together: neither without the other", async () => {
-      const { jobs, runs, inbox, runQueue, told, add, claim } = desk;
+      const { jobs, runs, inbox, runQueue, told, add, claim } = world;
       const { jobId } = await add();
       await runs.enqueue(jobId);
       const runId = await claim();

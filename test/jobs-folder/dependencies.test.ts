@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { scanFolder } from "../../src/jobs-folder/scan.ts";
 import { ROOT, tempDir } from "../harness.ts";
 
-const HOUSE = JSON.stringify(join(ROOT, "src/index.ts"));
+const NIGHTSHIFT = JSON.stringify(join(ROOT, "src/index.ts"));
 
 async function scan(files: Record<string, string>) {
   const dir = await tempDir();
@@ -19,7 +19,7 @@ describe("files that run after each other", () => {
   it("name each other, code and prompts alike", async () => {
     const { jobs, problems } = await scan({
       "a.md": after("b.ts"),
-      "b.ts": `import { defineJob } from ${HOUSE};
+      "b.ts": `import { defineJob } from ${NIGHTSHIFT};
         export default defineJob({ after: "c.md", previous_output: true, run: () => "sorted" });`,
       "c.md": every,
     });

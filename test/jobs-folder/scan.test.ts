@@ -6,7 +6,7 @@ import { describeCodeJob, scanFolder } from "../../src/jobs-folder/scan.ts";
 import { ROOT, tempDir } from "../harness.ts";
 
 const NOW = Date.UTC(2026, 1, 20, 9);
-const HOUSE = JSON.stringify(join(ROOT, "src/index.ts"));
+const NIGHTSHIFT = JSON.stringify(join(ROOT, "src/index.ts"));
 
 async function folderOf(files: Record<string, string>): Promise<string> {
   const dir = await tempDir();
@@ -178,7 +178,7 @@ describe("a code job", () => {
     const { jobs, problems } = await scan({
       "plain.js":
         'export default { name: "Plain", every: "6h", timeout_seconds: 30, run: async () => "ok" };',
-      "typed.ts": `import { defineJob, type Ghost } from ${HOUSE};
+      "typed.ts": `import { defineJob, type Ghost } from ${NIGHTSHIFT};
         export default defineJob({ cron: "0 9 * * *", timezone: "UTC", run: async (ghost: Ghost) => ghost.jobId });`,
     });
     expect(problems).toEqual([]);

@@ -8,7 +8,7 @@ import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from
 const DAY = 86_400_000;
 
 /** What one user's ghosts may use in a day, whatever database it is kept in. */
-export function dailyContract(name: string, open: OpenBackend): void {
+export function dailyLimitsContract(name: string, open: OpenBackend): void {
   describe(`a day's use kept in ${name}`, () => {
     let backend: Backend;
     const jobsOf = (userKey: string) =>

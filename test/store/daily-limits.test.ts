@@ -1,6 +1,6 @@
 import { BACKENDS } from "../world.ts";
-import { dailyContract } from "./daily-limits-contract.ts";
+import { dailyLimitsContract } from "./daily-limits-contract.ts";
 
 for (const [name, open] of BACKENDS) {
-  dailyContract(name, open);
+  dailyLimitsContract(name, open);
 }

@@ -5,7 +5,7 @@ import { openRunStore } from "../../src/store/run-store.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../world.ts";
 
 /** What every Occurrences does when several users have something due. */
-export function fairContract(name: string, open: OpenBackend): void {
+export function fairOrderContract(name: string, open: OpenBackend): void {
   describe(`turns kept in ${name}`, () => {
     let backend: Backend;
     let runQueue: RunQueue;

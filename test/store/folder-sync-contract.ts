@@ -10,7 +10,7 @@ const file = (name: string, digest: string, change: Partial<NewJob> = {}): Folde
 };
 
 /** What every JobStore does with the files of a jobs folder. */
-export function folderContract(name: string, open: OpenBackend): void {
+export function folderSyncContract(name: string, open: OpenBackend): void {
   describe(`folder jobs kept in ${name}`, () => {
     let backend: Backend;
     let store: JobStore;

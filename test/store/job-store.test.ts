@@ -1,8 +1,8 @@
 import { BACKENDS } from "../world.ts";
-import { folderContract } from "./folder-sync-contract.ts";
+import { folderSyncContract } from "./folder-sync-contract.ts";
 import { jobStoreContract } from "./job-store-contract.ts";
 
 for (const [name, open] of BACKENDS) {
   jobStoreContract(name, open);
-  folderContract(name, open);
+  folderSyncContract(name, open);
 }

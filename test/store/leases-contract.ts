@@ -17,7 +17,7 @@ const OUTCOME: RunResult = {
 const everyoneAlive = () => true;
 
 /** What every Occurrences does with a run that somebody holds. */
-export function leaseContract(name: string, open: OpenBackend): void {
+export function leasesContract(name: string, open: OpenBackend): void {
   describe(`leases kept in ${name}`, () => {
     let backend: Backend;
     let runs: RunStore;

@@ -18,7 +18,7 @@ const end = (status: RunResult["status"]): RunResult => ({
 });
 
 /** What every RunStore does with runs that a person asks for. */
-export function askedContract(name: string, open: OpenBackend): void {
+export function manualRunsContract(name: string, open: OpenBackend): void {
   describe(`runs asked for, kept in ${name}`, () => {
     let backend: Backend;
     let jobs: JobStore;

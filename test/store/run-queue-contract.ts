@@ -17,7 +17,7 @@ const OUTCOME: RunResult = {
 };
 
 /** What every Occurrences does about claiming, whatever database it is kept in. */
-export function occurrencesContract(name: string, open: OpenBackend): void {
+export function runQueueContract(name: string, open: OpenBackend): void {
   describe(`occurrences kept in ${name}`, () => {
     let backend: Backend;
     let jobs: JobStore;

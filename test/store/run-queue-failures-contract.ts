@@ -23,7 +23,7 @@ const end = (status: EndStatus, code?: ErrorCode, denied = 0): RunResult => ({
 });
 
 /** What every Occurrences does with a run that did not succeed. */
-export function failureContract(name: string, open: OpenBackend): void {
+export function runQueueFailuresContract(name: string, open: OpenBackend): void {
   describe(`failures kept in ${name}`, () => {
     let backend: Backend;
     let jobs: JobStore;

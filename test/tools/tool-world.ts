@@ -8,7 +8,7 @@ import type { ToolResult } from "../../src/tools/result.ts";
 import type { Services } from "../../src/tools/services.ts";
 import { buildToolkit } from "../../src/tools/toolkit.ts";
 
-export interface KitOptions {
+export interface ToolWorldOptions {
   readonly user?: string;
   readonly seed?: Partial<ContextSeed>;
   readonly services?: Partial<Services>;
@@ -17,7 +17,7 @@ export interface KitOptions {
 }
 
 /** A toolkit with a user's own tools, as a connection has it; disposed with the test. */
-export function openKit(specs: readonly ToolSpec<never>[], options: KitOptions = {}) {
+export function openToolWorld(specs: readonly ToolSpec<never>[], options: ToolWorldOptions = {}) {
   const logged: Record<string, unknown>[] = [];
   const ended = new AbortController();
   const context = createUserContext({

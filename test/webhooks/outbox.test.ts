@@ -1,4 +1,4 @@
 import { BACKENDS } from "../world.ts";
-import { webhooksContract } from "./webhook-store-contract.ts";
+import { webhookStoreContract } from "./webhook-store-contract.ts";
 
-for (const [name, open] of BACKENDS) webhooksContract(name, open);
+for (const [name, open] of BACKENDS) webhookStoreContract(name, open);

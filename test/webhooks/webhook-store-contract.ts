@@ -9,7 +9,7 @@ const SAID = { host: "example.com", status: 204 } as const;
 const DELIVERED = { kind: "delivered", error: null, ...SAID } as const;
 
 /** What every jobs database does with the ends of runs that somebody is to be told of. */
-export function webhooksContract(name: string, open: OpenBackend): void {
+export function webhookStoreContract(name: string, open: OpenBackend): void {
   describe(`webhooks kept in ${name}`, () => {
     let backend: Backend;
     let outbox: Outbox;
