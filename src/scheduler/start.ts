@@ -4,7 +4,7 @@ import type { Activity } from "../activity.ts";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/database.ts";
 import type { Events, StepFeed } from "../events.ts";
-import { type GhostDeps, runGhost } from "../ghost/run.ts";
+import { type GhostDeps, type GhostListener, runGhost } from "../ghost/run.ts";
 import type { JobStore, RunStore } from "../jobs/contracts.ts";
 import { INBOX_URI } from "../jobs/inbox-item.ts";
 import type { Action } from "../jobs/job.ts";
@@ -36,6 +36,10 @@ export interface SchedulerDeps {
   readonly upstreams: UpstreamConfig;
   readonly database: () => Promise<Database>;
   readonly openRuns: (userKey: string) => RunStore;
+  /** Called after the listeners of this process itself. Default: none. */
+  readonly listener?: GhostListener;
+  /** The file that a ghost's thread runs. Default: the ghost's entry, from source or as built. */
+  readonly threadFile?: string;
 }
 
 /** One for the process: two schedulers in it must not take each other's runs for those of a dead one. */
@@ -52,8 +56,8 @@ export async function startScheduler(
   parts: SchedulerDeps & { folderStore: JobStore; onlyUserKey?: string },
 ): Promise<SchedulerRuntime> {
   const { config, log, now, folderStore, onlyUserKey } = parts;
-  const filter: ClaimFilter = { kinds: runnableKinds(config), ...(onlyUserKey && { userKey: onlyUserKey }) };
-  const { loop, threads, webhooks, closeRunQueue } = await openLoop(parts, filter, config.spareThreads);
+  const filter = onlyUserKey ? { userKey: onlyUserKey } : {};
+  const { loop, webhooks, close } = await openScheduler(parts, filter, config.spareThreads);
   await loop.start();
   const retention = startRetention(await parts.database(), { keep: config, log, now });
   webhooks.start();
@@ -64,10 +68,7 @@ export async function startScheduler(
     async close() {
       await (folder || undefined)?.close();
       await retention.stop();
-      await loop.stop({ graceMs: 5_000 });
-      await threads.close();
-      await webhooks.stop();
-      await closeRunQueue();
+      await close();
     },
   };
 }
@@ -77,8 +78,7 @@ export async function startScheduler(
  * user's webhooks were tried.
  */
 export async function runOne(parts: SchedulerDeps, userKey: string, runId: string): Promise<void> {
-  const filter: ClaimFilter = { kinds: runnableKinds(parts.config), userKey, runId };
-  const { loop, threads, webhooks } = await openLoop(parts, filter, 0);
+  const { loop, webhooks, close } = await openScheduler(parts, { userKey, runId }, 0);
   try {
     await loop.start();
     const runs = parts.openRuns(userKey);
@@ -88,9 +88,7 @@ export async function runOne(parts: SchedulerDeps, userKey: string, runId: strin
     }
     await webhooks.drain();
   } finally {
-    await loop.stop({ graceMs: 5_000 });
-    await threads.close();
-    await webhooks.stop();
+    await close();
   }
 }
 
@@ -99,8 +97,13 @@ function runnableKinds({ model, jobsDir }: Config): Action["kind"][] {
   return [...(model ? ["prompt" as const] : []), "tool", ...(jobsDir ? ["code" as const] : [])];
 }
 
-async function openLoop(parts: SchedulerDeps, filter: ClaimFilter, spare: number) {
+/**
+ * The parts of a scheduler, connected and not started: whoever opens them starts the loop and the webhooks. `only`
+ * narrows what is claimed. `spare` is the number of threads that are started ahead of need.
+ */
+export async function openScheduler(parts: SchedulerDeps, only: Partial<ClaimFilter>, spare: number) {
   const { config, log, now, events, openRuns, runStats, activity, upstreams } = parts;
+  const filter: ClaimFilter = { kinds: runnableKinds(config), ...only };
   const database = await parts.database();
   const { runQueue, closeRunQueue } = await selectRunQueue(database, filter, parts, {
     retention: { days: config.inboxDays, items: config.inboxItems },
@@ -119,6 +122,7 @@ async function openLoop(parts: SchedulerDeps, filter: ClaimFilter, spare: number
     memoryMb: config.ghostMemoryMb,
     log,
     isInUse: () => activity.isInUse,
+    ...(parts.threadFile && { threadFile: parts.threadFile }),
   });
   const publishRun = (userKey: string, runId: string, jobId: string) => {
     events.publish(userKey, { kind: "run", uri: `run://${runId}` });
@@ -160,6 +164,7 @@ async function openLoop(parts: SchedulerDeps, filter: ClaimFilter, spare: number
           webhooks.wake();
         },
       },
+      ...(parts.listener ? [parts.listener] : []),
     ],
   };
   const loop: SchedulerLoop = createSchedulerLoop({
@@ -188,7 +193,13 @@ async function openLoop(parts: SchedulerDeps, filter: ClaimFilter, spare: number
       webhooks.wake();
     },
   });
-  return { loop, threads, webhooks, closeRunQueue };
+  const close = async () => {
+    await loop.stop({ graceMs: 5_000 });
+    await threads.close();
+    await webhooks.stop();
+    await closeRunQueue();
+  };
+  return { loop, threads, webhooks, close };
 }
 
 /** One database for several nodes: pg-boss hands out what is due. One user's own process finds it in the ledger. */

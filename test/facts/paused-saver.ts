@@ -7,7 +7,7 @@ let looks = 0;
 const backend = openKeyvFacts({
   ...JSON.parse(at),
   limits: LIMITS,
-  clock: () => {
+  now: () => {
     // The first look at the clock is the reader's; the second is inside the transaction.
     if (++looks === 2) {
       process.stdout.write("stopping\n");

@@ -56,7 +56,7 @@ export const count = { name: "count", description: "counts", run: () => ({ calls
 export const where = { name: "where", description: "says where it runs", annotations: { readOnlyHint: true },
   run: async () => String((await import("node:worker_threads")).isMainThread) };`,
     });
-    const world = await openGhostWorld({ toolModules: [dir], script: () => ({ text: "ok" }) });
+    const world = await openGhostWorld({ tools: [dir], script: () => ({ text: "ok" }) });
     expect((await world.runJob({ kind: "tool", tool: "where", arguments: {} })).output).toBe("false");
     for (const _ of [1, 2])
       expect((await world.runJob({ kind: "tool", tool: "count", arguments: {} })).output).toBe('{"calls":1}');
