@@ -1,122 +1,133 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
+import { onTestFinished } from "vitest";
 import type { Database } from "../src/database/database.ts";
 import { openPostgres as openPostgresDatabase } from "../src/database/open-postgres.ts";
 import { openDatabase } from "../src/database/open-sqlite.ts";
-import type { NewJob } from "../src/jobs/contracts.ts";
+import { openInbox } from "../src/inbox/inbox-store.ts";
+import type { JobStore, NewJob, RunStore } from "../src/jobs/contracts.ts";
+import type { Inbox } from "../src/jobs/inbox-item.ts";
 import { DEFAULT_LIMITS, type Job } from "../src/jobs/job.ts";
-import { openPgBoss, type PgBossRunQueue } from "../src/scheduler/pg-boss.ts";
-import { openRunQueue } from "../src/store/open-run-queue.ts";
-import type { RunQueue, Worker } from "../src/store/run-queue.ts";
+import type { EndStatus, RunResult } from "../src/jobs/run.ts";
+import { openPgBoss } from "../src/scheduler/pg-boss.ts";
+import { openJobStore } from "../src/store/job-store.ts";
+import { openRunQueue, type RunQueueOptions } from "../src/store/open-run-queue.ts";
+import type { Claimed, RunQueue, Worker } from "../src/store/run-queue.ts";
+import { openRunStore } from "../src/store/run-store.ts";
+import { tempDir } from "./harness.ts";
 import { openPostgres, type Prepare } from "./postgres.ts";
+
+/** The databases that every contract suite runs on. */
+export const BACKENDS = ["SQLite", "Postgres"] as const;
+
+/** The same, and a Postgres on which pg-boss decides which due runs a node gets: for suites of the run queue. */
+export const QUEUE_BACKENDS = [...BACKENDS, "pg-boss"] as const;
+
+export type Backend = (typeof QUEUE_BACKENDS)[number];
 
 /** 2026-02-20 09:00:00 UTC: a Friday. */
 export const START = Date.UTC(2026, 1, 20, 9);
 
-/** What a contract suite runs on: an empty jobs database of any kind, and a clock that the test turns. */
-export interface Backend {
+export interface UserOptions {
+  /** The connection to use. Default: the world's own. */
+  readonly db?: Database;
+  /** Default: the key. */
+  readonly userId?: string;
+  readonly maxJobs?: number;
+  readonly maxQueued?: number;
+}
+
+/** The stores of one user. */
+export interface User {
+  readonly jobs: JobStore;
+  readonly runs: RunStore;
+  readonly inbox: Inbox;
+}
+
+/** An empty jobs database of either kind, its stores, and a time that only the test moves. */
+export interface World {
   readonly db: Database;
-  readonly clock: () => number;
-  /** Turns the clock forward. */
+  /** Begins at START. */
+  readonly now: () => number;
+  /** Moves the time on. */
   pass(ms: number): void;
   /** Another connection to the same data, as another process has it. */
   reopen(): Promise<Database>;
-  /** What hands out its occurrences. Closed with it. */
-  selectRunQueue(db: Database): Promise<RunQueue>;
-  close(): Promise<void>;
+  user(userKey: string, options?: UserOptions): User;
+  readonly runQueue: RunQueue;
+  /** The run queue of another connection. */
+  openQueue(db: Database): Promise<RunQueue>;
+  /** Claims up to 16 runs of everybody for the worker w1, for 30 s. */
+  claim(options?: Partial<Parameters<RunQueue["claimDue"]>[0]>): Promise<readonly Claimed[]>;
+  /** False if the run was not running. */
+  finish(runId: string, result?: RunResult): Promise<boolean>;
 }
-export type OpenBackend = () => Promise<Backend>;
 
-/** A backend on databases that `openOne` opens, all closed with it. */
-async function openBackend(openOne: (clock: () => number) => Promise<Database>): Promise<Backend> {
-  let now = START;
-  const clock = () => now;
-  const opened: Database[] = [];
-  const open = async () => {
-    const db = await openOne(clock);
-    opened.push(db);
+/** Opens a world, which is closed when the test has finished. */
+export async function openWorld(backend: Backend, options: RunQueueOptions = {}): Promise<World> {
+  let time = START;
+  const now = () => time;
+  const connect = await connector(backend, now);
+  const reopen = async () => {
+    const db = await connect();
+    onTestFinished(() => db.close());
     return db;
   };
+  const openQueue = async (db: Database): Promise<RunQueue> => {
+    if (backend !== "pg-boss") return openRunQueue(db, options);
+    const opened = await openPgBossQueue(db, options);
+    onTestFinished(opened.close);
+    return opened;
+  };
+  const db = await reopen();
+  const runQueue = await openQueue(db);
   return {
-    db: await open(),
-    clock,
+    db,
+    now,
     pass: (ms) => {
-      now += ms;
+      time += ms;
     },
-    reopen: open,
-    selectRunQueue: async (db) => openRunQueue(db),
-    close: async () => {
-      for (const db of opened) await db.close();
+    reopen,
+    user(userKey, { db: own = db, userId = userKey, maxJobs, maxQueued } = {}) {
+      return {
+        jobs: openJobStore(own, { userKey, userId, now, ...(maxJobs && { maxJobs }) }),
+        runs: openRunStore(own, { userKey, now, ...(maxQueued && { maxQueued }) }),
+        inbox: openInbox(own, { userKey, now }),
+      };
     },
+    runQueue,
+    openQueue,
+    claim: (changes) => runQueue.claimDue({ ...CLAIM, now: time, ...changes }),
+    finish: (runId, result = resultOf("succeeded")) => runQueue.finish(runId, result, time),
   };
 }
 
-export async function openSqliteBackend(): Promise<Backend> {
-  const folder = temporaryFolder();
-  const file = join(folder.path, "jobs.sqlite");
-  const backend = await openBackend((clock) => openDatabase({ file, now: clock }));
-  return {
-    ...backend,
-    close: async () => {
-      await backend.close();
-      folder.remove();
-    },
-  };
+/** Opens connections to one new database. */
+async function connector(backend: Backend, now: () => number): Promise<() => Promise<Database>> {
+  if (backend === "SQLite") {
+    const file = join(await tempDir(), "jobs.sqlite");
+    return () => openDatabase({ file, now });
+  }
+  const { url } = await openPostgres(backend === "pg-boss" ? makeQueueTables : makeTables);
+  return () => openPostgresDatabase({ url, now });
 }
 
-const prepare = async (url: string): Promise<void> => {
+const makeTables: Prepare = async (url) => {
   await (await openPostgresDatabase({ url, now: () => START })).close();
 };
 
-export const openPostgresBackend = (): Promise<Backend> => openPostgresWith(prepare);
-
-async function openPostgresWith(prepare: Prepare): Promise<Backend> {
-  const { url } = await openPostgres(prepare);
-  return openBackend((clock) => openPostgresDatabase({ url, now: clock }));
-}
-
-const prepareBoss = async (url: string): Promise<void> => {
+const makeQueueTables: Prepare = async (url) => {
   const db = await openPostgresDatabase({ url, now: () => START });
-  await (await openBoss(db)).close();
+  await (await openPgBossQueue(db)).close();
   await db.close();
 };
 
 /**
- * On the test's clock, which is behind the database's: all that pg-boss was sent is ripe for it, so it is sent nothing
- * ahead of its time.
+ * On the test's time, which is behind the database's: all that pg-boss was sent is due by its clock, so it is sent
+ * nothing ahead of its time.
  */
-const openBoss = (db: Database) => openPgBoss(db, { log: pino({ level: "silent" }), aheadMs: 0, slackMs: 0 });
-
-/** A Postgres whose occurrences are handed out by pg-boss. */
-export async function openBossBackend(): Promise<Backend> {
-  const backend = await openPostgresWith(prepareBoss);
-  const opened: PgBossRunQueue[] = [];
-  return {
-    ...backend,
-    selectRunQueue: async (db) => {
-      const runQueue = await openBoss(db);
-      opened.push(runQueue);
-      return runQueue;
-    },
-    close: async () => {
-      for (const runQueue of opened) await runQueue.close();
-      await backend.close();
-    },
-  };
-}
-
-/** Every kind of database: each contract suite runs on all of them. */
-export const BACKENDS: readonly (readonly [name: string, open: OpenBackend])[] = [
-  ["SQLite", openSqliteBackend],
-  ["Postgres", openPostgresBackend],
-];
-
-export function temporaryFolder(): { readonly path: string; remove(): void } {
-  const path = mkdtempSync(join(tmpdir(), "nightshift-jobs-"));
-  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
-}
+const openPgBossQueue = (db: Database, options: RunQueueOptions = {}) =>
+  openPgBoss(db, { ...options, log: pino({ level: "silent" }), aheadMs: 0, slackMs: 0 });
 
 /** A tool job that is due every minute from a minute after START. */
 export function newJob(change: Partial<NewJob> = {}): NewJob {
@@ -133,6 +144,18 @@ export function newJob(change: Partial<NewJob> = {}): NewJob {
   };
 }
 
+/** The result of a run that did nothing. */
+export const resultOf = (status: EndStatus, change: Partial<RunResult> = {}): RunResult => ({
+  status,
+  output: null,
+  error: null,
+  transcript: [],
+  usage: { input_tokens: 0, output_tokens: 0 },
+  ...change,
+});
+
 export const ALL_KINDS: readonly Job["action"]["kind"][] = ["prompt", "tool", "code"];
 
-export const worker = (workerId: string, pid = 1): Worker => ({ workerId, host: "night", pid });
+export const worker = (workerId: string, pid = 1): Worker => ({ workerId, host: "host_1", pid });
+
+const CLAIM = { limit: 16, filter: { kinds: ALL_KINDS }, worker: worker("w1"), leaseMs: 30_000 };

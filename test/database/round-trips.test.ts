@@ -2,8 +2,7 @@ import { Client } from "pg";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { isPipelined } from "../../src/database/sql.ts";
 import type { RunResult } from "../../src/jobs/run.ts";
-import { openJobStore } from "../../src/store/job-store.ts";
-import { ALL_KINDS, type Backend, newJob, openBossBackend, openPostgresBackend, worker } from "../world.ts";
+import { ALL_KINDS, newJob, openWorld, type World, worker } from "../world.ts";
 
 const OUTCOME: RunResult = {
   status: "succeeded",
@@ -13,28 +12,21 @@ const OUTCOME: RunResult = {
   usage: { input_tokens: 1, output_tokens: 1 },
 };
 
-describe.each([
-  ["the ledger", openPostgresBackend],
-  ["pg-boss", openBossBackend],
-] as const)("round trips to Postgres with %s", (_name, open) => {
-  let backend: Backend;
+describe.each(["Postgres", "pg-boss"] as const)("round trips to Postgres with the queue of %s", (backend) => {
+  let world: World;
   beforeEach(async () => {
-    backend = await open();
+    world = await openWorld(backend);
   });
-  afterEach(async () => {
-    vi.restoreAllMocks();
-    await backend.close();
-  });
+  afterEach(() => vi.restoreAllMocks());
 
   it("are at most 12 for the claim and the end of one occurrence", async () => {
-    const { db, clock, pass } = backend;
-    await openJobStore(db, { userKey: "a", userId: "alice", now: clock }).create(newJob());
-    const runQueue = await backend.selectRunQueue(db);
+    const { runQueue, now, pass } = world;
+    await world.user("a").jobs.create(newJob());
     pass(60_000);
     const spy = vi.spyOn(Client.prototype, "query");
     const filter = { kinds: ALL_KINDS };
     const options = {
-      now: clock(),
+      now: now(),
       limit: 8,
       filter,
       worker: worker("w1"),
@@ -42,7 +34,7 @@ describe.each([
       maxRunsPerDay: 1_000,
     };
     const [claimed] = await runQueue.claimDue(options);
-    expect(await runQueue.finish(claimed?.run.runId ?? "", OUTCOME, clock())).toBe(true);
+    expect(await runQueue.finish(claimed?.run.runId ?? "", OUTCOME, now())).toBe(true);
     const statements = spy.mock.calls.map(([sql]) => String(sql));
     // A connection's first words, and pg-boss's upkeep every minute, are not this occurrence's.
     const others = /^(?:start|set search_path)|^\s*update nightshift_boss\.version/i;

@@ -1,11 +1,10 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { Events, OwnerEvent } from "../../src/events.ts";
 
 /** Two nodes of one installation; they may be one. */
 export interface EventNodes {
   readonly here: Events;
   readonly there: Events;
-  close(): Promise<void>;
 }
 
 const run = (i: number): OwnerEvent => ({ kind: "run", uri: `run://${i}` });
@@ -22,7 +21,6 @@ export function eventsContract(name: string, open: () => Promise<EventNodes>): v
     beforeEach(async () => {
       nodes = await open();
     });
-    afterEach(() => nodes.close());
 
     it("reach every listener of their owner on every node, once and in order", async () => {
       const all = [nodes.here, nodes.there, nodes.there].map((node) => listenTo(node, "a"));

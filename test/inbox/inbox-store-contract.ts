@@ -1,19 +1,15 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openInbox } from "../../src/inbox/inbox-store.ts";
-import { type Backend, type OpenBackend, START, worker } from "../world.ts";
+import { beforeEach, describe, expect, it } from "vitest";
+import { type Backend, START, worker } from "../world.ts";
 import { end, type InboxWorld, openInboxWorld, say } from "./inbox-world.ts";
 
 /** What comes into every inbox, whatever database it is kept in. */
-export function inboxStoreContract(name: string, open: OpenBackend): void {
-  describe(`an inbox kept in ${name}`, () => {
+export function inboxStoreContract(backend: Backend): void {
+  describe(`an inbox kept in ${backend}`, () => {
     let world: InboxWorld;
-    let backend: Backend;
 
     beforeEach(async () => {
-      backend = await open();
-      world = openInboxWorld(backend);
+      world = await openInboxWorld(backend);
     });
-    afterEach(() => backend.close());
 
     it("is empty for who has nothing", async () => {
       const { inbox } = world;
@@ -52,10 +48,10 @@ export function inboxStoreContract(name: string, open: OpenBackend): void {
     });
 
     it("has a run that was lost", async () => {
-      const { runs, inbox, runQueue, told, add, claim } = world;
+      const { runs, inbox, runQueue, told, add, claimRun } = world;
       const { jobId } = await add();
       await runs.enqueue(jobId);
-      const runId = await claim();
+      const runId = await claimRun();
       const dead = { now: START, worker: { ...worker("w2"), pid: 2 }, isAlive: () => false };
       expect(await runQueue.reapLost(dead)).toHaveLength(1);
       expect((await inbox.list()).items).toMatchObject([{ runId, status: "lost" }]);
@@ -79,32 +75,32 @@ export function inboxStoreContract(name: string, open: OpenBackend): void {
     });
 
     it("has nothing of a run that its owner or a newer run stopped, but of one that a shutdown cut off", async () => {
-      const { runs, inbox, runQueue, add, claim } = world;
+      const { runs, inbox, runQueue, add, claimRun } = world;
       const { jobId } = await add();
       await runs.enqueue(jobId);
-      const wanted = await claim();
+      const wanted = await claimRun();
       await runs.cancel(wanted);
       await runQueue.finish(wanted, end("cancelled"), START);
       const waiting = await runs.enqueue(jobId);
       await runs.cancel(waiting.runId);
       await runs.enqueue(jobId);
-      const replaced = await claim();
+      const replaced = await claimRun();
       await runs.enqueue(jobId, { overlap: "cancel_other" });
       await runQueue.finish(replaced, end("cancelled"), START);
       expect((await inbox.list()).items).toEqual([]);
-      const cutOff = await claim();
+      const cutOff = await claimRun();
       await runQueue.finish(cutOff, end("cancelled"), START);
       expect((await inbox.list()).items).toMatchObject([{ runId: cutOff, status: "cancelled" }]);
     });
 
     it("has the last attempt of a run, and none that is tried again", async () => {
-      const { inbox, runQueue, add, claim, runOnce } = world;
+      const { inbox, runQueue, add, claimRun, runOnce } = world;
       const retry = { attempts: 2, backoffSeconds: 0, maxBackoffSeconds: 0, on: [] };
       const { jobId } = await add({ retry });
       const busy = end("failed", { error: { code: "MODEL_RATE_LIMITED", message: "Busy." } });
       await runOnce(jobId, busy);
       expect((await inbox.list()).items).toEqual([]);
-      const runId = await claim();
+      const runId = await claimRun();
       await runQueue.finish(runId, busy, START);
       expect((await inbox.list()).items).toMatchObject([{ runId, failure: "Busy." }]);
     });
@@ -114,7 +110,7 @@ export function inboxStoreContract(name: string, open: OpenBackend): void {
       const { jobId } = await add({ pauseAfterFailures: 4 });
       for (let i = 0; i < 4; i++) {
         await runOnce(jobId, end("failed"));
-        backend.pass(1);
+        world.pass(1);
       }
       const { items } = await inbox.list();
       expect(items.map(({ kind }) => kind)).toEqual(["paused", "result", "warning", "result"]);
@@ -141,7 +137,7 @@ export function inboxStoreContract(name: string, open: OpenBackend): void {
       const { jobId } = await add();
       const runId = await runOnce(jobId, end("succeeded"));
       await runOnce(jobId, end("succeeded"));
-      const bob = openInbox(backend.db, { userKey: "b", now: backend.clock });
+      const bob = world.user("b").inbox;
       const { items, nextCursor = "" } = await inbox.list({ limit: 1 });
       expect(await bob.list()).toEqual({ items: [] });
       expect(await bob.list({ jobId })).toEqual({ items: [] });

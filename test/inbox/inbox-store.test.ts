@@ -1,8 +1,8 @@
-import { openPostgresBackend, openSqliteBackend } from "../world.ts";
+import { BACKENDS } from "../world.ts";
 import { inboxStoreContract } from "./inbox-store-contract.ts";
 import { inboxRetentionContract } from "./retention-contract.ts";
 
-inboxStoreContract("sqlite", openSqliteBackend);
-inboxStoreContract("Postgres", openPostgresBackend);
-inboxRetentionContract("sqlite", openSqliteBackend);
-inboxRetentionContract("Postgres", openPostgresBackend);
+for (const backend of BACKENDS) {
+  inboxStoreContract(backend);
+  inboxRetentionContract(backend);
+}

@@ -1,32 +1,26 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openInbox } from "../../src/inbox/inbox-store.ts";
+import { beforeEach, describe, expect, it } from "vitest";
 import { MAX_ITEM_CHARS } from "../../src/jobs/inbox-item.ts";
-import { openJobStore } from "../../src/store/job-store.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
-import { openRunStore } from "../../src/store/run-store.ts";
-import { type Backend, newJob, type OpenBackend, START } from "../world.ts";
+import { type Backend, newJob, START } from "../world.ts";
 import { DAY, end, type InboxWorld, openInboxWorld, say } from "./inbox-world.ts";
 
 const MINUTE = 60_000;
 
 /** How every inbox is read, and how long it keeps what is in it. */
-export function inboxRetentionContract(name: string, open: OpenBackend): void {
-  describe(`items kept in ${name}`, () => {
+export function inboxRetentionContract(backend: Backend): void {
+  describe(`items kept in ${backend}`, () => {
     let world: InboxWorld;
-    let backend: Backend;
 
     beforeEach(async () => {
-      backend = await open();
-      world = openInboxWorld(backend);
+      world = await openInboxWorld(backend);
     });
-    afterEach(() => backend.close());
 
     it("is read a page at a time, newest first, while it is marked as read", async () => {
       const { inbox, add, runOnce, texts } = world;
       const { jobId } = await add();
       for (const word of ["one", "two", "three", "four", "five"]) {
         await runOnce(jobId, say(word));
-        backend.pass(1);
+        world.pass(1);
       }
       const seen: (string | null)[] = [];
       let cursor: string | undefined;
@@ -50,9 +44,9 @@ export function inboxRetentionContract(name: string, open: OpenBackend): void {
     it("remembers when an item was first read", async () => {
       const { inbox, add, runOnce } = world;
       const runId = await runOnce((await add()).jobId, end("succeeded"));
-      backend.pass(MINUTE);
+      world.pass(MINUTE);
       expect(await inbox.markRunRead(runId)).toBe(1);
-      backend.pass(MINUTE);
+      world.pass(MINUTE);
       expect(await inbox.markRunRead(runId)).toBe(0);
       const { items } = await inbox.list();
       expect(items[0]?.readAt).toBe(START + MINUTE);
@@ -82,25 +76,25 @@ export function inboxRetentionContract(name: string, open: OpenBackend): void {
       const { inbox, add, runOnce } = world;
       const { jobId } = await add({}, "Weather");
       const runId = await runOnce(jobId, end("succeeded"));
-      await backend.db.kysely.deleteFrom("runs").where("run_id", "=", runId).execute();
+      await world.db.kysely.deleteFrom("runs").where("run_id", "=", runId).execute();
       expect((await inbox.list()).items).toMatchObject([
         { jobId, jobName: "Weather", runId: null, status: "succeeded", output: null, failure: null },
       ]);
     });
 
     it("drops what is too old when something new comes, a little at a time", async () => {
-      const { runs, add, claim, texts } = world;
+      const { runs, add, claimRun, texts } = world;
       const { jobId } = await add();
-      const other = openRunQueue(backend.db, { retention: { days: 3650, items: 1_000 } });
+      const other = openRunQueue(world.db, { retention: { days: 3650, items: 1_000 } });
       for (let i = 0; i < 15; i++) {
         await runs.enqueue(jobId);
-        await other.finish(await claim(), say(`old ${i}`), backend.clock());
-        backend.pass(1);
+        await other.finish(await claimRun(), say(`old ${i}`), world.now());
+        world.pass(1);
       }
-      backend.pass(30 * DAY - 5);
-      const kept = openRunQueue(backend.db, { retention: { days: 30, items: 1_000 } });
+      world.pass(30 * DAY - 5);
+      const kept = openRunQueue(world.db, { retention: { days: 30, items: 1_000 } });
       await runs.enqueue(jobId);
-      await kept.finish(await claim(), say("new"), backend.clock());
+      await kept.finish(await claimRun(), say("new"), world.now());
       expect(await texts({ limit: 100 })).toEqual(["new", "old 14", "old 13", "old 12", "old 11", "old 10"]);
     });
 
@@ -109,7 +103,7 @@ export function inboxRetentionContract(name: string, open: OpenBackend): void {
       const { jobId } = await add();
       const one = async (word: string) => {
         await runOnce(jobId, say(word));
-        backend.pass(1);
+        world.pass(1);
       };
       for (const word of ["1", "2", "3", "4", "5"]) await one(word);
       const { items } = await inbox.list();
@@ -125,31 +119,28 @@ export function inboxRetentionContract(name: string, open: OpenBackend): void {
     });
 
     it("is not touched by what another user gets", async () => {
-      const { runQueue, add, claim, runOnce, texts } = world;
+      const { runQueue, add, claimRun, runOnce, texts } = world;
       await runOnce((await add()).jobId, say("mine"));
-      const bobs = openJobStore(backend.db, { userKey: "b", userId: "bob", now: backend.clock });
-      const { jobId } = await bobs.create(newJob());
-      const bob = openRunStore(backend.db, { userKey: "b", now: backend.clock });
+      const bob = world.user("b");
+      const { jobId } = await bob.jobs.create(newJob());
       for (let i = 0; i < 7; i++) {
-        await bob.enqueue(jobId);
-        await runQueue.finish(await claim(), say(String(i)), backend.clock());
-        backend.pass(1);
+        await bob.runs.enqueue(jobId);
+        await runQueue.finish(await claimRun(), say(String(i)), world.now());
+        world.pass(1);
       }
       expect(await texts()).toEqual(["mine"]);
-      expect((await openInbox(backend.db, { userKey: "b", now: backend.clock }).list()).items).toHaveLength(
-        5,
-      );
+      expect((await bob.inbox.list()).items).toHaveLength(5);
     });
 
     it("gets an item and the run its end together: neither without the other", async () => {
-      const { jobs, runs, inbox, runQueue, told, add, claim } = world;
+      const { jobs, runs, inbox, runQueue, told, add, claimRun } = world;
       const { jobId } = await add();
       await runs.enqueue(jobId);
-      const runId = await claim();
+      const runId = await claimRun();
       // In its way: one run has one item.
       const before = { item_id: "item_0", user_key: "a", kind: "result", status: "failed" } as const;
       const times = { created_at: START, read_at: null, note: null };
-      await backend.db.kysely
+      await world.db.kysely
         .insertInto("inbox")
         .values({ ...before, ...times, run_id: runId, job_id: jobId })
         .execute();
@@ -157,7 +148,7 @@ export function inboxRetentionContract(name: string, open: OpenBackend): void {
       expect(await runs.get(runId)).toMatchObject({ status: "running", finishedAt: null });
       expect((await jobs.counters([jobId])).get(jobId)?.runsFailed).toBe(0);
       expect(told).toEqual([]);
-      await backend.db.kysely.deleteFrom("inbox").execute();
+      await world.db.kysely.deleteFrom("inbox").execute();
       expect(await runQueue.finish(runId, end("failed"), START)).toBe(true);
       expect((await inbox.list()).items).toMatchObject([{ runId }]);
     });

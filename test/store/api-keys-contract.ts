@@ -1,22 +1,21 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { KeyRing } from "../../src/store/api-keys.ts";
 import { openKeyRing } from "../../src/store/api-keys.ts";
-import { type Backend, type OpenBackend, START } from "../world.ts";
+import { type Backend, openWorld, START, type World } from "../world.ts";
 
-export function keyRingContract(name: string, open: OpenBackend): void {
-  describe(`API keys in ${name}`, () => {
-    let backend: Backend;
+export function keyRingContract(backend: Backend): void {
+  describe(`API keys in ${backend}`, () => {
+    let world: World;
     let here: KeyRing;
     let there: KeyRing;
     const make = (expiresAt: number | null = null) =>
       here.create({ userId: "bob", scopes: ["facts:read"], expiresAt });
 
     beforeEach(async () => {
-      backend = await open();
-      here = openKeyRing(backend.db, backend.clock);
-      there = openKeyRing(await backend.reopen(), backend.clock);
+      world = await openWorld(backend);
+      here = openKeyRing(world.db, world.now);
+      there = openKeyRing(await world.reopen(), world.now);
     });
-    afterEach(() => backend.close());
 
     it("are good on every node as soon as they are made", async () => {
       expect(await there.isUsed()).toBe(false);
@@ -46,7 +45,7 @@ export function keyRingContract(name: string, open: OpenBackend): void {
     it("end at their time", async () => {
       const { key } = await make(START + 1_000);
       expect(await there.verify(key)).toBeDefined();
-      backend.pass(1_000);
+      world.pass(1_000);
       expect(await there.verify(key)).toBeUndefined();
     });
 
@@ -57,7 +56,7 @@ export function keyRingContract(name: string, open: OpenBackend): void {
       expect(await here.verify(key)).toBeUndefined();
       await vi.waitFor(async () => expect(await there.isGood(apiKey.keyId)).toBe(false), 10_000);
       expect(await there.verify(key)).toBeUndefined();
-      backend.pass(5_000);
+      world.pass(5_000);
       expect(await there.revoke(apiKey.keyId)).toBe(true);
       expect((await here.list("bob"))[0]?.revokedAt).toBe(START);
       expect(await here.revoke("0".repeat(16))).toBe(false);

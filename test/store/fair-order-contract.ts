@@ -1,40 +1,27 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openJobStore } from "../../src/store/job-store.ts";
-import type { RunQueue } from "../../src/store/run-queue.ts";
-import { openRunStore } from "../../src/store/run-store.ts";
-import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../world.ts";
+import { beforeEach, describe, expect, it } from "vitest";
+import { type Backend, newJob, openWorld, START, type World } from "../world.ts";
 
 /** What every Occurrences does when several users have something due. */
-export function fairOrderContract(name: string, open: OpenBackend): void {
-  describe(`turns kept in ${name}`, () => {
-    let backend: Backend;
-    let runQueue: RunQueue;
-    const bookOf = (userKey: string) =>
-      openJobStore(backend.db, { userKey, userId: userKey, now: backend.clock, maxJobs: 10_000 });
+export function fairOrderContract(backend: Backend): void {
+  describe(`turns kept in ${backend}`, () => {
+    let world: World;
+    const bookOf = (userKey: string) => world.user(userKey, { maxJobs: 10_000 }).jobs;
     const once = (userKey: string, at: number) =>
       bookOf(userKey).create(newJob({ schedule: { kind: "at", at }, nextRunAt: at }));
     /** Whose runs a claim starts. */
     const claim = async (limit: number) => {
-      const claimed = await runQueue.claimDue({
-        now: backend.clock(),
-        limit,
-        filter: { kinds: ALL_KINDS },
-        worker: worker("w1"),
-        leaseMs: 30_000,
-      });
+      const claimed = await world.claim({ limit });
       return claimed.map(({ run }) => run.userKey);
     };
 
     beforeEach(async () => {
-      backend = await open();
-      runQueue = await backend.selectRunQueue(backend.db);
+      world = await openWorld(backend);
     });
-    afterEach(() => backend.close());
 
     it("serve a user at once whose one job is younger than a thousand of another's", async () => {
       for (let i = 0; i < 1_000; i++) await once("a", START + i);
       await once("b", START + 2_000);
-      backend.pass(5_000);
+      world.pass(5_000);
       expect((await claim(8)).filter((user) => user === "b")).toHaveLength(1);
     });
 
@@ -42,7 +29,7 @@ export function fairOrderContract(name: string, open: OpenBackend): void {
       for (let i = 0; i < 9; i++) await once("a", START + i);
       for (let i = 0; i < 3; i++) await once("b", START + 100 + i);
       for (let i = 0; i < 3; i++) await once("c", START + 200 + i);
-      backend.pass(1_000);
+      world.pass(1_000);
       const order: string[] = [];
       for (let i = 0; i < 15; i++) order.push(...(await claim(1)));
       expect(order.slice(0, 9).join("")).toBe("abcabcabc");
@@ -53,8 +40,8 @@ export function fairOrderContract(name: string, open: OpenBackend): void {
     it("count what a person asks for by hand as a turn like any other", async () => {
       for (let i = 0; i < 5; i++) await once("a", START + i);
       const { jobId } = await bookOf("b").create(newJob());
-      backend.pass(1_000);
-      await openRunStore(backend.db, { userKey: "b", now: backend.clock }).enqueue(jobId);
+      world.pass(1_000);
+      await world.user("b").runs.enqueue(jobId);
       expect([...(await claim(1)), ...(await claim(1))].sort()).toEqual(["a", "b"]);
     });
 
@@ -63,7 +50,7 @@ export function fairOrderContract(name: string, open: OpenBackend): void {
       const paused = await once("b", START);
       expect(await claim(1)).toEqual(["a"]);
       await bookOf("b").update(paused.jobId, () => ({ status: "paused" }));
-      backend.pass(-1_800_000);
+      world.pass(-1_800_000);
       expect(await claim(8)).toEqual(["a", "a", "a"]);
       expect(await claim(8)).toEqual([]);
     });

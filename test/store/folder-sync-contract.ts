@@ -1,8 +1,7 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import type { FolderJob, JobStore, NewJob } from "../../src/jobs/contracts.ts";
 import { DEFAULT_POLICY } from "../../src/jobs/job.ts";
-import { openJobStore } from "../../src/store/job-store.ts";
-import { type Backend, newJob, type OpenBackend, START } from "../world.ts";
+import { type Backend, newJob, openWorld, START, type World } from "../world.ts";
 
 const file = (name: string, digest: string, change: Partial<NewJob> = {}): FolderJob => {
   const { origin: _, ...job } = newJob({ action: { kind: "code", file: name }, ...change });
@@ -10,17 +9,16 @@ const file = (name: string, digest: string, change: Partial<NewJob> = {}): Folde
 };
 
 /** What every JobStore does with the files of a jobs folder. */
-export function folderSyncContract(name: string, open: OpenBackend): void {
-  describe(`folder jobs kept in ${name}`, () => {
-    let backend: Backend;
+export function folderSyncContract(backend: Backend): void {
+  describe(`folder jobs kept in ${backend}`, () => {
+    let world: World;
     let store: JobStore;
     const only = async () => (await store.list()).jobs[0];
 
     beforeEach(async () => {
-      backend = await open();
-      store = openJobStore(backend.db, { userKey: "a", userId: "alice", now: backend.clock, maxJobs: 2 });
+      world = await openWorld(backend);
+      store = world.user("a", { maxJobs: 2 }).jobs;
     });
-    afterEach(() => backend.close());
 
     it("makes a job for each file, once, whatever the user's limit", async () => {
       const files = ["a.ts", "b.ts", "c.ts"].map((name) => file(name, "1"));
@@ -30,11 +28,7 @@ export function folderSyncContract(name: string, open: OpenBackend): void {
     });
 
     it("makes no second job when two processes read the folder at once", async () => {
-      const other = openJobStore(await backend.reopen(), {
-        userKey: "a",
-        userId: "alice",
-        now: backend.clock,
-      });
+      const other = world.user("a", { db: await world.reopen() }).jobs;
       const files = [file("a.ts", "1"), file("b.ts", "1")];
       const results = await Promise.all([store.syncFolder(files), other.syncFolder(files)]);
       expect(results[0].created + results[1].created).toBe(2);
@@ -45,8 +39,8 @@ export function folderSyncContract(name: string, open: OpenBackend): void {
       await store.syncFolder([file("a.ts", "1")]);
       const before = await only();
       await store.update(before?.jobId ?? "", () => ({ status: "paused", statusReason: "mine" }));
-      backend.pass(5000);
-      const later = { schedule: { kind: "every", everySeconds: 60, anchor: backend.clock() } } as const;
+      world.pass(5000);
+      const later = { schedule: { kind: "every", everySeconds: 60, anchor: world.now() } } as const;
       expect(await store.syncFolder([file("a.ts", "2", { name: "new", ...later })])).toMatchObject({
         changed: 1,
       });
@@ -61,7 +55,7 @@ export function folderSyncContract(name: string, open: OpenBackend): void {
 
     it("keeps an occurrence that was missed while the file was edited, unless its times changed", async () => {
       await store.syncFolder([file("a.ts", "1")]);
-      backend.pass(10 * 60_000);
+      world.pass(10 * 60_000);
       await store.syncFolder([file("a.ts", "2", { name: "new" })]);
       expect((await only())?.nextRunAt).toBe(START + 60_000);
       await store.syncFolder([file("a.ts", "3", { schedule: { kind: "cron", cron: "0 10 * * *" } })]);
@@ -74,7 +68,7 @@ export function folderSyncContract(name: string, open: OpenBackend): void {
       expect(await store.syncFolder([])).toEqual({ created: 0, changed: 0, removed: 1 });
       expect(await only()).toMatchObject({ status: "cancelled", nextRunAt: null });
       expect(await store.syncFolder([])).toMatchObject({ removed: 0 });
-      backend.pass(61_000);
+      world.pass(61_000);
       expect(await store.syncFolder([file("a.ts", "1")])).toMatchObject({ created: 0, changed: 1 });
       expect(await only()).toMatchObject({ jobId, status: "active", nextRunAt: START + 120_000 });
     });
@@ -82,7 +76,7 @@ export function folderSyncContract(name: string, open: OpenBackend): void {
     it("describes anew, under its id, what can't be read any more, and the other files besides", async () => {
       await store.syncFolder([file("a.ts", "1"), file("b.ts", "1")]);
       const before = await store.list();
-      await backend.db.transact((trx) =>
+      await world.db.transact((trx) =>
         trx.updateTable("jobs").set({ detail: "{}" }).where("file", "=", "a.ts").execute(),
       );
       const files = [file("a.ts", "2", { name: "mended" }), file("b.ts", "2", { name: "changed" })];
@@ -163,7 +157,7 @@ export function folderSyncContract(name: string, open: OpenBackend): void {
 
     it("leaves alone the jobs made by tools, and another user's folder", async () => {
       const mine = await store.create(newJob());
-      const bob = openJobStore(backend.db, { userKey: "b", userId: "bob", now: backend.clock });
+      const bob = world.user("b").jobs;
       await bob.syncFolder([file("a.ts", "1")]);
       await store.syncFolder([]);
       expect((await store.get(mine.jobId)).status).toBe("active");

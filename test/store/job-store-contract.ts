@@ -1,23 +1,19 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import type { JobStore } from "../../src/jobs/contracts.ts";
-import { openJobStore } from "../../src/store/job-store.ts";
-import { openRunStore } from "../../src/store/run-store.ts";
-import { type Backend, newJob, type OpenBackend, START } from "../world.ts";
+import { type Backend, newJob, openWorld, START, type World } from "../world.ts";
 
 /** What every JobStore does, whatever database it is kept in. */
-export function jobStoreContract(name: string, open: OpenBackend): void {
-  describe(`jobs kept in ${name}`, () => {
-    let backend: Backend;
+export function jobStoreContract(backend: Backend): void {
+  describe(`jobs kept in ${backend}`, () => {
+    let world: World;
     let alice: JobStore;
     let bob: JobStore;
 
     beforeEach(async () => {
-      backend = await open();
-      const { db, clock } = backend;
-      alice = openJobStore(db, { userKey: "a".repeat(64), userId: "alice", now: clock, maxJobs: 20 });
-      bob = openJobStore(db, { userKey: "b".repeat(64), userId: "bob", now: clock, maxJobs: 20 });
+      world = await openWorld(backend);
+      alice = world.user("a", { userId: "alice", maxJobs: 20 }).jobs;
+      bob = world.user("b", { maxJobs: 20 }).jobs;
     });
-    afterEach(() => backend.close());
 
     it("gives back what was stored, with an id, an owner and dates of its own", async () => {
       const seed = newJob({ name: "Grüße 🌙", tools: ["whoami"] });
@@ -29,11 +25,7 @@ export function jobStoreContract(name: string, open: OpenBackend): void {
 
     it("keeps a job for another connection to the same data", async () => {
       const { jobId } = await alice.create(newJob());
-      const other = openJobStore(await backend.reopen(), {
-        userKey: "a".repeat(64),
-        userId: "alice",
-        now: backend.clock,
-      });
+      const other = world.user("a", { db: await world.reopen() }).jobs;
       expect((await other.get(jobId)).jobId).toBe(jobId);
     });
 
@@ -52,12 +44,7 @@ export function jobStoreContract(name: string, open: OpenBackend): void {
     });
 
     it("holds the limit exactly when many are created at once, over two connections", async () => {
-      const other = openJobStore(await backend.reopen(), {
-        userKey: "a".repeat(64),
-        userId: "alice",
-        now: backend.clock,
-        maxJobs: 20,
-      });
+      const other = world.user("a", { db: await world.reopen(), maxJobs: 20 }).jobs;
       const tries = Array.from({ length: 60 }, (_, i) => (i % 2 ? alice : other).create(newJob()));
       const results = await Promise.allSettled(tries);
       expect(results.filter((result) => result.status === "fulfilled")).toHaveLength(20);
@@ -80,7 +67,7 @@ export function jobStoreContract(name: string, open: OpenBackend): void {
       const made: string[] = [];
       for (let i = 0; i < 7; i++) {
         made.unshift((await alice.create(newJob())).jobId);
-        if (i % 2) backend.pass(1);
+        if (i % 2) world.pass(1);
       }
       const seen: string[] = [];
       let cursor: string | undefined;
@@ -155,14 +142,14 @@ export function jobStoreContract(name: string, open: OpenBackend): void {
       const { jobId } = await alice.create(newJob());
       const paused = await alice.update(jobId, () => ({ status: "paused", statusReason: "holiday" }));
       expect(paused).toMatchObject({ status: "paused", statusReason: "holiday", nextRunAt: null });
-      backend.pass(10 * 60_000 + 5);
+      world.pass(10 * 60_000 + 5);
       const resumed = await alice.update(jobId, () => ({ status: "active" }));
       expect(resumed).toMatchObject({ statusReason: null, nextRunAt: START + 11 * 60_000 });
     });
 
     it("computes a new next time when the schedule changes, and keeps it when something else does", async () => {
       const { jobId } = await alice.create(newJob());
-      backend.pass(90_000);
+      world.pass(90_000);
       const renamed = await alice.update(jobId, () => ({ name: "n" }));
       expect(renamed.nextRunAt).toBe(START + 60_000);
       const daily = await alice.update(jobId, () => ({ schedule: { kind: "cron", cron: "0 12 * * *" } }));
@@ -175,7 +162,7 @@ export function jobStoreContract(name: string, open: OpenBackend): void {
       const at = START + 1000;
       const once = await alice.create(newJob({ schedule: { kind: "at", at }, nextRunAt: at }));
       await alice.update(once.jobId, () => ({ status: "paused" }));
-      backend.pass(2000);
+      world.pass(2000);
       await expect(alice.update(once.jobId, () => ({ status: "active" }))).rejects.toMatchObject({
         code: "JOB_STATE",
         message: expect.stringContaining("update_job"),
@@ -188,7 +175,7 @@ export function jobStoreContract(name: string, open: OpenBackend): void {
 
     it("cancels the queued runs of a job that is cancelled", async () => {
       const { jobId } = await alice.create(newJob());
-      const runs = openRunStore(backend.db, { userKey: "a".repeat(64), now: backend.clock });
+      const runs = world.user("a").runs;
       const { runId } = await runs.enqueue(jobId);
       await alice.update(jobId, () => ({ status: "cancelled" }));
       expect(await runs.get(runId)).toMatchObject({

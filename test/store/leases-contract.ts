@@ -1,53 +1,37 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import type { RunStore } from "../../src/jobs/contracts.ts";
-import { NEXT_STATUSES, type RunResult } from "../../src/jobs/run.ts";
-import { openJobStore } from "../../src/store/job-store.ts";
+import { NEXT_STATUSES } from "../../src/jobs/run.ts";
 import type { RunQueue } from "../../src/store/run-queue.ts";
-import { openRunStore } from "../../src/store/run-store.ts";
-import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../world.ts";
+import { type Backend, newJob, openWorld, resultOf, START, type World, worker } from "../world.ts";
 
 const LEASE_MS = 30_000;
-const OUTCOME: RunResult = {
-  status: "succeeded",
-  output: "first",
-  error: null,
-  transcript: [],
-  usage: { input_tokens: 1, output_tokens: 1 },
-};
+const OUTCOME = resultOf("succeeded", { output: "first", usage: { input_tokens: 1, output_tokens: 1 } });
 const everyoneAlive = () => true;
 
 /** What every Occurrences does with a run that somebody holds. */
-export function leasesContract(name: string, open: OpenBackend): void {
-  describe(`leases kept in ${name}`, () => {
-    let backend: Backend;
+export function leasesContract(backend: Backend): void {
+  describe(`leases kept in ${backend}`, () => {
+    let world: World;
     let runs: RunStore;
     let runQueue: RunQueue;
-    /** A run held by worker `holder` of process 100 on the host "night". */
+    /** A run held by worker `holder` of process 100 on the host of all workers. */
     const started = async (holder = worker("w1", 100)): Promise<string> => {
-      const { db, clock } = backend;
-      const store = openJobStore(db, { userKey: "a", userId: "alice", now: clock });
-      const { jobId } = await store.create(newJob({ nextRunAt: clock() + 86_400_000 }));
+      const store = world.user("a").jobs;
+      const { jobId } = await store.create(newJob({ nextRunAt: world.now() + 86_400_000 }));
       await runs.enqueue(jobId);
-      const [claimed] = await runQueue.claimDue({
-        now: clock(),
-        limit: 1,
-        filter: { kinds: ALL_KINDS },
-        worker: holder,
-        leaseMs: LEASE_MS,
-      });
+      const [claimed] = await world.claim({ limit: 1, worker: holder, leaseMs: LEASE_MS });
       return claimed?.run.runId ?? "none";
     };
     const reap = (by = worker("w2", 200), isAlive: (pid: number) => boolean = everyoneAlive) =>
-      runQueue.reapLost({ now: backend.clock(), worker: by, isAlive });
+      runQueue.reapLost({ now: world.now(), worker: by, isAlive });
     const renewLeases = (runIds: readonly string[], by = worker("w1", 100)) =>
-      runQueue.renewLeases({ runIds, now: backend.clock(), leaseMs: LEASE_MS, worker: by });
+      runQueue.renewLeases({ runIds, now: world.now(), leaseMs: LEASE_MS, worker: by });
 
     beforeEach(async () => {
-      backend = await open();
-      runs = openRunStore(backend.db, { userKey: "a", now: backend.clock });
-      runQueue = await backend.selectRunQueue(backend.db);
+      world = await openWorld(backend);
+      runs = world.user("a").runs;
+      runQueue = world.runQueue;
     });
-    afterEach(() => backend.close());
 
     it("writes the end of a run once", async () => {
       const runId = await started();
@@ -66,7 +50,7 @@ export function leasesContract(name: string, open: OpenBackend): void {
     });
 
     it("doesn't end a run that nobody started, or that isn't there", async () => {
-      const store = openJobStore(backend.db, { userKey: "a", userId: "alice", now: backend.clock });
+      const store = world.user("a").jobs;
       const { runId } = await runs.enqueue((await store.create(newJob())).jobId);
       expect(await runQueue.finish(runId, OUTCOME, START)).toBe(false);
       expect(await runQueue.finish("run_0", OUTCOME, START)).toBe(false);
@@ -76,9 +60,9 @@ export function leasesContract(name: string, open: OpenBackend): void {
     it("keeps a run whose holder beats, and takes one that is silent for lost", async () => {
       const kept = await started();
       const silent = await started();
-      backend.pass(LEASE_MS);
+      world.pass(LEASE_MS);
       expect(await renewLeases([kept])).toEqual({ cancel: [], gone: [] });
-      backend.pass(1);
+      world.pass(1);
       const lost = await reap();
       expect(lost.map((run) => run.runId)).toEqual([silent]);
       expect(lost[0]).toEqual(await runs.get(silent));

@@ -1,29 +1,16 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import type { JobStore, RunStore } from "../../src/jobs/contracts.ts";
 import { DEFAULT_POLICY, type Policy } from "../../src/jobs/job.ts";
-import type { RunResult } from "../../src/jobs/run.ts";
-import { openJobStore } from "../../src/store/job-store.ts";
-import { openRunQueue } from "../../src/store/open-run-queue.ts";
-import type { RunQueue } from "../../src/store/run-queue.ts";
-import { openRunStore } from "../../src/store/run-store.ts";
-import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../world.ts";
+import { type Backend, newJob, openWorld, resultOf, START, type World } from "../world.ts";
 
 const HOUR = 3_600_000;
-const end = (status: RunResult["status"]): RunResult => ({
-  status,
-  output: null,
-  error: null,
-  transcript: [],
-  usage: { input_tokens: 0, output_tokens: 0 },
-});
 
 /** What every RunStore does with runs that a person asks for. */
-export function manualRunsContract(name: string, open: OpenBackend): void {
-  describe(`runs asked for, kept in ${name}`, () => {
-    let backend: Backend;
+export function manualRunsContract(backend: Backend): void {
+  describe(`runs asked for, kept in ${backend}`, () => {
+    let world: World;
     let jobs: JobStore;
     let runs: RunStore;
-    let runQueue: RunQueue;
     /** An hourly job whose past twelve hours nobody ran. */
     const add = (policy: Partial<Policy> = {}) =>
       jobs.create(
@@ -33,24 +20,13 @@ export function manualRunsContract(name: string, open: OpenBackend): void {
           nextRunAt: START + HOUR,
         }),
       );
-    const claim = () =>
-      runQueue.claimDue({
-        now: backend.clock(),
-        limit: 16,
-        filter: { kinds: ALL_KINDS },
-        worker: worker("w1"),
-        leaseMs: 30_000,
-      });
+    const claim = () => world.claim();
     const hoursAgo = (n: number) => START - n * HOUR;
 
     beforeEach(async () => {
-      backend = await open();
-      const { db, clock } = backend;
-      jobs = openJobStore(db, { userKey: "a", userId: "alice", now: clock });
-      runs = openRunStore(db, { userKey: "a", now: clock, maxQueued: 150 });
-      runQueue = openRunQueue(db);
+      world = await openWorld(backend);
+      ({ jobs, runs } = world.user("a", { maxQueued: 150 }));
     });
-    afterEach(() => backend.close());
 
     it("start beside the one at work, wait for it, take its place or are skipped, as asked", async () => {
       const { jobId } = await add();
@@ -66,13 +42,13 @@ export function manualRunsContract(name: string, open: OpenBackend): void {
       expect(await claim()).toEqual([]);
       const beside = await runs.enqueue(jobId);
       expect((await claim()).map(({ run }) => run.runId)).toEqual([beside.runId]);
-      await runQueue.finish(first.runId, end("succeeded"), backend.clock());
+      await world.finish(first.runId, resultOf("succeeded"));
       expect(await claim()).toEqual([]);
-      await runQueue.finish(beside.runId, end("succeeded"), backend.clock());
+      await world.finish(beside.runId, resultOf("succeeded"));
       expect((await claim()).map(({ run }) => run.runId)).toEqual([waiting.runId]);
       const replacing = await runs.enqueue(jobId, { overlap: "cancel_other" });
       expect((await runs.get(waiting.runId)).cancelRequestedAt).toBe(START);
-      await runQueue.finish(waiting.runId, end("cancelled"), backend.clock());
+      await world.finish(waiting.runId, resultOf("cancelled"));
       expect((await claim()).map(({ run }) => run.runId)).toEqual([replacing.runId]);
       expect((await jobs.counters([jobId])).get(jobId)).toMatchObject({ skipped: 2, runsStarted: 4 });
     });
@@ -88,7 +64,7 @@ export function manualRunsContract(name: string, open: OpenBackend): void {
         expect(others).toEqual([]);
         expect(claimed.run.trigger).toBe("backfill");
         order.push(claimed.run.scheduledFor);
-        await runQueue.finish(claimed.run.runId, end("succeeded"), backend.clock());
+        await world.finish(claimed.run.runId, resultOf("succeeded"));
       }
       expect(order).toEqual([3, 2, 1, 0].map(hoursAgo));
     });
@@ -103,8 +79,8 @@ export function manualRunsContract(name: string, open: OpenBackend): void {
       const { jobId } = await add({ overlap: "allow_all" });
       await runs.backfill(jobId, { from: hoursAgo(2), to: START });
       const [failed, done] = await claim();
-      await runQueue.finish(failed?.run.runId ?? "", end("failed"), backend.clock());
-      await runQueue.finish(done?.run.runId ?? "", end("succeeded"), backend.clock());
+      await world.finish(failed?.run.runId ?? "", resultOf("failed"));
+      await world.finish(done?.run.runId ?? "", resultOf("succeeded"));
       const again = await runs.backfill(jobId, { from: hoursAgo(3), to: START });
       expect(again.alreadyRun).toBe(2);
       expect(again.runs.map(({ scheduledFor }) => scheduledFor)).toEqual([hoursAgo(3), hoursAgo(2)]);
@@ -125,7 +101,7 @@ export function manualRunsContract(name: string, open: OpenBackend): void {
 
     it("are all refused or all queued, within the owner's limit and for the owner alone", async () => {
       const { jobId } = await add();
-      const bob = openRunStore(backend.db, { userKey: "b", now: backend.clock });
+      const bob = world.user("b").runs;
       const span = { from: hoursAgo(90), to: START };
       await expect(bob.backfill(jobId, span)).rejects.toMatchObject({ code: "JOB_NOT_FOUND" });
       await runs.backfill(jobId, span);

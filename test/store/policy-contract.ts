@@ -1,37 +1,26 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import type { JobStore, NewJob, RunStore } from "../../src/jobs/contracts.ts";
 import { DEFAULT_POLICY, type Policy } from "../../src/jobs/job.ts";
 import type { Run, RunResult } from "../../src/jobs/run.ts";
 import { startOf } from "../../src/jobs/schedule.ts";
-import { openJobStore } from "../../src/store/job-store.ts";
 import type { Claimed, RunQueue } from "../../src/store/run-queue.ts";
-import { openRunStore } from "../../src/store/run-store.ts";
-import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../world.ts";
+import { ALL_KINDS, type Backend, newJob, openWorld, resultOf, START, type World, worker } from "../world.ts";
 
 const MINUTE = 60_000;
-const OK: RunResult = {
-  status: "succeeded",
-  output: null,
-  error: null,
-  transcript: [],
-  usage: { input_tokens: 0, output_tokens: 0 },
-};
+const OK = resultOf("succeeded");
 
 /** What every Occurrences does with a job's overlap, catch-up, jitter and span. */
-export function policyContract(name: string, open: OpenBackend): void {
-  describe(`policies kept in ${name}`, () => {
-    let backend: Backend;
+export function policyContract(backend: Backend): void {
+  describe(`policies kept in ${backend}`, () => {
+    let world: World;
     let jobs: JobStore;
     let runs: RunStore;
     let runQueue: RunQueue;
     let refused: Run[];
     let cancelling = 0;
     const claim = (limit = 16): Promise<readonly Claimed[]> =>
-      runQueue.claimDue({
-        now: backend.clock(),
+      world.claim({
         limit,
-        filter: { kinds: ALL_KINDS },
-        worker: worker("w1"),
         leaseMs: 30 * MINUTE,
         onSkipped: (run) => refused.push(run),
         onCancelling: () => cancelling++,
@@ -39,7 +28,7 @@ export function policyContract(name: string, open: OpenBackend): void {
     const add = (policy: Partial<Policy>, change: Partial<NewJob> = {}) =>
       jobs.create(newJob({ policy: { ...DEFAULT_POLICY, ...policy }, ...change }));
     const finish = (claimed: Claimed | undefined, outcome: RunResult = OK) =>
-      runQueue.finish(claimed?.run.runId ?? "none", outcome, backend.clock());
+      world.finish(claimed?.run.runId ?? "none", outcome);
     const countersOf = async (jobId: string) => (await jobs.counters([jobId])).get(jobId);
     const minutes = (list: readonly { run: Run }[]) =>
       list.map(({ run }) => (run.scheduledFor - START) / MINUTE);
@@ -57,21 +46,18 @@ export function policyContract(name: string, open: OpenBackend): void {
     };
 
     beforeEach(async () => {
-      backend = await open();
-      const { db, clock } = backend;
-      jobs = openJobStore(db, { userKey: "a", userId: "alice", now: clock });
-      runs = openRunStore(db, { userKey: "a", now: clock });
-      runQueue = await backend.selectRunQueue(db);
+      world = await openWorld(backend);
+      ({ jobs, runs } = world.user("a"));
+      runQueue = world.runQueue;
       refused = [];
       cancelling = 0;
     });
-    afterEach(() => backend.close());
 
     it("completes a job that runs after another when its ends_at has come, at that one's next success", async () => {
       const schedule = { kind: "after", jobId: (await add({})).jobId } as const;
       const { jobId } = await add({ endsAt: START + MINUTE }, { schedule, nextRunAt: null });
       for (let minute = 1; minute <= 2; minute++) {
-        backend.pass(MINUTE);
+        world.pass(MINUTE);
         for (const one of await claim()) await finish(one);
         expect((await runs.list({ jobId })).runs).toHaveLength(1);
       }
@@ -83,9 +69,9 @@ export function policyContract(name: string, open: OpenBackend): void {
 
     it("overlap skip: records what comes while the job runs as skipped, with the reason, and counts it", async () => {
       const { jobId } = await add({});
-      backend.pass(MINUTE);
+      world.pass(MINUTE);
       await claim();
-      backend.pass(MINUTE);
+      world.pass(MINUTE);
       expect(await claim()).toEqual([]);
       expect(refused).toMatchObject([
         { status: "skipped", statusReason: expect.stringMatching(/overlap: skip/) },
@@ -95,10 +81,10 @@ export function policyContract(name: string, open: OpenBackend): void {
 
     it("overlap buffer_one: holds one, skips the next, and starts the held one when the first has ended", async () => {
       const { jobId } = await add({ overlap: "buffer_one" });
-      backend.pass(MINUTE);
+      world.pass(MINUTE);
       const [first] = await claim();
       for (let i = 0; i < 2; i++) {
-        backend.pass(MINUTE);
+        world.pass(MINUTE);
         expect(await claim()).toEqual([]);
       }
       expect(await statuses()).toEqual(["queued", "running", "skipped"]);
@@ -111,10 +97,10 @@ export function policyContract(name: string, open: OpenBackend): void {
 
     it("overlap buffer_all: holds all, and starts them one after the other, oldest first", async () => {
       await add({ overlap: "buffer_all" });
-      backend.pass(MINUTE);
+      world.pass(MINUTE);
       const [first] = await claim();
       for (let i = 0; i < 3; i++) {
-        backend.pass(MINUTE);
+        world.pass(MINUTE);
         expect(await claim()).toEqual([]);
       }
       await finish(first);
@@ -124,15 +110,15 @@ export function policyContract(name: string, open: OpenBackend): void {
 
     it("overlap cancel_other: tells what runs to stop, holds the newest, and passes over what waited", async () => {
       await add({ overlap: "cancel_other" });
-      backend.pass(MINUTE);
+      world.pass(MINUTE);
       const [first] = await claim();
       const runId = first?.run.runId ?? "";
       for (let i = 0; i < 2; i++) {
-        backend.pass(MINUTE);
+        world.pass(MINUTE);
         expect(await claim()).toEqual([]);
       }
       expect(cancelling).toBe(2);
-      const renewLeases = { runIds: [runId], now: backend.clock(), leaseMs: 1000, worker: worker("w1") };
+      const renewLeases = { runIds: [runId], now: world.now(), leaseMs: 1000, worker: worker("w1") };
       const reason = expect.stringMatching(/newer run of this job took its place/);
       expect((await runQueue.renewLeases(renewLeases)).cancel).toEqual([{ runId, reason }]);
       await finish(first, { ...OK, status: "cancelled" });
@@ -147,18 +133,18 @@ export function policyContract(name: string, open: OpenBackend): void {
     it("overlap allow_all: starts each at its time, whatever runs", async () => {
       await add({ overlap: "allow_all" });
       for (let i = 1; i <= 3; i++) {
-        backend.pass(MINUTE);
+        world.pass(MINUTE);
         expect(minutes(await claim())).toEqual([i]);
       }
     });
 
     it("releases a held run when the one before it is lost with its process", async () => {
       await add({ overlap: "buffer_one" });
-      backend.pass(MINUTE);
+      world.pass(MINUTE);
       await claim();
-      backend.pass(MINUTE);
+      world.pass(MINUTE);
       await claim();
-      await runQueue.reapLost({ now: backend.clock(), worker: worker("w2", 2), isAlive: () => false });
+      await runQueue.reapLost({ now: world.now(), worker: worker("w2", 2), isAlive: () => false });
       expect(minutes(await claim())).toEqual([2]);
     });
 
@@ -167,9 +153,9 @@ export function policyContract(name: string, open: OpenBackend): void {
         ["paused", "skipped"],
         ["cancelled", "cancelled"],
       ] as const) {
-        const { jobId } = await add({ overlap: "buffer_all" }, { nextRunAt: backend.clock() });
+        const { jobId } = await add({ overlap: "buffer_all" }, { nextRunAt: world.now() });
         const [first] = await claim();
-        backend.pass(MINUTE);
+        world.pass(MINUTE);
         await claim();
         await jobs.update(jobId, () => ({ status }));
         await finish(first);
@@ -183,7 +169,7 @@ export function policyContract(name: string, open: OpenBackend): void {
 
     it("catchup once: one late run stands for all, and the others count as missed", async () => {
       const { jobId } = await add({});
-      backend.pass(10 * MINUTE + 1);
+      world.pass(10 * MINUTE + 1);
       const [late] = await claim();
       expect(late?.run).toMatchObject({ scheduledFor: START + 10 * MINUTE, coalesced: 9 });
       expect(await countersOf(jobId)).toMatchObject({ runsStarted: 1, missed: 9, skipped: 0 });
@@ -194,7 +180,7 @@ export function policyContract(name: string, open: OpenBackend): void {
         { catchup: "skip" },
         { schedule: { kind: "every", everySeconds: 600, anchor: START } },
       );
-      backend.pass(65 * MINUTE);
+      world.pass(65 * MINUTE);
       expect(await claim()).toEqual([]);
       expect(refused).toMatchObject([
         {
@@ -205,13 +191,13 @@ export function policyContract(name: string, open: OpenBackend): void {
       ]);
       const counted = await countersOf(jobId);
       expect(counted).toMatchObject({ runsStarted: 0, missed: (refused[0]?.coalesced ?? 0) + 1 });
-      backend.pass(5 * MINUTE);
+      world.pass(5 * MINUTE);
       expect(minutes(await claim())).toEqual([70]);
     });
 
     it("catchup skip: still runs the last one when it is on time", async () => {
       const { jobId } = await add({ catchup: "skip" });
-      backend.pass(5 * MINUTE + 500);
+      world.pass(5 * MINUTE + 500);
       expect(minutes(await claim())).toEqual([5]);
       expect(refused).toMatchObject([{ scheduledFor: START + 4 * MINUTE, coalesced: 3 }]);
       expect(await countersOf(jobId)).toMatchObject({ missed: 4, runsStarted: 1 });
@@ -219,10 +205,10 @@ export function policyContract(name: string, open: OpenBackend): void {
 
     it("catchup all: runs each, oldest first, one at a time, a bounded number in each claim", async () => {
       const { jobId } = await add({ catchup: "all" });
-      backend.pass(50 * MINUTE);
+      world.pass(50 * MINUTE);
       expect(minutes(await claim())).toEqual([1]);
       expect((await runs.list({ limit: 200 })).runs).toHaveLength(20);
-      await runQueue.reapLost({ now: backend.clock(), worker: worker("w2", 2), isAlive: () => false });
+      await runQueue.reapLost({ now: world.now(), worker: worker("w2", 2), isAlive: () => false });
       // The last two are on time: while others wait, `overlap` decides about them.
       expect(await drain()).toEqual(Array.from({ length: 47 }, (_, i) => i + 2));
       expect(await countersOf(jobId)).toMatchObject({ runsStarted: 48, missed: 0, skipped: 2 });
@@ -230,7 +216,7 @@ export function policyContract(name: string, open: OpenBackend): void {
 
     it("catchup all: drops in one row what comes when a thousand wait", async () => {
       const { jobId } = await add({ catchup: "all" });
-      backend.pass(3_000 * MINUTE);
+      world.pass(3_000 * MINUTE);
       let most = 0;
       for (let i = 0; i < 60; i++) most = Math.max(most, (await claim()).length);
       expect(most).toBe(1);
@@ -244,11 +230,11 @@ export function policyContract(name: string, open: OpenBackend): void {
         { catchup, catchupWindowSeconds: 600 },
         { schedule: { kind: "every", everySeconds: 3600, anchor: START } },
       );
-      backend.pass(150 * MINUTE);
+      world.pass(150 * MINUTE);
       expect(await claim()).toEqual([]);
       expect(refused).toMatchObject([{ statusReason: expect.stringMatching(/catchup_window_seconds/) }]);
       expect((await countersOf(jobId))?.missed).toBe((refused[0]?.coalesced ?? 0) + 1);
-      backend.pass(35 * MINUTE);
+      world.pass(35 * MINUTE);
       expect(minutes(await drain().then(() => []))).toEqual([]);
       expect((await runs.list({ status: "succeeded" })).runs).toMatchObject([
         { scheduledFor: START + 180 * MINUTE },
@@ -260,9 +246,9 @@ export function policyContract(name: string, open: OpenBackend): void {
       const delay = startOf(job.jobId, job, START + MINUTE) - (START + MINUTE);
       expect(delay).toBeGreaterThan(0);
       expect(job.nextRunAt).toBe(START + MINUTE + delay);
-      backend.pass(MINUTE + delay - 1);
+      world.pass(MINUTE + delay - 1);
       expect(await claim()).toEqual([]);
-      backend.pass(1);
+      world.pass(1);
       const [claimed] = await claim();
       expect(claimed?.run.scheduledFor).toBe(START + MINUTE);
       expect(claimed?.job.nextRunAt).toBe(startOf(job.jobId, job, START + 2 * MINUTE));
@@ -270,9 +256,9 @@ export function policyContract(name: string, open: OpenBackend): void {
 
     it("ends_at: completes the job with its last time", async () => {
       const { jobId } = await add({ endsAt: START + 2 * MINUTE });
-      backend.pass(MINUTE);
+      world.pass(MINUTE);
       await drain();
-      backend.pass(MINUTE);
+      world.pass(MINUTE);
       expect(await drain()).toEqual([2]);
       expect(await jobs.get(jobId)).toMatchObject({
         status: "completed",
@@ -284,10 +270,10 @@ export function policyContract(name: string, open: OpenBackend): void {
       const { jobId } = await add({ maxRuns: 2 });
       await runs.enqueue(jobId);
       await drain();
-      backend.pass(MINUTE);
+      world.pass(MINUTE);
       expect(await drain()).toEqual([1]);
       expect((await jobs.get(jobId)).status).toBe("active");
-      backend.pass(MINUTE);
+      world.pass(MINUTE);
       expect(await drain()).toEqual([2]);
       expect(await jobs.get(jobId)).toMatchObject({
         status: "completed",

@@ -1,25 +1,19 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import type { Database } from "../../src/database/database.ts";
 import { newId } from "../../src/database/ids.ts";
 import type { JobStore, NewJob, RunStore } from "../../src/jobs/contracts.ts";
 import { DEFAULT_POLICY, NO_PROVISION } from "../../src/jobs/job.ts";
-import type { RunResult } from "../../src/jobs/run.ts";
-import { openJobStore } from "../../src/store/job-store.ts";
-import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import { forgetOldRuns, type Keep } from "../../src/store/retention.ts";
-import type { ClaimFilter, RunQueue } from "../../src/store/run-queue.ts";
-import { openRunStore } from "../../src/store/run-store.ts";
-import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../world.ts";
+import type { ClaimFilter } from "../../src/store/run-queue.ts";
+import { ALL_KINDS, type Backend, newJob, openWorld, resultOf, START, type World } from "../world.ts";
 
 const DAY_MS = 86_400_000;
 const ALL: Keep = { keepRunsDays: 0, keepRunsPerJob: 0, keepTranscriptsDays: 0 };
-const DONE: RunResult = {
-  status: "succeeded",
+const DONE = resultOf("succeeded", {
   output: "done",
-  error: null,
   transcript: [{ step: 1, type: "note", text: "done" }],
   usage: { input_tokens: 1, output_tokens: 1 },
-};
+});
 
 /** Adds so many runs that are like that one, made and ended at `at`. */
 export async function copyRun(db: Database, runId: string, count: number, at: number): Promise<void> {
@@ -52,30 +46,22 @@ async function copyJob(db: Database, jobId: string, count: number, at: number): 
 }
 
 /** What becomes of ended runs, whatever database they are kept in. */
-export function retentionContract(name: string, open: OpenBackend): void {
-  describe(`retention of runs kept in ${name}`, () => {
-    let backend: Backend;
+export function retentionContract(backend: Backend): void {
+  describe(`retention of runs kept in ${backend}`, () => {
+    let world: World;
     let jobs: JobStore;
     let runs: RunStore;
-    let runQueue: RunQueue;
-    const forget = (keep: Partial<Keep>) => forgetOldRuns(backend.db, { ...ALL, ...keep }, backend.clock());
-    const claim = (limit = 16, filter: ClaimFilter = { kinds: ALL_KINDS }) =>
-      runQueue.claimDue({
-        now: backend.clock(),
-        limit,
-        filter,
-        worker: worker("w1"),
-        leaseMs: 30_000,
-      });
+    const forget = (keep: Partial<Keep>) => forgetOldRuns(world.db, { ...ALL, ...keep }, world.now());
+    const claim = (limit = 16, filter: ClaimFilter = { kinds: ALL_KINDS }) => world.claim({ limit, filter });
     /** Runs what is due, to its end. */
     const work = async () => {
       const claimed = await claim();
-      for (const { run } of claimed) await runQueue.finish(run.runId, DONE, backend.clock());
+      for (const { run } of claimed) await world.finish(run.runId, DONE);
       return claimed.length;
     };
     /** A job that is due every hour, and has run so often. */
     const ranJob = async (times: number, change: Partial<NewJob> = {}) => {
-      const anchor = backend.clock();
+      const anchor = world.now();
       const job = newJob({
         schedule: { kind: "every", everySeconds: 3600, anchor },
         nextRunAt: anchor + 3_600_000,
@@ -83,7 +69,7 @@ export function retentionContract(name: string, open: OpenBackend): void {
       });
       const { jobId } = await jobs.create(job);
       for (let i = 0; i < times; i++) {
-        backend.pass(3_600_000);
+        world.pass(3_600_000);
         await work();
       }
       return jobId;
@@ -91,17 +77,13 @@ export function retentionContract(name: string, open: OpenBackend): void {
     const kept = async (jobId: string) => (await runs.list({ jobId, limit: 200 })).runs;
 
     beforeEach(async () => {
-      backend = await open();
-      const { db, clock } = backend;
-      jobs = openJobStore(db, { userKey: "a", userId: "alice", now: clock });
-      runs = openRunStore(db, { userKey: "a", now: clock });
-      runQueue = openRunQueue(db);
+      world = await openWorld(backend);
+      ({ jobs, runs } = world.user("a"));
     });
-    afterEach(() => backend.close());
 
     it("keeps everything when that is what is wanted", async () => {
       const jobId = await ranJob(3);
-      backend.pass(1_000 * DAY_MS);
+      world.pass(1_000 * DAY_MS);
       expect(await forget({})).toEqual({ runs: 0, transcripts: 0 });
       expect(await kept(jobId)).toHaveLength(3);
     });
@@ -110,12 +92,12 @@ export function retentionContract(name: string, open: OpenBackend): void {
       const old = await ranJob(3);
       await jobs.update(old, () => ({ status: "paused" }));
       const lastOfOld = (await kept(old))[0]?.runId;
-      backend.pass(10 * DAY_MS);
+      world.pass(10 * DAY_MS);
       const fresh = await ranJob(2);
       expect(await forget({ keepRunsDays: 10 })).toEqual({ runs: 2, transcripts: 0 });
       expect((await kept(old)).map(({ runId }) => runId)).toEqual([lastOfOld]);
       expect(await kept(fresh)).toHaveLength(2);
-      const steps = await backend.db.kysely.selectFrom("transcripts").select("run_id").execute();
+      const steps = await world.db.kysely.selectFrom("transcripts").select("run_id").execute();
       expect(steps).toHaveLength(3);
       expect((await jobs.counters([old])).get(old)).toMatchObject({ runsSucceeded: 3, lastRunId: lastOfOld });
     });
@@ -124,20 +106,20 @@ export function retentionContract(name: string, open: OpenBackend): void {
       const { jobId } = await jobs.create(newJob({ nextRunAt: START + 1_000 * DAY_MS }));
       const late = await runs.enqueue(jobId);
       const waiting = await runs.enqueue(jobId);
-      backend.pass(60 * DAY_MS);
+      world.pass(60 * DAY_MS);
       await claim(1);
-      await runQueue.finish(late.runId, DONE, backend.clock());
+      await world.finish(late.runId, DONE);
       const last = await runs.enqueue(jobId);
       await runs.cancel(last.runId);
       expect(await forget({ keepRunsDays: 1, keepTranscriptsDays: 1 })).toEqual({ runs: 0, transcripts: 0 });
-      backend.pass(2 * DAY_MS);
+      world.pass(2 * DAY_MS);
       expect(await forget({ keepRunsDays: 1, keepTranscriptsDays: 1 })).toEqual({ runs: 1, transcripts: 1 });
       expect((await kept(jobId)).map(({ runId }) => runId)).toEqual([waiting.runId, late.runId]);
     });
 
     it("drops transcripts before their runs", async () => {
       const jobId = await ranJob(3);
-      backend.pass(5 * DAY_MS);
+      world.pass(5 * DAY_MS);
       await work();
       expect(await forget({ keepRunsDays: 30, keepTranscriptsDays: 4 })).toEqual({ runs: 0, transcripts: 3 });
       const shown = await Promise.all((await kept(jobId)).map(({ runId }) => runs.get(runId)));
@@ -154,7 +136,7 @@ export function retentionContract(name: string, open: OpenBackend): void {
       const { jobId: busy } = await jobs.create(newJob({ nextRunAt: START + 1_000 * DAY_MS }));
       const real = await runs.enqueue(busy);
       await work();
-      backend.pass(1);
+      world.pass(1);
       const working = await runs.enqueue(busy);
       await claim(1);
       for (let i = 0; i < 8; i++) await runs.enqueue(busy, { overlap: "skip" });
@@ -169,11 +151,11 @@ export function retentionContract(name: string, open: OpenBackend): void {
       const { jobId } = await jobs.create(newJob({ nextRunAt: START + 1_000 * DAY_MS }));
       const first = await runs.enqueue(jobId);
       await work();
-      await copyRun(backend.db, first.runId, 450, backend.clock());
-      await copyJob(backend.db, jobId, 120, backend.clock());
+      await copyRun(world.db, first.runId, 450, world.now());
+      await copyJob(world.db, jobId, 120, world.now());
       expect(await forget({ keepRunsPerJob: 20 })).toEqual({ runs: 430, transcripts: 0 });
-      backend.pass(DAY_MS + 1);
-      await copyRun(backend.db, first.runId, 230, backend.clock() - DAY_MS - 1);
+      world.pass(DAY_MS + 1);
+      await copyRun(world.db, first.runId, 230, world.now() - DAY_MS - 1);
       await runs.enqueue(jobId);
       expect(await forget({ keepRunsDays: 1 })).toEqual({ runs: 250, transcripts: 0 });
       expect((await kept(jobId)).map(({ status }) => status)).toEqual(["queued", "succeeded"]);
@@ -183,13 +165,13 @@ export function retentionContract(name: string, open: OpenBackend): void {
       const { jobId } = await jobs.create(newJob({ nextRunAt: START + 1_000 * DAY_MS }));
       const first = await runs.enqueue(jobId);
       await work();
-      await copyRun(backend.db, first.runId, 1_000, backend.clock());
+      await copyRun(world.db, first.runId, 1_000, world.now());
       let steps = 0;
       const transact: Database["transact"] = (...given) => {
         steps++;
-        return backend.db.transact(...given);
+        return world.db.transact(...given);
       };
-      await forgetOldRuns({ ...backend.db, transact }, { ...ALL, keepRunsPerJob: 1 }, backend.clock());
+      await forgetOldRuns({ ...world.db, transact }, { ...ALL, keepRunsPerJob: 1 }, world.now());
       expect(await kept(jobId)).toHaveLength(2);
       expect(steps).toBeGreaterThanOrEqual(5);
     });
@@ -200,21 +182,21 @@ export function retentionContract(name: string, open: OpenBackend): void {
       await forget({ keepRunsPerJob: 2 });
       expect(await kept(jobId)).toHaveLength(2);
       const from = START + 3_600_000;
-      await expect(runs.backfill(jobId, { from, to: backend.clock() })).rejects.toMatchObject({
+      await expect(runs.backfill(jobId, { from, to: world.now() })).rejects.toMatchObject({
         code: "INVALID_ARGUMENTS",
         message: expect.stringContaining(new Date(second?.scheduledFor ?? 0).toISOString()),
       });
       const later = await runs.backfill(jobId, {
         from: (second?.scheduledFor ?? 0) + 1,
-        to: backend.clock(),
+        to: world.now(),
       });
       expect(later).toMatchObject({ runs: [], alreadyRun: 2 });
       // Back to the start, and given a new time there, as an update would do.
-      backend.pass(START - backend.clock());
+      world.pass(START - world.now());
       await jobs.update(jobId, () => ({ nextRunAt: from }));
-      backend.pass(2 * 3_600_000);
+      world.pass(2 * 3_600_000);
       expect(await work()).toBe(0);
-      backend.pass(4 * 3_600_000);
+      world.pass(4 * 3_600_000);
       expect(await work()).toBe(1);
       const had = (await kept(jobId)).map(({ scheduledFor }) => (scheduledFor - START) / 3_600_000);
       expect(had).toEqual([6, 4, 3]);
@@ -226,16 +208,16 @@ export function retentionContract(name: string, open: OpenBackend): void {
       });
       const [, told, failed, pending] = await kept(jobId);
       const settle = (runId: string | undefined, status: "delivered" | "failed") =>
-        backend.db.transact((trx) =>
+        world.db.transact((trx) =>
           trx
             .updateTable("deliveries")
-            .set({ status, next_attempt_at: null, ended_at: backend.clock() })
+            .set({ status, next_attempt_at: null, ended_at: world.now() })
             .where("run_id", "=", runId ?? "")
             .execute(),
         );
       await settle(told?.runId, "delivered");
       await settle(failed?.runId, "failed");
-      backend.pass(10 * DAY_MS);
+      world.pass(10 * DAY_MS);
       expect(await forget({ keepRunsDays: 1, keepRunsPerJob: 1 })).toMatchObject({ runs: 2 });
       expect((await kept(jobId)).map(({ runId }) => runId)).toContain(pending?.runId);
       await settle(pending?.runId, "delivered");
@@ -244,9 +226,9 @@ export function retentionContract(name: string, open: OpenBackend): void {
 
     it("keeps what is dated ahead, so that no time to come is taken for one that was", async () => {
       const jobId = await ranJob(3);
-      backend.pass(-2.5 * 3_600_000);
+      world.pass(-2.5 * 3_600_000);
       await forget({ keepRunsPerJob: 1 });
-      const stored = await backend.db.kysely.selectFrom("jobs").select("forgotten_until").execute();
+      const stored = await world.db.kysely.selectFrom("jobs").select("forgotten_until").execute();
       expect(stored).toEqual([{ forgotten_until: null }]);
       expect(await kept(jobId)).toHaveLength(3);
     });
@@ -255,10 +237,10 @@ export function retentionContract(name: string, open: OpenBackend): void {
       const hour = 3_600_000;
       const policy = { ...DEFAULT_POLICY, catchup: "all", overlap: "allow_all" } as const;
       const jobId = await ranJob(0, { policy });
-      backend.pass(30 * hour);
+      world.pass(30 * hour);
       const only = async (runId: string) => {
         await claim(1, { kinds: ALL_KINDS, runId });
-        await runQueue.finish(runId, DONE, backend.clock());
+        await world.finish(runId, DONE);
       };
       const [early] = (await runs.backfill(jobId, { from: START + 28 * hour, to: START + 28 * hour })).runs;
       await only(early?.runId ?? "");
@@ -271,9 +253,9 @@ export function retentionContract(name: string, open: OpenBackend): void {
 
     it("stops between two steps when it is told to", async () => {
       const jobId = await ranJob(1);
-      await copyJob(backend.db, jobId, 60, backend.clock());
+      await copyJob(world.db, jobId, 60, world.now());
       const over = AbortSignal.abort();
-      const forgetting = forgetOldRuns(backend.db, { ...ALL, keepRunsPerJob: 1 }, backend.clock(), over);
+      const forgetting = forgetOldRuns(world.db, { ...ALL, keepRunsPerJob: 1 }, world.now(), over);
       await expect(forgetting).rejects.toMatchObject({ name: "AbortError" });
       expect(await kept(jobId)).toHaveLength(1);
     });

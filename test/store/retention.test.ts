@@ -4,7 +4,7 @@ import { ask, endedRun, openProgram } from "../program.ts";
 import { BACKENDS } from "../world.ts";
 import { retentionContract } from "./retention-contract.ts";
 
-for (const [name, open] of BACKENDS) retentionContract(name, open);
+for (const backend of BACKENDS) retentionContract(backend);
 
 describe("a running scheduler", () => {
   it("deletes what its settings no longer keep, and says so", async () => {

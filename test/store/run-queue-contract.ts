@@ -1,56 +1,38 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { JobStore, NewJob, RunStore } from "../../src/jobs/contracts.ts";
-import type { Run, RunResult } from "../../src/jobs/run.ts";
-import { openJobStore } from "../../src/store/job-store.ts";
+import type { Run } from "../../src/jobs/run.ts";
 import type { ClaimFilter, RunQueue } from "../../src/store/run-queue.ts";
-import { openRunStore } from "../../src/store/run-store.ts";
-import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../world.ts";
+import { ALL_KINDS, type Backend, newJob, openWorld, resultOf, START, type World, worker } from "../world.ts";
 
 const EVERYBODY: ClaimFilter = { kinds: ALL_KINDS };
 const MINUTE = 60_000;
-const OUTCOME: RunResult = {
-  status: "succeeded",
-  output: null,
-  error: null,
-  transcript: [],
-  usage: { input_tokens: 0, output_tokens: 0 },
-};
+const OUTCOME = resultOf("succeeded");
 
 /** What every Occurrences does about claiming, whatever database it is kept in. */
-export function runQueueContract(name: string, open: OpenBackend): void {
-  describe(`occurrences kept in ${name}`, () => {
-    let backend: Backend;
+export function runQueueContract(backend: Backend): void {
+  describe(`occurrences kept in ${backend}`, () => {
+    let world: World;
     let jobs: JobStore;
     let runs: RunStore;
     let runQueue: RunQueue;
     let skipped: Run[];
     const claim = (filter = EVERYBODY, limit = 16) =>
-      runQueue.claimDue({
-        now: backend.clock(),
-        limit,
-        filter,
-        worker: worker("w1"),
-        leaseMs: 30_000,
-        onSkipped: (run) => skipped.push(run),
-      });
+      world.claim({ limit, filter, onSkipped: (run) => skipped.push(run) });
     const once = (at: number, change: Partial<NewJob> = {}) =>
       jobs.create(newJob({ schedule: { kind: "at", at }, nextRunAt: at, ...change }));
 
     beforeEach(async () => {
-      backend = await open();
-      const { db, clock } = backend;
-      jobs = openJobStore(db, { userKey: "a", userId: "alice", now: clock });
-      runs = openRunStore(db, { userKey: "a", now: clock });
-      runQueue = await backend.selectRunQueue(db);
+      world = await openWorld(backend);
+      ({ jobs, runs } = world.user("a"));
+      runQueue = world.runQueue;
       skipped = [];
     });
-    afterEach(() => backend.close());
 
     it("knows the earliest due time of what is within reach", async () => {
       expect(await runQueue.nextDueAt(EVERYBODY)).toBeNull();
       await once(START + 5000);
       await once(START + 3000, { action: { kind: "prompt", prompt: "p" } });
-      const bob = openJobStore(backend.db, { userKey: "b", userId: "bob", now: backend.clock });
+      const bob = world.user("b").jobs;
       await bob.create(newJob({ nextRunAt: START + 4000 }));
       expect(await runQueue.nextDueAt(EVERYBODY)).toBe(START + 3000);
       expect(await runQueue.nextDueAt({ kinds: ["tool"] })).toBe(START + 4000);
@@ -62,7 +44,7 @@ export function runQueueContract(name: string, open: OpenBackend): void {
     it("claims nothing early, and at its time the run and the job's next time together", async () => {
       const { jobId } = await jobs.create(newJob());
       expect(await claim()).toEqual([]);
-      backend.pass(MINUTE);
+      world.pass(MINUTE);
       const [claimed] = await claim();
       expect(claimed?.run).toMatchObject({
         jobId,
@@ -93,9 +75,9 @@ export function runQueueContract(name: string, open: OpenBackend): void {
       const later = await once(START + 3000);
       const early = await once(START + 1000);
       const byHand = await jobs.create(newJob({ nextRunAt: START + 3_600_000 }));
-      backend.pass(2000);
+      world.pass(2000);
       const queued = await runs.enqueue(byHand.jobId);
-      backend.pass(2000);
+      world.pass(2000);
       expect((await claim(EVERYBODY, 2)).map(({ run }) => run.jobId)).toEqual([early.jobId, byHand.jobId]);
       expect(await runs.get(queued.runId)).toMatchObject({ status: "running", startedAt: START + 4000 });
       expect((await claim()).map(({ run }) => run.jobId)).toEqual([later.jobId]);
@@ -110,7 +92,7 @@ export function runQueueContract(name: string, open: OpenBackend): void {
 
     it("makes one late run of all that was missed, for the last time, with the others counted", async () => {
       await jobs.create(newJob());
-      backend.pass(10 * MINUTE + 7);
+      world.pass(10 * MINUTE + 7);
       const [claimed] = await claim();
       expect(claimed?.run).toMatchObject({ scheduledFor: START + 10 * MINUTE, coalesced: 9 });
       expect(claimed?.job.nextRunAt).toBe(START + 11 * MINUTE);
@@ -121,7 +103,7 @@ export function runQueueContract(name: string, open: OpenBackend): void {
       await jobs.create(
         newJob({ schedule: { kind: "cron", cron: "* * * * * *" }, timezone: "Europe/Berlin" }),
       );
-      backend.pass(30 * 86_400_000);
+      world.pass(30 * 86_400_000);
       const before = performance.now();
       const claimed = await claim();
       expect(performance.now() - before).toBeLessThan(1000);
@@ -134,7 +116,7 @@ export function runQueueContract(name: string, open: OpenBackend): void {
     it("doesn't run what came due while a job was paused", async () => {
       const { jobId } = await jobs.create(newJob());
       await jobs.update(jobId, () => ({ status: "paused" }));
-      backend.pass(5 * MINUTE + 1);
+      world.pass(5 * MINUTE + 1);
       expect(await claim()).toEqual([]);
       await jobs.update(jobId, () => ({ status: "active" }));
       expect(await claim()).toEqual([]);
@@ -143,9 +125,9 @@ export function runQueueContract(name: string, open: OpenBackend): void {
 
     it("records an occurrence as skipped while the job's last run is still running", async () => {
       const { jobId } = await jobs.create(newJob());
-      backend.pass(MINUTE);
+      world.pass(MINUTE);
       const [first] = await claim();
-      backend.pass(MINUTE);
+      world.pass(MINUTE);
       expect(await claim()).toEqual([]);
       expect(skipped).toHaveLength(1);
       expect(skipped[0]).toMatchObject({
@@ -157,14 +139,14 @@ export function runQueueContract(name: string, open: OpenBackend): void {
         statusReason: expect.stringContaining("previous run"),
       });
       expect(await runs.get(skipped[0]?.runId ?? "")).toEqual(skipped[0]);
-      await runQueue.finish(first?.run.runId ?? "", OUTCOME, backend.clock());
-      backend.pass(MINUTE);
+      await world.finish(first?.run.runId ?? "", OUTCOME);
+      world.pass(MINUTE);
       expect(await claim()).toHaveLength(1);
     });
 
     it("starts a run asked for by hand even while the job runs", async () => {
       const { jobId } = await jobs.create(newJob());
-      backend.pass(MINUTE);
+      world.pass(MINUTE);
       await claim();
       await runs.enqueue(jobId);
       await runs.enqueue(jobId);
@@ -188,9 +170,9 @@ export function runQueueContract(name: string, open: OpenBackend): void {
 
     it("never runs a time again that the job has had, even if its clock is put back", async () => {
       const { jobId } = await jobs.create(newJob());
-      backend.pass(MINUTE);
+      world.pass(MINUTE);
       const [first] = await claim();
-      await runQueue.finish(first?.run.runId ?? "", OUTCOME, backend.clock());
+      await world.finish(first?.run.runId ?? "", OUTCOME);
       await jobs.update(jobId, () => ({ nextRunAt: START + MINUTE }));
       expect(await claim()).toEqual([]);
       expect((await jobs.get(jobId)).nextRunAt).toBe(START + 2 * MINUTE);
@@ -200,7 +182,7 @@ export function runQueueContract(name: string, open: OpenBackend): void {
     it("pauses a job that can't be read and goes on with the others", async () => {
       const broken = await once(START);
       const good = await once(START);
-      await backend.db.kysely
+      await world.db.kysely
         .updateTable("jobs")
         .set({ detail: "{}" })
         .where("job_id", "=", broken.jobId)
@@ -210,13 +192,13 @@ export function runQueueContract(name: string, open: OpenBackend): void {
     });
 
     it("claims each occurrence once when two connections claim at the same time", async () => {
-      const other = await backend.selectRunQueue(await backend.reopen());
+      const other = await world.openQueue(await world.reopen());
       for (let i = 0; i < 40; i++) await once(START + i);
-      backend.pass(100);
+      world.pass(100);
       const claims = await Promise.all(
         Array.from({ length: 10 }, (_, i) =>
           (i % 2 ? runQueue : other).claimDue({
-            now: backend.clock(),
+            now: world.now(),
             limit: 8,
             filter: EVERYBODY,
             worker: worker(`w${i}`),
@@ -230,8 +212,8 @@ export function runQueueContract(name: string, open: OpenBackend): void {
     });
 
     it("notices what another connection writes, and not what it writes itself", async () => {
-      const other = await backend.reopen();
-      const store = openJobStore(other, { userKey: "b", userId: "bob", now: backend.clock });
+      const other = await world.reopen();
+      const store = world.user("b", { db: other }).jobs;
       expect(runQueue.changedElsewhere()).toBe(false);
       await jobs.create(newJob());
       expect(runQueue.changedElsewhere()).toBe(false);

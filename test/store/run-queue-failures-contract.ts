@@ -1,12 +1,10 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import type { ErrorCode } from "../../src/errors.ts";
 import type { JobStore, RunStore } from "../../src/jobs/contracts.ts";
 import { DEFAULT_POLICY, type Policy } from "../../src/jobs/job.ts";
 import type { EndStatus, RunResult } from "../../src/jobs/run.ts";
-import { openJobStore } from "../../src/store/job-store.ts";
 import type { RunQueue } from "../../src/store/run-queue.ts";
-import { openRunStore } from "../../src/store/run-store.ts";
-import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../world.ts";
+import { ALL_KINDS, type Backend, newJob, openWorld, START, type World } from "../world.ts";
 
 const MINUTE = 60_000;
 const RETRY = { attempts: 3, backoffSeconds: 10, maxBackoffSeconds: 15, on: [] };
@@ -23,46 +21,34 @@ const end = (status: EndStatus, code?: ErrorCode, denied = 0): RunResult => ({
 });
 
 /** What every Occurrences does with a run that did not succeed. */
-export function runQueueFailuresContract(name: string, open: OpenBackend): void {
-  describe(`failures kept in ${name}`, () => {
-    let backend: Backend;
+export function runQueueFailuresContract(backend: Backend): void {
+  describe(`failures kept in ${backend}`, () => {
+    let world: World;
     let jobs: JobStore;
     let runs: RunStore;
     let runQueue: RunQueue;
-    const claim = async () =>
-      (
-        await runQueue.claimDue({
-          now: backend.clock(),
-          limit: 16,
-          filter: { kinds: ALL_KINDS },
-          worker: worker("w1"),
-          leaseMs: 3_600_000,
-        })
-      )[0];
+    const claim = async () => (await world.claim({ leaseMs: 3_600_000 }))[0];
     const add = (policy: Partial<Policy> = {}) =>
-      jobs.create(newJob({ policy: { ...DEFAULT_POLICY, ...policy }, nextRunAt: backend.clock() }));
+      jobs.create(newJob({ policy: { ...DEFAULT_POLICY, ...policy }, nextRunAt: world.now() }));
     const runOnce = async (outcome: RunResult) => {
       const runId = (await claim())?.run.runId ?? "none";
-      expect(await runQueue.finish(runId, outcome, backend.clock())).toBe(true);
+      expect(await world.finish(runId, outcome)).toBe(true);
       return runId;
     };
     const countersOf = async (jobId: string) => (await jobs.counters([jobId])).get(jobId);
     const queued = async () => (await runs.list({ status: "queued" })).runs;
 
     beforeEach(async () => {
-      backend = await open();
-      const { db, clock } = backend;
-      jobs = openJobStore(db, { userKey: "a", userId: "alice", now: clock });
-      runs = openRunStore(db, { userKey: "a", now: clock });
-      runQueue = await backend.selectRunQueue(db);
+      world = await openWorld(backend);
+      ({ jobs, runs } = world.user("a"));
+      runQueue = world.runQueue;
     });
-    afterEach(() => backend.close());
 
     it("counts how runs ended, and the calls that were denied; the last run is one that has ended", async () => {
       const { jobId } = await add();
       expect(await countersOf(jobId)).toBeUndefined();
       const failed = await runOnce(end("failed", "TOOL_FAILED", 2));
-      backend.pass(MINUTE);
+      world.pass(MINUTE);
       await claim();
       expect(await countersOf(jobId)).toMatchObject({
         runsStarted: 2,
@@ -77,7 +63,7 @@ export function runQueueFailuresContract(name: string, open: OpenBackend): void 
     it("hides a job's counters from another user", async () => {
       const { jobId } = await add();
       await runOnce(end("succeeded"));
-      const bob = openJobStore(backend.db, { userKey: "b", userId: "bob", now: backend.clock });
+      const bob = world.user("b").jobs;
       expect(await bob.counters([jobId])).toEqual(new Map());
     });
 
@@ -90,8 +76,8 @@ export function runQueueFailuresContract(name: string, open: OpenBackend): void 
           await runOnce(end("failed", code));
           expect(await queued()).toMatchObject([{ attempt, scheduledFor: START, trigger: "schedule" }]);
           const at = (await runQueue.nextDueAt({ kinds: ALL_KINDS })) ?? 0;
-          waits.push(at - backend.clock());
-          backend.pass(waits.at(-1) ?? 0);
+          waits.push(at - world.now());
+          world.pass(waits.at(-1) ?? 0);
         }
         expect(waits[0]).toBeGreaterThanOrEqual(5_000);
         expect(waits[0]).toBeLessThanOrEqual(10_000);
@@ -140,7 +126,7 @@ export function runQueueFailuresContract(name: string, open: OpenBackend): void 
       await add({ retry: RETRY });
       const runId = (await claim())?.run.runId ?? "";
       await runs.cancel(runId);
-      await runQueue.finish(runId, end("failed", "MODEL_UNREACHABLE"), backend.clock());
+      await world.finish(runId, end("failed", "MODEL_UNREACHABLE"));
       expect(await queued()).toEqual([]);
     });
 
@@ -154,7 +140,7 @@ export function runQueueFailuresContract(name: string, open: OpenBackend): void 
         await jobs.update(jobId, () => ({ status }));
         const failed = end("failed", "MODEL_UNREACHABLE");
         for (const runId of [scheduled?.runId ?? "", byHand.runId])
-          expect(await runQueue.finish(runId, failed, backend.clock())).toBe(true);
+          expect(await world.finish(runId, failed)).toBe(true);
         expect((await queued()).map(({ trigger }) => trigger)).toEqual(status === "paused" ? ["manual"] : []);
       },
     );
@@ -162,15 +148,15 @@ export function runQueueFailuresContract(name: string, open: OpenBackend): void 
     it("tries again before what waits behind the run that failed", async () => {
       await add({ retry: RETRY, overlap: "buffer_all" });
       const first = (await claim())?.run.runId ?? "";
-      backend.pass(MINUTE);
+      world.pass(MINUTE);
       expect(await claim()).toBeUndefined();
       expect(await queued()).toHaveLength(1);
-      await runQueue.finish(first, end("failed", "MODEL_UNREACHABLE"), backend.clock());
+      await world.finish(first, end("failed", "MODEL_UNREACHABLE"));
       expect(await claim()).toBeUndefined();
-      backend.pass(15_000);
+      world.pass(15_000);
       const again = (await claim())?.run;
       expect(again).toMatchObject({ attempt: 2, scheduledFor: START });
-      await runQueue.finish(again?.runId ?? "", end("succeeded"), backend.clock());
+      await world.finish(again?.runId ?? "", end("succeeded"));
       expect((await claim())?.run).toMatchObject({ attempt: 1, scheduledFor: START + MINUTE });
     });
 
@@ -180,9 +166,9 @@ export function runQueueFailuresContract(name: string, open: OpenBackend): void 
       await runs.enqueue(jobId);
       const byHand = (await claim())?.run;
       expect(byHand?.trigger).toBe("manual");
-      backend.pass(15_000);
+      world.pass(15_000);
       expect(await claim()).toBeUndefined();
-      await runQueue.finish(byHand?.runId ?? "", end("succeeded"), backend.clock());
+      await world.finish(byHand?.runId ?? "", end("succeeded"));
       expect((await claim())?.run).toMatchObject({ attempt: 2, scheduledFor: START });
     });
 
@@ -192,7 +178,7 @@ export function runQueueFailuresContract(name: string, open: OpenBackend): void 
         expect((await jobs.get(jobId)).status).toBe("active");
         await runOnce(end("failed", "TOOL_FAILED"));
         expect((await countersOf(jobId))?.consecutiveFailures).toBe(i);
-        backend.pass(MINUTE);
+        world.pass(MINUTE);
       }
       expect(await jobs.get(jobId)).toMatchObject({
         status: "paused",
@@ -215,14 +201,14 @@ export function runQueueFailuresContract(name: string, open: OpenBackend): void 
       const { jobId } = await add({ pauseAfterFailures: 2 });
       for (const status of ["failed", "succeeded", "failed"] as const) {
         await runOnce(end(status));
-        backend.pass(MINUTE);
+        world.pass(MINUTE);
       }
       expect(await jobs.get(jobId)).toMatchObject({ status: "active" });
       const never = await add({ pauseAfterFailures: 0 });
       await jobs.update(jobId, () => ({ status: "cancelled" }));
       for (let i = 0; i < 7; i++) {
         await runOnce(end("timed_out"));
-        backend.pass(MINUTE);
+        world.pass(MINUTE);
       }
       expect((await jobs.get(never.jobId)).status).toBe("active");
       expect((await countersOf(never.jobId))?.consecutiveFailures).toBe(7);

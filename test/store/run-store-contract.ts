@@ -1,46 +1,28 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import type { JobStore, RunStore } from "../../src/jobs/contracts.ts";
-import type { RunResult } from "../../src/jobs/run.ts";
-import { openJobStore } from "../../src/store/job-store.ts";
-import { openRunQueue } from "../../src/store/open-run-queue.ts";
-import type { RunQueue } from "../../src/store/run-queue.ts";
-import { openRunStore } from "../../src/store/run-store.ts";
-import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../world.ts";
+import { type Backend, newJob, openWorld, resultOf, START, type World } from "../world.ts";
 
-const DONE: RunResult = {
-  status: "succeeded",
+const DONE = resultOf("succeeded", {
   output: "good morning",
-  error: null,
   transcript: [{ step: 1, type: "tool", tool: "recall_facts", result: "skipped", skipped: true }],
   usage: { input_tokens: 12, output_tokens: 3 },
-};
+});
 
 /** What every RunStore does, whatever database it is kept in. */
-export function runStoreContract(name: string, open: OpenBackend): void {
-  describe(`runs kept in ${name}`, () => {
-    let backend: Backend;
+export function runStoreContract(backend: Backend): void {
+  describe(`runs kept in ${backend}`, () => {
+    let world: World;
     let jobs: JobStore;
     let alice: RunStore;
     let bob: RunStore;
-    let runQueue: RunQueue;
-    const claim = () =>
-      runQueue.claimDue({
-        now: backend.clock(),
-        limit: 16,
-        filter: { kinds: ALL_KINDS },
-        worker: worker("w1"),
-        leaseMs: 30_000,
-      });
+    const claim = () => world.claim();
 
     beforeEach(async () => {
-      backend = await open();
-      const { db, clock } = backend;
-      jobs = openJobStore(db, { userKey: "a", userId: "alice", now: clock });
-      alice = openRunStore(db, { userKey: "a", now: clock, maxQueued: 5 });
-      bob = openRunStore(db, { userKey: "b", now: clock });
-      runQueue = openRunQueue(db);
+      world = await openWorld(backend);
+      jobs = world.user("a").jobs;
+      alice = world.user("a", { maxQueued: 5 }).runs;
+      bob = world.user("b").runs;
     });
-    afterEach(() => backend.close());
 
     it("queues a run for now with the job's prompt and the session it came from", async () => {
       const { jobId } = await jobs.create(newJob({ action: { kind: "prompt", prompt: "Say hello" } }));
@@ -92,8 +74,8 @@ export function runStoreContract(name: string, open: OpenBackend): void {
       const { jobId } = await jobs.create(newJob());
       const { runId } = await alice.enqueue(jobId);
       await claim();
-      backend.pass(1500);
-      await runQueue.finish(runId, DONE, backend.clock());
+      world.pass(1500);
+      await world.finish(runId, DONE);
       const run = await alice.get(runId);
       expect(run).toMatchObject({ ...DONE, startedAt: START, finishedAt: START + 1500, statusReason: null });
       const { transcript: _, ...listed } = run;
@@ -136,9 +118,9 @@ export function runStoreContract(name: string, open: OpenBackend): void {
       const { runId } = await alice.enqueue(jobId);
       await claim();
       expect(await alice.cancel(runId)).toMatchObject({ status: "running", cancelRequestedAt: START });
-      backend.pass(1000);
+      world.pass(1000);
       expect(await alice.cancel(runId)).toMatchObject({ cancelRequestedAt: START });
-      await runQueue.finish(runId, { ...DONE, status: "cancelled" }, backend.clock());
+      await world.finish(runId, { ...DONE, status: "cancelled" });
       await expect(alice.cancel(runId)).rejects.toMatchObject({ code: "RUN_STATE" });
     });
   });

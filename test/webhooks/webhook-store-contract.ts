@@ -1,7 +1,7 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { emptyResult, endRun } from "../../src/store/run-end.ts";
 import { type Attempt, createOutbox, type Outbox } from "../../src/webhooks/outbox.ts";
-import type { Backend, OpenBackend } from "../world.ts";
+import { type Backend, openWorld, type World, worker } from "../world.ts";
 import { userOf } from "./webhook-world.ts";
 
 const HOOK = "https://example.com/hook";
@@ -9,16 +9,16 @@ const SAID = { host: "example.com", status: 204 } as const;
 const DELIVERED = { kind: "delivered", error: null, ...SAID } as const;
 
 /** What every jobs database does with the ends of runs that somebody is to be told of. */
-export function webhookStoreContract(name: string, open: OpenBackend): void {
-  describe(`webhooks kept in ${name}`, () => {
-    let backend: Backend;
+export function webhookStoreContract(backend: Backend): void {
+  describe(`webhooks kept in ${backend}`, () => {
+    let world: World;
     let outbox: Outbox;
     let alice: ReturnType<typeof userOf>;
     const claim = (
       options: { limit?: number; each?: number; busy?: [string, number][]; from?: Outbox } = {},
     ) =>
       (options.from ?? outbox).claim({
-        now: backend.clock(),
+        now: world.now(),
         limit: options.limit ?? 100,
         each: options.each ?? 100,
         busy: new Map(options.busy),
@@ -27,11 +27,10 @@ export function webhookStoreContract(name: string, open: OpenBackend): void {
     const told = async (runId: string) => (await alice.deliveries.ofRun(runId)).map(({ status }) => status);
 
     beforeEach(async () => {
-      backend = await open();
-      outbox = createOutbox(backend.db);
-      alice = userOf(backend, "a");
+      world = await openWorld(backend);
+      outbox = createOutbox(world.db);
+      alice = userOf(world, "a");
     });
-    afterEach(() => backend.close());
 
     it("get one delivery for each end of a run, with what came of it", async () => {
       await alice.webhooks.set(HOOK);
@@ -40,7 +39,7 @@ export function webhookStoreContract(name: string, open: OpenBackend): void {
       expect(await told(runId)).toEqual([]);
       await alice.finish(runId);
       expect(await alice.finish(runId)).toBe(false);
-      const now = backend.clock();
+      const now = world.now();
       expect(await alice.deliveries.ofRun(runId)).toEqual([
         {
           deliveryId: expect.stringMatching(/^msg_[0-9a-f]+$/),
@@ -93,9 +92,9 @@ export function webhookStoreContract(name: string, open: OpenBackend): void {
 
     it("have their delivery together with the end of the run, or neither", async () => {
       const runId = await alice.begin((await alice.addJob(HOOK)).jobId);
-      const ending = backend.db.transact(async (trx) => {
+      const ending = world.db.transact(async (trx) => {
         const outcome = emptyResult("succeeded", null);
-        expect(await endRun(trx, runId, "running", outcome, backend.clock())).toBe(true);
+        expect(await endRun(trx, runId, "running", outcome, world.now())).toBe(true);
         expect(await trx.selectFrom("deliveries").selectAll().execute()).toHaveLength(1);
         throw new Error("the power is gone");
       });
@@ -113,10 +112,10 @@ export function webhookStoreContract(name: string, open: OpenBackend): void {
       for (const status of ["failed", "timed_out", "cancelled"] as const)
         await alice.end(jobId, { status, output: null, error });
       await alice.begin(jobId);
-      backend.pass(60_000);
+      world.pass(60_000);
       const reaping = {
-        now: backend.clock(),
-        worker: { workerId: "w2", host: "night", pid: 2 },
+        now: world.now(),
+        worker: worker("w2", 2),
         isAlive: () => true,
       };
       await alice.runQueue.reapLost(reaping);
@@ -154,7 +153,7 @@ export function webhookStoreContract(name: string, open: OpenBackend): void {
     });
 
     it("are nobody else's", async () => {
-      const bob = userOf(backend, "b");
+      const bob = userOf(world, "b");
       await alice.webhooks.set(HOOK);
       const runId = await alice.end((await alice.addJob()).jobId);
       const other = await bob.end((await bob.addJob()).jobId);
@@ -165,9 +164,9 @@ export function webhookStoreContract(name: string, open: OpenBackend): void {
       expect(await bob.webhooks.counts()).toEqual({ pending: 0, delivered: 0, failed: 0 });
       const filter = { userKey: "b" };
       expect(await outbox.nextAt(filter, [])).toBeNull();
-      expect(
-        await outbox.claim({ now: backend.clock(), limit: 9, each: 9, busy: new Map(), filter }),
-      ).toEqual([]);
+      expect(await outbox.claim({ now: world.now(), limit: 9, each: 9, busy: new Map(), filter })).toEqual(
+        [],
+      );
       expect(await claim()).toHaveLength(1);
     });
 
@@ -193,7 +192,7 @@ export function webhookStoreContract(name: string, open: OpenBackend): void {
       expect(rotated).not.toBe(secret);
       await alice.end(jobId);
       expect((await claim())[0]?.secrets).toEqual([rotated, secret]);
-      backend.pass(86_400_000);
+      world.pass(86_400_000);
       await alice.end(jobId);
       expect((await claim()).at(-1)?.secrets).toEqual([rotated]);
     });
@@ -207,12 +206,12 @@ export function webhookStoreContract(name: string, open: OpenBackend): void {
     it("are told of in turn: nobody's backlog holds up another user", async () => {
       const { jobId } = await alice.addJob(HOOK);
       for (let i = 0; i < 10; i++) await alice.end(jobId);
-      backend.pass(1_000);
-      const others = ["b", "c"].map((userKey) => userOf(backend, userKey));
+      world.pass(1_000);
+      const others = ["b", "c"].map((userKey) => userOf(world, userKey));
       for (const other of others) await other.end((await other.addJob(HOOK)).jobId);
       const order: string[] = [];
       for (let i = 0; i < 4; i++) {
-        backend.pass(1);
+        world.pass(1);
         for (const { userKey } of await claim({ limit: 2, each: 2 })) order.push(userKey);
       }
       expect(order).toEqual(["a", "a", "b", "c", "a", "a", "a", "a"]);
@@ -224,13 +223,13 @@ export function webhookStoreContract(name: string, open: OpenBackend): void {
       expect(await claim({ each: 2, busy: [["a", 2]] })).toEqual([]);
       expect(await outbox.nextAt({}, ["a"])).toBeNull();
       expect(await claim({ each: 2, busy: [["a", 1]] })).toHaveLength(1);
-      expect(await outbox.nextAt({}, [])).toBe(backend.clock());
+      expect(await outbox.nextAt({}, [])).toBe(world.now());
     });
 
     it("are told by one process of two", async () => {
       const { jobId } = await alice.addJob(HOOK);
       for (let i = 0; i < 20; i++) await alice.end(jobId);
-      const other = createOutbox(await backend.reopen());
+      const other = createOutbox(await world.reopen());
       const claims = await Promise.all([claim({ limit: 15 }), claim({ limit: 15, from: other })]);
       const ids = claims.flat().map(({ deliveryId }) => deliveryId);
       expect(new Set(ids).size).toBe(20);
@@ -241,25 +240,25 @@ export function webhookStoreContract(name: string, open: OpenBackend): void {
       const runId = await alice.end((await alice.addJob(HOOK)).jobId);
       const [dead] = await claim();
       expect(await claim()).toEqual([]);
-      expect(await outbox.nextAt({}, [])).toBe(backend.clock() + 60_000);
-      backend.pass(60_000);
-      const other = createOutbox(await backend.reopen());
+      expect(await outbox.nextAt({}, [])).toBe(world.now() + 60_000);
+      world.pass(60_000);
+      const other = createOutbox(await world.reopen());
       const [again] = await claim({ from: other });
       expect(again).toMatchObject({ deliveryId: dead?.deliveryId, attempt: 2 });
       // The first was only slow; what it has to say counts no more.
       const late = { kind: "failed", error: "Late.", ...SAID } as const;
-      expect(await outbox.recordResult(dead as Attempt, late, backend.clock())).toBe(false);
-      expect(await other.recordResult(again as Attempt, DELIVERED, backend.clock())).toBe(true);
+      expect(await outbox.recordResult(dead as Attempt, late, world.now())).toBe(false);
+      expect(await other.recordResult(again as Attempt, DELIVERED, world.now())).toBe(true);
       expect(await told(runId)).toEqual(["delivered"]);
     });
 
     it("are told later when an attempt says so, and an attempt that was not made does not count", async () => {
       const runId = await alice.end((await alice.addJob(HOOK)).jobId);
       const [first] = await claim();
-      await outbox.recordResult(first as Attempt, { kind: "stopped" }, backend.clock());
+      await outbox.recordResult(first as Attempt, { kind: "stopped" }, world.now());
       const [second] = await claim();
       expect(second?.attempt).toBe(1);
-      const at = backend.clock() + 5_000;
+      const at = world.now() + 5_000;
       const busy = {
         kind: "again",
         at,
@@ -267,23 +266,23 @@ export function webhookStoreContract(name: string, open: OpenBackend): void {
         host: "example.com",
         status: 503,
       } as const;
-      await outbox.recordResult(second as Attempt, busy, backend.clock());
+      await outbox.recordResult(second as Attempt, busy, world.now());
       expect(await outbox.nextAt({}, [])).toBe(at);
       expect(await claim()).toEqual([]);
       expect(await alice.deliveries.ofRun(runId)).toMatchObject([
         { status: "pending", attempts: 1, lastStatus: 503, lastError: "It answered 503.", nextAttemptAt: at },
       ]);
-      backend.pass(5_000);
+      world.pass(5_000);
       expect((await claim())[0]?.attempt).toBe(2);
     });
 
     it("forget what was told of a run that is no longer kept", async () => {
       const runId = await alice.end((await alice.addJob(HOOK)).jobId);
       const [attempt] = await claim();
-      await backend.db.kysely.deleteFrom("runs").where("run_id", "=", runId).execute();
+      await world.db.kysely.deleteFrom("runs").where("run_id", "=", runId).execute();
       expect(await told(runId)).toEqual([]);
-      expect(await outbox.recordResult(attempt as Attempt, DELIVERED, backend.clock())).toBe(false);
-      backend.pass(60_000);
+      expect(await outbox.recordResult(attempt as Attempt, DELIVERED, world.now())).toBe(false);
+      world.pass(60_000);
       expect(await claim()).toEqual([]);
     });
 

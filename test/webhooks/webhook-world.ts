@@ -5,18 +5,18 @@ import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
 import { createNetworkPolicy } from "../../src/webhooks/attempt.ts";
 import { openDeliveries, openWebhookStore } from "../../src/webhooks/webhook-store.ts";
-import { ALL_KINDS, type Backend, newJob, worker } from "../world.ts";
+import { ALL_KINDS, newJob, resultOf, type World, worker } from "../world.ts";
 
 /** One user of a jobs database whose runs can be made to end. */
-export function userOf({ db, clock }: Pick<Backend, "db" | "clock">, userKey: string) {
-  const jobs = openJobStore(db, { userKey, userId: userKey, now: clock, maxJobs: 10_000 });
-  const runs = openRunStore(db, { userKey, now: clock, maxQueued: 10_000 });
+export function userOf({ db, now }: Pick<World, "db" | "now">, userKey: string) {
+  const jobs = openJobStore(db, { userKey, userId: userKey, now, maxJobs: 10_000 });
+  const runs = openRunStore(db, { userKey, now, maxQueued: 10_000 });
   const runQueue = openRunQueue(db);
   const addJob = (webhookUrl: string | null = null) =>
     jobs.create(
       newJob({
         name: "Report",
-        nextRunAt: clock() + 1e11,
+        nextRunAt: now() + 1e11,
         provision: { ...NO_PROVISION, webhookUrl },
       }),
     );
@@ -24,7 +24,7 @@ export function userOf({ db, clock }: Pick<Backend, "db" | "clock">, userKey: st
   const begin = async (jobId: string, workerId = "w1"): Promise<string> => {
     const { runId } = await runs.enqueue(jobId);
     await runQueue.claimDue({
-      now: clock(),
+      now: now(),
       limit: 100,
       filter: { kinds: ALL_KINDS, userKey, runId },
       worker: worker(workerId),
@@ -33,13 +33,21 @@ export function userOf({ db, clock }: Pick<Backend, "db" | "clock">, userKey: st
     return runId;
   };
   const finish = (runId: string, outcome: Partial<RunResult> = {}) =>
-    runQueue.finish(runId, { ...SUCCESS, ...outcome }, clock());
+    runQueue.finish(
+      runId,
+      resultOf("succeeded", {
+        output: "All is well.",
+        usage: { input_tokens: 1, output_tokens: 1 },
+        ...outcome,
+      }),
+      now(),
+    );
   return {
     userKey,
     jobs,
     runs,
     runQueue,
-    webhooks: openWebhookStore(db, { userKey, now: clock, network: createNetworkPolicy(true) }),
+    webhooks: openWebhookStore(db, { userKey, now, network: createNetworkPolicy(true) }),
     deliveries: openDeliveries(db, userKey),
     addJob,
     begin,
@@ -52,11 +60,3 @@ export function userOf({ db, clock }: Pick<Backend, "db" | "clock">, userKey: st
     },
   };
 }
-
-const SUCCESS: RunResult = {
-  status: "succeeded",
-  output: "All is well.",
-  error: null,
-  transcript: [],
-  usage: { input_tokens: 1, output_tokens: 1 },
-};
