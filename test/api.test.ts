@@ -2,10 +2,10 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { startScriptedModel } from "../src/model/scripted.ts";
+import { start } from "./child-process.ts";
 import { ROOT, tempDir } from "./harness.ts";
-import { start } from "./raw.ts";
 
-const HOUSE = JSON.stringify(join(ROOT, "src/index.ts"));
+const NIGHTSHIFT = JSON.stringify(join(ROOT, "src/index.ts"));
 
 /** Runs a program of a user's own, whose `nightshift` is this source; answers with what it printed, by line. */
 async function run(program: string, extra: Record<string, unknown> = {}) {
@@ -13,7 +13,7 @@ async function run(program: string, extra: Record<string, unknown> = {}) {
   const given = { dataDir: join(dir, "data"), logLevel: "warn", user: "operator", ...extra };
   await writeFile(
     join(dir, "program.ts"),
-    `import { createNightshift, defineJob, defineTool, ERROR_CODES, getEntityType, NightshiftError, type Toolkit } from ${HOUSE};
+    `import { createNightshift, defineJob, defineTool, ERROR_CODES, getEntityType, NightshiftError, type Toolkit } from ${NIGHTSHIFT};
      import { setTimeout as wait } from "node:timers/promises";
      const given = ${JSON.stringify(given)};
      const say = (value: unknown) => console.log(JSON.stringify(value));

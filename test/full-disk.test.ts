@@ -2,9 +2,9 @@ import { spawnSync } from "node:child_process";
 import { appendFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { cli, startServer } from "./child-process.ts";
 import { tempDir } from "./harness.ts";
 import { ask, endedRun, openProgram } from "./program.ts";
-import { cli, startServer } from "./raw.ts";
 
 const tool = { name: "current_time", arguments: {} };
 const runsOf = async (context: Parameters<typeof ask>[0], job_id: string) =>

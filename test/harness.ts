@@ -6,7 +6,7 @@ import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport as StdioV1 } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { onTestFinished } from "vitest";
-import { databaseEnvironment } from "./database-of.ts";
+import { databaseEnvironment } from "./database-url.ts";
 
 export const ROOT = new URL("..", import.meta.url).pathname;
 

@@ -1,9 +1,9 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { startScriptedModel } from "../src/model/scripted.ts";
+import { cli, type StdioServer, startServer } from "./child-process.ts";
 import { eventually, tempDir } from "./harness.ts";
 import { random } from "./random.ts";
-import { cli, type RawServer, startServer } from "./raw.ts";
 
 const ROUNDS = 10;
 /** Each on data of its own, at the same time. */
@@ -25,7 +25,7 @@ interface Acknowledged {
   readonly runs: Set<string>;
 }
 
-async function all(server: RawServer, tool: string, key: string, args: object = {}): Promise<Shown[]> {
+async function all(server: StdioServer, tool: string, key: string, args: object = {}): Promise<Shown[]> {
   const found: Shown[] = [];
   let cursor: string | undefined;
   do {
@@ -37,7 +37,7 @@ async function all(server: RawServer, tool: string, key: string, args: object = 
 }
 
 /** Sends a handful of calls without waiting, and notes each answer as it comes. */
-function load(server: RawServer, known: Acknowledged, next: () => number, round: number): void {
+function load(server: StdioServer, known: Acknowledged, next: () => number, round: number): void {
   const note = (call: Promise<Shown>, take: (answer: Shown) => void) => void call.then(take, () => {});
   const soon = () => new Date(Date.now() + 20 + next() * 700).toISOString();
   const tool = { name: "current_time", arguments: {} };
@@ -57,7 +57,7 @@ function load(server: RawServer, known: Acknowledged, next: () => number, round:
 
 /** After a start: all that was acknowledged is there, and what was running in a dead process is not running. */
 async function verify(
-  server: RawServer,
+  server: StdioServer,
   known: Acknowledged,
   startedAt: number,
   hint: string,
@@ -82,7 +82,7 @@ async function verify(
 }
 
 /** Each occurrence has one row, and each job that was due once has run, or says that it was lost. */
-async function verifyRuns(server: RawServer, known: Acknowledged, hint: string): Promise<Shown[]> {
+async function verifyRuns(server: StdioServer, known: Acknowledged, hint: string): Promise<Shown[]> {
   for (const { job_id } of await all(server, "list_jobs", "jobs", { status: "active" }))
     if (!known.once.has(job_id)) await server.call("pause_job", { job_id });
   const runs = await eventually(async () => {

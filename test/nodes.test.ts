@@ -1,8 +1,8 @@
 import { readdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { startServer } from "./child-process.ts";
 import { eventually, tempDir } from "./harness.ts";
 import { openPostgres } from "./postgres.ts";
-import { startServer } from "./raw.ts";
 
 describe("two nodes on one Postgres", () => {
   async function startNodes() {

@@ -3,10 +3,10 @@ import { cp, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
+import { cli, startServer } from "./child-process.ts";
 import { eventually, tempDir } from "./harness.ts";
 import { ask, openProgram } from "./program.ts";
 import { random } from "./random.ts";
-import { cli, startServer } from "./raw.ts";
 
 const FILES = ["facts.sqlite", "jobs.sqlite"] as const;
 type Sizes = Record<(typeof FILES)[number], number>;

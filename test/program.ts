@@ -6,7 +6,7 @@ import { type App, createApp } from "../src/app.ts";
 import { type ConfigInput, readConfig } from "../src/config.ts";
 import type { OpenContext } from "../src/connection/connection.ts";
 import { type Script, startScriptedModel } from "../src/model/scripted.ts";
-import { databaseUrlOf } from "./database-of.ts";
+import { databaseUrlOf } from "./database-url.ts";
 import { eventually, tempDir } from "./harness.ts";
 
 export interface ProgramOptions extends Partial<ConfigInput> {

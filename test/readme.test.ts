@@ -2,8 +2,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { start } from "./child-process.ts";
 import { ROOT, tempDir } from "./harness.ts";
-import { start } from "./raw.ts";
 
 const README = join(ROOT, "README.md");
 

@@ -1,11 +1,13 @@
 import { execFile } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { promisify } from "node:util";
 import { openDatabase } from "../../src/database/open-sqlite.ts";
 import { newJob as newStoredJob, toJobRow } from "../../src/store/job-rows.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
-import { ALL_KINDS, newJob, START, temporaryFolder, worker } from "../database/temporary.ts";
+import { ALL_KINDS, newJob, START, worker } from "../world.ts";
 
 const SMALL = 1_000;
 export const LARGE = 1_000_000;
@@ -33,10 +35,10 @@ export interface MillionJobsResult {
 
 /** A million stored jobs against a thousand: what a wake of the scheduler costs in memory and time. */
 export async function benchMillionJobs(): Promise<MillionJobsResult> {
-  const folder = temporaryFolder();
+  const dir = await mkdtemp(join(tmpdir(), "nightshift-bench-"));
   try {
-    const small = join(folder.path, "small.sqlite");
-    const large = join(folder.path, "large.sqlite");
+    const small = join(dir, "small.sqlite");
+    const large = join(dir, "large.sqlite");
     const users = { due: 1_000, all: 1_000 };
     await storeJobs(small, { count: SMALL, dueAt: START, users });
     const before = performance.now();
@@ -55,7 +57,7 @@ export async function benchMillionJobs(): Promise<MillionJobsResult> {
     const ratio = combine([million, one], (large, small = 1) => large / small);
     return { small: one, large: million, ratio, storeLargeSeconds };
   } finally {
-    folder.remove();
+    await rm(dir, { recursive: true, force: true });
   }
 }
 

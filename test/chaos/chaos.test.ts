@@ -10,11 +10,11 @@ import { DEFAULT_POLICY, type Policy } from "../../src/jobs/job.ts";
 import { isEnded } from "../../src/jobs/run.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { BUILT_LIBRARY, ensureBuilt } from "../built.ts";
-import { newJob } from "../database/temporary.ts";
+import { type Child, cli, start } from "../child-process.ts";
 import { eventually, tempDir } from "../harness.ts";
 import { random } from "../random.ts";
-import { type Child, cli, start } from "../raw.ts";
-import { checkSideEffects, writeMarkTool } from "./marks.ts";
+import { newJob } from "../world.ts";
+import { checkSideEffects, writeSideEffectTool } from "./side-effects.ts";
 
 const PROCESSES = 3;
 const KILLS = 300;
@@ -28,7 +28,7 @@ const AFTERWARDS = 5;
 /** In which they are due. */
 const SPAN_MS = 50_000;
 
-const NIGHT = join(import.meta.dirname, "night.ts");
+const NIGHT = join(import.meta.dirname, "embedding-program.ts");
 const SEED = Number(process.env.CHAOS_SEED ?? Date.now() & 0xffff);
 
 const ATTEMPTS = 3;
@@ -140,7 +140,7 @@ describe(`${PROCESSES} processes on one data folder, killed ${KILLS} times at ra
     const next = random(SEED);
     const dir = await tempDir();
     const file = join(dir, "jobs.sqlite");
-    const marks = writeMarkTool(dir);
+    const marks = writeSideEffectTool(dir);
     const stored = await storeJobs(file, next);
     const open = (): Child =>
       start([NIGHT, BUILT_LIBRARY, dir, marks.module], { env: { NIGHTSHIFT_LEASE_MS: "10000" } });

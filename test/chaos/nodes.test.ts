@@ -9,14 +9,14 @@ import { DEFAULT_POLICY } from "../../src/jobs/job.ts";
 import { isEnded } from "../../src/jobs/run.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { BUILT_LIBRARY, ensureBuilt } from "../built.ts";
-import { newJob } from "../database/temporary.ts";
+import { type Child, start } from "../child-process.ts";
 import { eventually, tempDir } from "../harness.ts";
 import { ERAS, openCaller } from "../http/caller.ts";
 import { serve } from "../http/harness.ts";
 import { type PostgresServer, startPostgres } from "../postgres/start.ts";
 import { random } from "../random.ts";
-import { type Child, start } from "../raw.ts";
-import { checkSideEffects, writeMarkTool } from "./marks.ts";
+import { newJob } from "../world.ts";
+import { checkSideEffects, writeSideEffectTool } from "./side-effects.ts";
 
 const NODES = 3;
 const OCCURRENCES = 1_000;
@@ -29,7 +29,7 @@ const PEACE_MS = 6_000;
 /** Between troubles of the database. */
 const CUT_MS = 5_000;
 const ATTEMPTS = 3;
-const NIGHT = join(import.meta.dirname, "night.ts");
+const NIGHT = join(import.meta.dirname, "embedding-program.ts");
 const SEED = Number(process.env.CHAOS_SEED ?? Date.now() & 0xffff);
 
 /** Of every other job a run that was lost is tried again. */
@@ -136,7 +136,7 @@ it(`${NODES} nodes that are killed and stand still, on a Postgres that is cut of
   const postgres = await startPostgres();
   onTestFinished(() => postgres.close());
   const dir = await tempDir();
-  const marks = writeMarkTool(dir);
+  const marks = writeSideEffectTool(dir);
   const db = await openPostgres({ url: postgres.url, now: Date.now });
   onTestFinished(() => db.close());
   const jobs = await storeJobs(db, next);

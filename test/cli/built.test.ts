@@ -5,11 +5,11 @@ import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { peopleTools } from "../../src/tools/builtin.ts";
 import { BUILT_CLI, ensureBuilt } from "../built.ts";
+import { start, startServer } from "../child-process.ts";
 import { CLIENTS, eventually, ROOT, spawnStdio, tempDir } from "../harness.ts";
 import { connect, HTTP_CLIENTS } from "../http/clients.ts";
 import { serveChild } from "../http/harness.ts";
 import { openPostgres } from "../postgres.ts";
-import { start, startServer } from "../raw.ts";
 import { startReceiver } from "../webhooks/receiver.ts";
 
 beforeAll(ensureBuilt, 120_000);

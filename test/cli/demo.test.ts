@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { cli } from "../raw.ts";
+import { cli } from "../child-process.ts";
 
 const DEADLINE_MS = 15_000;
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { openPostgres as openDatabase } from "../../src/database/open-postgres.ts";
+import { cli } from "../child-process.ts";
 import { openPostgres } from "../postgres.ts";
-import { cli } from "../raw.ts";
 
 async function examine(url: string) {
   const { code, stdout, stderr } = await cli(["doctor", "--json", "--database-url", url]);

@@ -1,9 +1,9 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { cli } from "../child-process.ts";
 import { tempDir } from "../harness.ts";
 import { ask, openProgram } from "../program.ts";
-import { cli } from "../raw.ts";
 import { STDIO_SERVER } from "../upstream/servers.ts";
 
 const CHECKS = [

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { cli } from "../child-process.ts";
 import { tempDir } from "../harness.ts";
-import { cli } from "../raw.ts";
 
 const COMMANDS = [
   "",

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
+import { cli } from "../child-process.ts";
 import { tempDir } from "../harness.ts";
 import { ask, endedRun, openProgram } from "../program.ts";
-import { cli } from "../raw.ts";
 
 const DAILY = { tool: { name: "current_time", arguments: { timezone: "UTC" } }, cron: "0 9 * * *" };
 

@@ -2,9 +2,9 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { startScriptedModel } from "../../src/model/scripted.ts";
+import { cli } from "../child-process.ts";
 import { ROOT, tempDir } from "../harness.ts";
 import { ask, openProgram } from "../program.ts";
-import { cli } from "../raw.ts";
 
 const DAILY = { tool: { name: "whoami" }, cron: "0 9 * * *", timezone: "UTC", name: "Daily \u001b[31mred" };
 

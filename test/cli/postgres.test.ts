@@ -2,9 +2,9 @@ import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { cli, startServer } from "../child-process.ts";
 import { eventually, tempDir } from "../harness.ts";
 import { openPostgres } from "../postgres.ts";
-import { cli, startServer } from "../raw.ts";
 
 /** A code job that answers with everything that its thread could know of how the program was started. */
 const SPY = `import { workerData } from "node:worker_threads";

@@ -1,8 +1,8 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
+import { cli, type StartOptions } from "../child-process.ts";
 import { tempDir } from "../harness.ts";
-import { cli, type StartOptions } from "../raw.ts";
 import { startReceiver, TLS_CERTIFICATE, verify } from "../webhooks/receiver.ts";
 
 let data: string;

@@ -1,15 +1,15 @@
 // What the conformance scenarios expect of a server, brought as a user brings theirs: `--tools fixture.ts`.
 import type { McpServer } from "@modelcontextprotocol/server";
 import type { ConnectionContext } from "../../src/tools/modules.ts";
-import { registerPrompts, registerResources } from "./material.ts";
+import { registerInputRequired } from "./input-required.ts";
 import { registerQuestions } from "./questions.ts";
-import { registerRounds } from "./rounds.ts";
+import { registerPrompts, registerResources } from "./resources-and-prompts.ts";
 import { registerTools } from "./tools.ts";
 
 export function register(server: McpServer, context: ConnectionContext): void {
   registerTools(server);
   registerQuestions(server);
-  registerRounds(server, context);
+  registerInputRequired(server, context);
   registerResources(server);
   registerPrompts(server);
 }

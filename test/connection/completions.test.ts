@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { jobIds } from "../../src/connection/completions.ts";
-import { newJob } from "../database/temporary.ts";
 import { openProgram } from "../program.ts";
+import { newJob } from "../world.ts";
 
 it("completes the id of a job that a hundred newer ones stand before", async () => {
   const { app, open } = await openProgram();

@@ -2,13 +2,13 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { startScriptedModel } from "../../src/model/scripted.ts";
+import { type StdioServer, startServer } from "../child-process.ts";
 import { eventually, tempDir } from "../harness.ts";
 import { ask, openProgram } from "../program.ts";
-import { type RawServer, startServer } from "../raw.ts";
 
 const END_MS = 5_000;
 
-const ENDINGS: [string, (server: RawServer) => void][] = [
+const ENDINGS: [string, (server: StdioServer) => void][] = [
   ["its stdin ends", (server) => server.end()],
   ["it gets SIGTERM", (server) => server.kill("SIGTERM")],
   ["it gets SIGINT", (server) => server.kill("SIGINT")],

@@ -1,4 +1,4 @@
+import { BACKENDS } from "../world.ts";
 import { contentionContract } from "./contention-contract.ts";
-import { BACKENDS } from "./temporary.ts";
 
-for (const [name, open] of BACKENDS) contentionContract(name, open);
+for (const backend of BACKENDS) contentionContract(backend);

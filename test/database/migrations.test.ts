@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import { openDatabase } from "../../src/database/open-sqlite.ts";
+import { start } from "../child-process.ts";
 import { tempDir } from "../harness.ts";
-import { start } from "../raw.ts";
+import { START } from "../world.ts";
 import { migrateTo } from "./migrating.ts";
-import { START } from "./temporary.ts";
 
 const WORKER = join(import.meta.dirname, "worker.ts");
 const FIRST = ["create table notes (text text not null)", "insert into notes values ('of version 1')"];

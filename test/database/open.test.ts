@@ -7,12 +7,13 @@ import type { Database } from "../../src/database/database.ts";
 import { SCHEMA_VERSION } from "../../src/database/migrations.ts";
 import { openDatabase } from "../../src/database/open-sqlite.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
-import { newJob, START, temporaryFolder } from "./temporary.ts";
+import { tempDir } from "../harness.ts";
+import { newJob, START } from "../world.ts";
 
 const clock = () => START;
 
 describe("the jobs database", () => {
-  let folder: ReturnType<typeof temporaryFolder>;
+  let dir: string;
   let file: string;
   let opened: Database[];
   let holders: DatabaseSync[];
@@ -34,23 +35,22 @@ describe("the jobs database", () => {
   };
   const store = (db: Database) => openJobStore(db, { userKey: "a", userId: "alice", now: clock });
 
-  beforeEach(() => {
-    folder = temporaryFolder();
-    file = join(folder.path, "data", "jobs.sqlite");
+  beforeEach(async () => {
+    dir = await tempDir();
+    file = join(dir, "data", "jobs.sqlite");
     opened = [];
     holders = [];
   });
   afterEach(async () => {
     for (const db of opened) await db.close();
     for (const holder of holders) holder.close();
-    folder.remove();
   });
 
   it("is made with its folder, readable by nobody else", async () => {
     await open();
     expect(statSync(file).mode & 0o077).toBe(0);
     expect(statSync(`${file}-wal`).mode & 0o077).toBe(0);
-    expect(statSync(join(folder.path, "data")).mode & 0o077).toBe(0);
+    expect(statSync(join(dir, "data")).mode & 0o077).toBe(0);
   });
 
   it("survives being closed twice, and refuses work afterwards", async () => {
@@ -81,11 +81,11 @@ describe("the jobs database", () => {
     writeFileSync(file, "dear diary, ".repeat(500));
     const error = await open().catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code: "DATA_UNAVAILABLE" });
-    expect(String(error)).not.toContain(folder.path);
+    expect(String(error)).not.toContain(dir);
   });
 
   it("refuses a folder that can't be made", async () => {
-    writeFileSync(join(folder.path, "data"), "a file");
+    writeFileSync(join(dir, "data"), "a file");
     await expect(open()).rejects.toMatchObject({ code: "DATA_UNAVAILABLE" });
   });
 

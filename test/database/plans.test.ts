@@ -10,20 +10,20 @@ import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import { forgetOldRuns } from "../../src/store/retention.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
 import { createOutbox } from "../../src/webhooks/outbox.ts";
-import { copyRun } from "../runs/retention-contract.ts";
-import { userOf } from "../webhooks/ends.ts";
-import { ALL_KINDS, newJob, START, temporaryFolder, worker } from "./temporary.ts";
+import { tempDir } from "../harness.ts";
+import { copyRun } from "../store/retention-contract.ts";
+import { userOf } from "../webhooks/webhook-world.ts";
+import { ALL_KINDS, newJob, START, worker } from "../world.ts";
 
 describe("queries on a large jobs database", () => {
-  let folder: ReturnType<typeof temporaryFolder>;
   let db: Database;
   let raw: DatabaseSync;
   let now = START;
 
   beforeEach(async () => {
-    folder = temporaryFolder();
+    const dir = await tempDir();
     now = START;
-    const file = join(folder.path, "jobs.sqlite");
+    const file = join(dir, "jobs.sqlite");
     db = await openDatabase({ file, now: () => now });
     raw = new DatabaseSync(file);
   });
@@ -31,7 +31,6 @@ describe("queries on a large jobs database", () => {
     vi.restoreAllMocks();
     raw.close();
     await db.close();
-    folder.remove();
   });
 
   /** SQLite's plans of every statement that `work` runs for the first time. */
@@ -148,7 +147,7 @@ describe("queries on a large jobs database", () => {
   });
 
   it("find and settle what webhooks are to be told by index alone", async () => {
-    const user = userOf({ db, clock: () => now }, "a");
+    const user = userOf({ db, now: () => now }, "a");
     const outbox = createOutbox(db);
     const { jobId } = await user.addJob("https://example.com/hook");
     await user.end(jobId);

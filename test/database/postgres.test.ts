@@ -12,7 +12,7 @@ import { openRunStore } from "../../src/store/run-store.ts";
 import { eventually } from "../harness.ts";
 import { startPostgres } from "../postgres/start.ts";
 import { openPostgres } from "../postgres.ts";
-import { ALL_KINDS, newJob, START, worker } from "./temporary.ts";
+import { ALL_KINDS, newJob, START, worker } from "../world.ts";
 
 const clock = () => START;
 

@@ -7,9 +7,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { SCHEMA_VERSION } from "../../src/database/migrations.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
+import { tempDir } from "../harness.ts";
 import { openPostgres } from "../postgres.ts";
+import { newJob, START } from "../world.ts";
 import { openPlace } from "./place.ts";
-import { newJob, START, temporaryFolder } from "./temporary.ts";
 
 const WORKER = join(import.meta.dirname, "worker.ts");
 
@@ -21,7 +22,6 @@ interface Worker {
 }
 
 describe.each(["SQLite", "Postgres"])("several processes on one jobs database in %s", (kind) => {
-  let folder: ReturnType<typeof temporaryFolder>;
   let place: string;
   let log: string;
   let running: Set<ChildProcess>;
@@ -61,9 +61,9 @@ describe.each(["SQLite", "Postgres"])("several processes on one jobs database in
   }
 
   beforeEach(async () => {
-    folder = temporaryFolder();
-    place = kind === "SQLite" ? join(folder.path, "jobs.sqlite") : (await openPostgres()).url;
-    log = join(folder.path, "side-effects");
+    const dir = await tempDir();
+    place = kind === "SQLite" ? join(dir, "jobs.sqlite") : (await openPostgres()).url;
+    log = join(dir, "side-effects");
     running = new Set();
   });
   afterEach(async () => {
@@ -71,7 +71,6 @@ describe.each(["SQLite", "Postgres"])("several processes on one jobs database in
       child.kill("SIGKILL");
       await once(child, "exit");
     }
-    folder.remove();
   });
 
   it("make the tables once when they start at the same moment", async () => {

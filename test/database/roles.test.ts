@@ -10,11 +10,11 @@ import { openPgBoss } from "../../src/scheduler/pg-boss.ts";
 import { openKeyRing } from "../../src/store/api-keys.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
+import { cli } from "../child-process.ts";
 import { LIMITS } from "../facts/limits.ts";
 import { ROOT } from "../harness.ts";
 import { openPostgres } from "../postgres.ts";
-import { cli } from "../raw.ts";
-import { ALL_KINDS, newJob, START, worker } from "./temporary.ts";
+import { ALL_KINDS, newJob, START, worker } from "../world.ts";
 
 const README = readFileSync(join(ROOT, "README.md"), "utf8");
 const SQL = /^```sql\n([\s\S]*?)^```$/m.exec(README)?.[1] ?? "";

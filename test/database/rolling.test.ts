@@ -7,9 +7,9 @@ import { openSqlite } from "../../src/database/sqlite-driver.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
-import { newFile } from "../facts/places.ts";
+import { newFile } from "../facts/fact-backends.ts";
 import { openPostgres } from "../postgres.ts";
-import { ALL_KINDS, newJob, START, worker } from "./temporary.ts";
+import { ALL_KINDS, newJob, START, worker } from "../world.ts";
 
 const NEXT = SCHEMA_VERSION + 1;
 /** What a next version might add. */

@@ -1,11 +1,10 @@
 import { CompiledQuery } from "kysely";
-import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { shareEvents } from "../../src/database/cluster-events.ts";
 import type { Database } from "../../src/database/database.ts";
 import { createEvents } from "../../src/events.ts";
-import { openJobStore } from "../../src/store/job-store.ts";
-import { newJob, openPostgresBackend } from "../database/temporary.ts";
-import { type EventNodes, eventsContract } from "./contract.ts";
+import { newJob, openWorld } from "../world.ts";
+import { type EventNodes, eventsContract } from "./events-contract.ts";
 
 const eventsOn = (db: Database) => {
   const events = createEvents();
@@ -15,40 +14,39 @@ const eventsOn = (db: Database) => {
 };
 
 async function onPostgres(): Promise<EventNodes> {
-  const { db, reopen, close } = await openPostgresBackend();
-  return { here: eventsOn(db), there: eventsOn(await reopen()), close };
+  const { db, reopen } = await openWorld("Postgres");
+  return { here: eventsOn(db), there: eventsOn(await reopen()) };
 }
 
 eventsContract("one process", async () => {
   const events = createEvents();
-  return { here: events, there: events, close: async () => {} };
+  return { here: events, there: events };
 });
 eventsContract("Postgres", onPostgres);
 
 describe("events on Postgres", () => {
   async function openNodes() {
-    const backend = await openPostgresBackend();
-    onTestFinished(() => backend.close());
-    const far = await backend.reopen();
+    const world = await openWorld("Postgres");
+    const far = await world.reopen();
     const heard: string[] = [];
     const there = eventsOn(far);
     there.subscribe("a", ({ uri }) => heard.push(uri));
-    const store = openJobStore(backend.db, { userKey: "a", userId: "alice", now: backend.clock });
-    return { backend, store, here: eventsOn(backend.db), heard };
+    const store = world.user("a").jobs;
+    return { world, store, here: eventsOn(world.db), heard };
   }
   const query = (db: Database, sql: string) => db.kysely.executeQuery(CompiledQuery.raw(sql));
 
   it("that were missed while the connection was cut are told when it is back", async () => {
-    const { backend, store, here, heard } = await openNodes();
+    const { world, store, here, heard } = await openNodes();
     await query(
-      backend.db,
+      world.db,
       "select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen %' and datname = current_database()",
     );
     const { jobId } = await store.create(newJob());
     await query(
-      backend.db,
+      world.db,
       `insert into inbox (item_id, user_key, kind, job_id, status, created_at)
-       values ('item_1', 'a', 'warning', '${jobId}', 'failed', ${backend.clock()})`,
+       values ('item_1', 'a', 'warning', '${jobId}', 'failed', ${world.now()})`,
     );
     await vi.waitFor(
       () => expect(heard).toEqual(expect.arrayContaining([`job://${jobId}`, "inbox://"])),
@@ -62,9 +60,9 @@ describe("events on Postgres", () => {
   });
 
   it("are kept until they can be sent", async () => {
-    const { backend, here, heard } = await openNodes();
+    const { world, here, heard } = await openNodes();
     await query(
-      backend.db,
+      world.db,
       "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database() and query not like 'listen %'",
     );
     for (let i = 0; i < 20; i++) here.publish("a", { kind: "run", uri: `run://${i}` });
@@ -72,9 +70,9 @@ describe("events on Postgres", () => {
   });
 
   it("are not made up by what else is said on the channel", async () => {
-    const { backend, here, heard } = await openNodes();
+    const { world, here, heard } = await openNodes();
     for (const said of ["", "x", "x null", "x [1,2]", 'x ["a",null]', 'x ["a",{"uri":7}]', "x {"])
-      await query(backend.db, `notify nightshift_wire, '${said}'`);
+      await query(world.db, `notify nightshift_wire, '${said}'`);
     here.publish("a", { kind: "job", uri: "job://real" });
     await vi.waitFor(() => expect(heard).toEqual(["job://real"]), 10_000);
   });

@@ -4,15 +4,15 @@ import { describe, expect, it } from "vitest";
 import { openKeyvFacts } from "../../src/facts/keyv.ts";
 import { openFactsFile } from "../../src/facts/sqlite.ts";
 import { tempDir } from "../harness.ts";
-import { ALICE, factStoreContract } from "./contract.ts";
-import { expectCode, failureOf } from "./failures.ts";
-import { newFile, sqlitePlace, sqlitePlaceAt } from "./places.ts";
+import { expectCode, failureOf } from "./expect-error.ts";
+import { newFile, sqliteStorage, sqliteStorageAt } from "./fact-backends.ts";
+import { ALICE, factStoreContract } from "./fact-store-contract.ts";
 import { factSharingContract } from "./sharing-contract.ts";
 
 factStoreContract("SQLite through Keyv", async (options) =>
   openKeyvFacts({ file: await newFile(), ...options }),
 );
-factSharingContract("SQLite", sqlitePlace);
+factSharingContract("SQLite", sqliteStorage);
 
 describe("the file", () => {
   it("keeps a log, and flushes it with each commit", async () => {
@@ -29,7 +29,7 @@ describe("the file", () => {
 
   it("no longer contains the words of a forgotten fact", async () => {
     const file = await newFile();
-    const backend = sqlitePlaceAt(file).open();
+    const backend = sqliteStorageAt(file).open();
     const { factId } = await backend.open(ALICE).save({ text: "xylophone" });
     await backend.open(ALICE).forget(factId);
     await backend.close();
@@ -39,10 +39,10 @@ describe("the file", () => {
 
 describe("a file in trouble", () => {
   it("is waited for while another program locks it", async () => {
-    const place = await sqlitePlace();
-    const alice = place.open().open(ALICE);
+    const storage = await sqliteStorage();
+    const alice = storage.open().open(ALICE);
     await alice.save({ text: "first" });
-    const raw = place.openRaw();
+    const raw = storage.openRaw();
     await raw.query("BEGIN IMMEDIATE");
     const saving = alice.save({ text: "second" });
     expect(await alice.recall("first")).toHaveLength(1);
@@ -52,10 +52,10 @@ describe("a file in trouble", () => {
   });
 
   it("answers DATA_UNAVAILABLE with a sentence when the lock outlasts the patience, and recovers", async () => {
-    const place = await sqlitePlace();
-    const alice = place.open({ lockTimeoutMs: 200 }).open(ALICE);
+    const storage = await sqliteStorage();
+    const alice = storage.open({ lockTimeoutMs: 200 }).open(ALICE);
     await alice.save({ text: "first" });
-    const raw = place.openRaw();
+    const raw = storage.openRaw();
     await raw.query("BEGIN IMMEDIATE");
     const failure = await failureOf(alice.save({ text: "second" }));
     expect([failure.code, failure.message]).toEqual([
@@ -68,7 +68,7 @@ describe("a file in trouble", () => {
 
   it("is opened later when its folder was missing at first", async () => {
     const folder = join(await tempDir(), "later");
-    const alice = sqlitePlaceAt(join(folder, "facts.sqlite")).open().open(ALICE);
+    const alice = sqliteStorageAt(join(folder, "facts.sqlite")).open().open(ALICE);
     const failure = await failureOf(alice.recall("violin"));
     expect(failure.code).toBe("DATA_UNAVAILABLE");
     expect(failure.message).not.toContain(folder);
@@ -79,14 +79,14 @@ describe("a file in trouble", () => {
   it("is DATA_UNAVAILABLE, not empty, when it is no database", async () => {
     const file = await newFile();
     await writeFile(file, "this is a letter to Alice, not a database. ".repeat(100));
-    await expectCode(sqlitePlaceAt(file).open().open(ALICE).recall("letter"), "DATA_UNAVAILABLE");
+    await expectCode(sqliteStorageAt(file).open().open(ALICE).recall("letter"), "DATA_UNAVAILABLE");
   });
 
   it("undoes the whole save when the write fails, in memory too", async () => {
-    const place = await sqlitePlace();
-    const alice = place.open().open(ALICE);
+    const storage = await sqliteStorage();
+    const alice = storage.open().open(ALICE);
     await alice.save({ text: "first" });
-    const raw = place.openRaw();
+    const raw = storage.openRaw();
     await raw.query("CREATE TRIGGER fail BEFORE INSERT ON keyv BEGIN SELECT RAISE(ABORT, 'no'); END");
     await expectCode(alice.save({ text: "second" }), "DATA_UNAVAILABLE");
     expect((await alice.list()).facts.map(({ text }) => text)).toEqual(["first"]);

@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { openKeyvFacts } from "../../src/facts/keyv.ts";
 import { FACTS_MIGRATIONS, openFactsFile } from "../../src/facts/sqlite.ts";
 import { tempDir } from "../harness.ts";
-import { ALICE } from "./contract.ts";
+import { ALICE } from "./fact-store-contract.ts";
 import { LIMITS } from "./limits.ts";
 
 const STEP = ["CREATE TABLE notes (text TEXT)", "INSERT INTO notes VALUES ('new')"];

@@ -3,8 +3,8 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { createCacheEntry, noteOwnWrite, syncEntry } from "../../src/facts/cache.ts";
 import type { Query } from "../../src/facts/database.ts";
 import { openPostgres } from "../postgres.ts";
-import { ALICE } from "./contract.ts";
-import { postgresPlaceAt } from "./places.ts";
+import { postgresStorageAt } from "./fact-backends.ts";
+import { ALICE } from "./fact-store-contract.ts";
 
 const INT8_OID = 20;
 const OWN_FACTS = 40;
@@ -41,7 +41,7 @@ async function openSorted(): Promise<string> {
 describe("what a reader asks of Postgres", () => {
   it("reads rows of its own user alone, by an index", async () => {
     const url = await openSorted();
-    const alice = postgresPlaceAt(url).open().open(ALICE);
+    const alice = postgresStorageAt(url).open().open(ALICE);
     for (let i = 0; i < OWN_FACTS; i++) await alice.save({ text: `note ${i}` });
     const client = await connect(url);
     await client.query(`INSERT INTO keyv (key, value)

@@ -6,9 +6,9 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { openKeyvFacts } from "../../src/facts/keyv.ts";
 import { startPostgres } from "../postgres/start.ts";
 import { openPostgresForFile } from "../postgres.ts";
-import { ALICE, BOB, factStoreContract } from "./contract.ts";
-import { expectCode, failureOf } from "./failures.ts";
-import { type NewPlace, postgresPlaceAt, sqlitePlace } from "./places.ts";
+import { expectCode, failureOf } from "./expect-error.ts";
+import { type NewFactStorage, postgresStorageAt, sqliteStorage } from "./fact-backends.ts";
+import { ALICE, BOB, factStoreContract } from "./fact-store-contract.ts";
 import { factSharingContract } from "./sharing-contract.ts";
 
 const database = await openPostgresForFile();
@@ -21,7 +21,7 @@ async function openEmpty(): Promise<string> {
   await client.end();
   return database.url;
 }
-const postgresPlace: NewPlace = async () => postgresPlaceAt(await openEmpty());
+const postgresPlace: NewFactStorage = async () => postgresStorageAt(await openEmpty());
 
 factStoreContract("Postgres through Keyv", async (options) =>
   openKeyvFacts({ databaseUrl: await openEmpty(), ...options }),
@@ -40,8 +40,8 @@ const userKeyOf = (n: number) => n.toString(16).padStart(4, "0").repeat(16);
 
 describe("facts in Postgres and in SQLite", () => {
   it("are recalled in the same order with the same scores", async () => {
-    const places = await Promise.all([sqlitePlace(), postgresPlace()]);
-    const stores = places.map((place) => place.open({ now: () => 1_750_000_000_000 }).open(ALICE));
+    const places = await Promise.all([sqliteStorage(), postgresPlace()]);
+    const stores = places.map((storage) => storage.open({ now: () => 1_750_000_000_000 }).open(ALICE));
     const what = [
       "Anna's violin",
       "the Zürich train",
@@ -71,32 +71,32 @@ describe("facts in Postgres and in SQLite", () => {
 
 describe("facts in Postgres", () => {
   it("are there for several nodes that start at once on an empty database", async () => {
-    const place = await postgresPlace();
-    const nodes = Array.from({ length: 6 }, () => place.open());
+    const storage = await postgresPlace();
+    const nodes = Array.from({ length: 6 }, () => storage.open());
     await Promise.all(nodes.map((node, i) => node.open(ALICE).save({ text: `saved by node ${i}` })));
     for (const node of nodes) expect((await node.open(ALICE).list()).facts).toHaveLength(6);
   });
 
   it("need no right to make tables once these are there", async () => {
     const url = await openEmpty();
-    await postgresPlaceAt(url).open().open(ALICE).save({ text: "the first" });
+    await postgresStorageAt(url).open().open(ALICE).save({ text: "the first" });
     const admin = await connect(url);
     const role = `plain_${new URL(url).pathname.slice(-8)}`;
     onTestFinished(async () => void (await admin.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`)));
     await admin.query(`CREATE ROLE ${role} LOGIN PASSWORD 'plain'; GRANT USAGE ON SCHEMA nightshift TO ${role};
       GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA nightshift TO ${role}`);
     const plain = Object.assign(new URL(url), { username: role, password: "plain" }).href;
-    const alice = postgresPlaceAt(plain).open().open(ALICE);
+    const alice = postgresStorageAt(plain).open().open(ALICE);
     const { factId } = await alice.save({ text: "the second" });
     await alice.forget(factId);
     expect((await alice.list()).facts.map(({ text }) => text)).toEqual(["the first"]);
   });
 
   it("are saved for one user while another's are being written elsewhere", async () => {
-    const place = await postgresPlace();
-    const node = place.open({ lockTimeoutMs: 500 });
+    const storage = await postgresPlace();
+    const node = storage.open({ lockTimeoutMs: 500 });
     await node.open(ALICE).save({ text: "the first" });
-    const elsewhere = await connect((place.at as { databaseUrl: string }).databaseUrl);
+    const elsewhere = await connect((storage.at as { databaseUrl: string }).databaseUrl);
     const lock = BigInt.asIntN(64, BigInt(`0x${ALICE.slice(0, 16)}`));
     await elsewhere.query(`BEGIN; SELECT pg_advisory_xact_lock(${lock})`);
     const waiting = failureOf(node.open(ALICE).save({ text: "the second" }));
@@ -125,16 +125,16 @@ describe("facts in Postgres", () => {
   });
 
   it("can be saved elsewhere when a node is stopped in the middle of a save, which then fails", async () => {
-    const place = await postgresPlace();
-    await place.open().open(ALICE).list();
+    const storage = await postgresPlace();
+    await storage.open().open(ALICE).list();
     const script = fileURLToPath(new URL("paused-saver.ts", import.meta.url));
-    const child = spawn(process.execPath, [script, JSON.stringify(place.at), ALICE], {
+    const child = spawn(process.execPath, [script, JSON.stringify(storage.at), ALICE], {
       stdio: ["ignore", "pipe", "inherit"],
     });
     onTestFinished(() => void child.kill("SIGKILL"));
     const lines = child.stdout.setEncoding("utf8").iterator({ destroyOnReturn: false });
     expect((await lines.next()).value).toBe("stopping\n");
-    const alice = place.open({ lockTimeoutMs: 12_000 }).open(ALICE);
+    const alice = storage.open({ lockTimeoutMs: 12_000 }).open(ALICE);
     expect((await alice.save({ text: "saved by the other node" })).kind).toBe("saved");
     const exited = once(child, "exit");
     child.kill("SIGCONT");
@@ -144,10 +144,10 @@ describe("facts in Postgres", () => {
   });
 
   it("are unchanged, in memory too, when a write fails", async () => {
-    const place = await postgresPlace();
-    const alice = place.open().open(ALICE);
+    const storage = await postgresPlace();
+    const alice = storage.open().open(ALICE);
     await alice.save({ text: "first" });
-    const raw = place.openRaw();
+    const raw = storage.openRaw();
     await raw.query("ALTER TABLE keyv ADD CONSTRAINT no CHECK (false) NOT VALID");
     const failure = await failureOf(alice.save({ text: "second" }));
     expect(failure.code).toBe("DATA_UNAVAILABLE");
@@ -161,7 +161,7 @@ describe("facts in Postgres", () => {
 describe("a Postgres in trouble", () => {
   it("is asked again over new connections when they were cut", async () => {
     const url = await openEmpty();
-    const alice = postgresPlaceAt(url).open().open(ALICE);
+    const alice = postgresStorageAt(url).open().open(ALICE);
     await alice.save({ text: "before" });
     const admin = await connect(url);
     const cut = () =>
@@ -180,8 +180,8 @@ describe("a Postgres in trouble", () => {
   it("is DATA_UNAVAILABLE while it is away, and used again when it is back", async () => {
     const server = await startPostgres();
     onTestFinished(() => server.close());
-    const place = postgresPlaceAt(server.url);
-    const node = place.open({ lockTimeoutMs: 300 });
+    const storage = postgresStorageAt(server.url);
+    const node = storage.open({ lockTimeoutMs: 300 });
     await node.open(ALICE).save({ text: "before" });
     await server.stop();
     const failure = await failureOf(node.open(ALICE).recall("before"));
@@ -190,9 +190,9 @@ describe("a Postgres in trouble", () => {
       "The database cannot be reached or has no free connection; try again in a moment.",
     ]);
     await expectCode(node.open(BOB).save({ text: "Bob's" }), "DATA_UNAVAILABLE");
-    const late = place.open({ lockTimeoutMs: 300 }).open(ALICE);
+    const late = storage.open({ lockTimeoutMs: 300 }).open(ALICE);
     await expectCode(late.list(), "DATA_UNAVAILABLE");
-    const patient = place.open({ lockTimeoutMs: 15_000 }).open(ALICE).recall("before");
+    const patient = storage.open({ lockTimeoutMs: 15_000 }).open(ALICE).recall("before");
     await server.start();
     expect(await patient).toHaveLength(1);
     expect(await node.open(ALICE).recall("before")).toHaveLength(1);
@@ -207,7 +207,7 @@ describe("a Postgres in trouble", () => {
   ])("says what to do about %s, and shows no part of the URL", async (_what, change) => {
     const url = Object.assign(new URL(database.url), change);
     const failure = await failureOf(
-      postgresPlaceAt(url.href).open({ lockTimeoutMs: 100 }).open(ALICE).list(),
+      postgresStorageAt(url.href).open({ lockTimeoutMs: 100 }).open(ALICE).list(),
     );
     expect(failure.code).toBe("DATA_UNAVAILABLE");
     for (const part of [url.password, url.hostname, url.pathname.slice(1), url.port])

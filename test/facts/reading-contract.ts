@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { FactLimits, FactStore } from "../../src/facts/store.ts";
-import { expectCode } from "./failures.ts";
+import { expectCode } from "./expect-error.ts";
 
 /** Two users of one backend, on empty storage before each test. */
 export interface ReadingWorld {

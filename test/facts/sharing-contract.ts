@@ -1,20 +1,20 @@
 import Keyv from "keyv";
 import { describe, expect, it } from "vitest";
-import { ALICE, BOB } from "./contract.ts";
-import { expectCode } from "./failures.ts";
+import { expectCode } from "./expect-error.ts";
+import type { NewFactStorage } from "./fact-backends.ts";
+import { ALICE, BOB } from "./fact-store-contract.ts";
 import { LIMITS } from "./limits.ts";
-import type { NewPlace } from "./places.ts";
 
 const DAY_MS = 86_400_000;
 
 /** What storage must do that several nodes share and that other programs may read. Runs on each kind of it. */
-export function factSharingContract(name: string, newPlace: NewPlace): void {
+export function factSharingContract(name: string, newStorage: NewFactStorage): void {
   describe(`two nodes on ${name}`, () => {
     it("lose nothing when both save at the same time", async () => {
-      const place = await newPlace();
-      const ours = place.open({ lockTimeoutMs: 15_000 }).open(ALICE);
+      const storage = await newStorage();
+      const ours = storage.open({ lockTimeoutMs: 15_000 }).open(ALICE);
       const [theirs, mine] = await Promise.all([
-        place.runSaver([ALICE, "other", 150]),
+        storage.runSaver([ALICE, "other", 150]),
         Promise.all(Array.from({ length: 150 }, (_, i) => ours.save({ text: `main saves number ${i}` }))),
       ]);
       const ids = new Set([...theirs, ...mine.map(({ factId }) => factId)]);
@@ -24,20 +24,20 @@ export function factSharingContract(name: string, newPlace: NewPlace): void {
     });
 
     it("hold a user's limit exactly between them", async () => {
-      const place = await newPlace();
+      const storage = await newStorage();
       const answers = await Promise.all([
-        place.runSaver([ALICE, "one", 60, 50]),
-        place.runSaver([ALICE, "two", 60, 50]),
+        storage.runSaver([ALICE, "one", 60, 50]),
+        storage.runSaver([ALICE, "two", 60, 50]),
       ]);
       const counts = Map.groupBy(answers.flat(), (answer) => (answer.startsWith("fact_") ? "saved" : answer));
       expect(counts.get("saved")).toHaveLength(50);
       expect(counts.get("FACT_LIMIT_REACHED")).toHaveLength(70);
-      expect((await place.open().open(ALICE).list({ limit: 100 })).facts).toHaveLength(50);
+      expect((await storage.open().open(ALICE).list({ limit: 100 })).facts).toHaveLength(50);
     });
 
     it("hold a user's bytes exactly between them, and each user's alone", async () => {
-      const place = await newPlace();
-      const nodes = Array.from({ length: 3 }, () => place.open({ limits: { ...LIMITS, maxBytes: 255 } }));
+      const storage = await newStorage();
+      const nodes = Array.from({ length: 3 }, () => storage.open({ limits: { ...LIMITS, maxBytes: 255 } }));
       const saves = nodes.flatMap((node, n) =>
         Array.from({ length: 20 }, (_, i) =>
           [ALICE, BOB].map((user) => node.open(user).save({ text: `${n} byte ${i + 10}.` })),
@@ -48,30 +48,30 @@ export function factSharingContract(name: string, newPlace: NewPlace): void {
       for (const outcome of outcomes)
         if (outcome.status === "rejected") expect(outcome.reason.code).toBe("FACT_LIMIT_REACHED");
       for (const user of [ALICE, BOB])
-        expect((await place.open().open(user).list({ limit: 100 })).facts).toHaveLength(25);
+        expect((await storage.open().open(user).list({ limit: 100 })).facts).toHaveLength(25);
     });
 
     it("recognise each other's duplicates", async () => {
-      const place = await newPlace();
+      const storage = await newStorage();
       const answers = await Promise.all([
-        place.runSaver([ALICE, "same", 40]),
-        place.runSaver([ALICE, "same", 40]),
+        storage.runSaver([ALICE, "same", 40]),
+        storage.runSaver([ALICE, "same", 40]),
       ]);
       expect(new Set(answers.flat()).size).toBe(40);
-      expect((await place.open().open(ALICE).list({ limit: 100 })).facts).toHaveLength(40);
+      expect((await storage.open().open(ALICE).list({ limit: 100 })).facts).toHaveLength(40);
     });
 
     it("keep every acknowledged fact and sound storage when one is killed while it saves", async () => {
-      const place = await newPlace();
-      const acknowledged = await place.runSaver(
+      const storage = await newStorage();
+      const acknowledged = await storage.runSaver(
         [ALICE, "killed", 5_000, 10_000, "one by one"],
         (lines, kill) => {
           if (lines.length >= 40) kill();
         },
       );
       expect(acknowledged.length).toBeLessThan(5_000);
-      await place.check();
-      const alice = place.open().open(ALICE);
+      await storage.check();
+      const alice = storage.open().open(ALICE);
       const { facts } = await alice.list({ limit: 1_000 });
       const ids = facts.map(({ factId }) => factId);
       expect(ids).toEqual(expect.arrayContaining(acknowledged));
@@ -81,9 +81,9 @@ export function factSharingContract(name: string, newPlace: NewPlace): void {
     });
 
     it("see each other's new and forgotten facts at the next call", async () => {
-      const place = await newPlace();
-      const here = place.open().open(ALICE);
-      const there = place.open().open(ALICE);
+      const storage = await newStorage();
+      const here = storage.open().open(ALICE);
+      const there = storage.open().open(ALICE);
       const kept = await here.save({ text: "Alice plays the violin." });
       const gone = await here.save({ text: "Alice plays the piano." });
       expect(await there.recall("plays")).toHaveLength(2);
@@ -100,15 +100,15 @@ export function factSharingContract(name: string, newPlace: NewPlace): void {
     });
 
     it("rank alike, whatever each of them has in its cache", async () => {
-      const place = await newPlace();
-      const writer = place.open().open(ALICE);
-      const dependent = place.open().open(ALICE);
+      const storage = await newStorage();
+      const writer = storage.open().open(ALICE);
+      const dependent = storage.open().open(ALICE);
       for (let i = 0; i < 200; i++) {
         const { factId } = await writer.save({ text: `note ${i} about ${["tea", "bread", "rain"][i % 3]}` });
         if (i % 2 === 0) await writer.forget(factId);
         if (i % 10 === 0) await dependent.recall("tea");
       }
-      const fresh = JSON.stringify(await place.open().open(ALICE).recall("note about tea 31"));
+      const fresh = JSON.stringify(await storage.open().open(ALICE).recall("note about tea 31"));
       expect(JSON.stringify(await writer.recall("note about tea 31"))).toBe(fresh);
       expect(JSON.stringify(await dependent.recall("note about tea 31"))).toBe(fresh);
     });
@@ -116,24 +116,24 @@ export function factSharingContract(name: string, newPlace: NewPlace): void {
 
   describe(`rows in ${name}`, () => {
     it("holds a fact under the user's key and the fact's id, and no name or namespace", async () => {
-      const place = await newPlace();
-      const { factId } = await place.open().open(ALICE).save({ text: "Alice plays the violin." });
-      expect(await place.openRaw().query("SELECT key FROM keyv")).toEqual([{ key: `${ALICE}:${factId}` }]);
+      const storage = await newStorage();
+      const { factId } = await storage.open().open(ALICE).save({ text: "Alice plays the violin." });
+      expect(await storage.openRaw().query("SELECT key FROM keyv")).toEqual([{ key: `${ALICE}:${factId}` }]);
       expect(factId).toMatch(/^fact_[0-9a-f]{24}$/);
     });
 
     it("keeps facts and cursors over a restart", async () => {
-      const place = await newPlace();
-      const before = place.open();
+      const storage = await newStorage();
+      const before = storage.open();
       for (let i = 0; i < 4; i++) await before.open(ALICE).save({ text: `fact ${i}` });
       const { nextCursor = "" } = await before.open(ALICE).list({ limit: 2 });
       await before.close();
-      const { facts } = await place.open().open(ALICE).list({ cursor: nextCursor });
+      const { facts } = await storage.open().open(ALICE).list({ cursor: nextCursor });
       expect(facts.map(({ text }) => text)).toEqual(["fact 1", "fact 0"]);
     });
 
     it("separates users whose keys differ in the last digit", async () => {
-      const backend = (await newPlace()).open();
+      const backend = (await newStorage()).open();
       const keys = [..."0123456789abcdef"].map((digit) => "0".repeat(63) + digit);
       for (const key of keys) await backend.open(key).save({ text: `of ${key}` });
       for (const key of keys) {
@@ -142,22 +142,22 @@ export function factSharingContract(name: string, newPlace: NewPlace): void {
     });
 
     it("is readable by plain Keyv, which honours a fact's expiry too", async () => {
-      const place = await newPlace();
-      const alice = place.open().open(ALICE);
+      const storage = await newStorage();
+      const alice = storage.open().open(ALICE);
       const short = await alice.save({ text: "soon gone", expiresInDays: 0.02 / 86_400 });
       const long = await alice.save({ text: "stays", expiresInDays: 1 });
-      const keyv = new Keyv({ store: place.openRaw().store, useKeyPrefix: false });
+      const keyv = new Keyv({ store: storage.openRaw().store, useKeyPrefix: false });
       expect(await keyv.get(`${ALICE}:${long.factId}`)).toMatchObject({ text: "stays" });
       await new Promise((resolve) => setTimeout(resolve, 40));
       expect(await keyv.get(`${ALICE}:${short.factId}`)).toBeUndefined();
     });
 
     it("follows what plain Keyv writes and deletes behind its back", async () => {
-      const place = await newPlace();
-      const alice = place.open().open(ALICE);
+      const storage = await newStorage();
+      const alice = storage.open().open(ALICE);
       const { factId } = await alice.save({ text: "Alice plays the violin." });
       expect(await alice.recall("violin")).toHaveLength(1);
-      const keyv = new Keyv({ store: place.openRaw().store, useKeyPrefix: false });
+      const keyv = new Keyv({ store: storage.openRaw().store, useKeyPrefix: false });
       await keyv.set(`${ALICE}:fact_imported`, {
         text: "Alice tunes a violin.",
         tags: [],
@@ -170,15 +170,15 @@ export function factSharingContract(name: string, newPlace: NewPlace): void {
     });
 
     it("loses the rows of expired facts with the next call", async () => {
-      const place = await newPlace();
+      const storage = await newStorage();
       let nowMs = Date.now();
-      const backend = place.open({ now: () => nowMs });
+      const backend = storage.open({ now: () => nowMs });
       const alice = backend.open(ALICE);
       for (let i = 0; i < 300; i++) await alice.save({ text: `short ${i}`, expiresInDays: 1 });
       await alice.save({ text: "long" });
       nowMs += DAY_MS;
       expect((await alice.list()).facts.map(({ text }) => text)).toEqual(["long"]);
-      const raw = place.openRaw();
+      const raw = storage.openRaw();
       await expect.poll(() => raw.query("SELECT key FROM keyv")).toHaveLength(1);
       await backend.close();
     });
@@ -186,7 +186,7 @@ export function factSharingContract(name: string, newPlace: NewPlace): void {
 
   describe(`the cache over ${name}`, () => {
     it("answers the same when it has room for hardly anything", async () => {
-      const backend = (await newPlace()).open({ maxCacheBytes: 1 });
+      const backend = (await newStorage()).open({ maxCacheBytes: 1 });
       const users = [ALICE, BOB, "c".repeat(64)];
       for (const user of users) await backend.open(user).save({ text: `violin of ${user[0]}` });
       const recalls = users.flatMap((user) =>

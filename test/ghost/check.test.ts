@@ -7,7 +7,7 @@ import { NO_PROVISION, type Provision } from "../../src/jobs/job.ts";
 import { tempDir } from "../harness.ts";
 import { ask, endedRun, openProgram } from "../program.ts";
 import { overStdio } from "../upstream/servers.ts";
-import { openGhostWorld } from "./night.ts";
+import { openGhostWorld } from "./ghost-world.ts";
 
 const LATER = { cron: "0 9 * * *", timezone: "UTC" };
 
@@ -39,7 +39,7 @@ describe("a check", () => {
   it.each(["empty", "no", "no_text", "false"])(
     "that says nothing to do (%s) skips the run, without a model",
     async (tool) => {
-      const world = await openGhostWorld({ toolModules: [await tools()], script: () => ({ text: "ok" }) });
+      const world = await openGhostWorld({ tools: [await tools()], script: () => ({ text: "ok" }) });
       const run = await world.prompt("p", { provision: checking(tool) });
       expect(run).toMatchObject({
         status: "skipped",
@@ -56,7 +56,7 @@ describe("a check", () => {
   it.each(["yes", "mail"])(
     "that says anything else (%s) lets the run go on, without its tool",
     async (tool) => {
-      const world = await openGhostWorld({ toolModules: [await tools()], script: () => ({ text: "ok" }) });
+      const world = await openGhostWorld({ tools: [await tools()], script: () => ({ text: "ok" }) });
       const run = await world.prompt("p", { provision: checking(tool), tools: ["whoami"] });
       expect(run).toMatchObject({ status: "succeeded", output: "ok" });
       expect(world.scripted?.requests[0]?.tools).toEqual(["whoami"]);
@@ -64,7 +64,7 @@ describe("a check", () => {
   );
 
   it("that fails, or is of no tool that a ghost has, is a failure and not nothing to do", async () => {
-    const world = await openGhostWorld({ toolModules: [await tools()], script: () => ({ text: "ok" }) });
+    const world = await openGhostWorld({ tools: [await tools()], script: () => ({ text: "ok" }) });
     const broken = await world.prompt("p", { provision: checking("broken") });
     expect(broken.error?.message).toBe(
       "The check broken failed: broken failed: the mailbox is locked [TOOL_FAILED]",

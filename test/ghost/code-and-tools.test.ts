@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { TranscriptStep } from "../../src/jobs/run.ts";
 import { tempDir } from "../harness.ts";
-import { openGhostWorld } from "./night.ts";
+import { openGhostWorld } from "./ghost-world.ts";
 
 /** A jobs folder with these files. */
 async function folder(files: Record<string, string>): Promise<string> {
@@ -56,7 +56,7 @@ export const count = { name: "count", description: "counts", run: () => ({ calls
 export const where = { name: "where", description: "says where it runs", annotations: { readOnlyHint: true },
   run: async () => String((await import("node:worker_threads")).isMainThread) };`,
     });
-    const world = await openGhostWorld({ toolModules: [dir], script: () => ({ text: "ok" }) });
+    const world = await openGhostWorld({ tools: [dir], script: () => ({ text: "ok" }) });
     expect((await world.runJob({ kind: "tool", tool: "where", arguments: {} })).output).toBe("false");
     for (const _ of [1, 2])
       expect((await world.runJob({ kind: "tool", tool: "count", arguments: {} })).output).toBe('{"calls":1}');

@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Database } from "../../src/database/database.ts";
 import { NightshiftError } from "../../src/errors.ts";
+import { start, startServer } from "../child-process.ts";
 import { eventually, tempDir } from "../harness.ts";
-import { start, startServer } from "../raw.ts";
-import { openGhostWorld } from "./night.ts";
+import { openGhostWorld } from "./ghost-world.ts";
 
 /** Holds the write lock of the file from another process, until it is told to go. */
 async function holdLock(file: string) {
@@ -33,7 +33,7 @@ const code = { kind: "code", file: "work.ts" } as const;
 describe("a database that another process holds locked beyond all patience", () => {
   it("delays the ends of ghosts that worked meanwhile, and loses none", async () => {
     const jobsDir = await jobsDirWith(`await new Promise((r) => setTimeout(r, 300)); return "worked";`);
-    const world = await openGhostWorld({ jobsDir, lockTimeoutMs: 50, loop: { leaseMs: 60_000 } });
+    const world = await openGhostWorld({ jobsDir, lockTimeoutMs: 50, leaseMs: 60_000 });
     const ids = (await Promise.all([1, 2, 3].map(() => world.addJob(code)))).map(({ jobId }) => jobId);
     await world.loop.tick();
     expect(world.loop.running).toHaveLength(3);
@@ -126,7 +126,7 @@ describe("a disk that does not confirm what was committed", () => {
 
   it("has a claim that nobody heard of end as lost, not run twice and not for ever", async () => {
     const failures = { left: 0 };
-    const world = await openGhostWorld({ disturb: unconfirmed(failures), loop: { leaseMs: 1_000 } });
+    const world = await openGhostWorld({ disturb: unconfirmed(failures), leaseMs: 1_000 });
     const { jobId } = await world.addJob({ kind: "tool", tool: "current_time", arguments: {} });
     failures.left = 1;
     await expect(world.loop.tick()).rejects.toMatchObject({ code: "DATA_UNAVAILABLE" });

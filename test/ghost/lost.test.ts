@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import { eventually, tempDir } from "../harness.ts";
-import { openGhostWorld } from "./night.ts";
+import { openGhostWorld } from "./ghost-world.ts";
 
 const elsewhere = { workerId: "worker_elsewhere", host: "elsewhere", pid: 1 };
 

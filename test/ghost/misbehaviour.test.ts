@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { tempDir } from "../harness.ts";
-import { openGhostWorld } from "./night.ts";
+import { openGhostWorld } from "./ghost-world.ts";
 
 /** A night with one code job, whose body is `body`, and a well-behaved one to run beside it. */
 async function nightWith(body: string, options: Parameters<typeof openGhostWorld>[0] = {}) {
@@ -81,7 +81,8 @@ describe("a ghost that misbehaves ends as a sentence, and alone", () => {
     const { runBoth } = await nightWith(
       `ghost.note("before"); ghost.signal.addEventListener("abort", () => ghost.note("told to stop")); await new Promise((r) => setTimeout(r, 60_000));`,
     );
-    const run = await runBoth(1);
+    // Long enough for the thread to begin on a busy machine.
+    const run = await runBoth(3);
     expect(run.status).toBe("timed_out");
     expect(run.transcript.map(({ text }) => text)).toEqual(["before", "told to stop"]);
   });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Script, ScriptedAnswer } from "../../src/model/scripted.ts";
 import { eventually } from "../harness.ts";
-import { openGhostWorld } from "./night.ts";
+import { openGhostWorld } from "./ghost-world.ts";
 
 const RECALL = "[Scheduler Task] Memory recall skipped - automated tasks cannot access user memories";
 const SAVE = "[Scheduler Task] Memory save skipped - automated tasks cannot write to user memories";
@@ -84,12 +84,9 @@ describe("a prompt with the ReAct loop", () => {
   it("knows that it is a ghost", async () => {
     const world = await openGhostWorld({ script: inTurn(call("whoami"), { text: "ok" }) });
     const run = await world.prompt("Who are you?");
-    const who = JSON.parse(/\{.*\}/s.exec(run.transcript[1]?.result ?? "")?.[0] ?? "{}") as Record<
-      string,
-      unknown
-    >;
-    expect(run.transcript[1]?.result).toContain(`ghost_scheduler_${run.jobId}`);
-    if ("entity_type" in who) expect(who).toMatchObject({ entity_type: "scheduler", is_automated: true });
+    expect(run.transcript[1]?.result).toBe(
+      `You act for alice as scheduler, in session ghost_scheduler_${run.jobId}.`,
+    );
   });
 
   it("refuses a tool that is not allowed, says why to the model, and records it as denied", async () => {
@@ -246,7 +243,7 @@ describe("the limits of a prompt", () => {
   });
 
   it("fails with what to set when no model is configured", async () => {
-    const world = await openGhostWorld();
+    const world = await openGhostWorld({ kinds: ["prompt"] });
     const run = await world.prompt("p");
     expect(run).toMatchObject({ status: "failed", error: { code: "MODEL_NOT_CONFIGURED" } });
     expect(run.error?.message).toContain("NIGHTSHIFT_MODEL");

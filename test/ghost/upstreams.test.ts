@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import type { ScriptedAnswer } from "../../src/model/scripted.ts";
 import { tempDir } from "../harness.ts";
 import { listen, overHttp, overStdio, startHttp } from "../upstream/servers.ts";
-import { openGhostWorld } from "./night.ts";
+import { openGhostWorld } from "./ghost-world.ts";
 
 /** Asks for these calls, one an answer, then says "done". */
 const calling = (...calls: readonly { tool: string; arguments?: Record<string, unknown> }[]) => {

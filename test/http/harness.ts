@@ -6,7 +6,7 @@ import type { App } from "../../src/app.ts";
 import { SCOPES, type Scope } from "../../src/context/scopes.ts";
 import { createAuthenticator } from "../../src/transport/http/auth.ts";
 import { type HttpServer, serveHttp } from "../../src/transport/http/server.ts";
-import { databaseEnvironment } from "../database-of.ts";
+import { databaseEnvironment } from "../database-url.ts";
 import { eventually, ROOT, tempDir } from "../harness.ts";
 import { openProgram, type ProgramOptions } from "../program.ts";
 

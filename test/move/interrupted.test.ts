@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import { openPostgres as openJobs } from "../../src/database/open-postgres.ts";
+import { cli, start } from "../child-process.ts";
 import { eventually, ROOT, tempDir } from "../harness.ts";
 import { openPostgres } from "../postgres.ts";
-import { cli, start } from "../raw.ts";
 import { connect, fill, fingerprint, makeFolder, rowsIn } from "./folder.ts";
 
 const ROWS = 15_000;

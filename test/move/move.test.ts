@@ -10,10 +10,10 @@ import { TABLES_NOT_MOVED } from "../../src/move/source.ts";
 import { openKeyRing } from "../../src/store/api-keys.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
+import { cli } from "../child-process.ts";
 import { LIMITS } from "../facts/limits.ts";
 import { tempDir } from "../harness.ts";
 import { openPostgres } from "../postgres.ts";
-import { cli } from "../raw.ts";
 import { connect, fingerprint, makeFolder, rowsIn } from "./folder.ts";
 
 const move = (from: string, to: string, ...more: string[]) =>

@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { type StdioServer, startServer } from "../child-process.ts";
 import { eventually, tempDir } from "../harness.ts";
-import { type RawServer, startServer } from "../raw.ts";
 
 /** Hangs, deaf to everything, until there is a file `go`. */
 const WORK = (dir: string) => `
@@ -15,7 +15,7 @@ const WORK = (dir: string) => `
 // biome-ignore lint/suspicious/noExplicitAny: whatever came over the wire
 type Shown = any;
 
-const statusOf = async (server: RawServer, run_id: string): Promise<Shown> =>
+const statusOf = async (server: StdioServer, run_id: string): Promise<Shown> =>
   server.call("get_run", { run_id });
 
 describe("kill -9", () => {
@@ -27,7 +27,7 @@ describe("kill -9", () => {
     const args = ["--data", data, "--user", "alice", "--jobs", jobs];
     const killed = await startServer(args);
     const job: Shown = await eventually(async () => (await killed.call("list_jobs")).jobs[0], 20_000);
-    const run = async (server: RawServer, overlap: string) =>
+    const run = async (server: StdioServer, overlap: string) =>
       (await server.call("run_job", { job_id: job.job_id, overlap })).run_id;
 
     const ended = (
@@ -86,7 +86,7 @@ describe("kill -9", () => {
     await eventually(async () => (await statusOf(second, run_id)).status !== "queued", 20_000);
     second.kill("SIGKILL");
     await second.exited;
-    const attempts = async (server: RawServer): Promise<Shown[]> =>
+    const attempts = async (server: StdioServer): Promise<Shown[]> =>
       (await server.call("list_runs", { job_id: job.job_id })).runs;
     // Takes it for lost, queues the second attempt, and is gone before that.
     const third = await startServer(args);

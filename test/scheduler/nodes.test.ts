@@ -13,9 +13,9 @@ import { openJobStore } from "../../src/store/job-store.ts";
 import { emptyResult } from "../../src/store/run-end.ts";
 import type { Claimed } from "../../src/store/run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
-import { newJob } from "../database/temporary.ts";
 import { startPostgres } from "../postgres/start.ts";
 import { openPostgres } from "../postgres.ts";
+import { newJob } from "../world.ts";
 
 const LEASE_MS = 10_000;
 const DONE = emptyResult("succeeded", null);
@@ -105,9 +105,7 @@ describe("nodes with one Postgres", () => {
       `select singleton_key as key, start_after as at, group_id as "user", heartbeat_seconds as beat
         from nightshift_boss.job where name = 'tool'`,
     );
-    expect(sent).toEqual([
-      { key: `${jobId}@${at}`, at: new Date(at), user: "a", beat: LEASE_MS / 1000 },
-    ]);
+    expect(sent).toEqual([{ key: `${jobId}@${at}`, at: new Date(at), user: "a", beat: LEASE_MS / 1000 }]);
     expect(JSON.stringify(sent)).not.toContain(far.jobId);
   });
 

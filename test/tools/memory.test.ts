@@ -8,7 +8,7 @@ import { ghostTools } from "../../src/tools/builtin-ghost.ts";
 import { factTools, RECALL_SKIPPED, SAVE_SKIPPED } from "../../src/tools/facts.ts";
 import { tempDir } from "../harness.ts";
 import { ask, openProgram } from "../program.ts";
-import { codeOf, openKit } from "./kit.ts";
+import { codeOf, openToolWorld } from "./tool-world.ts";
 
 const CALLS = [
   ["recall_facts", { query: "coffee" }, "recall"],
@@ -31,12 +31,12 @@ async function openMemory(entityType: EntityType, handed: boolean) {
   });
   const facts = backend.open("a".repeat(64));
   await facts.save({ text: "Coffee with oat milk." });
-  const kit = openKit([], {
+  const world = openToolWorld([], {
     builtIn: factTools,
     seed: { entityType },
     services: handed ? { facts } : {},
   });
-  return { ...kit, facts, close: () => backend.close() };
+  return { ...world, facts, close: () => backend.close() };
 }
 
 describe("the words for a skipped memory", () => {

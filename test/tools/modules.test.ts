@@ -7,7 +7,7 @@ import { ROOT, tempDir } from "../harness.ts";
 import { ask, endedRun, openProgram } from "../program.ts";
 
 const ZOD = JSON.stringify(join(ROOT, "node_modules/zod/index.js"));
-const HOUSE = JSON.stringify(join(ROOT, "src/index.ts"));
+const NIGHTSHIFT = JSON.stringify(join(ROOT, "src/index.ts"));
 const plain = (name: string) =>
   `export const tool = { name: "${name}", description: "Plain.", run: () => "${name}" };`;
 
@@ -64,7 +64,7 @@ describe("tool modules are found", () => {
 describe("a tool module may", () => {
   it("export one tool or a list, by name or as the default, made with defineTool or not", async () => {
     const dir = await folderOf({
-      "1-helper.ts": `import { defineTool } from ${HOUSE}; import { z } from ${ZOD};
+      "1-helper.ts": `import { defineTool } from ${NIGHTSHIFT}; import { z } from ${ZOD};
         export const add = defineTool({ name: "add", description: "Adds.", inputSchema: z.object({ a: z.number(), b: z.number() }),
           outputSchema: z.object({ sum: z.number() }), run: ({ a, b }) => ({ sum: a + b }) });`,
       "2-schema.js": `export default { name: "shout", description: "Shouts.", inputSchema: { type: "object",

@@ -4,12 +4,12 @@ import { describe, expect, it } from "vitest";
 import { CLIENTS, eventually, ROOT, spawnStdio, tempDir } from "../harness.ts";
 
 const ZOD = JSON.stringify(join(ROOT, "node_modules/zod/index.js"));
-const HOUSE = JSON.stringify(join(ROOT, "src/index.ts"));
+const NIGHTSHIFT = JSON.stringify(join(ROOT, "src/index.ts"));
 
 /** What somebody wrote for the SDK, moved over as it is: a tool with state, a resource, a prompt with completion. */
 const SDK_MODULE = `
 import { z } from ${ZOD};
-import { getEntityType } from ${HOUSE};
+import { getEntityType } from ${NIGHTSHIFT};
 import { completable, ResourceTemplate } from ${JSON.stringify(join(ROOT, "node_modules/@modelcontextprotocol/server/dist/index.mjs"))};
 export function register(server, context) {
   let calls = 0;

@@ -5,7 +5,7 @@ import { peopleTools } from "../../src/tools/builtin.ts";
 import { createCatalog } from "../../src/tools/catalog.ts";
 import type { ToolSpec } from "../../src/tools/define.ts";
 import { whoami } from "../../src/tools/whoami.ts";
-import { codeOf, errorIn, openKit, textIn } from "./kit.ts";
+import { codeOf, errorIn, openToolWorld, textIn } from "./tool-world.ts";
 
 const tool = (run: ToolSpec<never>["run"], more: Partial<ToolSpec<never>> = {}): ToolSpec<never> => ({
   name: "mine",
@@ -13,7 +13,7 @@ const tool = (run: ToolSpec<never>["run"], more: Partial<ToolSpec<never>> = {}):
   ...(run && { run }),
   ...more,
 });
-const answerOf = (value: unknown) => openKit([tool(() => value)]).toolkit.call("mine");
+const answerOf = (value: unknown) => openToolWorld([tool(() => value)]).toolkit.call("mine");
 const text = (said: string) => [{ type: "text", text: said }];
 
 describe("what a tool returns becomes a result", () => {
@@ -57,7 +57,8 @@ describe("what a tool returns becomes a result", () => {
 
   it("if it fits the tool's own output schema", async () => {
     const outputSchema = z.object({ degrees: z.number() });
-    const call = (value: unknown) => openKit([tool(() => value, { outputSchema })]).toolkit.call("mine");
+    const call = (value: unknown) =>
+      openToolWorld([tool(() => value, { outputSchema })]).toolkit.call("mine");
     expect((await call({ degrees: 4 })).structuredContent).toEqual({ degrees: 4 });
     expect(textIn(await call({ degrees: "four" }))).toMatch(/does not fit its outputSchema: degrees: /);
     expect(textIn(await call("four degrees"))).toMatch(/has an outputSchema and returned no object/);
@@ -77,7 +78,7 @@ describe("what a tool throws", () => {
       throw thrown;
     };
     const creating = tool(undefined, { name: "made", create: throwing as never });
-    const { toolkit, logged } = openKit([
+    const { toolkit, logged } = openToolWorld([
       tool(throwing),
       tool(() => Promise.reject(thrown), { name: "later" }),
       creating,
@@ -100,7 +101,7 @@ describe("what a tool throws", () => {
         },
       }),
     };
-    const { toolkit, context, logged } = openKit([], { builtIn: [broken] });
+    const { toolkit, context, logged } = openToolWorld([], { builtIn: [broken] });
     const result = await toolkit.call("whoami");
     expect(JSON.stringify(result)).not.toContain("secret");
     expect(textIn(result)).toBe(
@@ -112,7 +113,7 @@ describe("what a tool throws", () => {
 
   it("cannot pass for another error by its data", async () => {
     const data = { code: "OTHER", message: "other", correlation_id: "other", limit: 3 };
-    const { toolkit, context } = openKit([
+    const { toolkit, context } = openToolWorld([
       tool(() => {
         throw new NightshiftError("JOB_STATE", "Not now.", data);
       }),
@@ -137,7 +138,7 @@ describe("arguments", () => {
   const echo = (args: object) => ({ ...args });
   const kits = { zod: openKitWith(zod), "JSON Schema": openKitWith(json) };
   function openKitWith(inputSchema: object) {
-    return () => openKit([tool(echo as never, { inputSchema: inputSchema as never })]).toolkit;
+    return () => openToolWorld([tool(echo as never, { inputSchema: inputSchema as never })]).toolkit;
   }
 
   describe.each(Object.entries(kits))("in %s", (_kind, open) => {
@@ -176,13 +177,13 @@ describe("arguments", () => {
   });
 
   it("may be left out for a tool that takes none, which refuses any", async () => {
-    const { toolkit } = openKit([tool(() => "ok")]);
+    const { toolkit } = openToolWorld([tool(() => "ok")]);
     for (const none of [undefined, null, {}]) expect(textIn(await toolkit.call("mine", none))).toBe("ok");
     expect(textIn(await toolkit.call("mine", { a: 1 }))).toMatch(/"a".*It takes no arguments/s);
   });
 
   it("are echoed in part only", async () => {
-    const { toolkit } = openKit([], { builtIn: peopleTools });
+    const { toolkit } = openToolWorld([], { builtIn: peopleTools });
     const key = "k".repeat(100_000);
     expect(textIn(await toolkit.call("whoami", { [key]: 1 })).length).toBeLessThan(1_000);
     expect(textIn(await toolkit.call(key)).length).toBeLessThan(1_000);
@@ -193,7 +194,7 @@ describe("a tool's name", () => {
   it.each(["__proto__", "constructor", "toString", "hasOwnProperty", "", "nothing"])(
     "that is not in the catalog is not found: %j",
     async (name) => {
-      const { toolkit } = openKit([], { builtIn: [whoami] });
+      const { toolkit } = openToolWorld([], { builtIn: [whoami] });
       const result = await toolkit.call(name);
       expect(codeOf(result)).toBe("TOOL_NOT_FOUND");
       expect(textIn(result)).toContain("Tools: whoami.");
@@ -203,7 +204,7 @@ describe("a tool's name", () => {
   );
 
   it("may be that of an object's method", async () => {
-    const { toolkit } = openKit([tool(() => "mine indeed", { name: "constructor" })]);
+    const { toolkit } = openToolWorld([tool(() => "mine indeed", { name: "constructor" })]);
     expect(textIn(await toolkit.call("constructor"))).toBe("mine indeed");
   });
 

@@ -2,7 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { getContext, getEntityType } from "../../src/context/current-context.ts";
 import type { ToolCall, ToolSpec } from "../../src/tools/define.ts";
-import { codeOf, errorIn, openKit, textIn } from "./kit.ts";
+import { codeOf, errorIn, openToolWorld, textIn } from "./tool-world.ts";
 
 const never = () => new Promise(() => {});
 
@@ -30,9 +30,13 @@ function counter() {
 describe("the tools of a context", () => {
   it("are its own: made when first called, once, and shared with no other context", async () => {
     const { spec, made } = counter();
-    const [alice, bob, again] = [openKit([spec]), openKit([spec], { user: "bob" }), openKit([spec])];
+    const [alice, bob, again] = [
+      openToolWorld([spec]),
+      openToolWorld([spec], { user: "bob" }),
+      openToolWorld([spec]),
+    ];
     expect(made).toHaveLength(0);
-    for (const kit of [alice, bob, alice, again, alice]) await kit.toolkit.call("count");
+    for (const world of [alice, bob, alice, again, alice]) await world.toolkit.call("count");
     expect((await alice.toolkit.call("count")).structuredContent).toEqual({ calls: 4, of: "alice" });
     expect((await bob.toolkit.call("count")).structuredContent).toEqual({ calls: 2, of: "bob" });
     expect(made.map(({ userId }) => userId)).toEqual(["alice", "bob", "alice"]);
@@ -40,7 +44,7 @@ describe("the tools of a context", () => {
 
   it("have one instance also when their first calls come at once", async () => {
     const { spec, made } = counter();
-    const { toolkit } = openKit([spec]);
+    const { toolkit } = openToolWorld([spec]);
     const results = await Promise.all(Array.from({ length: 50 }, () => toolkit.call("count")));
     expect(results.map((result) => result.structuredContent?.calls)).toEqual(
       Array.from({ length: 50 }, (_, i) => i + 1),
@@ -49,9 +53,9 @@ describe("the tools of a context", () => {
   });
 
   it("have a registry id like no other", () => {
-    const ids = Array.from({ length: 500 }, () => openKit([]).toolkit.registryId);
+    const ids = Array.from({ length: 500 }, () => openToolWorld([]).toolkit.registryId);
     expect(new Set(ids).size).toBe(500);
-    const { toolkit, context } = openKit([]);
+    const { toolkit, context } = openToolWorld([]);
     expect(toolkit.registryId).toMatch(
       new RegExp(`^user_${context.userKey.slice(0, 12)}_${context.runId}_\\d{13}$`),
     );
@@ -66,7 +70,7 @@ describe("the tools of a context", () => {
         return { user: getContext()?.userId, entity: getEntityType() };
       },
     };
-    const kits = Array.from({ length: 20 }, (_, i) => openKit([spec], { user: `user_${i}` }));
+    const kits = Array.from({ length: 20 }, (_, i) => openToolWorld([spec], { user: `user_${i}` }));
     const calls = Array.from({ length: 200 }, (_, i) => kits[i % 20]?.toolkit.call("who"));
     const seen = (await Promise.all(calls)).map((result) => result?.structuredContent);
     expect(seen).toEqual(
@@ -81,7 +85,7 @@ describe("the tools of a context", () => {
       face = context;
       return { run: () => "ok" };
     };
-    const { toolkit, context } = openKit([{ name: "peek", description: "Peeks.", create }]);
+    const { toolkit, context } = openToolWorld([{ name: "peek", description: "Peeks.", create }]);
     await toolkit.call("peek");
     expect(Object.isFrozen(face)).toBe(true);
     expect(face).toMatchObject({ userId: "alice", entityType: "human", runId: context.runId });
@@ -96,7 +100,9 @@ describe("a call that takes too long", () => {
       signal = call.signal;
       return never();
     };
-    const { toolkit, logged } = openKit([{ name: "stuck", description: "Never ends.", timeoutMs: 30, run }]);
+    const { toolkit, logged } = openToolWorld([
+      { name: "stuck", description: "Never ends.", timeoutMs: 30, run },
+    ]);
     const result = await toolkit.call("stuck");
     expect(codeOf(result)).toBe("TOOL_TIMED_OUT");
     expect(textIn(result)).toBe("stuck did not answer within 0.03 s and was stopped. [TOOL_TIMED_OUT]");
@@ -107,7 +113,7 @@ describe("a call that takes too long", () => {
 
   it("ends when its caller goes, and leaves the others alone", async () => {
     const run = async (_args: never, { signal }: ToolCall) => wait(60_000, undefined, { signal });
-    const { toolkit } = openKit([
+    const { toolkit } = openToolWorld([
       { name: "slow", description: "Waits.", run },
       { name: "stuck", description: "Never ends.", run: never },
       { name: "quick", description: "Waits a little.", run: () => wait(40, "done") },
@@ -123,14 +129,14 @@ describe("a call that takes too long", () => {
 
   it("is not begun for a caller who has gone already", async () => {
     const { spec, made } = counter();
-    const { toolkit } = openKit([spec]);
+    const { toolkit } = openToolWorld([spec]);
     expect(codeOf(await toolkit.call("count", {}, { signal: AbortSignal.abort() }))).toBe("CANCELLED");
     expect(made).toHaveLength(0);
   });
 
   it("leaves no listener on a signal that lives longer", async () => {
     const { spec } = counter();
-    const { toolkit } = openKit([spec]);
+    const { toolkit } = openToolWorld([spec]);
     const warned: unknown[] = [];
     const onWarning = (warning: unknown) => warned.push(warning);
     process.on("warning", onWarning);
@@ -145,7 +151,7 @@ describe("a call that takes too long", () => {
 describe("dispose", () => {
   it("aborts what runs, disposes each instance once, and closes the door", async () => {
     const { spec, made } = counter();
-    const { toolkit } = openKit([spec, { name: "stuck", description: "Never ends.", run: never }]);
+    const { toolkit } = openToolWorld([spec, { name: "stuck", description: "Never ends.", run: never }]);
     await toolkit.call("count");
     const running = toolkit.call("stuck");
     await wait(5);
@@ -161,7 +167,7 @@ describe("dispose", () => {
 
   it("makes no instance for a call that came just before it", async () => {
     const { spec, made } = counter();
-    const { toolkit } = openKit([spec]);
+    const { toolkit } = openToolWorld([spec]);
     const call = toolkit.call("count");
     await toolkit.dispose();
     expect(codeOf(await call)).toMatch(/^(?:CANCELLED|CONTEXT_CLOSED)$/);
@@ -169,7 +175,7 @@ describe("dispose", () => {
   });
 
   it("comes with the end of the context's signal: calls end and no more are taken", async () => {
-    const { toolkit, end } = openKit([{ name: "stuck", description: "Never ends.", run: never }]);
+    const { toolkit, end } = openToolWorld([{ name: "stuck", description: "Never ends.", run: never }]);
     const running = toolkit.call("stuck");
     await wait(5);
     end();
@@ -184,7 +190,7 @@ describe("dispose", () => {
       description: "Cannot be disposed.",
       create: () => ({ run: () => "ok", dispose }),
     });
-    const { toolkit, logged } = openKit([
+    const { toolkit, logged } = openToolWorld([
       broken("fails", () => Promise.reject(new Error("no"))),
       broken("hangs", () => new Promise(() => {})),
       spec,
@@ -208,7 +214,7 @@ describe("dispose", () => {
         events.push(`${this.#name} is gone`);
       }
     }
-    const { toolkit } = openKit([
+    const { toolkit } = openToolWorld([
       { name: "classy", description: "Has methods.", create: () => new Classy() },
     ]);
     expect(textIn(await toolkit.call("classy"))).toBe("classy");
@@ -217,7 +223,7 @@ describe("dispose", () => {
   });
 
   it("names the context's correlation id in each of its errors", async () => {
-    const { toolkit, context } = openKit([]);
+    const { toolkit, context } = openToolWorld([]);
     await toolkit.dispose();
     expect(errorIn(await toolkit.call("whoami"))?.correlation_id).toBe(context.correlationId);
   });

@@ -8,30 +8,28 @@ import {
 } from "../../src/webhooks/attempt.ts";
 import { createDispatcher, type DispatcherOptions } from "../../src/webhooks/dispatcher.ts";
 import { createOutbox } from "../../src/webhooks/outbox.ts";
-import { type Backend, openSqliteBackend } from "../database/temporary.ts";
 import { eventually } from "../harness.ts";
-import { userOf } from "./ends.ts";
+import { openWorld, type World } from "../world.ts";
 import { startReceiver } from "./receiver.ts";
+import { userOf } from "./webhook-world.ts";
 
-let backend: Backend;
+let world: World;
 let alice: ReturnType<typeof userOf>;
 let lines: string[];
 
 beforeEach(async () => {
-  const opened = await openSqliteBackend();
-  backend = opened;
-  onTestFinished(() => opened.close());
-  alice = userOf(backend, "a");
+  world = await openWorld("SQLite");
+  alice = userOf(world, "a");
   lines = [];
 });
 
-function dispatcher(options: Partial<DispatcherOptions> & { db?: Backend["db"] } = {}) {
-  const { db = backend.db, ...rest } = options;
+function dispatcher(options: Partial<DispatcherOptions> & { db?: World["db"] } = {}) {
+  const { db = world.db, ...rest } = options;
   const made = createDispatcher({
     outbox: createOutbox(db),
     network: createNetworkPolicy(true),
     log: pino({ level: "debug" }, { write: (line) => lines.push(line) }),
-    now: backend.clock,
+    now: world.now,
     ...rest,
   });
   onTestFinished(() => made.stop());
@@ -44,10 +42,10 @@ async function attempts(runId: string, sender = dispatcher()) {
   for (;;) {
     await sender.drain();
     const [delivery] = await alice.deliveries.ofRun(runId);
-    const pauseMs = delivery?.nextAttemptAt && delivery.nextAttemptAt - backend.clock();
+    const pauseMs = delivery?.nextAttemptAt && delivery.nextAttemptAt - world.now();
     seen.push(pauseMs ?? null);
     if (!delivery || !pauseMs) return { delivery, pauses: seen.slice(0, -1) };
-    backend.pass(pauseMs);
+    world.pass(pauseMs);
   }
 }
 
@@ -177,7 +175,7 @@ describe("the dispatcher", () => {
     const good = await startReceiver();
     const { jobId } = await alice.addJob(dead.url);
     for (let i = 0; i < 6; i++) await alice.end(jobId);
-    const bob = userOf(backend, "b");
+    const bob = userOf(world, "b");
     const sender = dispatcher({ maxAtOnce: 3, maxEach: 2 });
     sender.start();
     await eventually(async () => dead.received.length === 2);
@@ -191,7 +189,7 @@ describe("the dispatcher", () => {
   it("sends each delivery once, however many there are", async () => {
     const receiver = await startReceiver();
     const { jobId } = await alice.addJob(receiver.url);
-    const senders = [dispatcher(), dispatcher({ db: await backend.reopen() })];
+    const senders = [dispatcher(), dispatcher({ db: await world.reopen() })];
     for (const sender of senders) sender.start();
     for (let i = 0; i < 30; i++) {
       await alice.end(jobId);
@@ -232,7 +230,7 @@ describe("the dispatcher", () => {
 
   it("sees what another process has ended", async () => {
     const receiver = await startReceiver();
-    dispatcher({ db: await backend.reopen(), lookMs: 20 }).start();
+    dispatcher({ db: await world.reopen(), lookMs: 20 }).start();
     const { jobId } = await alice.addJob(receiver.url);
     await alice.end(jobId);
     await eventually(async () => receiver.received.length === 1);
@@ -244,7 +242,7 @@ describe("the dispatcher", () => {
     const receiver = await startReceiver();
     const runId = await alice.end((await alice.addJob(receiver.url)).jobId);
     const told: string[] = [];
-    dispatcher({ db: await backend.reopen(), onAttempt: (attempt) => told.push(attempt.runId) }).start();
+    dispatcher({ db: await world.reopen(), onAttempt: (attempt) => told.push(attempt.runId) }).start();
     await eventually(async () => told.includes(runId));
     expect(receiver.received).toHaveLength(1);
   });

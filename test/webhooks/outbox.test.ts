@@ -1,4 +1,4 @@
-import { BACKENDS } from "../database/temporary.ts";
-import { webhooksContract } from "./contract.ts";
+import { BACKENDS } from "../world.ts";
+import { webhookStoreContract } from "./webhook-store-contract.ts";
 
-for (const [name, open] of BACKENDS) webhooksContract(name, open);
+for (const backend of BACKENDS) webhookStoreContract(backend);

@@ -2,9 +2,9 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { scanFolder } from "../../src/jobs-folder/scan.ts";
+import { cli, startServer } from "../child-process.ts";
 import { eventually, tempDir } from "../harness.ts";
 import { ask, endedRun, openProgram } from "../program.ts";
-import { cli, startServer } from "../raw.ts";
 import { startReceiver, verify } from "./receiver.ts";
 
 const LATER = { cron: "0 9 * * *", timezone: "UTC" };

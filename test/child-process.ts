@@ -1,0 +1,142 @@
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import { databaseEnvironment } from "./database-url.ts";
+import { ROOT } from "./harness.ts";
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export interface Child {
+  readonly pid: number;
+  readonly stdout: () => string;
+  readonly stderr: () => string;
+  write(text: string): void;
+  /** Closes its stdin. */
+  end(): void;
+  kill(signal: NodeJS.Signals): void;
+  readonly exited: Promise<Exit>;
+}
+
+export interface StartOptions {
+  /** Nothing else of this process's environment reaches the child, but PATH. */
+  readonly env?: Record<string, string>;
+  readonly cwd?: string;
+  /** Default: this Node. */
+  readonly command?: string;
+}
+
+/** Starts a process with pipes; killed with the test if it is still there then. */
+export function start(args: readonly string[], options: StartOptions = {}): Child {
+  const child = spawn(options.command ?? process.execPath, args, {
+    env: { PATH: process.env.PATH ?? "", ...options.env },
+    ...(options.cwd && { cwd: options.cwd }),
+    stdio: "pipe",
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    stdout += chunk;
+  });
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+    stderr += chunk;
+  });
+  // A child that is gone closes its end first.
+  child.stdin.on("error", () => {});
+  const exited = new Promise<Exit>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code, signal) => resolve({ code, signal }));
+  });
+  onTestFinished(async () => {
+    child.kill("SIGKILL");
+    await exited.catch(() => {});
+  });
+  return {
+    pid: child.pid ?? 0,
+    stdout: () => stdout,
+    stderr: () => stderr,
+    write: (text) => void child.stdin.write(text),
+    end: () => void child.stdin.end(),
+    kill: (signal) => void child.kill(signal),
+    exited,
+  };
+}
+
+/** Runs the command line from source to its end. */
+export async function cli(args: readonly string[], options: StartOptions = {}) {
+  const env = { ...(await databaseEnvironment(args)), ...options.env };
+  const child = start([join(ROOT, "src/cli.ts"), ...args], { ...options, env });
+  child.end();
+  const { code } = await child.exited;
+  return { code, stdout: child.stdout(), stderr: child.stderr() };
+}
+
+export interface StdioServer extends Child {
+  // biome-ignore lint/suspicious/noExplicitAny: whatever came over the wire
+  request(method: string, params?: object): Promise<any>;
+  /** A tool's structured answer; fails with its text. */
+  // biome-ignore lint/suspicious/noExplicitAny: whatever came over the wire
+  call(name: string, args?: object): Promise<any>;
+}
+
+/** A stdio server spoken to in plain JSON-RPC of the 2025 era: every byte that it writes can be looked at. */
+export async function startServer(
+  args: readonly string[],
+  options: StartOptions & { cli?: string; before?: readonly string[] } = {},
+): Promise<StdioServer> {
+  const env = { ...(await databaseEnvironment(args)), ...options.env };
+  const program = [...(options.before ?? []), options.cli ?? join(ROOT, "src/cli.ts")];
+  const child = start([...program, "stdio", ...args], { ...options, env });
+  // biome-ignore lint/suspicious/noExplicitAny: whatever came over the wire
+  const waiting = new Map<number, { resolve: (answer: any) => void; reject: (error: Error) => void }>();
+  let read = 0;
+  let lastId = 0;
+  const poll = setInterval(() => {
+    const fresh = child.stdout().slice(read);
+    const end = fresh.lastIndexOf("\n") + 1;
+    read += end;
+    for (const line of fresh.slice(0, end).split("\n")) {
+      if (!line.startsWith("{")) continue;
+      const message = JSON.parse(line);
+      waiting.get(message.id)?.resolve(message);
+      waiting.delete(message.id);
+    }
+  }, 2);
+  void child.exited.then(() => {
+    clearInterval(poll);
+    for (const { reject } of waiting.values()) reject(new Error(`the server is gone\n${child.stderr()}`));
+  });
+  const request = (method: string, params: object = {}) =>
+    new Promise((resolve, reject) => {
+      const id = ++lastId;
+      waiting.set(id, { resolve, reject });
+      child.write(`${JSON.stringify({ jsonrpc: "2.0", id, method, params })}\n`);
+    });
+  await request("initialize", {
+    protocolVersion: "2025-11-25",
+    capabilities: {},
+    clientInfo: { name: "raw", version: "1" },
+  });
+  child.write(`${JSON.stringify({ jsonrpc: "2.0", method: "notifications/initialized" })}\n`);
+  return {
+    ...child,
+    request,
+    async call(name, args = {}) {
+      // biome-ignore lint/suspicious/noExplicitAny: whatever came over the wire
+      const { result, error } = (await request("tools/call", { name, arguments: args })) as any;
+      if (error || result.isError) throw new Error(`${name}: ${error?.message ?? result.content[0].text}`);
+      return result.structuredContent;
+    },
+  };
+}
+
+export const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+};

@@ -1,0 +1,91 @@
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { KeyvPostgres } from "@keyv/postgres";
+import { KeyvSqlite } from "@keyv/sqlite";
+import type { KeyvStoreAdapter } from "keyv";
+import { onTestFinished } from "vitest";
+import { checkFacts } from "../../src/facts/doctor.ts";
+import { type KeyvFactsOptions, openKeyvFacts } from "../../src/facts/keyv.ts";
+import type { PostgresLocation } from "../../src/facts/postgres.ts";
+import type { FactBackend } from "../../src/facts/store.ts";
+import { tempDir } from "../harness.ts";
+import { LIMITS } from "./limits.ts";
+
+type At = { readonly file: string } | { readonly databaseUrl: string };
+type Rest = Partial<
+  Pick<KeyvFactsOptions, "limits" | "now" | "lockTimeoutMs" | "maxCacheBytes"> &
+    Pick<PostgresLocation, "poolSize">
+>;
+
+/** Storage that several nodes may share. Everything that is opened is closed when the test has finished. */
+export interface FactStorage {
+  readonly at: At;
+  /** A node of its own in this process. */
+  open(options?: Rest): FactBackend;
+  /** The storage through plain Keyv's adapter, as another program would see it. Once in a test: its pool is one. */
+  openRaw(): Raw;
+  /** Fails when the storage is damaged. */
+  check(): Promise<void>;
+  /** A node in a process of its own, see `saver.ts`. Resolves to the lines that it printed. */
+  runSaver(
+    args: readonly (string | number)[],
+    onLine?: (lines: readonly string[], kill: () => void) => void,
+  ): Promise<string[]>;
+}
+
+export interface Raw {
+  readonly store: KeyvStoreAdapter;
+  query(sql: string): Promise<unknown[]>;
+}
+export type NewFactStorage = () => Promise<FactStorage>;
+
+export const newFile = async (): Promise<string> =>
+  join(await tempDir(), `${randomBytes(6).toString("hex")}.sqlite`);
+
+export const sqliteStorage: NewFactStorage = async () => sqliteStorageAt(await newFile());
+
+export const sqliteStorageAt = (file: string): FactStorage =>
+  storageAt({ file }, () => new KeyvSqlite({ uri: `sqlite://${file}`, busyTimeout: 2_000 }));
+
+export const postgresStorageAt = (databaseUrl: string): FactStorage =>
+  storageAt(
+    { databaseUrl },
+    () =>
+      new KeyvPostgres({
+        uri: databaseUrl,
+        schema: "nightshift",
+        options: "-c search_path=nightshift",
+        max: 2,
+      }),
+  );
+
+function storageAt(at: At, openAdapter: () => KeyvSqlite | KeyvPostgres): FactStorage {
+  return {
+    at,
+    open(options = {}) {
+      const backend = openKeyvFacts({ limits: LIMITS, ...at, ...options });
+      onTestFinished(() => backend.close());
+      return backend;
+    },
+    check: async () => void ("file" in at && (await checkFacts(at.file))),
+    openRaw() {
+      const store = openAdapter();
+      onTestFinished(() => store.disconnect());
+      return { store, query: (sql) => store.query(sql) };
+    },
+    async runSaver(args, onLine) {
+      const saver = fileURLToPath(new URL("saver.ts", import.meta.url));
+      const child = spawn(process.execPath, [saver, JSON.stringify(at), ...args.map(String)], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      let text = "";
+      for await (const chunk of child.stdout) {
+        text += chunk;
+        onLine?.(text.split("\n").slice(0, -1), () => child.kill("SIGKILL"));
+      }
+      return text.split("\n").slice(0, -1);
+    },
+  };
+}

@@ -1,8 +1,0 @@
-import { openPostgresBackend, openSqliteBackend } from "../database/temporary.ts";
-import { inboxContract } from "./contract.ts";
-import { keepingContract } from "./keeping-contract.ts";
-
-inboxContract("sqlite", openSqliteBackend);
-inboxContract("Postgres", openPostgresBackend);
-keepingContract("sqlite", openSqliteBackend);
-keepingContract("Postgres", openPostgresBackend);

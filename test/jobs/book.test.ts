@@ -1,8 +1,0 @@
-import { BACKENDS } from "../database/temporary.ts";
-import { jobStoreContract } from "./contract.ts";
-import { folderContract } from "./folder-contract.ts";
-
-for (const [name, open] of BACKENDS) {
-  jobStoreContract(name, open);
-  folderContract(name, open);
-}

@@ -1,0 +1,65 @@
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import type { KeyRing } from "../../src/store/api-keys.ts";
+import { openKeyRing } from "../../src/store/api-keys.ts";
+import { type Backend, openWorld, START, type World } from "../world.ts";
+
+export function keyRingContract(backend: Backend): void {
+  describe(`API keys in ${backend}`, () => {
+    let world: World;
+    let here: KeyRing;
+    let there: KeyRing;
+    const make = (expiresAt: number | null = null) =>
+      here.create({ userId: "bob", scopes: ["facts:read"], expiresAt });
+
+    beforeEach(async () => {
+      world = await openWorld(backend);
+      here = openKeyRing(world.db, world.now);
+      there = openKeyRing(await world.reopen(), world.now);
+    });
+
+    it("are good on every node as soon as they are made", async () => {
+      expect(await there.isUsed()).toBe(false);
+      const { key, apiKey } = await make();
+      expect(apiKey).toMatchObject({
+        userId: "bob",
+        scopes: ["facts:read"],
+        createdAt: START,
+        revokedAt: null,
+      });
+      for (const ring of [here, there]) {
+        expect(await ring.verify(key)).toEqual(apiKey);
+        expect(await ring.isUsed()).toBe(true);
+        expect(await ring.list("bob")).toEqual([apiKey]);
+        expect(await ring.list("eve")).toEqual([]);
+      }
+    });
+
+    it("are good for whoever has the secret alone", async () => {
+      const { key, apiKey } = await make();
+      const wrong = `${key.slice(0, -1)}${key.endsWith("A") ? "B" : "A"}`;
+      expect(await there.verify(wrong)).toBeUndefined();
+      expect(await there.verify(apiKey.keyId)).toBeUndefined();
+      expect(await there.verify(key.replace(/_[0-9a-f]{16}_/, `_${"0".repeat(16)}_`))).toBeUndefined();
+    });
+
+    it("end at their time", async () => {
+      const { key } = await make(START + 1_000);
+      expect(await there.verify(key)).toBeDefined();
+      world.pass(1_000);
+      expect(await there.verify(key)).toBeUndefined();
+    });
+
+    it("end on every node when they are revoked on one, once and for good", async () => {
+      const { key, apiKey } = await make();
+      expect(await there.verify(key)).toBeDefined();
+      expect(await here.revoke(apiKey.keyId)).toBe(true);
+      expect(await here.verify(key)).toBeUndefined();
+      await vi.waitFor(async () => expect(await there.isGood(apiKey.keyId)).toBe(false), 10_000);
+      expect(await there.verify(key)).toBeUndefined();
+      world.pass(5_000);
+      expect(await there.revoke(apiKey.keyId)).toBe(true);
+      expect((await here.list("bob"))[0]?.revokedAt).toBe(START);
+      expect(await here.revoke("0".repeat(16))).toBe(false);
+    });
+  });
+}

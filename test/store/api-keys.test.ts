@@ -1,0 +1,4 @@
+import { BACKENDS } from "../world.ts";
+import { keyRingContract } from "./api-keys-contract.ts";
+
+for (const backend of BACKENDS) keyRingContract(backend);

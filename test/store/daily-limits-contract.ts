@@ -1,0 +1,51 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { openDailyTokens, RUNS_USED_UP } from "../../src/store/usage.ts";
+import { type Backend, newJob, openWorld, START, type World } from "../world.ts";
+
+const DAY = 86_400_000;
+
+/** What one user's ghosts may use in a day, whatever database it is kept in. */
+export function dailyLimitsContract(backend: Backend): void {
+  describe(`a day's use kept in ${backend}`, () => {
+    let world: World;
+    const jobsOf = (userKey: string) => world.user(userKey).jobs;
+    const runsOf = (userKey: string) => world.user(userKey).runs;
+    const claim = () => world.claim({ limit: 100, maxRunsPerDay: 3 });
+
+    beforeEach(async () => {
+      world = await openWorld(backend);
+    });
+
+    it("records what is beyond the limit as skipped, and starts the other users' runs all the same", async () => {
+      for (let i = 0; i < 5; i++) await jobsOf("a").create(newJob({ nextRunAt: START }));
+      for (let i = 0; i < 2; i++) await jobsOf("b").create(newJob({ nextRunAt: START }));
+      const claimed = await claim();
+      expect(claimed.map(({ run }) => run.userKey).sort()).toEqual(["a", "a", "a", "b", "b"]);
+      const { runs } = await runsOf("a").list();
+      const skipped = runs.filter(({ status }) => status === "skipped");
+      expect(skipped.map(({ statusReason }) => statusReason)).toEqual([RUNS_USED_UP, RUNS_USED_UP]);
+      expect(runs).toHaveLength(5);
+    });
+
+    it("counts runs that were asked for by hand, and starts anew with the next day", async () => {
+      const job = await jobsOf("a").create(newJob({ nextRunAt: START + 30 * DAY }));
+      for (let i = 0; i < 4; i++) await runsOf("a").enqueue(job.jobId);
+      expect(await claim()).toHaveLength(3);
+      world.pass(DAY);
+      await runsOf("a").enqueue(job.jobId);
+      expect(await claim()).toHaveLength(1);
+    });
+
+    it("adds up the tokens of all of a user's ghosts, and of nobody else's", async () => {
+      const tokensOf = (userKey: string) =>
+        openDailyTokens(world.db, { userKey, maxTokens: 100, now: world.now });
+      await Promise.all([tokensOf("a").spend(60), tokensOf("a").spend(30), tokensOf("b").spend(5)]);
+      await tokensOf("a").assertLeft();
+      await tokensOf("a").spend(10);
+      await expect(tokensOf("a").assertLeft()).rejects.toMatchObject({ code: "BUDGET_EXCEEDED" });
+      await tokensOf("b").assertLeft();
+      world.pass(DAY);
+      await tokensOf("a").assertLeft();
+    });
+  });
+}
