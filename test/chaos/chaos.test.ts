@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as wait } from "node:timers/promises";
-import { beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Database } from "../../src/database/database.ts";
 import { openDatabase } from "../../src/database/open-sqlite.ts";
 import type { RunRow } from "../../src/database/schema.ts";
@@ -9,7 +9,7 @@ import type { JobStore } from "../../src/jobs/contracts.ts";
 import { DEFAULT_POLICY, type Policy } from "../../src/jobs/job.ts";
 import { isEnded } from "../../src/jobs/run.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
-import { BUILT_LIBRARY, ensureBuilt } from "../built.ts";
+import { BUILT_LIBRARY } from "../built.ts";
 import { newJob } from "../database/temporary.ts";
 import { eventually, tempDir } from "../harness.ts";
 import { random } from "../random.ts";
@@ -134,8 +134,6 @@ function checkOccurrences(runs: readonly RunRow[], { recurring, oneShots }: Stor
 }
 
 describe(`${PROCESSES} processes on one data folder, killed ${KILLS} times at random`, () => {
-  beforeAll(ensureBuilt, 120_000);
-
   it(`end every occurrence once, and do nothing twice (CHAOS_SEED=${SEED})`, async () => {
     const next = random(SEED);
     const dir = await tempDir();

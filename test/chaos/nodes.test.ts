@@ -1,14 +1,14 @@
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { Client } from "pg";
-import { beforeAll, expect, it, onTestFinished } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
 import type { Database } from "../../src/database/database.ts";
 import { openPostgres } from "../../src/database/open-postgres.ts";
 import type { RunRow } from "../../src/database/schema.ts";
 import { DEFAULT_POLICY } from "../../src/jobs/job.ts";
 import { isEnded } from "../../src/jobs/run.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
-import { BUILT_LIBRARY, ensureBuilt } from "../built.ts";
+import { BUILT_LIBRARY } from "../built.ts";
 import { newJob } from "../database/temporary.ts";
 import { eventually, tempDir } from "../harness.ts";
 import { ERAS, openCaller } from "../http/caller.ts";
@@ -128,8 +128,6 @@ function check(runs: readonly RunRow[], jobs: readonly string[]): void {
   }
   expect(byJob.size).toBe(jobs.length);
 }
-
-beforeAll(ensureBuilt, 120_000);
 
 it(`${NODES} nodes that are killed and stand still, on a Postgres that is cut off and restarted, run ${OCCURRENCES} occurrences (CHAOS_SEED=${SEED})`, async () => {
   const next = random(SEED);
