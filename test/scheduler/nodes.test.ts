@@ -100,13 +100,13 @@ describe("nodes with one Postgres", () => {
     const { jobId } = await here.once("a", at);
     const far = await here.once("a", at + 3_600_000);
     expect(await Promise.all([here.claim(), there.claim()])).toEqual([[], []]);
-    const sent = await runSql<{ key: string; at: Date; user: string; beat: number }>(
+    const sent = await runSql<{ key: string; at: Date; user: string; renewSeconds: number }>(
       here.db.kysely,
-      `select singleton_key as key, start_after as at, group_id as "user", heartbeat_seconds as beat
+      `select singleton_key as key, start_after as at, group_id as "user", heartbeat_seconds as "renewSeconds"
         from nightshift_boss.job where name = 'tool'`,
     );
     expect(sent).toEqual([
-      { key: `${jobId}@${at}`, at: new Date(at), user: "a", beat: LEASE_MS / 1000 },
+      { key: `${jobId}@${at}`, at: new Date(at), user: "a", renewSeconds: LEASE_MS / 1000 },
     ]);
     expect(JSON.stringify(sent)).not.toContain(far.jobId);
   });

@@ -54,6 +54,8 @@ interface Parts extends HttpOptions, AuthorizeDeps {
 const MODERN = "2026-07-28";
 /** For how long an answer of the database about its queue is shown. */
 const BACKLOG_MS = 3_000;
+/** Longer than proxies keep an idle connection (60 s at most) and than Node clients do, which read it from the response. */
+const KEEP_ALIVE_MS = 75_000;
 /** A database that takes longer to say that it is there is not. */
 const READY_MS = 2_000;
 const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
@@ -91,6 +93,8 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   const server = createServer(
     route({ ...options, limits, credentials, metrics, stateless, sessions, sse, metadataUrl }),
   );
+  // With Node's 5 s, a busy server closes a connection as idle although a request has just arrived on it.
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
   const url = await listen(server, config);
   return {
     url,
