@@ -5,7 +5,7 @@ import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport as StdioV1 } from "@modelcontextprotocol/sdk/client/stdio.js";
-import { onTestFinished } from "vitest";
+import { afterAll, beforeAll, onTestFinished } from "vitest";
 import { databaseEnvironment } from "./database-of.ts";
 
 export const ROOT = new URL("..", import.meta.url).pathname;
@@ -105,5 +105,23 @@ export async function spawnStdio(kind: ClientKind, options: SpawnOptions): Promi
     call: (name, args = {}) => client.callTool({ name, arguments: args }) as Promise<CallResult>,
     listTools: async () => (await client.listTools()).tools as never,
     close: () => client.close(),
+  };
+}
+
+/** One stdio server for all tests of the `describe` that calls this, which do not get into each other's way. */
+export function shareStdio(kind: ClientKind): () => AnyClient {
+  let client: AnyClient | undefined;
+  let data = "";
+  beforeAll(async () => {
+    data = await mkdtemp(join(tmpdir(), "nightshift-test-"));
+    client = await spawnStdio(kind, { data, keep: true });
+  });
+  afterAll(async () => {
+    await client?.close();
+    await rm(data, { recursive: true, force: true });
+  });
+  return () => {
+    if (!client) throw new Error("the server is not there: this was called outside of a test");
+    return client;
   };
 }
