@@ -1,3 +1,5 @@
+import { globSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 import { memoryFolder } from "./test/memory-folder.ts";
@@ -7,11 +9,12 @@ const memory = memoryFolder();
 if (memory) process.env.TMPDIR = memory;
 process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, "node_modules/.cache/nightshift-test");
 
-/** Rounds of kills, crowds and the like, which run for long by nature: `npm run test:long`. */
+/** Rounds of kills, restarts and crowds, which take long by nature: `npm run test:long`. */
 const LONG = [
   "test/chaos/*.test.ts",
   "test/database/processes.test.ts",
   "test/http/{crowd,memory}.test.ts",
+  "test/scheduler/nodes.test.ts",
   "test/{kill,power-cut}.test.ts",
 ];
 
@@ -22,6 +25,35 @@ const ON_BOTH = [
   "test/http/{isolation,limits,notifications}.test.ts",
   "test/tools/schedules.test.ts",
 ];
+
+/** Pure functions, and the program within the test's own process: `npm run test:quick`. */
+export const QUICK = [
+  "test/{architecture,presence,readme}.test.ts",
+  "test/{context,model}/*.test.ts",
+  "test/connection/{completions,shared}.test.ts",
+  "test/database/{flush,ids,open,plans}.test.ts",
+  "test/facts/{keyv,migrations,search}.test.ts",
+  "test/ghost/{lost,pinned-facts,prompt}.test.ts",
+  "test/http/{isolation,notifications,transports,web}.test.ts",
+  "test/jobs/{folder,folder-after,missed,plan,schedule,times}.test.ts",
+  "test/scheduler/{bree,gate,memory}.test.ts",
+  "test/tools/{memory,modules,results,schemas,toolkit}.test.ts",
+  "test/upstream/config.test.ts",
+  "test/webhooks/{address,dispatcher,post,resolve}.test.ts",
+];
+
+for (const pattern of [...LONG, ...ON_BOTH, ...QUICK])
+  if (globSync(pattern, { cwd: import.meta.dirname }).length === 0)
+    throw new Error(`vitest.config.ts names tests that are not there: ${pattern}`);
+
+export const COMMON = {
+  pool: "forks",
+  // One more than cores: much of what is tested is waiting, for a second to be over or a process to end.
+  maxWorkers: availableParallelism() + 1,
+  setupFiles: "test/setup.ts",
+  testTimeout: 30_000,
+  hookTimeout: 60_000,
+} as const;
 
 const project = (
   name: string,
@@ -35,17 +67,12 @@ const project = (
 
 export default defineConfig({
   test: {
+    ...COMMON,
     projects: [
       project("SQLite", "SQLite", ["test/**/*.test.ts"], LONG),
       project("Postgres", "Postgres", ON_BOTH),
       project("long", "SQLite", LONG),
     ],
-    pool: "forks",
-    // Much of what is tested is waiting: for a second to be over, for a process to end.
-    maxWorkers: "100%",
     globalSetup: ["test/built.ts", "test/postgres/global.ts"],
-    setupFiles: ["test/setup.ts"],
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
   },
 });
