@@ -44,7 +44,7 @@ export interface CallResult {
   readonly _meta?: Record<string, unknown>;
 }
 
-/** What tests use of a client, whichever SDK and era it is. */
+/** The part of a client that tests use, whichever SDK and era it is. */
 export interface AnyClient {
   call(name: string, args?: Record<string, unknown>): Promise<CallResult>;
   listTools(): Promise<

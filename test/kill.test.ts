@@ -16,11 +16,11 @@ const REAP_MS = 20_000;
 type Shown = Record<string, any>;
 // biome-ignore-end lint/suspicious/noExplicitAny: whatever came over the wire
 
-/** What a server has acknowledged: none of it may ever be missing. */
+/** Ids and texts that a server has acknowledged: none of them may ever be missing. */
 interface Acknowledged {
   readonly facts: Set<string>;
   readonly jobs: Set<string>;
-  /** Those of them that are due once. */
+  /** The jobs among them that are due once. */
   readonly once: Set<string>;
   readonly runs: Set<string>;
 }

@@ -14,13 +14,13 @@ import { newJob } from "../database/temporary.ts";
 import { eventually, tempDir } from "../harness.ts";
 import { random } from "../random.ts";
 import { type Child, cli, start } from "../raw.ts";
-import { checkSideEffects, writeMarkTool } from "./marks.ts";
+import { COMPILE_CACHE, checkSideEffects, writeMarkTool } from "./marks.ts";
 
 const PROCESSES = 3;
 const KILLS = 300;
-/** Of them, those before the process is up. */
+/** The share of kills that come before the process is up. */
 const STILLBORN = 0.2;
-/** What a process that is up lives at most: twice what its start took, which tells how busy the machine is. */
+/** The longest life of a process that is up: twice as long as its start took, which tells how busy the machine is. */
 const lifeMs = (bootMs: number): number => Math.min(Math.max(2 * bootMs, 400), 800);
 const ONE_SHOTS = 90;
 /** Jobs that are due when the killing is over. */
@@ -54,8 +54,8 @@ interface Stored {
 const action = { kind: "tool", tool: "leave_mark", arguments: {} } as const;
 const oneShot = (at: number) => newJob({ action, schedule: { kind: "at", at }, nextRunAt: at });
 
-/** The book of one of three users. */
-function bookOf(db: Database, i: number): JobStore {
+/** The job store of one of three users. */
+function storeOf(db: Database, i: number): JobStore {
   const userId = "abc"[i % 3] ?? "";
   return openJobStore(db, { userKey: userId.repeat(64), userId, now: Date.now });
 }
@@ -69,12 +69,12 @@ async function storeJobs(file: string, next: () => number): Promise<Stored> {
     const policy = { ...DEFAULT_POLICY, ...change };
     const schedule = { kind: "every", everySeconds: 1, anchor: begin } as const;
     const job = newJob({ name, action, schedule, policy, nextRunAt: firstAt });
-    recurring.set((await bookOf(db, i).create(job)).jobId, { name, firstAt });
+    recurring.set((await storeOf(db, i).create(job)).jobId, { name, firstAt });
   }
   const oneShots: string[] = [];
   for (let i = 0; i < ONE_SHOTS; i++) {
     const job = oneShot(begin + Math.floor(next() * SPAN_MS));
-    oneShots.push((await bookOf(db, i).create(job)).jobId);
+    oneShots.push((await storeOf(db, i).create(job)).jobId);
   }
   await db.close();
   return { recurring, oneShots };
@@ -84,8 +84,8 @@ async function storeJobs(file: string, next: () => number): Promise<Stored> {
 async function endStorm(file: string, { recurring }: Stored): Promise<readonly string[]> {
   const db = await openDatabase({ file, now: Date.now });
   for (const [i, jobId] of [...recurring.keys()].entries())
-    await bookOf(db, i).update(jobId, () => ({ status: "paused" }));
-  const added = Array.from({ length: AFTERWARDS }, (_, i) => bookOf(db, i).create(oneShot(Date.now())));
+    await storeOf(db, i).update(jobId, () => ({ status: "paused" }));
+  const added = Array.from({ length: AFTERWARDS }, (_, i) => storeOf(db, i).create(oneShot(Date.now())));
   const ids = (await Promise.all(added)).map(({ jobId }) => jobId);
   await db.close();
   return ids;
@@ -141,7 +141,9 @@ describe(`${PROCESSES} processes on one data folder, killed ${KILLS} times at ra
     const marks = writeMarkTool(dir);
     const stored = await storeJobs(file, next);
     const open = (): Child =>
-      start([NIGHT, BUILT_LIBRARY, dir, marks.module], { env: { NIGHTSHIFT_LEASE_MS: "10000" } });
+      start([NIGHT, BUILT_LIBRARY, dir, marks.module], {
+        env: { ...COMPILE_CACHE, NIGHTSHIFT_LEASE_MS: "10000" },
+      });
 
     let kills = 0;
     const errors: string[] = [];

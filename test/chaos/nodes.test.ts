@@ -16,7 +16,7 @@ import { serve } from "../http/harness.ts";
 import { type PostgresServer, startPostgres } from "../postgres/start.ts";
 import { random } from "../random.ts";
 import { type Child, start } from "../raw.ts";
-import { checkSideEffects, writeMarkTool } from "./marks.ts";
+import { COMPILE_CACHE, checkSideEffects, writeMarkTool } from "./marks.ts";
 
 const NODES = 3;
 const OCCURRENCES = 1_000;
@@ -32,7 +32,7 @@ const ATTEMPTS = 3;
 const NIGHT = join(import.meta.dirname, "night.ts");
 const SEED = Number(process.env.CHAOS_SEED ?? Date.now() & 0xffff);
 
-/** Of every other job a run that was lost is tried again. */
+/** Every other job has its lost runs tried again. */
 const isRetried = (i: number) => i % 2 === 1;
 const RETRY = { attempts: ATTEMPTS, backoffSeconds: 1, maxBackoffSeconds: 1, on: ["lost"] } as const;
 
@@ -96,7 +96,7 @@ async function trouble(postgres: PostgresServer, isOver: () => boolean): Promise
   }
 }
 
-/** Live sessions at a node that is well: answered all the time, and what needs the database, when it is there. */
+/** Sessions at a healthy node: calls are answered all the time, and those that need the database whenever it is there. */
 async function watchSessions(databaseUrl: string, isOver: () => boolean): Promise<number> {
   const server = await serve({ databaseUrl, databaseTimeoutMs: 2_000 });
   const key = await server.key("user0");
@@ -139,6 +139,7 @@ it(`${NODES} nodes that are killed and stand still, on a Postgres that is cut of
   onTestFinished(() => db.close());
   const jobs = await storeJobs(db, next);
   const env = {
+    ...COMPILE_CACHE,
     NIGHTSHIFT_DATABASE_URL: postgres.url,
     NIGHTSHIFT_DATABASE_TIMEOUT_MS: "3000",
     NIGHTSHIFT_LEASE_MS: String(LEASE_MS),

@@ -13,7 +13,7 @@ const ENDINGS: [string, (server: RawServer) => void][] = [
 ];
 
 /** A stdio server whose ghost waits for a model that never answers. */
-async function startHaunted(dir: string) {
+async function startBusy(dir: string) {
   const model = await startScriptedModel({ script: () => ({ text: "too late", delayMs: 600_000 }) });
   onTestFinished(() => model.close());
   const env = { NIGHTSHIFT_MODEL: "openai-compatible:scripted", NIGHTSHIFT_MODEL_BASE_URL: model.baseUrl };
@@ -36,7 +36,7 @@ describe.each(ENDINGS)("a stdio server ends when %s", (_how, finish) => {
 
   it("with exit code 0, before its ghost is done, when one is at work, whose run is recorded as it ended", async () => {
     const dir = await tempDir();
-    const { server, run_id } = await startHaunted(dir);
+    const { server, run_id } = await startBusy(dir);
     finish(server);
     expect(await server.exited).toEqual({ code: 0, signal: null });
     const alice = (await openProgram({ dataDir: dir })).open();

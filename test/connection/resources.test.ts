@@ -25,7 +25,7 @@ const schedule = async (client: AnyClient, args: Record<string, unknown> = DAILY
 const listed = async (client: AnyClient): Promise<string[]> =>
   (await client.raw.listResources()).resources.map(({ uri }: { uri: string }) => uri);
 
-/** How the client says that something is absent: its words, without the URI. */
+/** The error with which a client says that something is absent, without the URI. */
 async function refusal(client: AnyClient, uri: string): Promise<unknown> {
   const error = await client.raw.readResource({ uri }).catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(Error);

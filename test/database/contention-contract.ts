@@ -16,7 +16,7 @@ const OUTCOME: RunResult = {
   usage: { input_tokens: 1, output_tokens: 1 },
 };
 
-/** What must hold when several nodes write at the same time. */
+/** Holds for every database on which several nodes write at the same time. */
 export function contentionContract(name: string, open: OpenBackend): void {
   describe(`several nodes on ${name}`, () => {
     let backend: Backend;
@@ -121,9 +121,9 @@ export function contentionContract(name: string, open: OpenBackend): void {
           idle = claimed.length > 0 ? 0 : idle + 1;
           ran.push(...claimed.map(({ job }) => job.jobId));
           const runIds = claimed.map(({ run }) => run.runId);
-          const beat = { runIds, now: backend.clock(), leaseMs: 30_000, worker: worker(`w${i}`) };
+          const renewal = { runIds, now: backend.clock(), leaseMs: 30_000, worker: worker(`w${i}`) };
           const [{ gone }, ...ends] = await Promise.all([
-            runQueue.renewLeases(beat),
+            runQueue.renewLeases(renewal),
             ...runIds.map((runId) => runQueue.finish(runId, OUTCOME, backend.clock())),
           ]);
           // One that has its end may be gone already; the ends are all ours.
@@ -166,18 +166,18 @@ export function contentionContract(name: string, open: OpenBackend): void {
       expect(Number(counters?.runsSucceeded) + Number(counters?.runsFailed)).toBe(1);
     });
 
-    it("bury no run that has shown itself alive since it was looked at", async () => {
+    it("mark no run as lost that has renewed its lease since it was looked at", async () => {
       const { jobId } = await jobsOf(backend.db, "a").create(newJob());
       const { runId } = await runsOf(backend.db, "a").enqueue(jobId);
       await claim(backend.db);
       backend.pass(31_000);
       const now = backend.clock();
-      const beat = { runIds: [runId], now, leaseMs: 30_000, worker: worker("w0") };
-      // Between the look at all leases and the burial comes the beat, just in time.
+      const renewal = { runIds: [runId], now, leaseMs: 30_000, worker: worker("w0") };
+      // The lease is renewed between the look at all leases and the marking, just in time.
       const slow: Database = {
         ...backend.db,
         transact: async (work, options) => {
-          await openRunQueue(nodes[1] ?? backend.db).renewLeases(beat);
+          await openRunQueue(nodes[1] ?? backend.db).renewLeases(renewal);
           return backend.db.transact(work, options);
         },
       };

@@ -16,7 +16,7 @@ const WORKER = join(import.meta.dirname, "worker.ts");
 interface Worker {
   readonly process: ChildProcess;
   go(): void;
-  /** What it answered with; null when it was killed before. */
+  /** Its answer; null when it was killed before. */
   readonly answer: Promise<string[] | null>;
 }
 

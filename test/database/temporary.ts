@@ -15,15 +15,15 @@ import { openPostgres, type Prepare } from "../postgres.ts";
 /** 2026-02-20 09:00:00 UTC: a Friday. */
 export const START = Date.UTC(2026, 1, 20, 9);
 
-/** What a contract suite runs on: an empty jobs database of any kind, and a clock that the test turns. */
+/** A contract suite runs on this: an empty jobs database of any kind, and a time that the test moves. */
 export interface Backend {
   readonly db: Database;
   readonly clock: () => number;
-  /** Turns the clock forward. */
+  /** Moves the time forward. */
   pass(ms: number): void;
   /** Another connection to the same data, as another process has it. */
   reopen(): Promise<Database>;
-  /** What hands out its occurrences. Closed with it. */
+  /** The queue that hands out its due runs. Closed with it. */
   selectRunQueue(db: Database): Promise<RunQueue>;
   close(): Promise<void>;
 }
@@ -84,12 +84,12 @@ const prepareBoss = async (url: string): Promise<void> => {
 };
 
 /**
- * On the test's clock, which is behind the database's: all that pg-boss was sent is ripe for it, so it is sent nothing
+ * On the test's clock, which is behind the database's: all that pg-boss was sent is due for it, so it is sent nothing
  * ahead of its time.
  */
 const openBoss = (db: Database) => openPgBoss(db, { log: pino({ level: "silent" }), aheadMs: 0, slackMs: 0 });
 
-/** A Postgres whose occurrences are handed out by pg-boss. */
+/** A Postgres whose due runs are handed out by pg-boss. */
 export async function openBossBackend(): Promise<Backend> {
   const backend = await openPostgresWith(prepareBoss);
   const opened: PgBossRunQueue[] = [];

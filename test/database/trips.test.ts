@@ -21,7 +21,7 @@ const OUTCOME: RunResult = {
 };
 
 describe.each([
-  ["the ledger", openPostgresBackend],
+  ["our own queue", openPostgresBackend],
   ["pg-boss", openBossBackend],
 ] as const)("round trips to Postgres with %s", (_name, open) => {
   let backend: Backend;

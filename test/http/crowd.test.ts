@@ -32,7 +32,7 @@ async function gather(server: Served): Promise<Member[]> {
   );
 }
 
-/** What a member is told, in answers and on the way to them, is of that member and of nobody else. */
+/** Fails when an answer, or a notification on the way to it, names another member. */
 function assertOwn(name: string, text: string): void {
   const named = text.match(/user-\d+-end/g) ?? [];
   expect(named.filter((other) => other !== name)).toEqual([]);

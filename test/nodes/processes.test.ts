@@ -24,7 +24,7 @@ async function open(database: string, script: Script = () => ({ text: "Done." })
       ...(databaseUrl && { NIGHTSHIFT_DATABASE_URL: databaseUrl }),
       NIGHTSHIFT_MODEL: "openai-compatible:scripted",
       NIGHTSHIFT_MODEL_BASE_URL: model.baseUrl,
-      // What has to wait for a heartbeat comes too late for these tests.
+      // A change that only a heartbeat would notice comes too late for these tests.
       NIGHTSHIFT_LEASE_MS: "600000",
     },
   });

@@ -44,7 +44,7 @@ describe("a tick", () => {
   });
 });
 
-describe("a running clock", () => {
+describe("a running loop", () => {
   it("fires each in its order and never early", async () => {
     const { loop, add, begun } = await openLoop();
     const due = [150, 300, 300, 451].map((ms) => Date.now() + ms);
@@ -122,7 +122,7 @@ describe("a running clock", () => {
     expect(new Set(ids).size).toBe(40);
   });
 
-  it("goes on when the clock of the wall jumps forward", async () => {
+  it("goes on when the wall clock jumps forward", async () => {
     let ahead = 0;
     const { loop, add, begun } = await openLoop({ now: () => Date.now() + ahead });
     await add(Date.now() + 3_600_000);
@@ -183,7 +183,7 @@ describe("a running clock", () => {
     expect((await runs.get(left?.run.runId ?? "")).status).toBe("lost");
   });
 
-  it("gives who could not beat for a sleep of the machine the time to do it, before it is taken for dead", async () => {
+  it("gives a process that slept with the machine the time to renew its leases, before it is taken for dead", async () => {
     let ahead = 0;
     const now = () => Date.now() + ahead;
     const leaseMs = 1_500;

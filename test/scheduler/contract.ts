@@ -18,9 +18,9 @@ const OUTCOME: RunResult = {
   usage: { input_tokens: 0, output_tokens: 0 },
 };
 
-/** What every Occurrences does about claiming, whatever database it is kept in. */
-export function occurrencesContract(name: string, open: OpenBackend): void {
-  describe(`occurrences kept in ${name}`, () => {
+/** Claiming, as every RunQueue does it, whatever database it is kept in. */
+export function claimContract(name: string, open: OpenBackend): void {
+  describe(`due runs claimed in ${name}`, () => {
     let backend: Backend;
     let jobs: JobStore;
     let runs: RunStore;

@@ -4,7 +4,7 @@ import type { RunQueue } from "../../src/store/run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
 import { ALL_KINDS, type Backend, newJob, type OpenBackend, START, worker } from "../database/temporary.ts";
 
-/** What every Occurrences does when several users have something due. */
+/** The order in which every RunQueue serves several users. */
 export function fairContract(name: string, open: OpenBackend): void {
   describe(`turns kept in ${name}`, () => {
     let backend: Backend;

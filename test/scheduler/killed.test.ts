@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { eventually, tempDir } from "../harness.ts";
 import { type RawServer, startServer } from "../raw.ts";
 
-/** Hangs, deaf to everything, until there is a file `go`. */
+/** Ignores everything, also its signal, until there is a file `go`. */
 const WORK = (dir: string) => `
   import { existsSync } from "node:fs";
   export default { run: async () => {

@@ -16,7 +16,7 @@ const OUTCOME: RunResult = {
 };
 const everyoneAlive = () => true;
 
-/** What every Occurrences does with a run that somebody holds. */
+/** Leases, as every RunQueue keeps them. */
 export function leaseContract(name: string, open: OpenBackend): void {
   describe(`leases kept in ${name}`, () => {
     let backend: Backend;

@@ -17,7 +17,7 @@ const OK: RunResult = {
   usage: { input_tokens: 0, output_tokens: 0 },
 };
 
-/** What every Occurrences does with a job's overlap, catch-up, jitter and span. */
+/** Overlap, catch-up, jitter and span of a job, as every RunQueue applies them. */
 export function policyContract(name: string, open: OpenBackend): void {
   describe(`policies kept in ${name}`, () => {
     let backend: Backend;
@@ -132,9 +132,9 @@ export function policyContract(name: string, open: OpenBackend): void {
         expect(await claim()).toEqual([]);
       }
       expect(cancelling).toBe(2);
-      const renewLeases = { runIds: [runId], now: backend.clock(), leaseMs: 1000, worker: worker("w1") };
+      const renewal = { runIds: [runId], now: backend.clock(), leaseMs: 1000, worker: worker("w1") };
       const reason = expect.stringMatching(/newer run of this job took its place/);
-      expect((await runQueue.renewLeases(renewLeases)).cancel).toEqual([{ runId, reason }]);
+      expect((await runQueue.renewLeases(renewal)).cancel).toEqual([{ runId, reason }]);
       await finish(first, { ...OK, status: "cancelled" });
       expect(await runs.get(runId)).toMatchObject({
         status: "cancelled",
