@@ -55,6 +55,9 @@ export const COMMON = {
   hookTimeout: 60_000,
 } as const;
 
+/** Rounds take several times as long while the machine is busy with something else. */
+const LONG_TIMEOUT_MS = 600_000;
+
 const project = (
   name: string,
   database: "SQLite" | "Postgres",
@@ -71,7 +74,10 @@ export default defineConfig({
     projects: [
       project("SQLite", "SQLite", ["test/**/*.test.ts"], LONG),
       project("Postgres", "Postgres", ON_BOTH),
-      project("long", "SQLite", LONG),
+      {
+        extends: true,
+        test: { name: "long", include: LONG, provide: { database: "SQLite" }, testTimeout: LONG_TIMEOUT_MS },
+      },
     ],
     globalSetup: ["test/built.ts", "test/postgres/global.ts"],
   },

@@ -163,7 +163,7 @@ describe(`${PROCESSES} processes on one data folder, killed ${KILLS} times at ra
           await wait(next() * bootMs);
         } else {
           const startedMs = performance.now();
-          await eventually(async () => child.stdout() !== "", 20_000);
+          await eventually(async () => child.stdout() !== "", 60_000);
           bootMs = performance.now() - startedMs;
           await wait(next() * lifeMs(bootMs));
         }
@@ -181,7 +181,7 @@ describe(`${PROCESSES} processes on one data folder, killed ${KILLS} times at ra
       const runs = readRuns(file);
       const hasRun = new Set(runs.map(({ job_id }) => job_id));
       return hasRun.size === jobCount && runs.every(({ status }) => isEnded(status));
-    }, 150_000);
+    }, 300_000);
     last.end();
     expect((await last.exited).code, last.stderr()).toBe(0);
     note(last);
@@ -197,5 +197,5 @@ describe(`${PROCESSES} processes on one data folder, killed ${KILLS} times at ra
     expect(ended.get("lost")?.length).toBeGreaterThan(PROCESSES);
     for (const jobId of afterwards)
       expect(runs.find(({ job_id }) => job_id === jobId)?.status, jobId).toBe("succeeded");
-  }, 400_000);
+  });
 });

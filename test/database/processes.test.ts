@@ -118,5 +118,5 @@ describe.each(["SQLite", "Postgres"])("several processes on one jobs database in
     expect(new Set(happened).size).toBe(happened.length);
     for (const { job_id, status } of rows) if (status === "succeeded") expect(happened).toContain(job_id);
     expect(kills).toBeGreaterThan(3);
-  }, 60_000);
+  });
 });
