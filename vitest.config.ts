@@ -1,4 +1,22 @@
+import { globSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
+import { memoryFolder } from "./test/memory-folder.ts";
+
+// Inherited by every process and thread of the tests: files in memory, and code that is compiled once for all of them.
+const memory = memoryFolder();
+if (memory) process.env.TMPDIR = memory;
+process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, "node_modules/.cache/nightshift-test");
+
+/** Rounds of kills, restarts and crowds, which take long by nature: `npm run test:long`. */
+const LONG = [
+  "test/chaos/*.test.ts",
+  "test/database/processes.test.ts",
+  "test/http/{crowd,memory}.test.ts",
+  "test/scheduler/nodes.test.ts",
+  "test/{kill,power-cut}.test.ts",
+];
 
 /** What shows most of the whole program, and so runs on Postgres too. The stores' contracts run on both by themselves. */
 const ON_BOTH = [
@@ -8,20 +26,59 @@ const ON_BOTH = [
   "test/tools/schedules.test.ts",
 ];
 
-const project = (database: "SQLite" | "Postgres", include: string[]) => ({
+/** Pure functions, and the program within the test's own process: `npm run test:quick`. */
+export const QUICK = [
+  "test/{architecture,presence,readme}.test.ts",
+  "test/{context,model}/*.test.ts",
+  "test/connection/{completions,shared}.test.ts",
+  "test/database/{flush,ids,open,plans}.test.ts",
+  "test/facts/{keyv,migrations,search}.test.ts",
+  "test/ghost/{lost,pinned-facts,prompt}.test.ts",
+  "test/http/{isolation,notifications,transports,web}.test.ts",
+  "test/jobs/{folder,folder-after,missed,plan,schedule,times}.test.ts",
+  "test/scheduler/{bree,gate,memory}.test.ts",
+  "test/tools/{memory,modules,results,schemas,toolkit}.test.ts",
+  "test/upstream/config.test.ts",
+  "test/webhooks/{address,dispatcher,post,resolve}.test.ts",
+];
+
+for (const pattern of [...LONG, ...ON_BOTH, ...QUICK])
+  if (globSync(pattern, { cwd: import.meta.dirname }).length === 0)
+    throw new Error(`vitest.config.ts names tests that are not there: ${pattern}`);
+
+export const COMMON = {
+  pool: "forks",
+  // One more than cores: much of what is tested is waiting, for a second to be over or a process to end.
+  maxWorkers: availableParallelism() + 1,
+  setupFiles: "test/setup.ts",
+  testTimeout: 30_000,
+  hookTimeout: 60_000,
+} as const;
+
+/** Rounds take several times as long while the machine is busy with something else. */
+const LONG_TIMEOUT_MS = 600_000;
+
+const project = (
+  name: string,
+  database: "SQLite" | "Postgres",
+  include: string[],
+  exclude: string[] = [],
+) => ({
   extends: true as const,
-  test: { name: database, include, provide: { database } },
+  test: { name, include, exclude, provide: { database } },
 });
 
 export default defineConfig({
   test: {
-    projects: [project("SQLite", ["test/**/*.test.ts"]), project("Postgres", ON_BOTH)],
-    pool: "forks",
-    // Much of what is tested is waiting: for a second to be over, for a process to end.
-    maxWorkers: "100%",
-    globalSetup: ["test/postgres/global.ts"],
-    setupFiles: ["test/setup.ts"],
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
+    ...COMMON,
+    projects: [
+      project("SQLite", "SQLite", ["test/**/*.test.ts"], LONG),
+      project("Postgres", "Postgres", ON_BOTH),
+      {
+        extends: true,
+        test: { name: "long", include: LONG, provide: { database: "SQLite" }, testTimeout: LONG_TIMEOUT_MS },
+      },
+    ],
+    globalSetup: ["test/built.ts", "test/postgres/global.ts"],
   },
 });

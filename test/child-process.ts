@@ -1,8 +1,7 @@
 import { spawn } from "node:child_process";
-import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { databaseEnvironment } from "./database-url.ts";
-import { ROOT } from "./harness.ts";
+import { CLI } from "./harness.ts";
 
 export interface Exit {
   readonly code: number | null;
@@ -64,10 +63,10 @@ export function start(args: readonly string[], options: StartOptions = {}): Chil
   };
 }
 
-/** Runs the command line from source to its end. */
-export async function cli(args: readonly string[], options: StartOptions = {}) {
+/** Runs the command line to its end. */
+export async function cli(args: readonly string[], options: StartOptions & { cli?: string } = {}) {
   const env = { ...(await databaseEnvironment(args)), ...options.env };
-  const child = start([join(ROOT, "src/cli.ts"), ...args], { ...options, env });
+  const child = start([options.cli ?? CLI, ...args], { ...options, env });
   child.end();
   const { code } = await child.exited;
   return { code, stdout: child.stdout(), stderr: child.stderr() };
@@ -87,7 +86,7 @@ export async function startServer(
   options: StartOptions & { cli?: string; before?: readonly string[] } = {},
 ): Promise<StdioServer> {
   const env = { ...(await databaseEnvironment(args)), ...options.env };
-  const program = [...(options.before ?? []), options.cli ?? join(ROOT, "src/cli.ts")];
+  const program = [...(options.before ?? []), options.cli ?? CLI];
   const child = start([...program, "stdio", ...args], { ...options, env });
   // biome-ignore lint/suspicious/noExplicitAny: whatever came over the wire
   const waiting = new Map<number, { resolve: (answer: any) => void; reject: (error: Error) => void }>();

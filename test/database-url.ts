@@ -6,7 +6,7 @@ import { openPostgres } from "./postgres.ts";
 
 declare module "vitest" {
   export interface ProvidedContext {
-    /** What the program keeps its data in: some test files run on both, see vitest.config.ts. */
+    /** The database that the program uses: some test files run on both, see vitest.config.ts. */
     database: "SQLite" | "Postgres";
   }
 }
@@ -14,7 +14,7 @@ declare module "vitest" {
 const urls = new Map<string, Promise<string>>();
 
 /**
- * Where this run is on Postgres: the URL of the database that stands for a data folder, the same for each program that
+ * The URL of the database that stands for a data folder when this run is on Postgres: the same for each program that
  * is started on it in one test. Undefined where the folder itself is used.
  */
 export function databaseUrlOf(dataDir: string): Promise<string> | undefined {

@@ -10,17 +10,17 @@ const ROUNDS = 10;
 const CHAINS = 3;
 /** From the start of a server to the moment it is killed, at most; its scheduler starts after 200 ms. */
 const LIFE_MS = 1_200;
-const REAP_MS = 5_000;
+const REAP_MS = 20_000;
 
 // biome-ignore-start lint/suspicious/noExplicitAny: whatever came over the wire
 type Shown = Record<string, any>;
 // biome-ignore-end lint/suspicious/noExplicitAny: whatever came over the wire
 
-/** What a server has acknowledged: none of it may ever be missing. */
+/** Ids and texts that a server has acknowledged: none of them may ever be missing. */
 interface Acknowledged {
   readonly facts: Set<string>;
   readonly jobs: Set<string>;
-  /** Those of them that are due once. */
+  /** The jobs among them that are due once. */
   readonly once: Set<string>;
   readonly runs: Set<string>;
 }
@@ -88,7 +88,7 @@ async function verifyRuns(server: StdioServer, known: Acknowledged, hint: string
   const runs = await eventually(async () => {
     const found = await all(server, "list_runs", "runs");
     return found.every(({ finished_at }) => finished_at) && found;
-  }, 20_000);
+  }, 60_000);
   const scheduled = runs.filter(({ trigger }) => trigger === "schedule");
   const runQueue = scheduled.map(({ job_id, scheduled_for }) => `${job_id} ${scheduled_for}`);
   expect(new Set(runQueue).size, hint).toBe(runQueue.length);
@@ -152,5 +152,5 @@ describe(`a server that is killed ${ROUNDS * CHAINS} times, at any moment`, () =
     const statuses = runs.flat().map(({ status }) => status);
     // The kills did hit runs at work, or nothing was shown.
     expect(statuses.filter((status) => status === "lost").length, `seed ${seed}`).toBeGreaterThan(0);
-  }, 180_000);
+  });
 });

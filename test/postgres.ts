@@ -45,7 +45,8 @@ function templateOf(prepare: Prepare): Promise<string> {
 
 async function createDatabase(template?: string): Promise<string> {
   const name = `test_${randomBytes(8).toString("hex")}`;
-  await asAdmin(`create database "${name}"${template ? ` template "${template}"` : ""}`);
+  // Copied as files: by way of the log, which is the default, it takes three times as long.
+  await asAdmin(`create database "${name}" template "${template ?? "template1"}" strategy file_copy`);
   return name;
 }
 

@@ -1,4 +1,4 @@
-// Its import opens stdin: before a test is watched for what it leaves open.
+// Imported for its side effect, which opens stdin: the checks for leaks must not count that.
 import "@modelcontextprotocol/server";
 import { pino } from "pino";
 import { onTestFinished } from "vitest";
@@ -20,7 +20,7 @@ export interface ProgramOptions extends Partial<ConfigInput> {
 export interface Program {
   readonly app: App;
   readonly dataDir: string;
-  /** What was logged, parsed. */
+  /** The log lines, parsed. */
   readonly lines: readonly Record<string, unknown>[];
   open(user?: string): OpenContext;
   close(): Promise<void>;

@@ -1,6 +1,6 @@
 import { beforeEach, onTestFinished } from "vitest";
 
-/** What must be as few after a test as before it: a leak in a test is a leak in the product. */
+/** Kinds of resources that a test must not leave open: a leak in a test is a leak in the product. */
 const WATCHED =
   /^(?:Timeout|Immediate|Worker|MessagePort|ProcessWrap|PipeWrap|TCPSocketWrap|TCPServerWrap|FSEventWrap|FSReqCallback)$/;
 const SETTLE_MS = 3_000;

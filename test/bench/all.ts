@@ -1,6 +1,7 @@
 // npm run bench [-- name …]: every figure that has a number, beside its yardstick. Never part of the tests.
 const BENCHES: Record<string, () => Promise<unknown>> = {
   "cold-start": async () => (await import("./cold-start.ts")).benchColdStart(),
+  delays: async () => (await import("./delays.ts")).benchDelays(),
   recall: async () => (await import("./recall.ts")).benchRecall(),
   "recall-postgres": async () => (await import("./recall-postgres.ts")).benchRecallPostgres(),
   ghosts: async () => (await import("./ghosts.ts")).benchGhosts(),

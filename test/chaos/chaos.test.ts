@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as wait } from "node:timers/promises";
-import { beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Database } from "../../src/database/database.ts";
 import { openDatabase } from "../../src/database/open-sqlite.ts";
 import type { RunRow } from "../../src/database/schema.ts";
@@ -9,18 +9,18 @@ import type { JobStore } from "../../src/jobs/contracts.ts";
 import { DEFAULT_POLICY, type Policy } from "../../src/jobs/job.ts";
 import { isEnded } from "../../src/jobs/run.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
-import { BUILT_LIBRARY, ensureBuilt } from "../built.ts";
+import { BUILT_LIBRARY } from "../built.ts";
 import { type Child, cli, start } from "../child-process.ts";
 import { eventually, tempDir } from "../harness.ts";
 import { random } from "../random.ts";
 import { newJob } from "../world.ts";
-import { checkSideEffects, writeSideEffectTool } from "./side-effects.ts";
+import { COMPILE_CACHE, checkSideEffects, writeSideEffectTool } from "./side-effects.ts";
 
 const PROCESSES = 3;
 const KILLS = 300;
-/** Of them, those before the process is up. */
+/** The share of kills that come before the process is up. */
 const STILLBORN = 0.2;
-/** What a process that is up lives at most: twice what its start took, which tells how busy the machine is. */
+/** The longest life of a process that is up: twice as long as its start took, which tells how busy the machine is. */
 const lifeMs = (bootMs: number): number => Math.min(Math.max(2 * bootMs, 400), 800);
 const ONE_SHOTS = 90;
 /** Jobs that are due when the killing is over. */
@@ -54,8 +54,8 @@ interface Stored {
 const action = { kind: "tool", tool: "leave_mark", arguments: {} } as const;
 const oneShot = (at: number) => newJob({ action, schedule: { kind: "at", at }, nextRunAt: at });
 
-/** The book of one of three users. */
-function bookOf(db: Database, i: number): JobStore {
+/** The job store of one of three users. */
+function storeOf(db: Database, i: number): JobStore {
   const userId = "abc"[i % 3] ?? "";
   return openJobStore(db, { userKey: userId.repeat(64), userId, now: Date.now });
 }
@@ -69,12 +69,12 @@ async function storeJobs(file: string, next: () => number): Promise<Stored> {
     const policy = { ...DEFAULT_POLICY, ...change };
     const schedule = { kind: "every", everySeconds: 1, anchor: begin } as const;
     const job = newJob({ name, action, schedule, policy, nextRunAt: firstAt });
-    recurring.set((await bookOf(db, i).create(job)).jobId, { name, firstAt });
+    recurring.set((await storeOf(db, i).create(job)).jobId, { name, firstAt });
   }
   const oneShots: string[] = [];
   for (let i = 0; i < ONE_SHOTS; i++) {
     const job = oneShot(begin + Math.floor(next() * SPAN_MS));
-    oneShots.push((await bookOf(db, i).create(job)).jobId);
+    oneShots.push((await storeOf(db, i).create(job)).jobId);
   }
   await db.close();
   return { recurring, oneShots };
@@ -84,8 +84,8 @@ async function storeJobs(file: string, next: () => number): Promise<Stored> {
 async function endStorm(file: string, { recurring }: Stored): Promise<readonly string[]> {
   const db = await openDatabase({ file, now: Date.now });
   for (const [i, jobId] of [...recurring.keys()].entries())
-    await bookOf(db, i).update(jobId, () => ({ status: "paused" }));
-  const added = Array.from({ length: AFTERWARDS }, (_, i) => bookOf(db, i).create(oneShot(Date.now())));
+    await storeOf(db, i).update(jobId, () => ({ status: "paused" }));
+  const added = Array.from({ length: AFTERWARDS }, (_, i) => storeOf(db, i).create(oneShot(Date.now())));
   const ids = (await Promise.all(added)).map(({ jobId }) => jobId);
   await db.close();
   return ids;
@@ -134,8 +134,6 @@ function checkOccurrences(runs: readonly RunRow[], { recurring, oneShots }: Stor
 }
 
 describe(`${PROCESSES} processes on one data folder, killed ${KILLS} times at random`, () => {
-  beforeAll(ensureBuilt, 120_000);
-
   it(`end every occurrence once, and do nothing twice (CHAOS_SEED=${SEED})`, async () => {
     const next = random(SEED);
     const dir = await tempDir();
@@ -143,7 +141,9 @@ describe(`${PROCESSES} processes on one data folder, killed ${KILLS} times at ra
     const marks = writeSideEffectTool(dir);
     const stored = await storeJobs(file, next);
     const open = (): Child =>
-      start([NIGHT, BUILT_LIBRARY, dir, marks.module], { env: { NIGHTSHIFT_LEASE_MS: "10000" } });
+      start([NIGHT, BUILT_LIBRARY, dir, marks.module], {
+        env: { ...COMPILE_CACHE, NIGHTSHIFT_LEASE_MS: "10000" },
+      });
 
     let kills = 0;
     const errors: string[] = [];
@@ -163,7 +163,7 @@ describe(`${PROCESSES} processes on one data folder, killed ${KILLS} times at ra
           await wait(next() * bootMs);
         } else {
           const startedMs = performance.now();
-          await eventually(async () => child.stdout() !== "", 20_000);
+          await eventually(async () => child.stdout() !== "", 60_000);
           bootMs = performance.now() - startedMs;
           await wait(next() * lifeMs(bootMs));
         }
@@ -181,7 +181,7 @@ describe(`${PROCESSES} processes on one data folder, killed ${KILLS} times at ra
       const runs = readRuns(file);
       const hasRun = new Set(runs.map(({ job_id }) => job_id));
       return hasRun.size === jobCount && runs.every(({ status }) => isEnded(status));
-    }, 150_000);
+    }, 300_000);
     last.end();
     expect((await last.exited).code, last.stderr()).toBe(0);
     note(last);
@@ -197,5 +197,5 @@ describe(`${PROCESSES} processes on one data folder, killed ${KILLS} times at ra
     expect(ended.get("lost")?.length).toBeGreaterThan(PROCESSES);
     for (const jobId of afterwards)
       expect(runs.find(({ job_id }) => job_id === jobId)?.status, jobId).toBe("succeeded");
-  }, 400_000);
+  });
 });

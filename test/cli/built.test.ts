@@ -2,21 +2,18 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
-import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { peopleTools } from "../../src/tools/builtin.ts";
-import { BUILT_CLI, ensureBuilt } from "../built.ts";
 import { start, startServer } from "../child-process.ts";
-import { CLIENTS, eventually, ROOT, spawnStdio, tempDir } from "../harness.ts";
+import { CLI, CLIENTS, eventually, ROOT, spawnStdio, tempDir } from "../harness.ts";
 import { connect, HTTP_CLIENTS } from "../http/clients.ts";
 import { serveChild } from "../http/harness.ts";
 import { openPostgres } from "../postgres.ts";
 import { startReceiver } from "../webhooks/receiver.ts";
 
-beforeAll(ensureBuilt, 120_000);
-
 describe("the built package", () => {
   it.each(CLIENTS)("serves over stdio, %s", async (kind) => {
-    const client = await spawnStdio(kind, { data: await tempDir(), cli: BUILT_CLI });
+    const client = await spawnStdio(kind, { data: await tempDir() });
     expect(await client.listTools()).toHaveLength(peopleTools.length);
     await client.call("save_fact", { fact: "Built and bundled." });
     const { structuredContent } = await client.call("recall_facts", { query: "bundle" });
@@ -34,7 +31,7 @@ describe("the built package", () => {
   });
 
   it.each(HTTP_CLIENTS)("serves over HTTP, %s", async (kind) => {
-    const server = await serveChild({ cli: BUILT_CLI, args: ["--sse"] });
+    const server = await serveChild({ args: ["--sse"] });
     const client = await connect(kind, server);
     expect(await client.listTools()).toHaveLength(peopleTools.length);
     expect((await client.call("whoami")).structuredContent).toMatchObject({ entity_type: "api" });
@@ -44,7 +41,7 @@ describe("the built package", () => {
   it("keeps its data in Postgres", async () => {
     const { url } = await openPostgres();
     const args = ["--database-url", url];
-    const server = await startServer([...args, "--user", "alice"], { cli: BUILT_CLI });
+    const server = await startServer([...args, "--user", "alice"]);
     await server.call("save_fact", { fact: "Built and bundled." });
     const { job_id } = await server.call("schedule_task", { tool: { name: "whoami" }, every_seconds: 3_600 });
     expect((await server.call("run_job", { job_id, wait: true })).status).toBe("succeeded");
@@ -53,7 +50,7 @@ describe("the built package", () => {
   });
 
   it("runs the demo: a ghost in its bundled thread, a model over HTTP", async () => {
-    const child = start([BUILT_CLI, "demo", "--json"]);
+    const child = start([CLI, "demo", "--json"]);
     child.end();
     expect(await child.exited).toEqual({ code: 0, signal: null });
     expect(JSON.parse(child.stdout())).toMatchObject({ ok: true, run: { status: "succeeded" } });
@@ -74,7 +71,7 @@ describe("the built package", () => {
          run: async (ghost) => (await ghost.callTool("shout", { text: "done" })).content[0].text };`,
     );
     const args = ["--tools", join(dir, "tools.mjs"), "--jobs", dir, "--webhook-allow-private"];
-    const client = await spawnStdio("v2 client, 2026 era", { data: dir, cli: BUILT_CLI, args });
+    const client = await spawnStdio("v2 client, 2026 era", { data: dir, args });
     expect((await client.call("shout", { text: "hey" })).content[0]?.text).toBe("HEY");
     const job = await eventually(async () => (await client.call("list_jobs")).structuredContent.jobs[0]);
     expect(job).toMatchObject({ file: "job.mjs", every_seconds: 3_600 });
@@ -94,7 +91,7 @@ describe("the built package", () => {
   }, 40_000);
 
   it("says on an old Node what it needs, in a line", async () => {
-    const text = await readFile(BUILT_CLI, "utf8");
+    const text = await readFile(CLI, "utf8");
     expect(text.startsWith("#!/usr/bin/env node\n")).toBe(true);
     expect(text).toContain("needs Node 22.18");
   });

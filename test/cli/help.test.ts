@@ -90,7 +90,7 @@ describe("a command line that cannot be read", () => {
     expect(code).toBe(1);
     expect(stdout).toBe("");
     expect(stderr).toMatch(message);
-    expect(stderr).not.toMatch(/\bat .*\.ts:\d+/);
+    expect(stderr).not.toMatch(/\bat .*\.[jt]s:\d+/);
   });
 });
 

@@ -69,7 +69,7 @@ const held = (job_id: string, pid: number) =>
    NULL, detail, NULL FROM runs WHERE job_id = '${job_id}' LIMIT 1`;
 
 describe("nightshift doctor --repair", () => {
-  it("finds nothing to mend in sound data, and leaves no copy of it", async () => {
+  it("finds nothing to repair in sound data, and leaves no copy of it", async () => {
     const { dir, jobs, facts } = await someData();
     expect(await repair(dir)).toEqual({ ok: true, repairs: [] });
     for (const file of [jobs, facts]) expect(existsSync(`${file}.repair.bak`)).toBe(false);

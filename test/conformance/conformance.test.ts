@@ -18,7 +18,7 @@ async function conformance(url: string, args: readonly string[]): Promise<Map<st
       process.execPath,
       [...command, "--url", url, ...args],
       { cwd, timeout: LIMIT_MS, maxBuffer: 64 * 1024 * 1024 },
-      // Its exit code counts what is not scored too: the lines say more.
+      // Its exit code counts scenarios that are not scored, too: the lines say more.
       (_error, out, err) => resolve(`${out}\n${err}`),
     );
   });
@@ -75,7 +75,7 @@ describe.each(["2026-07-28", "2025-11-25"])("the %s requirements", (revision) =>
   );
 });
 
-/** What is asked of any server, whatever tools it has; not all of it is scored. */
+/** Scenarios for any server, whatever tools it has; not all of them are scored. */
 const ANY_SERVER: Readonly<Record<string, readonly string[]>> = {
   "2026-07-28": [
     "tools-list",

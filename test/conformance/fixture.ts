@@ -1,4 +1,4 @@
-// What the conformance scenarios expect of a server, brought as a user brings theirs: `--tools fixture.ts`.
+// Tools, resources and prompts that the conformance scenarios expect, loaded as a user's are: `--tools fixture.ts`.
 import type { McpServer } from "@modelcontextprotocol/server";
 import type { ConnectionContext } from "../../src/tools/modules.ts";
 import { registerInputRequired } from "./input-required.ts";

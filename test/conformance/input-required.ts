@@ -29,7 +29,7 @@ const answered = ({ mcpReq }: ServerContext, key: string, field: string): unknow
 
 type Handler = (context: ServerContext) => unknown;
 
-/** What the 2026 era does: a handler answers with questions, and runs again with the answers. */
+/** The way of the 2026 era: a handler answers with questions, and runs again with the answers. */
 export function registerInputRequired(server: McpServer, context: ConnectionContext): void {
   const add = (name: string, handler: Handler) =>
     server.registerTool(

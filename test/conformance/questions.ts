@@ -2,7 +2,7 @@ import type { CallToolResult, McpServer, ServerContext } from "@modelcontextprot
 import { z } from "zod";
 import { say } from "./tools.ts";
 
-/** What the 2025 era does: the server asks its client in the middle of a call. */
+/** The way of the 2025 era: the server asks its client in the middle of a call. */
 export function registerQuestions(server: McpServer): void {
   server.registerTool(
     "test_sampling",

@@ -6,8 +6,6 @@ import { type StdioServer, startServer } from "../child-process.ts";
 import { eventually, tempDir } from "../harness.ts";
 import { ask, openProgram } from "../program.ts";
 
-const END_MS = 5_000;
-
 const ENDINGS: [string, (server: StdioServer) => void][] = [
   ["its stdin ends", (server) => server.end()],
   ["it gets SIGTERM", (server) => server.kill("SIGTERM")],
@@ -15,8 +13,8 @@ const ENDINGS: [string, (server: StdioServer) => void][] = [
 ];
 
 /** A stdio server whose ghost waits for a model that never answers. */
-async function startHaunted(dir: string) {
-  const model = await startScriptedModel({ script: () => ({ text: "too late", delayMs: 120_000 }) });
+async function startBusy(dir: string) {
+  const model = await startScriptedModel({ script: () => ({ text: "too late", delayMs: 600_000 }) });
   onTestFinished(() => model.close());
   const env = { NIGHTSHIFT_MODEL: "openai-compatible:scripted", NIGHTSHIFT_MODEL_BASE_URL: model.baseUrl };
   const server = await startServer(["--data", dir, "--user", "alice"], { env });
@@ -28,23 +26,19 @@ async function startHaunted(dir: string) {
 }
 
 describe.each(ENDINGS)("a stdio server ends when %s", (_how, finish) => {
-  it("with exit code 0, in time, when nothing is at work", async () => {
+  it("with exit code 0 when nothing is at work", async () => {
     const server = await startServer(["--data", await tempDir()]);
     await server.call("save_fact", { fact: "Kept." });
-    const startedAt = performance.now();
     finish(server);
     expect(await server.exited).toEqual({ code: 0, signal: null });
-    expect(performance.now() - startedAt).toBeLessThan(END_MS);
     expect(server.stderr()).not.toMatch(/"level":[56]0/);
   });
 
-  it("with exit code 0, in time, when a ghost is at work, whose run is recorded as it ended", async () => {
+  it("with exit code 0, before its ghost is done, when one is at work, whose run is recorded as it ended", async () => {
     const dir = await tempDir();
-    const { server, run_id } = await startHaunted(dir);
-    const startedAt = performance.now();
+    const { server, run_id } = await startBusy(dir);
     finish(server);
     expect(await server.exited).toEqual({ code: 0, signal: null });
-    expect(performance.now() - startedAt).toBeLessThan(END_MS);
     const alice = (await openProgram({ dataDir: dir })).open();
     const run = await ask(alice, "get_run", { run_id });
     expect(run).toMatchObject({ status: "cancelled", output: null });

@@ -1,6 +1,6 @@
 import { ResourceUpdatedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
 import { describe, expect, it } from "vitest";
-import { type AnyClient, CLIENTS, eventually, spawnStdio, tempDir } from "../harness.ts";
+import { type AnyClient, CLIENTS, eventually, shareStdio, spawnStdio, tempDir } from "../harness.ts";
 
 const SPOKEN = { tool: { name: "current_time", arguments: { timezone: "UTC" } }, cron: "0 9 * * *" };
 
@@ -29,6 +29,8 @@ const unread = (client: AnyClient, count: number) =>
 const textOf = (message: { content: { text: string } }): string => message.content.text;
 
 describe.each(CLIENTS)("the inbox, %s", (kind) => {
+  const server = shareStdio(kind);
+
   it("is a resource of what is unread, told of when a run has ended and when it was read", async () => {
     const client = await open(kind);
     expect(await read(client)).toEqual({ unread: 0, items: [] });
@@ -56,7 +58,7 @@ describe.each(CLIENTS)("the inbox, %s", (kind) => {
   });
 
   it("comes with a prompt that carries what is unread, as data", async () => {
-    const client = await open(kind);
+    const client = server();
     const { prompts } = await client.raw.listPrompts();
     expect(prompts.map(({ name, title }: { name: string; title: string }) => [name, title])).toEqual([
       ["catch_me_up", "Catch me up"],
@@ -84,7 +86,7 @@ describe.each(CLIENTS)("the inbox, %s", (kind) => {
   });
 
   it("comes with a prompt that plans a schedule, and refuses what it cannot use", async () => {
-    const client = await open(kind);
+    const client = server();
     const ask = (args: Record<string, string>) =>
       client.raw.getPrompt({ name: "plan_schedule", arguments: args });
     const given = { what: "Water the plants", when: "every other evening", timezone: "europe/berlin" };
@@ -141,7 +143,7 @@ describe.each(CLIENTS)("the inbox, %s", (kind) => {
   });
 
   it("says in its capabilities what it does", async () => {
-    const client = await open(kind);
+    const client = server();
     const { prompts, completions, logging, resources } = client.raw.getServerCapabilities();
     expect({ prompts, completions, resources }).toEqual({
       prompts: {},

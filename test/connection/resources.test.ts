@@ -1,7 +1,15 @@
 import { ResourceUpdatedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { startScriptedModel } from "../../src/model/scripted.ts";
-import { type AnyClient, CLIENTS, type ClientKind, eventually, spawnStdio, tempDir } from "../harness.ts";
+import {
+  type AnyClient,
+  CLIENTS,
+  type ClientKind,
+  eventually,
+  shareStdio,
+  spawnStdio,
+  tempDir,
+} from "../harness.ts";
 
 const DAILY = { tool: { name: "whoami" }, cron: "0 9 * * *", timezone: "UTC" };
 
@@ -17,7 +25,7 @@ const schedule = async (client: AnyClient, args: Record<string, unknown> = DAILY
 const listed = async (client: AnyClient): Promise<string[]> =>
   (await client.raw.listResources()).resources.map(({ uri }: { uri: string }) => uri);
 
-/** How the client says that something is absent: its words, without the URI. */
+/** The error with which a client says that something is absent, without the URI. */
 async function refusal(client: AnyClient, uri: string): Promise<unknown> {
   const error = await client.raw.readResource({ uri }).catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(Error);
@@ -46,8 +54,10 @@ async function follow(kind: ClientKind, client: AnyClient, uris: readonly string
 }
 
 describe.each(CLIENTS)("resources, %s", (kind) => {
+  const server = shareStdio(kind);
+
   it("are the user's own jobs, runs and facts, read as the tools show them", async () => {
-    const client = await spawnStdio(kind, { data: await tempDir() });
+    const client = server();
     expect(await listed(client)).toEqual(["inbox://"]);
     const jobId = await schedule(client);
     const { run_id } = (await client.call("run_job", { job_id: jobId })).structuredContent;
@@ -89,7 +99,7 @@ describe.each(CLIENTS)("resources, %s", (kind) => {
   });
 
   it("tell of a change to who subscribed, of what they subscribed to, until they stop", async () => {
-    const client = await spawnStdio(kind, { data: await tempDir() });
+    const client = server();
     const [followed, other] = [await schedule(client), await schedule(client)];
     const { told, stop } = await follow(kind, client, [`job://${followed}`]);
     await client.call("pause_job", { job_id: other });

@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { CLIENTS, spawnStdio, tempDir } from "../harness.ts";
+import { CLIENTS, shareStdio, spawnStdio, tempDir } from "../harness.ts";
 
 describe.each(CLIENTS)("stdio, %s", (kind) => {
+  const server = shareStdio(kind);
+
   it("offers every tool with a title, annotations and both schemas, in the same order each time", async () => {
-    const client = await spawnStdio(kind, { data: await tempDir() });
+    const client = server();
     const tools = await client.listTools();
     expect(tools.map(({ name }) => name)).toEqual([
       "whoami",
@@ -37,7 +39,7 @@ describe.each(CLIENTS)("stdio, %s", (kind) => {
   });
 
   it("saves a fact and recalls it by a question", async () => {
-    const client = await spawnStdio(kind, { data: await tempDir() });
+    const client = server();
     const saved = await client.call("save_fact", { fact: "Alice's dog is called Bruno.", tags: ["pets"] });
     expect(saved.structuredContent).toMatchObject({ status: "saved" });
     const again = await client.call("save_fact", { fact: "  alice's DOG is called Bruno. " });
@@ -53,7 +55,7 @@ describe.each(CLIENTS)("stdio, %s", (kind) => {
   });
 
   it("says who it is, and that nothing the caller sends can change", async () => {
-    const client = await spawnStdio(kind, { data: await tempDir() });
+    const client = server();
     const { structuredContent } = await client.raw.callTool({
       name: "whoami",
       arguments: {},
@@ -66,7 +68,7 @@ describe.each(CLIENTS)("stdio, %s", (kind) => {
   });
 
   it("names an argument it does not know, and says what it takes", async () => {
-    const client = await spawnStdio(kind, { data: await tempDir() });
+    const client = server();
     const result = await client.call("recall_facts", { query: "dog", user_id: "bob" });
     expect(result.isError).toBe(true);
     expect(result.content[0]?.text).toContain('"user_id"');
@@ -74,7 +76,7 @@ describe.each(CLIENTS)("stdio, %s", (kind) => {
   });
 
   it("answers an unknown tool with a protocol error that names the tools", async () => {
-    const client = await spawnStdio(kind, { data: await tempDir() });
+    const client = server();
     await expect(client.call("drop_tables")).rejects.toThrow(/drop_tables not found.*whoami/);
   });
 });

@@ -11,7 +11,7 @@ const OUTCOME = resultOf("succeeded", {
   usage: { input_tokens: 1, output_tokens: 1 },
 });
 
-/** What must hold when several nodes write at the same time. */
+/** Holds for every database on which several nodes write at the same time. */
 export function contentionContract(backend: Backend): void {
   describe(`several nodes on ${backend}`, () => {
     let world: World;
@@ -115,9 +115,9 @@ export function contentionContract(backend: Backend): void {
           idle = claimed.length > 0 ? 0 : idle + 1;
           ran.push(...claimed.map(({ job }) => job.jobId));
           const runIds = claimed.map(({ run }) => run.runId);
-          const beat = { runIds, now: world.now(), leaseMs: 30_000, worker: worker(`w${i}`) };
+          const renewal = { runIds, now: world.now(), leaseMs: 30_000, worker: worker(`w${i}`) };
           const [{ gone }, ...ends] = await Promise.all([
-            runQueue.renewLeases(beat),
+            runQueue.renewLeases(renewal),
             ...runIds.map((runId) => runQueue.finish(runId, OUTCOME, world.now())),
           ]);
           // One that has its end may be gone already; the ends are all ours.
@@ -160,18 +160,18 @@ export function contentionContract(backend: Backend): void {
       expect(Number(counters?.runsSucceeded) + Number(counters?.runsFailed)).toBe(1);
     });
 
-    it("bury no run that has shown itself alive since it was looked at", async () => {
+    it("mark no run as lost that has renewed its lease since it was looked at", async () => {
       const { jobId } = await jobsOf(world.db, "a").create(newJob());
       const { runId } = await runsOf(world.db, "a").enqueue(jobId);
       await claim(world.db);
       world.pass(31_000);
       const now = world.now();
-      const beat = { runIds: [runId], now, leaseMs: 30_000, worker: worker("w0") };
-      // Between the look at all leases and the burial comes the beat, just in time.
+      const renewal = { runIds: [runId], now, leaseMs: 30_000, worker: worker("w0") };
+      // The lease is renewed between the look at all leases and the marking, just in time.
       const slow: Database = {
         ...world.db,
         transact: async (work, options) => {
-          await openRunQueue(nodes[1] ?? world.db).renewLeases(beat);
+          await openRunQueue(nodes[1] ?? world.db).renewLeases(renewal);
           return world.db.transact(work, options);
         },
       };

@@ -19,7 +19,7 @@ describe("queries on a large jobs database in Postgres", () => {
     db = await openDatabase({ url, now: () => now });
     raw = new Client({ connectionString: url });
     await raw.connect();
-    // Of small tables Postgres reads everything, whatever indexes there are.
+    // Postgres reads the whole of a small table, whatever indexes there are.
     await raw.query("set search_path = nightshift; set enable_seqscan = off");
   });
   afterEach(async () => {

@@ -161,7 +161,7 @@ describe("the jobs database in Postgres", () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     const isHeld = Promise.withResolvers<void>();
     let tries = 0;
-    const standing = stuck.transact(async (trx) => {
+    const blocked = stuck.transact(async (trx) => {
       tries++;
       const count = (await trx.selectFrom("jobs").select("job_id").execute()).length;
       isHeld.resolve();
@@ -173,7 +173,7 @@ describe("the jobs database in Postgres", () => {
     await store(db).create(newJob());
     resolve();
     // It lost what it had read, and did it all again.
-    expect(await standing).toBe(1);
+    expect(await blocked).toBe(1);
     expect(tries).toBe(2);
   });
 
@@ -229,7 +229,7 @@ describe("the jobs database in Postgres", () => {
       await runQueue.claimDue({ now: START, limit: 1, filter, worker: worker("w"), leaseMs: 1_000 }),
     ).toEqual([]);
     await one.transact((trx) => trx.selectFrom("jobs").select("job_id").execute(), { of: "a" });
-    // What is sent after it arrives after it.
+    // A later message arrives later.
     one.notifyChannel?.send("looked");
     await eventually(async () => heard.includes("looked"));
     expect(two.dataVersion()).toBe(before);
@@ -279,7 +279,7 @@ describe("the jobs database in Postgres", () => {
     );
     await store(db).create(newJob());
     expect((await store(db).list()).jobs).toHaveLength(2);
-    // What was written meanwhile was not heard; it is told as a change, and what comes after is heard again.
+    // Nobody was told of writes in the meantime: they count as one change, and later ones are told again.
     const heard = async () => {
       const before = other.dataVersion();
       await store(db).create(newJob());

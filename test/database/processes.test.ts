@@ -17,7 +17,7 @@ const WORKER = join(import.meta.dirname, "worker.ts");
 interface Worker {
   readonly process: ChildProcess;
   go(): void;
-  /** What it answered with; null when it was killed before. */
+  /** Its answer; null when it was killed before. */
   readonly answer: Promise<string[] | null>;
 }
 
@@ -117,5 +117,5 @@ describe.each(["SQLite", "Postgres"])("several processes on one jobs database in
     expect(new Set(happened).size).toBe(happened.length);
     for (const { job_id, status } of rows) if (status === "succeeded") expect(happened).toContain(job_id);
     expect(kills).toBeGreaterThan(3);
-  }, 60_000);
+  });
 });

@@ -90,7 +90,7 @@ describe("the two roles of the README", () => {
   }, 60_000);
 });
 
-/** What a node does: schedules, claims, finishes, remembers, forgets, checks keys, listens. */
+/** Does everything that a node does: schedules, claims, finishes, remembers, forgets, checks keys, listens. */
 async function workAs(url: string): Promise<void> {
   const clock = () => START;
   const db = await openJobs({ url, now: clock });

@@ -12,7 +12,7 @@ import { openPostgres } from "../postgres.ts";
 import { ALL_KINDS, newJob, START, worker } from "../world.ts";
 
 const NEXT = SCHEMA_VERSION + 1;
-/** What a next version might add. */
+/** A migration as a next version might add it. */
 const ADDITIVE = [
   ...MIGRATIONS,
   [

@@ -45,11 +45,9 @@ describe("a ghost whose run was taken for lost while it works", () => {
         setTimeout(go, 100);
         ghost.signal.addEventListener("abort", () => stop(ghost.signal.reason), { once: true });
       });`);
-    const began = performance.now();
     world.loop.wake();
-    await eventually(async () => world.loop.running.length === 0, 10_000);
-    // Not at its deadline.
-    expect(performance.now() - began).toBeLessThan(10_000);
+    // Its own deadline comes minutes later than this test's.
+    await eventually(async () => world.loop.running.length === 0, 25_000);
     await verify();
   }, 30_000);
 

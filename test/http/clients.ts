@@ -55,7 +55,7 @@ async function transportOf(kind: HttpClientKind, base: string, token: string | u
 /** The bridge that stdio-only clients use, as a child process with a home of its own. */
 async function throughRemote(url: URL, token: string | undefined) {
   const home = await tempDir();
-  // Its own advice for values with a space: through the environment.
+  // mcp-remote advises to pass values with a space through the environment.
   const header = token === undefined ? [] : ["--header", `Authorization:\${AUTH}`];
   return new StdioClientTransport({
     command: process.execPath,

@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { eventually } from "../harness.ts";
 import { type Caller, ERAS, openAgent, openCaller, type Params, send } from "./caller.ts";
 import { type Served, serve } from "./harness.ts";
 
@@ -32,7 +33,7 @@ async function gather(server: Served): Promise<Member[]> {
   );
 }
 
-/** What a member is told, in answers and on the way to them, is of that member and of nobody else. */
+/** Fails when an answer, or a notification on the way to it, names another member. */
 function assertOwn(name: string, text: string): void {
   const named = text.match(/user-\d+-end/g) ?? [];
   expect(named.filter((other) => other !== name)).toEqual([]);
@@ -51,10 +52,13 @@ async function ask(member: Member, id: number, method: string, params: Params, s
 
 async function live(member: Member, random: () => number): Promise<void> {
   const { name } = member;
-  const saved = await ask(member, 1, "tools/call", {
-    name: "save_fact",
-    arguments: { fact: `The password of ${name} is ${name}.` },
-  });
+  // On a busy machine the last of 200 to write at once may wait in vain, and is told to try again.
+  const saved = await eventually(async () => {
+    const args = { fact: `The password of ${name} is ${name}.` };
+    const { result } = await ask(member, 1, "tools/call", { name: "save_fact", arguments: args });
+    if (result.isError) expect(result.content[0].text).toContain("[DATA_UNAVAILABLE]");
+    return !result.isError && result;
+  }, 120_000);
   for (let round = 0; round < ROUNDS; round++) {
     const args = { ms: Math.floor(random() * 60), word: `${name} ${round}` };
     if (random() < 0.3) await leaveInMidCall(member, random);
@@ -62,7 +66,7 @@ async function live(member: Member, random: () => number): Promise<void> {
       ask(member, 2, "tools/call", { name: "wait", arguments: args }),
       ask(member, 3, "tools/call", { name: "recall_facts", arguments: { query: "the password" } }),
       ask(member, 4, "tools/call", { name: "whoami", arguments: {} }),
-      ask(member, 5, "resources/read", { uri: `fact://${saved.result.structuredContent.fact_id}` }),
+      ask(member, 5, "resources/read", { uri: `fact://${saved.structuredContent.fact_id}` }),
     ]);
     expect(waited.result.structuredContent).toMatchObject({ user_id: name, word: args.word });
     expect(waited.notes.map(({ params }) => [params.progressToken, params.message])).toEqual([
@@ -109,4 +113,4 @@ it("200 users at once, with the same ids and tokens, delays and departures, each
   expect(crowd.map(({ sessionIds }) => sessionIds.size)).toEqual(crowd.map((_, i) => (i % 2 ? 1 : ROUNDS)));
   await server.http.close();
   expect(server.app.connectionDeps.open.size).toBe(0);
-}, 120_000);
+});

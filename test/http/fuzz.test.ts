@@ -68,7 +68,7 @@ const body = fc.oneof(
   },
   { weight: 1, arbitrary: fc.uint8Array({ maxLength: 400 }) },
 );
-/** What Node's own client lets through; what it does not, the raw sockets below send. */
+/** Header values that Node's own client lets through; the raw sockets below send the others. */
 const text = fc.string({
   unit: fc
     .integer({ min: 0x20, max: 0xff })
@@ -114,7 +114,7 @@ async function assertWell(server: Served, token: string): Promise<void> {
     return Number(new RegExp(`^nightshift_${name} (\\d+)`, "m").exec(metrics.text)?.[1]);
   };
   await eventually(async () => (await at("calls")) === 0 && (await at("subscriptions")) === 0);
-  // What is open now are the sessions that good initializes opened, and nothing else.
+  // Nothing is open now but the sessions that good initializes opened.
   await eventually(async () => server.app.connectionDeps.open.size === (await at("sessions")));
   expect(server.lines.filter(({ level }) => Number(level) >= 50)).toEqual([]);
 }

@@ -1,5 +1,4 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { join } from "node:path";
 import { promisify } from "node:util";
 import { onTestFinished } from "vitest";
 import type { App } from "../../src/app.ts";
@@ -7,7 +6,7 @@ import { SCOPES, type Scope } from "../../src/context/scopes.ts";
 import { createAuthenticator } from "../../src/transport/http/auth.ts";
 import { type HttpServer, serveHttp } from "../../src/transport/http/server.ts";
 import { databaseEnvironment } from "../database-url.ts";
-import { eventually, ROOT, tempDir } from "../harness.ts";
+import { CLI, eventually, tempDir } from "../harness.ts";
 import { openProgram, type ProgramOptions } from "../program.ts";
 
 export const MODERN = "2026-07-28";
@@ -79,7 +78,7 @@ export interface ChildOptions {
   readonly args?: readonly string[];
   readonly nodeArgs?: readonly string[];
   readonly env?: Record<string, string>;
-  /** The program; default the source. */
+  /** The program; default CLI. */
   readonly cli?: string;
 }
 
@@ -89,7 +88,7 @@ const environment = (env: Record<string, string> = {}) => ({ PATH: process.env.P
 export async function serveChild(options: ChildOptions = {}): Promise<Child> {
   const data = options.data ?? (await tempDir());
   const args = ["serve", "--port", "0", "--data", data, "--user", "alice", ...(options.args ?? [])];
-  const program = options.cli ?? join(ROOT, "src/cli.ts");
+  const program = options.cli ?? CLI;
   const child = spawn(process.execPath, [...(options.nodeArgs ?? []), program, ...args], {
     env: environment({
       NIGHTSHIFT_CALLS_PER_SECOND: "0",
@@ -130,7 +129,7 @@ export async function cli(
   args: readonly string[],
   env: Record<string, string> = {},
 ): Promise<{ code: number; stdout: string; stderr: string }> {
-  const command = [join(ROOT, "src/cli.ts"), ...args];
+  const command = [CLI, ...args];
   const all = environment({ ...(await databaseEnvironment(args)), ...env });
   const options = { env: all, timeout: 30_000 };
   try {

@@ -53,7 +53,7 @@ describe.each(ERAS)("the inbox, %s era", (era) => {
     const alice = await openCaller(era, server, await server.key("alice"));
     const reader = await openCaller(era, server, await server.key("alice", { scopes: ["jobs:read"] }));
     const stranger = await openCaller(era, server, await server.key("alice", { scopes: ["facts:read"] }));
-    const deaf = await stranger.listen(["inbox://"]);
+    const theirs = await stranger.listen(["inbox://"]);
     const job = await schedule(alice);
     await runOnce(alice, job);
     await results(alice, 1);
@@ -91,7 +91,7 @@ describe.each(ERAS)("the inbox, %s era", (era) => {
       argument: { name: "job_id", value: "" },
     });
     expect(completion.result.completion.values).toEqual([]);
-    expect(updates(deaf)).toEqual([]);
+    expect(updates(theirs)).toEqual([]);
   });
 });
 

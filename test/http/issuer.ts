@@ -15,7 +15,7 @@ export interface TokenOptions {
 export interface Issuer {
   readonly url: string;
   token(options?: TokenOptions): Promise<string>;
-  /** Its public key as PEM: what a careless verifier would take for a shared secret. */
+  /** Its public key as PEM, which a careless verifier would take for a shared secret. */
   publicPem(): Promise<string>;
   /** Stops answering. */
   close(): Promise<void>;

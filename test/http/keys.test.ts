@@ -199,7 +199,7 @@ describe.each(["key revoked by another process", "key that expires"])("a %s", (h
     await Promise.all(streams.map(({ ended }) => ended));
     expect(await Promise.all(calls)).toEqual(["broken off", "broken off"]);
     for (const caller of [modern, legacy]) expect((await caller.send("tools/list")).status).toBe(401);
-    // Its session is gone too; the bystander's is left.
+    // The session of the revoked key is gone too; the other key's is left.
     await eventually(async () => server.app.connectionDeps.open.size === 1);
     expect(isQuiet).toBe(true);
   });

@@ -103,7 +103,7 @@ describe("a call that outlives its response", () => {
     await new Promise((resolve) => setTimeout(resolve, 100));
     const other = await openCaller("modern", server, key).then((caller) => caller.send("tools/list"));
     expect([other.status, await ask(ping)]).toEqual([429, 429]);
-    // What ends calls must get in even then.
+    // Requests that end calls must get in even then.
     expect(await ask(cancel(5))).toBe(202);
     await eventually(async () => (await ask(ping)) === 200);
     expect(await ask({}, "DELETE")).toBe(200);

@@ -29,7 +29,7 @@ const NAMES = [
   "😀",
 ];
 
-/** What only a token can carry: a command line has no NUL. */
+/** A name that only a token can carry: a command line has no NUL. */
 const SUBJECTS = [
   ...NAMES,
   "bob\0",

@@ -195,15 +195,16 @@ describe("a model that fails, says so to people", () => {
   });
 
   it("at once when it is cancelled, with the canceller's reason", async () => {
-    const server = await scripted(() => ({ text: "late", delayMs: 10_000 }));
     const stop = new AbortController();
-    setTimeout(() => stop.abort(new NightshiftError("CANCELLED", "enough")), 50);
-    const asked = Date.now();
+    const server = await scripted(() => {
+      stop.abort(new NightshiftError("CANCELLED", "enough"));
+      return { text: "late", delayMs: 600_000 };
+    });
     await expect(modelAt(server.baseUrl, 2).generate(HELLO, stop.signal)).rejects.toMatchObject({
       code: "CANCELLED",
       message: "enough",
     });
-    expect(Date.now() - asked).toBeLessThan(2_000);
+    expect(server.requests).toHaveLength(1);
   });
 
   it("for want of an address", async () => {

@@ -10,7 +10,7 @@ export interface Made {
   readonly dataDir: string;
   readonly jobId: string;
   readonly runId: string;
-  /** What a client would send. */
+  /** The secret that a client would send. */
   readonly key: string;
 }
 

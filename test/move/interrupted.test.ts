@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import { openPostgres as openJobs } from "../../src/database/open-postgres.ts";
 import { cli, start } from "../child-process.ts";
-import { eventually, ROOT, tempDir } from "../harness.ts";
+import { CLI, eventually, tempDir } from "../harness.ts";
 import { openPostgres } from "../postgres.ts";
 import { connect, fill, fingerprint, makeFolder, rowsIn } from "./folder.ts";
 
@@ -18,7 +18,7 @@ describe("a move", () => {
     const before = fingerprint(dataDir);
     // Each is killed when it has come to one more of the two large tables, and somewhere within it.
     for (const table of ["daily_usage", "daily_usage", "keyv", "keyv"]) {
-      const child = start([join(ROOT, "src/cli.ts"), ...commandLine(dataDir, url)]);
+      const child = start([CLI, ...commandLine(dataDir, url)]);
       await eventually(async () => child.stderr().includes(`moving ${table}`), 60_000);
       child.kill("SIGKILL");
       expect((await child.exited).signal).toBe("SIGKILL");

@@ -6,7 +6,7 @@ import { ask, endedRun, openProgram } from "../program.ts";
 const SKEW_MS = 30_000;
 const TWICE_THE_LEASE_MS = 2_000;
 
-it("nodes whose clocks differ by a minute start nothing early, and bury nobody's runs", async () => {
+it("nodes whose clocks differ by a minute start nothing early, and mark nobody's runs as lost", async () => {
   const { url: databaseUrl } = await openPostgres();
   const open = async (skewMs: number) =>
     openProgram({

@@ -38,7 +38,7 @@ it("two nodes let a user have exactly as many jobs as may be", async () => {
 
 it.each([
   ["facts", { maxFacts: 10 }],
-  // Of 30 bytes each.
+  // Each has 30 bytes.
   ["bytes", { maxFactsBytes: 300 }],
 ])(
   "two nodes let a user keep exactly as many %s as may be",

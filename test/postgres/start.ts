@@ -5,9 +5,9 @@ import { createInterface } from "node:readline";
 
 /** A Postgres server of one's own. */
 export interface PostgresServer {
-  /** Of its administrator, in the database `postgres`. */
+  /** The administrator's URL, of the database `postgres`. */
   readonly url: string;
-  /** Where its data is. */
+  /** The folder with its data. */
   readonly folder: string;
   /** Ends every connection and the server; the data stays. */
   stop(): Promise<void>;

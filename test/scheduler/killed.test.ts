@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { type StdioServer, startServer } from "../child-process.ts";
 import { eventually, tempDir } from "../harness.ts";
 
-/** Hangs, deaf to everything, until there is a file `go`. */
+/** Ignores everything, also its signal, until there is a file `go`. */
 const WORK = (dir: string) => `
   import { existsSync } from "node:fs";
   export default { run: async () => {

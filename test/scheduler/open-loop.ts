@@ -28,7 +28,7 @@ interface Begun extends Claimed {
   finish(outcome?: RunResult): Promise<void>;
 }
 
-/** A clock on a real database, whose ghosts do what the test has them do. */
+/** A scheduler loop on a real database, whose ghosts do as the test says. */
 export async function openLoop(options: Partial<LoopOptions> & { file?: string; autoFinish?: boolean } = {}) {
   const { file = join(await tempDir(), "jobs.sqlite"), autoFinish = true, ...rest } = options;
   const now = options.now ?? Date.now;

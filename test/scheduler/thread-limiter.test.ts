@@ -62,7 +62,7 @@ describe("the gate to loading threads", () => {
       expect(names()).toBe("a");
       await vi.advanceTimersByTimeAsync(2_000);
       expect(names()).toBe("ab");
-      // What comes of it after all gives no second place away.
+      // A late result of it frees no second place.
       loading[0]?.loaded();
       await setImmediate();
       expect(names()).toBe("ab");

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { type Backend, newJob, openWorld, START, type World } from "../world.ts";
 
-/** What every Occurrences does when several users have something due. */
+/** The order in which every RunQueue serves several users. */
 export function fairOrderContract(backend: Backend): void {
   describe(`turns kept in ${backend}`, () => {
     let world: World;

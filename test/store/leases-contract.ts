@@ -8,7 +8,7 @@ const LEASE_MS = 30_000;
 const OUTCOME = resultOf("succeeded", { output: "first", usage: { input_tokens: 1, output_tokens: 1 } });
 const everyoneAlive = () => true;
 
-/** What every Occurrences does with a run that somebody holds. */
+/** Leases, as every RunQueue keeps them. */
 export function leasesContract(backend: Backend): void {
   describe(`leases kept in ${backend}`, () => {
     let world: World;

@@ -9,7 +9,7 @@ import { ALL_KINDS, type Backend, newJob, openWorld, resultOf, START, type World
 const MINUTE = 60_000;
 const OK = resultOf("succeeded");
 
-/** What every Occurrences does with a job's overlap, catch-up, jitter and span. */
+/** Overlap, catch-up, jitter and span of a job, as every RunQueue applies them. */
 export function policyContract(backend: Backend): void {
   describe(`policies kept in ${backend}`, () => {
     let world: World;
@@ -118,9 +118,9 @@ export function policyContract(backend: Backend): void {
         expect(await claim()).toEqual([]);
       }
       expect(cancelling).toBe(2);
-      const renewLeases = { runIds: [runId], now: world.now(), leaseMs: 1000, worker: worker("w1") };
+      const renewal = { runIds: [runId], now: world.now(), leaseMs: 1000, worker: worker("w1") };
       const reason = expect.stringMatching(/newer run of this job took its place/);
-      expect((await runQueue.renewLeases(renewLeases)).cancel).toEqual([{ runId, reason }]);
+      expect((await runQueue.renewLeases(renewal)).cancel).toEqual([{ runId, reason }]);
       await finish(first, { ...OK, status: "cancelled" });
       expect(await runs.get(runId)).toMatchObject({
         status: "cancelled",

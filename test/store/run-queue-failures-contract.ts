@@ -20,7 +20,7 @@ const end = (status: EndStatus, code?: ErrorCode, denied = 0): RunResult => ({
   usage: { input_tokens: 0, output_tokens: 0 },
 });
 
-/** What every Occurrences does with a run that did not succeed. */
+/** Failures and retries, as every RunQueue handles them. */
 export function runQueueFailuresContract(backend: Backend): void {
   describe(`failures kept in ${backend}`, () => {
     let world: World;

@@ -1,10 +1,11 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { BUILT_LIBRARY } from "../built.ts";
 import { CLIENTS, eventually, ROOT, spawnStdio, tempDir } from "../harness.ts";
 
 const ZOD = JSON.stringify(join(ROOT, "node_modules/zod/index.js"));
-const NIGHTSHIFT = JSON.stringify(join(ROOT, "src/index.ts"));
+const NIGHTSHIFT = JSON.stringify(BUILT_LIBRARY);
 
 /** What somebody wrote for the SDK, moved over as it is: a tool with state, a resource, a prompt with completion. */
 const SDK_MODULE = `

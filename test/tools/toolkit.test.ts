@@ -196,9 +196,7 @@ describe("dispose", () => {
       spec,
     ]);
     for (const name of ["fails", "hangs", "count"]) await toolkit.call(name);
-    const startedAt = performance.now();
     await toolkit.dispose();
-    expect(performance.now() - startedAt).toBeLessThan(5_000);
     expect(made[0]?.disposed).toBe(1);
     expect(logged.map(({ tool }) => tool).sort()).toEqual(["fails", "hangs"]);
   });

@@ -195,7 +195,7 @@ describe("a process that is killed while it tells of a run", () => {
     first.kill("SIGKILL");
     await first.exited;
     receiver.reply(200);
-    // Its claim is over in a minute; here the clock of the next one is ahead.
+    // Its claim is over in a minute; here the next program's time is ahead.
     const program = await openProgram({
       dataDir: data,
       scheduler: true,

@@ -11,7 +11,7 @@ export interface Received {
   readonly body: string;
 }
 
-/** What a request is answered with: a status, or anything else that is done with the response. */
+/** Answers a request: a status, or a function that does anything else with the response. */
 export type Reply = number | ((res: ServerResponse, received: Received) => void);
 
 export interface Receiver {

@@ -8,7 +8,7 @@ const HOOK = "https://example.com/hook";
 const SAID = { host: "example.com", status: 204 } as const;
 const DELIVERED = { kind: "delivered", error: null, ...SAID } as const;
 
-/** What every jobs database does with the ends of runs that somebody is to be told of. */
+/** The outbox of run ends that webhooks are told of, in every jobs database. */
 export function webhookStoreContract(backend: Backend): void {
   describe(`webhooks kept in ${backend}`, () => {
     let world: World;

@@ -52,6 +52,8 @@ interface HttpParts extends HttpOptions, AuthorizeDeps {
 const MODERN = "2026-07-28";
 /** For this long `/metrics` shows the same backlog, so that scrapes do not load the database. */
 const BACKLOG_MS = 3_000;
+/** Longer than proxies keep an idle connection (60 s at most) and than Node clients do, which read it from the response. */
+const KEEP_ALIVE_MS = 75_000;
 /** A database that takes longer to answer counts as unavailable. */
 const READY_MS = 2_000;
 const LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"];
@@ -89,6 +91,8 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   const server = createServer(
     route({ ...options, limits, credentials, metrics, stateless, sessions, sse, metadataUrl }),
   );
+  // With Node's 5 s, a busy server closes a connection as idle although a request has just arrived on it.
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
   const url = await startListening(server, config);
   return {
     url,

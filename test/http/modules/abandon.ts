@@ -84,7 +84,7 @@ async function heapBytes(): Promise<number> {
   return process.memoryUsage().heapUsed;
 }
 
-// What code, caches and buffers take once is taken before the first look.
+// Code, caches and buffers take their memory once, before the first measurement.
 await abandonMany(WARM_UP);
 const before = await heapBytes();
 opened = 0;
