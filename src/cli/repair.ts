@@ -2,30 +2,28 @@ import { chmod, readdir, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import type { Config } from "../config.ts";
+import type { Repaired } from "../database/sqlite-doctor.ts";
 import { once } from "../lifecycle.ts";
+import { messageOf } from "./output.ts";
 
-/** Something that was wrong with the data. */
-export interface Repair {
+/** A problem in the data, repaired or not. */
+export interface Repair extends Repaired {
   readonly check: string;
-  readonly found: string;
-  readonly repaired: boolean;
-  /** What to do about it. */
+  /** The next step for the reader. */
   readonly advice?: string;
 }
-type Repaired = Pick<Repair, "found" | "repaired">;
 
-const BY_HAND =
-  "Nothing safe can be done about it: keep a copy of the data folder, and bring back a backup (….bak).";
+const BY_HAND = "It cannot be repaired safely. Keep a copy of the data folder, and restore a backup (….bak).";
 
 /**
- * Mends what can be mended without losing anything, each file after a copy of it (`….repair.bak`). Does nothing while
- * another process has a run at work.
+ * Repairs the data folder where nothing can be lost by it. Copies each file first (`….repair.bak`). Does nothing while
+ * another process runs a job.
  */
 export async function repairData({ dataDir }: Config): Promise<Repair[]> {
   const dir = resolve(dataDir);
   const jobs = join(dir, "jobs.sqlite");
   const facts = join(dir, "facts.sqlite");
-  // Where even that cannot be read, the table is damaged, and is left alone below.
+  // A table of leases that cannot be read is damaged. The checks below report it.
   const holders = await findHolders(jobs).catch(() => []);
   if (holders.length > 0)
     return holders.map((holder) => ({
@@ -43,7 +41,7 @@ export async function repairData({ dataDir }: Config): Promise<Repair[]> {
   ];
 }
 
-/** What `repair` found of a file that is there, and what a dead process had left in its write-ahead log. */
+/** Runs `repair` on a file that exists, and reports a write-ahead log that a dead process left behind. */
 async function attempt(
   check: string,
   file: string,
@@ -58,17 +56,17 @@ async function attempt(
       ...one,
       ...(!one.repaired && { advice: BY_HAND }),
     }));
-    // Whoever closes a file last empties its log: it is there still where somebody else has the file open.
+    // The last process to close a file empties its log. A log that is still there belongs to a process that runs.
     if (logBytes === 0 || (await sizeOf(`${file}-wal`)) > 0) return results;
     const found = `a dead process had left ${logBytes} bytes in the write-ahead log`;
     return [...results, { check, found, repaired: true }];
   } catch (error) {
-    const found = error instanceof Error ? error.message : String(error);
+    const found = messageOf(error);
     return [{ check, found, repaired: false, advice: BY_HAND }];
   }
 }
 
-/** The processes that are alive, as far as can be told, and hold a lease that is not over. */
+/** Processes that hold an unexpired lease. One on another host counts as alive. */
 async function findHolders(file: string): Promise<string[]> {
   const [{ readLeases }, { isAlive }] = await Promise.all([
     import("../database/sqlite-doctor.ts"),
@@ -103,7 +101,7 @@ async function repairJobs(file: string): Promise<Repaired[]> {
   return [...results, ...(await repairRows(file, backUp))];
 }
 
-/** What the rows say: of jobs that nothing would start, of counts, and of runs whose process is gone. */
+/** Repairs rows: jobs without a next time, wrong counters, and runs whose process is dead. */
 async function repairRows(file: string, backUp: () => Promise<void>): Promise<Repaired[]> {
   const [{ readLeases }, { openDatabase }, { findJobProblems }, { openRunQueue }, { isAlive }] =
     await Promise.all([
