@@ -98,7 +98,7 @@ async function runSteps(client: DemoClient, progress: DemoProgress): Promise<Sho
   progress.step("its audit line is in the log", shorten(audit));
   const memoryAfter = (await client.call("list_facts")).text;
   expect(memoryAfter === memoryBefore, "the user's memory should not have changed");
-  progress.step("the user's memory did not change by a byte");
+  progress.step("the user's memory is byte for byte what it was");
   return run;
 }
 
