@@ -1,5 +1,11 @@
 import { defineConfig } from "vitest/config";
 
+if (Number.parseInt(process.versions.node, 10) < 24) {
+  const advice = "Run them with `npm test` or `npx vitest`, which use the Node 24 that `npm ci` installs.";
+  process.stderr.write(`The tests need Node 24; this is ${process.version}. ${advice}\n`);
+  process.exit(1);
+}
+
 /** What shows most of the whole program, and so runs on Postgres too. The stores' contracts run on both by themselves. */
 const ON_BOTH = [
   "test/api.test.ts",
