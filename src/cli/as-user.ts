@@ -21,7 +21,7 @@ export const asUser = <T>(config: Config, work: (context: OpenContext, app: App)
   withApp(config, (app) => work(app.openContext({ user: config.user }), app));
 
 /** Calls a tool and returns its structured content. Rejects with TOOL_FAILED and the tool's own error text. */
-export async function callTool<T>(
+export async function callUserTool<T>(
   context: OpenContext,
   tool: string,
   args: Record<string, unknown>,

@@ -1,10 +1,10 @@
 import type { Config } from "../config.ts";
 import type { showItem } from "../tools/inbox.ts";
-import { asUser, callTool } from "./as-user.ts";
+import { asUser, callUserTool } from "./as-user.ts";
 import type { Flags } from "./command.ts";
 import { oneLine, paint, print, printJson } from "./output.ts";
 
-interface InboxPage {
+interface InboxListing {
   readonly items: readonly ReturnType<typeof showItem>[];
   readonly unread: number;
   readonly next_cursor?: string;
@@ -23,7 +23,7 @@ export async function showInbox(
       unread_only: !all,
       ...(job ? { job_id: job } : {}),
     };
-    const page = await callTool<InboxPage>(context, "inbox", args);
+    const page = await callUserTool<InboxListing>(context, "inbox", args);
     if (json) printJson(page);
     else if (page.items.length === 0) print(all ? "The inbox is empty." : "Nothing unread.");
     else printItems(page, verb);
@@ -31,7 +31,7 @@ export async function showInbox(
   });
 }
 
-function printItems({ items, unread, next_cursor }: InboxPage, verb: "list" | "read"): void {
+function printItems({ items, unread, next_cursor }: InboxListing, verb: "list" | "read"): void {
   for (const item of items) {
     const colour = item.kind === "result" && item.status === "succeeded" ? "green" : "red";
     print(

@@ -50,51 +50,52 @@ export function jobsCommand(run: Runner): Command {
         run(async (flags, [id = ""]) => (await import("./jobs.ts")).runJobHere(configFrom(flags), id, flags)),
       ),
   );
-  jobs.addCommand(
-    command(
-      "preview",
-      "Print the times of a schedule, clock changes included; stores nothing",
-      [...SCHEDULE_OPTIONS, OPTIONS.json],
-      [
-        'jobs preview --cron "0 9 * * 1-5" --timezone Europe/Berlin',
-        "jobs preview --every 90 --count 3 --json",
-      ],
-    ).action(run(async (flags) => (await import("./jobs.ts")).previewTimes(configFrom(flags), flags))),
-  );
-  jobs.addCommand(
-    command(
-      "backfill",
-      "Queue a run for each time that a job's schedule had between two moments",
-      [
-        ...DATA_OPTIONS,
-        new Option(
-          "--from <time>",
-          "start, in the past; same formats as --at of preview",
-        ).makeOptionMandatory(),
-        new Option("--to <time>", "end; same formats as --at of preview").makeOptionMandatory(),
-      ],
-      ['jobs backfill job_… --from "2026-02-01 00:00:00" --to "2026-02-03 00:00:00"'],
-    )
-      .argument("<job_id>")
-      .action(
-        run(async (flags, [id = ""]) =>
-          (await import("./jobs.ts")).backfillJob(configFrom(flags), id, flags),
-        ),
-      ),
-  );
-  jobs.addCommand(
-    command(
-      "validate",
-      "Check the files of a jobs folder",
-      [OPTIONS.jobs, OPTIONS.json],
-      ["jobs validate ./jobs"],
-    )
-      .argument("[dir]")
-      .action(
-        run(async (flags, [dir]) =>
-          (await import("./jobs.ts")).validateJobs(dir ?? configFrom(flags).jobsDir, flags),
-        ),
-      ),
-  );
+  jobs.addCommand(previewCommand(run));
+  jobs.addCommand(backfillCommand(run));
+  jobs.addCommand(validateCommand(run));
   return jobs;
 }
+
+const previewCommand = (run: Runner): Command =>
+  command(
+    "preview",
+    "Print the times of a schedule, clock changes included; stores nothing",
+    [...SCHEDULE_OPTIONS, OPTIONS.json],
+    [
+      'jobs preview --cron "0 9 * * 1-5" --timezone Europe/Berlin',
+      "jobs preview --every 90 --count 3 --json",
+    ],
+  ).action(run(async (flags) => (await import("./jobs.ts")).previewTimes(configFrom(flags), flags)));
+
+const backfillCommand = (run: Runner): Command =>
+  command(
+    "backfill",
+    "Queue a run for each time that a job's schedule had between two moments",
+    [
+      ...DATA_OPTIONS,
+      new Option(
+        "--from <time>",
+        "start, in the past; same formats as --at of preview",
+      ).makeOptionMandatory(),
+      new Option("--to <time>", "end; same formats as --at of preview").makeOptionMandatory(),
+    ],
+    ['jobs backfill job_… --from "2026-02-01 00:00:00" --to "2026-02-03 00:00:00"'],
+  )
+    .argument("<job_id>")
+    .action(
+      run(async (flags, [id = ""]) => (await import("./jobs.ts")).backfillJob(configFrom(flags), id, flags)),
+    );
+
+const validateCommand = (run: Runner): Command =>
+  command(
+    "validate",
+    "Check the files of a jobs folder",
+    [OPTIONS.jobs, OPTIONS.json],
+    ["jobs validate ./jobs"],
+  )
+    .argument("[dir]")
+    .action(
+      run(async (flags, [dir]) =>
+        (await import("./jobs.ts")).validateJobs(dir ?? configFrom(flags).jobsDir, flags),
+      ),
+    );

@@ -6,7 +6,7 @@ import type { FolderJob } from "../jobs/contracts.ts";
 import { toZonedIso } from "../jobs/time.ts";
 import { scanFolder } from "../jobs-folder/scan.ts";
 import type { jobShape } from "../tools/jobs/show.ts";
-import { asUser, callTool } from "./as-user.ts";
+import { asUser, callUserTool } from "./as-user.ts";
 import type { Flags } from "./command.ts";
 import { oneLine, paint, plain, print, printJson, table } from "./output.ts";
 import { printRun, type ShownRun } from "./runs.ts";
@@ -22,7 +22,7 @@ export async function printJobs(config: Config, { json, status }: Flags): Promis
     let cursor: string | undefined;
     do {
       const args = { limit: 100, ...(status ? { status } : {}), ...(cursor && { cursor }) };
-      const page = await callTool<{ jobs: ShownJob[]; next_cursor?: string }>(context, "list_jobs", args);
+      const page = await callUserTool<{ jobs: ShownJob[]; next_cursor?: string }>(context, "list_jobs", args);
       jobs.push(...page.jobs);
       cursor = page.next_cursor;
     } while (cursor);
@@ -55,7 +55,7 @@ export async function changeJob(
   { json }: Flags,
 ) {
   return asUser(config, async (context) => {
-    const job = await callTool<ShownJob>(context, verb === "show" ? "get_job" : `${verb}_job`, {
+    const job = await callUserTool<ShownJob>(context, verb === "show" ? "get_job" : `${verb}_job`, {
       job_id: id,
     });
     if (json) printJson(job);
@@ -83,10 +83,10 @@ const scheduleLine = ({ cron, execute_at, every_seconds, after }: ShownJob): str
 /** Runs a job in this process and waits for its end. Resolves to exit code 0 only when the run succeeded. */
 export async function runJobHere(config: Config, id: string, { json }: Flags): Promise<number> {
   return asUser(config, async (context, app) => {
-    const { run_id } = await callTool<{ run_id: string }>(context, "run_job", { job_id: id });
+    const { run_id } = await callUserTool<{ run_id: string }>(context, "run_job", { job_id: id });
     if (!json) process.stderr.write(`${run_id} …\n`);
     await app.runOne(context.context.userKey, run_id);
-    const run = await callTool<ShownRun>(context, "get_run", { run_id });
+    const run = await callUserTool<ShownRun>(context, "get_run", { run_id });
     // The result is printed here, so it does not stay unread.
     await app.connectionDeps.servicesFor(context.context).inbox?.markRunRead(run_id);
     if (json) printJson(run);
@@ -100,7 +100,7 @@ export async function previewTimes(config: Config, flags: Flags): Promise<number
   const { cron, at, every, timezone, startsAt, endsAt, count, json } = flags;
   const number = (given: unknown) => (given === undefined ? undefined : Number(given));
   return asUser(config, async (context) => {
-    const preview = await callTool<{ times: string[] }>(context, "preview_schedule", {
+    const preview = await callUserTool<{ times: string[] }>(context, "preview_schedule", {
       cron,
       execute_at: at,
       every_seconds: number(every),
@@ -118,7 +118,7 @@ export async function previewTimes(config: Config, flags: Flags): Promise<number
 /** Queues a run for each time that a job's schedule had between two moments. The next server that runs does them. */
 export async function backfillJob(config: Config, id: string, { json, from, to }: Flags): Promise<number> {
   return asUser(config, async (context) => {
-    const queued = await callTool<QueuedRuns>(context, "backfill", { job_id: id, from, to });
+    const queued = await callUserTool<QueuedRuns>(context, "backfill", { job_id: id, from, to });
     if (json) printJson(queued);
     else {
       for (const { run_id, scheduled_for } of queued.runs) print(`${run_id}  ${scheduled_for}`);

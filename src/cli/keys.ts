@@ -6,7 +6,7 @@ import { withApp } from "./as-user.ts";
 import type { Flags } from "./command.ts";
 import { paint, plain, print, printJson, table } from "./output.ts";
 
-const toJson = (key: ApiKey) => ({
+const keyToJson = (key: ApiKey) => ({
   key_id: key.keyId,
   user_id: key.userId,
   scopes: key.scopes,
@@ -23,7 +23,7 @@ export async function createKey(config: Config, { json, scopes, expires }: Flags
   };
   return withApp(config, async ({ keys }) => {
     const { key, apiKey } = await keys.create(options);
-    if (json) printJson({ key, ...toJson(apiKey) });
+    if (json) printJson({ key, ...keyToJson(apiKey) });
     else
       print(
         `${paint("bold", key)}\n\nThis is the key of ${plain(apiKey.userId)}. It is shown only now. Send it as: Authorization: Bearer <key>`,
@@ -63,7 +63,7 @@ function readExpiry(given: unknown, now: number): number | null {
 export async function listKeys(config: Config, { json, all }: Flags): Promise<number> {
   return withApp(config, async ({ keys }) => {
     const found = await keys.list(all ? undefined : config.user);
-    if (json) printJson({ keys: found.map(toJson) });
+    if (json) printJson({ keys: found.map(keyToJson) });
     else if (found.length === 0) print(`${all ? "There are" : `${plain(config.user)} has`} no keys yet.`);
     else {
       const state = (key: ApiKey) =>
@@ -80,7 +80,7 @@ export async function listKeys(config: Config, { json, all }: Flags): Promise<nu
             plain(key.userId),
             state(key),
             key.scopes.join(" "),
-            toJson(key).created_at,
+            keyToJson(key).created_at,
           ]),
         ),
       );

@@ -61,25 +61,26 @@ function createProgram(done: (code: number) => void): Command {
   root.addCommand(webhooksCommand(run));
   root.addCommand(moveCommand(run));
   root.addCommand(migrateCommand(run));
-  root.addCommand(
-    command(
-      "doctor",
-      "Check this installation and print advice",
-      [
-        ...SERVER_OPTIONS,
-        OPTIONS.json,
-        new Option("--repair", "repair the data where nothing can be lost by it, after a backup"),
-      ],
-      ["doctor", "doctor --json", "doctor --repair"],
-    ).action(
-      run(async (flags) => {
-        const options = { json: flags.json === true, repair: flags.repair === true };
-        return (await import("./doctor.ts")).runDoctor(configFrom(flags), options);
-      }),
-    ),
-  );
+  root.addCommand(doctorCommand(run));
   return root;
 }
+
+const doctorCommand = (run: Runner): Command =>
+  command(
+    "doctor",
+    "Check this installation and print advice",
+    [
+      ...SERVER_OPTIONS,
+      OPTIONS.json,
+      new Option("--repair", "repair the data where nothing can be lost by it, after a backup"),
+    ],
+    ["doctor", "doctor --json", "doctor --repair"],
+  ).action(
+    run(async (flags) => {
+      const options = { json: flags.json === true, repair: flags.repair === true };
+      return (await import("./doctor.ts")).runDoctor(configFrom(flags), options);
+    }),
+  );
 
 function runsCommand(run: Runner): Command {
   const runs = command("runs", "Look at the runs of jobs", [], ["runs list", "runs show run_…"]);

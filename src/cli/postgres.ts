@@ -24,7 +24,7 @@ export async function runMove(config: Config, { json, dryRun }: Flags): Promise<
         onProgress: createProgressPrinter(),
       };
       const moved = await (dryRun ? dryRunMove(parts) : move(parts));
-      if (json) printJson(toJson(moved));
+      if (json) printJson(moveToJson(moved));
       else printMoved(moved);
       return moved.status === "unfinished" ? 1 : 0;
     } finally {
@@ -46,7 +46,7 @@ function createProgressPrinter(): (table: string, rows: number) => void {
   };
 }
 
-const toJson = ({ status, tables }: Moved) => ({
+const moveToJson = ({ status, tables }: Moved) => ({
   status,
   tables: tables.map(({ table, rows, found, checksum, isVerified }) => ({
     table,

@@ -1,6 +1,6 @@
 import type { Config } from "../config.ts";
 import type { showRunSummary, showRunWithDeliveries } from "../tools/runs.ts";
-import { asUser, callTool } from "./as-user.ts";
+import { asUser, callUserTool } from "./as-user.ts";
 import type { Flags } from "./command.ts";
 import { oneLine, paint, plain, print, printJson, table } from "./output.ts";
 
@@ -10,7 +10,7 @@ type RunSummary = ReturnType<typeof showRunSummary>;
 export async function printRuns(config: Config, { json, job }: Flags): Promise<number> {
   return asUser(config, async (context) => {
     const args = { limit: 100, ...(job ? { job_id: job } : {}) };
-    const page = await callTool<{ runs: RunSummary[]; next_cursor?: string }>(context, "list_runs", args);
+    const page = await callUserTool<{ runs: RunSummary[]; next_cursor?: string }>(context, "list_runs", args);
     if (json) printJson(page);
     else if (page.runs.length === 0) print("No runs yet.");
     else {
@@ -30,7 +30,7 @@ export async function printRuns(config: Config, { json, job }: Flags): Promise<n
 
 export async function printRunById(config: Config, id: string, { json }: Flags): Promise<number> {
   return asUser(config, async (context) => {
-    const run = await callTool<ShownRun>(context, "get_run", { run_id: id });
+    const run = await callUserTool<ShownRun>(context, "get_run", { run_id: id });
     if (json) printJson(run);
     else printRun(run);
     return 0;
