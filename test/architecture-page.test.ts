@@ -67,4 +67,11 @@ describe("src/README.md", () => {
     for (const [name = "", , imports = ""] of rows)
       expect(named(imports), name).toEqual(mayImport[named(name)[0] ?? ""]);
   });
+
+  it("gives a reason for each dependency, and for no other package", () => {
+    const { dependencies, devDependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+    const packages = Object.keys({ ...dependencies, ...devDependencies });
+    const reasons = rowsUnder("package", "for").flatMap(([cell = ""]) => named(cell));
+    expect(reasons.sort()).toEqual(packages.filter((name) => !/^@types\/|express$/.test(name)).sort());
+  });
 });
