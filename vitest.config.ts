@@ -18,6 +18,12 @@ const LONG = [
   "test/{kill,power-cut}.test.ts",
 ];
 
+if (Number.parseInt(process.versions.node, 10) < 24) {
+  const advice = "Run them with `npm test` or `npx vitest`, which use the Node 24 that `npm ci` installs.";
+  process.stderr.write(`The tests need Node 24; this is ${process.version}. ${advice}\n`);
+  process.exit(1);
+}
+
 /** What shows most of the whole program, and so runs on Postgres too. The stores' contracts run on both by themselves. */
 const ON_BOTH = [
   "test/api.test.ts",
@@ -28,15 +34,15 @@ const ON_BOTH = [
 
 /** Pure functions, and the program within the test's own process: `npm run test:quick`. */
 export const QUICK = [
-  "test/{architecture,presence,readme}.test.ts",
+  "test/{activity,architecture,architecture-page,async,open-stores,readme}.test.ts",
   "test/{context,model}/*.test.ts",
-  "test/connection/{completions,shared}.test.ts",
+  "test/connection/{completions,sdk-patches,shared}.test.ts",
   "test/database/{flush,ids,open,plans}.test.ts",
-  "test/facts/{keyv,migrations,search}.test.ts",
-  "test/ghost/{lost,pinned-facts,prompt}.test.ts",
+  "test/facts/{keyv,migrations,search*}.test.ts",
+  "test/ghost/{imports,lost,pinned-facts,prompt}.test.ts",
   "test/http/{isolation,notifications,transports,web}.test.ts",
-  "test/jobs/{folder,folder-after,missed,plan,schedule,times}.test.ts",
-  "test/scheduler/{bree,gate,memory}.test.ts",
+  "test/{jobs,jobs-folder}/{catch-up,coalesce,dependencies,field-names,fields,policy-times,scan,schedule}.test.ts",
+  "test/scheduler/{thread-limiter,threads,worker}.test.ts",
   "test/tools/{memory,modules,results,schemas,toolkit}.test.ts",
   "test/upstream/config.test.ts",
   "test/webhooks/{address,dispatcher,post,resolve}.test.ts",

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The only file that ends the process. It imports nothing before it knows that this Node can run the rest.
+// The only file that ends the process. It checks Node's version before it imports code that an older Node cannot parse.
 import module from "node:module";
 
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
@@ -9,7 +9,7 @@ if (major < 22 || (major === 22 && minor < 18)) {
   );
   process.exit(1);
 }
-// Compiled code is kept between starts: a desktop client starts a server for every window.
+// Keeps compiled code on disk between starts, because a desktop client starts one server per window.
 module.enableCompileCache();
 const { main } = await import("./cli/main.ts");
 process.exit(await main(process.argv.slice(2)));

@@ -10,7 +10,7 @@ const MODEL = /^(anthropic|openai|openai-compatible):(.+)$/;
 const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 
 /** All settings with their defaults. A key is the name of its flag; `ENVIRONMENT` has the names of the variables. */
-export const configSchema = z.strictObject({
+const configSchema = z.strictObject({
   dataDir: z
     .string()
     .min(1)

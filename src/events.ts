@@ -40,7 +40,7 @@ export interface OwnerEvent {
 export type Events = Pick<Topics<string, OwnerEvent>, "publish" | "subscribe">;
 
 /** Connects the events of this process with those of other processes. */
-export interface Bridge {
+interface Bridge {
   /** Delivers an event that was published elsewhere. */
   receive(userKey: string, event: OwnerEvent): void;
   /** Users with a listener in this process. */

@@ -1,4 +1,4 @@
-export type CleanupTask = () => Promise<unknown>;
+type CleanupTask = () => Promise<unknown>;
 
 /** Closes what was opened, in reverse order. */
 export interface Cleanup {

@@ -3,7 +3,7 @@ import { onTestFinished } from "vitest";
 import { databaseEnvironment } from "./database-url.ts";
 import { CLI } from "./harness.ts";
 
-export interface Exit {
+interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
 }
@@ -130,12 +130,3 @@ export async function startServer(
     },
   };
 }
-
-export const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-};

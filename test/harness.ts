@@ -12,7 +12,6 @@ export const ROOT = new URL("..", import.meta.url).pathname;
 
 /** The program as it ships, which starts twice as fast as its source. It is built before the first test. */
 export const CLI = join(ROOT, "dist/cli.js");
-export const SOURCE_CLI = join(ROOT, "src/cli.ts");
 
 /** A folder of the test's own, gone with it. */
 export async function tempDir(): Promise<string> {
@@ -35,7 +34,6 @@ export async function eventually<T>(
   }
 }
 
-export type Structured = Record<string, never> & Record<string, unknown>;
 export interface CallResult {
   readonly content: { type: string; text: string }[];
   // biome-ignore lint/suspicious/noExplicitAny: tests read what the output schemas promise, and fail where it is absent

@@ -28,7 +28,7 @@ export type Backend = (typeof QUEUE_BACKENDS)[number];
 /** 2026-02-20 09:00:00 UTC: a Friday. */
 export const START = Date.UTC(2026, 1, 20, 9);
 
-export interface UserOptions {
+interface UserOptions {
   /** The connection to use. Default: the world's own. */
   readonly db?: Database;
   /** Default: the key. */
@@ -38,7 +38,7 @@ export interface UserOptions {
 }
 
 /** The stores of one user. */
-export interface User {
+interface User {
   readonly jobs: JobStore;
   readonly runs: RunStore;
   readonly inbox: Inbox;

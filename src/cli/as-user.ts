@@ -5,24 +5,27 @@ import { NightshiftError } from "../errors.ts";
 import { createLog } from "../log.ts";
 import { textOf } from "../tools/result.ts";
 
-/** The command line is one more connection of its user: it calls the same tools, with the same walls. */
-export async function asUser<T>(
-  config: Config,
-  work: (context: OpenContext, app: App) => Promise<T>,
-): Promise<T> {
-  const app = await createApp({
-    config,
-    log: createLog(config.logLevel === "info" ? "warn" : config.logLevel),
-  });
+/** Builds the program for one command and closes it afterwards. Logs warnings and worse unless a level was set. */
+export async function withApp<T>(config: Config, work: (app: App) => Promise<T>): Promise<T> {
+  const level = config.logLevel === "info" ? "warn" : config.logLevel;
+  const app = await createApp({ config, log: createLog(level) });
   try {
-    return await work(app.openContext({ user: config.user }), app);
+    return await work(app);
   } finally {
     await app.close();
   }
 }
 
-/** Calls a tool and hands its structured answer over; its error becomes an exception with the tool's sentence. */
-export async function ask<T>(context: OpenContext, tool: string, args: Record<string, unknown>): Promise<T> {
+/** Runs `work` in a context of the configured user, so that a command calls the same tools as an MCP client. */
+export const asUser = <T>(config: Config, work: (context: OpenContext, app: App) => Promise<T>): Promise<T> =>
+  withApp(config, (app) => work(app.openContext({ user: config.user }), app));
+
+/** Calls a tool and returns its structured content. Rejects with TOOL_FAILED and the tool's own error text. */
+export async function callUserTool<T>(
+  context: OpenContext,
+  tool: string,
+  args: Record<string, unknown>,
+): Promise<T> {
   const result = await context.toolkit.call(tool, args);
   if (!result.isError) return result.structuredContent as T;
   throw new NightshiftError("TOOL_FAILED", textOf(result));

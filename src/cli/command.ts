@@ -1,12 +1,12 @@
 import { Command, Option } from "commander";
 import { type Config, ENVIRONMENT, readConfig } from "../config.ts";
 
-/** Makes of a command's work an action for Commander. */
+/** Turns a command's work, which resolves to an exit code, into an action for Commander. */
 export type Runner = (
-  work: (values: Values, args: string[]) => Promise<number>,
+  work: (flags: Flags, args: string[]) => Promise<number>,
 ) => (...given: unknown[]) => Promise<void>;
 
-/** A command with its flags and its examples. */
+/** Creates a command with its flags, and lists its examples in its help. */
 export function command(
   name: string,
   description: string,
@@ -20,51 +20,54 @@ export function command(
   return made;
 }
 
-/** Its twin is left to the configuration: Commander takes any value for a yes, `false` too. */
-const flag = (name: string, description: string, twin: string) =>
-  new Option(name, `${description} (env: ${twin})`);
+/** A flag without a value. Config reads its environment variable, because Commander would take `false` for true. */
+const flag = (name: string, description: string, variable: string) =>
+  new Option(name, `${description} (env: ${variable})`);
 
-/** What the commands share; each flag has an environment twin (`--help` names it). */
+/** Flags that several commands have. `--help` names the environment variable of each. */
 export const OPTIONS = {
-  data: new Option("--data <dir>", "where facts, jobs and runs are kept (default ~/.nightshift)").env(
+  data: new Option("--data <dir>", "folder that holds facts, jobs and runs (default ~/.nightshift)").env(
     ENVIRONMENT.dataDir,
   ),
   databaseUrl: new Option(
     "--database-url <url>",
-    "Postgres instead of files, shared by as many nodes as there are",
+    "use this Postgres instead of files; any number of nodes may share it",
   ).env(ENVIRONMENT.databaseUrl),
-  user: new Option("--user <name>", "whose session this is (default: you)").env(ENVIRONMENT.user),
+  user: new Option("--user <name>", "user to act as (default: your login name)").env(ENVIRONMENT.user),
   jobs: new Option("--jobs <dir>", "folder of job files to watch").env(ENVIRONMENT.jobsDir),
   tools: new Option("--tools <path...>", "modules that export tools: files, folders or globs").env(
     ENVIRONMENT.tools,
   ),
   mcpConfig: new Option(
     "--mcp-config <file>",
-    "other MCP servers whose tools jobs may name, as {mcpServers: …}",
+    "file that lists other MCP servers whose tools jobs may use, as {mcpServers: …}",
   ).env(ENVIRONMENT.mcpConfig),
   host: new Option("--host <address>", "address to listen on (default 127.0.0.1)").env(ENVIRONMENT.host),
   port: new Option("--port <port>", "port to listen on (default 3333, 0 = any)").env(ENVIRONMENT.port),
-  sse: flag("--sse", "serve the old HTTP+SSE pair too", ENVIRONMENT.sse),
+  sse: flag("--sse", "also serve the old HTTP+SSE transport", ENVIRONMENT.sse),
   allowedHosts: new Option(
     "--allowed-hosts <name...>",
-    "names under which the server is reached, besides localhost",
+    "host names that clients use for this server, besides localhost",
   ).env(ENVIRONMENT.allowedHosts),
-  publicUrl: new Option("--public-url <url>", "how clients reach this server").env(ENVIRONMENT.publicUrl),
+  publicUrl: new Option("--public-url <url>", "URL that clients use for this server").env(
+    ENVIRONMENT.publicUrl,
+  ),
   oauthIssuer: new Option("--oauth-issuer <url>", "accept access tokens of this issuer").env(
     ENVIRONMENT.oauthIssuer,
   ),
-  oauthAudience: new Option("--oauth-audience <name>", "the audience that tokens must be for").env(
+  oauthAudience: new Option("--oauth-audience <name>", "audience that access tokens must name").env(
     ENVIRONMENT.oauthAudience,
   ),
   webhookAllowPrivate: flag(
     "--webhook-allow-private",
-    "webhooks may be private and loopback addresses, and plain http",
+    "allow webhooks to private and loopback addresses, and over plain http",
     ENVIRONMENT.webhookAllowPrivate,
   ),
   json: new Option("--json", "print JSON"),
 };
 
-export const SERVER = [
+/** Flags of the commands that run jobs. */
+export const SERVER_OPTIONS = [
   OPTIONS.data,
   OPTIONS.databaseUrl,
   OPTIONS.user,
@@ -73,7 +76,8 @@ export const SERVER = [
   OPTIONS.mcpConfig,
   OPTIONS.webhookAllowPrivate,
 ];
-export const HTTP = [
+/** Flags of the HTTP server, beside those of every server. */
+export const HTTP_OPTIONS = [
   OPTIONS.host,
   OPTIONS.port,
   OPTIONS.sse,
@@ -82,15 +86,17 @@ export const HTTP = [
   OPTIONS.oauthIssuer,
   OPTIONS.oauthAudience,
 ];
-export const READER = [OPTIONS.data, OPTIONS.databaseUrl, OPTIONS.user, OPTIONS.json];
+/** Flags of the commands that read or change stored data. */
+export const DATA_OPTIONS = [OPTIONS.data, OPTIONS.databaseUrl, OPTIONS.user, OPTIONS.json];
 
-export type Values = Record<string, unknown>;
+/** The flags of one command, by their camelCase names. */
+export type Flags = Readonly<Record<string, unknown>>;
 
-/** From the environment a list is one string with commas. */
-const list = (value: unknown) => (typeof value === "string" ? value.split(",") : value);
+/** Splits a list that came from the environment, where it is one string with commas. */
+const splitList = (value: unknown) => (typeof value === "string" ? value.split(",") : value);
 
-/** The flags of a command as settings. */
-export function settings({ data, jobs, ...values }: Values): Config {
+/** Reads the configuration, in which a flag wins over its environment variable. Throws CONFIG_INVALID. */
+export function configFrom({ data, jobs, ...flags }: Flags): Config {
   const {
     databaseUrl,
     user,
@@ -102,8 +108,8 @@ export function settings({ data, jobs, ...values }: Values): Config {
     publicUrl,
     oauthIssuer,
     oauthAudience,
-  } = values;
-  const lists = { tools: list(values.tools), allowedHosts: list(values.allowedHosts) };
+  } = flags;
+  const lists = { tools: splitList(flags.tools), allowedHosts: splitList(flags.allowedHosts) };
   return readConfig({
     dataDir: data,
     jobsDir: jobs,

@@ -1,11 +1,11 @@
 import type { Script } from "../model/scripted.ts";
 import { paint, print } from "./output.ts";
 
-export const FACT = "Alice takes her coffee with oat milk and is allergic to peanuts.";
-export const PROMPT =
+export const DEMO_FACT = "Alice takes her coffee with oat milk and is allergic to peanuts.";
+export const DEMO_PROMPT =
   "Write Alice a one-line good-morning note. Check what you know about her, remember that you wrote, and look at the clock.";
 
-/** What the scripted model answers, step by step: it reads only how far the conversation has come. */
+/** The scripted model: it calls three tools one after the other, then answers with a text. */
 export const demoScript: Script = ({ messages }) => {
   const done = messages.filter(({ role }) => role === "tool").length;
   const calls = [
@@ -20,16 +20,16 @@ export const demoScript: Script = ({ messages }) => {
   };
 };
 
-/** Says what happens as it happens: steps stay, the line below them moves while something is waited for. */
-export interface Progress {
+/** Prints the demo's steps, numbered, and a spinner below them while the demo waits. */
+export interface DemoProgress {
   step(text: string, detail?: string): void;
-  /** Shows `text` with a moving mark until the returned function is called; silent where there is no terminal. */
-  waiting(text: () => string): () => void;
+  /** Shows `text` beside a spinner until the returned function is called. Prints nothing without a terminal. */
+  spin(text: () => string): () => void;
 }
 
 const FRAMES = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 
-export function openProgress(isQuiet: boolean): Progress {
+export function openProgress(isQuiet: boolean): DemoProgress {
   let count = 0;
   return {
     step(text, detail) {
@@ -38,7 +38,7 @@ export function openProgress(isQuiet: boolean): Progress {
       print(`${paint("green", "✓")} ${paint("dim", String(count).padStart(2))} ${text}`);
       if (detail) print(`     ${paint("dim", detail)}`);
     },
-    waiting(text) {
+    spin(text) {
       if (isQuiet || !process.stdout.isTTY) return () => {};
       let frame = 0;
       const timer = setInterval(() => {

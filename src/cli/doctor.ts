@@ -5,32 +5,32 @@ import { scanFolder } from "../jobs-folder/scan.ts";
 import { findLocalModels } from "../model/local.ts";
 import { loadToolModules } from "../tools/modules.ts";
 import { version } from "../version.ts";
-import { paint, plain, print, printJson } from "./output.ts";
+import { messageOf, paint, plain, print, printJson } from "./output.ts";
 import type { Repair } from "./repair.ts";
 
 interface Finding {
   readonly check: string;
   readonly status: "ok" | "warning" | "problem";
   readonly found: string;
-  /** What to do about it. */
+  /** The next step for the reader. */
   readonly advice?: string;
 }
 
 export interface DoctorOptions {
   readonly json: boolean;
-  /** Mend first what can be mended without losing anything. */
+  /** Repair the data first, where nothing can be lost by it. */
   readonly repair: boolean;
 }
 
-/** Looks at everything a run at night will need, and says what to do. Exit code 1 when there is a problem. */
+/** Checks everything that a run needs and prints advice. Resolves to exit code 1 when there is a problem. */
 export async function runDoctor(config: Config, { json, repair }: DoctorOptions): Promise<number> {
   const repairs = repair && !config.databaseUrl ? await (await import("./repair.ts")).repairData(config) : [];
   const findings = [
     { check: "node", status: "ok", found: `${process.version}, Nightshift ${version}` } as const,
-    ...(config.databaseUrl ? [await checkServer(config.databaseUrl)] : await checkFiles(config)),
+    ...(config.databaseUrl ? [await checkPostgresServer(config.databaseUrl)] : await checkFiles(config)),
     await checkModel(config),
     await checkTools(config),
-    await checkUpstreams(config),
+    await checkMcpServers(config),
     await checkJobs(config),
   ];
   const ok =
@@ -62,18 +62,18 @@ async function checkData({ dataDir }: Config): Promise<Finding> {
     await access(dir, constants.R_OK | constants.W_OK);
     return { check: "data folder", status: "ok", found: dir };
   } catch {
-    const advice = "Make it writable, or name another with --data.";
+    const advice = "Make it writable, or name another folder with --data.";
     return { check: "data folder", status: "problem", found: `${dir} cannot be written to`, advice };
   }
 }
 
-async function checkServer(url: string): Promise<Finding> {
+async function checkPostgresServer(url: string): Promise<Finding> {
   const check = "postgres";
   try {
     const { checkPostgres } = await import("../database/postgres-doctor.ts");
     return { check, status: "ok", found: await checkPostgres(url) };
   } catch (error) {
-    return { check, status: "problem", found: error instanceof Error ? error.message : String(error) };
+    return { check, status: "problem", found: messageOf(error) };
   }
 }
 
@@ -90,20 +90,20 @@ const checkFiles = async (config: Config): Promise<Finding[]> => [
 async function checkFile(
   { dataDir }: Config,
   name: string,
-  look: (file: string) => Promise<string>,
+  check: (file: string) => Promise<string>,
 ): Promise<Finding> {
   const file = join(resolve(dataDir), name);
   if (!(await stat(file).catch(() => undefined)))
-    return { check: name, status: "ok", found: "not there yet; made when needed" };
+    return { check: name, status: "ok", found: "not there yet; Nightshift makes it when it needs it" };
   try {
-    return { check: name, status: "ok", found: await look(file) };
+    return { check: name, status: "ok", found: await check(file) };
   } catch (error) {
     const advice =
-      "Stop every Nightshift that uses it, keep a copy of the data folder, and try nightshift doctor --repair.";
+      "Stop every Nightshift that uses it, keep a copy of the data folder, then run nightshift doctor --repair.";
     return {
       check: name,
       status: "problem",
-      found: error instanceof Error ? error.message : String(error),
+      found: messageOf(error),
       advice,
     };
   }
@@ -122,14 +122,19 @@ async function checkModel(config: Config): Promise<Finding> {
   const model = local?.models[0];
   if (local && model) {
     const advice = `Use it: NIGHTSHIFT_MODEL=openai-compatible:${model} NIGHTSHIFT_MODEL_BASE_URL=${local.baseUrl}`;
-    return { check: "model", status: "warning", found: `none configured; ${local.server} runs here`, advice };
+    return {
+      check: "model",
+      status: "warning",
+      found: `none configured; ${local.server} runs on this machine`,
+      advice,
+    };
   }
   const advice =
     "Set NIGHTSHIFT_MODEL=anthropic:<id> (or openai:<id>) and NIGHTSHIFT_MODEL_API_KEY. Without a model, jobs with a tool and code jobs still run.";
   return {
     check: "model",
     status: "warning",
-    found: "none configured, and no Ollama or LM Studio answers here",
+    found: "none configured, and neither Ollama nor LM Studio answers on this machine",
     advice,
   };
 }
@@ -145,33 +150,33 @@ async function checkTools({ tools }: Config): Promise<Finding> {
     return {
       check: "own tools",
       status: "problem",
-      found: error instanceof Error ? error.message : String(error),
+      found: messageOf(error),
     };
   }
 }
 
-const UPSTREAM_MS = 15_000;
+const CONNECT_TIMEOUT_MS = 15_000;
 
-/** Connects to each server, as a run at night would. */
-async function checkUpstreams({ mcpConfig }: Config): Promise<Finding> {
+/** Connects to each upstream server, as a run would. */
+async function checkMcpServers({ mcpConfig }: Config): Promise<Finding> {
   const check = "mcp servers";
   if (!mcpConfig) return { check, status: "ok", found: "none" };
   try {
     const { readMcpConfig } = await import("../upstream/config.ts");
     const { listServers } = await import("../upstream/open.ts");
     const quiet = { debug() {}, warn() {} };
-    const asked = await listServers(await readMcpConfig(mcpConfig, variable), {
+    const servers = await listServers(await readMcpConfig(mcpConfig, variable), {
       log: quiet,
-      timeoutMs: UPSTREAM_MS,
+      timeoutMs: CONNECT_TIMEOUT_MS,
     });
-    const found = asked
+    const found = servers
       .map(({ server, names, problem }) => `${server}: ${problem ?? `${names.length} tools`}`)
       .join("; ");
-    if (asked.every(({ problem }) => !problem)) return { check, status: "ok", found: found || "none" };
-    const advice = `Check it in ${mcpConfig}; runs go on without its tools.`;
+    if (servers.every(({ problem }) => !problem)) return { check, status: "ok", found: found || "none" };
+    const advice = `Check this server in ${mcpConfig}. Runs go on without its tools.`;
     return { check, status: "warning", found, advice };
   } catch (error) {
-    return { check, status: "problem", found: error instanceof Error ? error.message : String(error) };
+    return { check, status: "problem", found: messageOf(error) };
   }
 }
 
@@ -187,7 +192,7 @@ async function checkJobs({ jobsDir }: Config): Promise<Finding> {
     return {
       check: "jobs folder",
       status: "problem",
-      found: error instanceof Error ? error.message : String(error),
+      found: messageOf(error),
     };
   }
 }

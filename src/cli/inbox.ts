@@ -1,19 +1,20 @@
 import type { Config } from "../config.ts";
 import type { showItem } from "../tools/inbox.ts";
-import { ask, asUser } from "./as-user.ts";
+import { asUser, callUserTool } from "./as-user.ts";
+import type { Flags } from "./command.ts";
 import { oneLine, paint, print, printJson } from "./output.ts";
 
-interface Page {
+interface InboxListing {
   readonly items: readonly ReturnType<typeof showItem>[];
   readonly unread: number;
   readonly next_cursor?: string;
 }
 
-/** `read` marks what it shows; `list` leaves it as it is. */
+/** Prints the inbox. `read` marks the printed items as read; `list` does not. */
 export async function showInbox(
   config: Config,
   verb: "list" | "read",
-  { json, all, job }: { json?: unknown; all?: unknown; job?: unknown },
+  { json, all, job }: Flags,
 ): Promise<number> {
   return asUser(config, async (context) => {
     const args = {
@@ -22,22 +23,22 @@ export async function showInbox(
       unread_only: !all,
       ...(job ? { job_id: job } : {}),
     };
-    const page = await ask<Page>(context, "inbox", args);
+    const page = await callUserTool<InboxListing>(context, "inbox", args);
     if (json) printJson(page);
     else if (page.items.length === 0) print(all ? "The inbox is empty." : "Nothing unread.");
-    else printPage(page, verb);
+    else printItems(page, verb);
     return 0;
   });
 }
 
-function printPage({ items, unread, next_cursor }: Page, verb: "list" | "read"): void {
+function printItems({ items, unread, next_cursor }: InboxListing, verb: "list" | "read"): void {
   for (const item of items) {
     const colour = item.kind === "result" && item.status === "succeeded" ? "green" : "red";
     print(
       `${paint("bold", oneLine(item.job_name ?? item.job_id))}  ${paint(colour, item.status)}  ${item.at}${item.read ? "  read" : ""}`,
     );
     if (item.note) print(`  ${paint("yellow", oneLine(item.note, 300))}`);
-    print(`  ${oneLine(item.output ?? item.failure ?? "what it said is no longer kept", 300)}`);
+    print(`  ${oneLine(item.output ?? item.failure ?? "its output is no longer kept", 300)}`);
     print(`  ${item.run_id ? `nightshift runs show ${item.run_id}` : item.job_id}`);
   }
   const more = next_cursor ? " The newest 100 are shown." : "";

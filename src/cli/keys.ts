@@ -1,28 +1,12 @@
-import { createApp } from "../app.ts";
 import type { Config } from "../config.ts";
 import { isScope, SCOPES } from "../context/scopes.ts";
 import { NightshiftError } from "../errors.ts";
-import { createLog } from "../log.ts";
-import type { ApiKey, KeyRing } from "../store/api-keys.ts";
+import type { ApiKey } from "../store/api-keys.ts";
+import { withApp } from "./as-user.ts";
+import type { Flags } from "./command.ts";
 import { paint, plain, print, printJson, table } from "./output.ts";
 
-interface Values {
-  readonly json?: unknown;
-  readonly scopes?: unknown;
-  readonly expires?: unknown;
-  readonly all?: unknown;
-}
-
-async function withKeys<T>(config: Config, work: (keys: KeyRing) => Promise<T>): Promise<T> {
-  const app = await createApp({ config, log: createLog("warn") });
-  try {
-    return await work(app.keys);
-  } finally {
-    await app.close();
-  }
-}
-
-const show = (key: ApiKey) => ({
+const keyToJson = (key: ApiKey) => ({
   key_id: key.keyId,
   user_id: key.userId,
   scopes: key.scopes,
@@ -31,18 +15,18 @@ const show = (key: ApiKey) => ({
   revoked_at: key.revokedAt === null ? null : new Date(key.revokedAt).toISOString(),
 });
 
-export async function createKey(config: Config, { json, scopes, expires }: Values): Promise<number> {
+export async function createKey(config: Config, { json, scopes, expires }: Flags): Promise<number> {
   const options = {
     userId: config.user,
     scopes: readScopes(scopes),
     expiresAt: readExpiry(expires, Date.now()),
   };
-  return withKeys(config, async (keys) => {
+  return withApp(config, async ({ keys }) => {
     const { key, apiKey } = await keys.create(options);
-    if (json) printJson({ key, ...show(apiKey) });
+    if (json) printJson({ key, ...keyToJson(apiKey) });
     else
       print(
-        `${paint("bold", key)}\n\nThe key of ${plain(apiKey.userId)}, shown this once. Send it as: Authorization: Bearer <key>`,
+        `${paint("bold", key)}\n\nThis is the key of ${plain(apiKey.userId)}. It is shown only now. Send it as: Authorization: Bearer <key>`,
       );
     return 0;
   });
@@ -72,15 +56,15 @@ function readExpiry(given: unknown, now: number): number | null {
   if (Number.isFinite(at) && at > now) return at;
   throw new NightshiftError(
     "CONFIG_INVALID",
-    "--expires takes a span such as 30d, 12h or 15m, or a date to come such as 2027-01-31.",
+    "--expires takes a duration such as 30d, 12h or 15m, or a future date such as 2027-01-31.",
   );
 }
 
-export async function listKeys(config: Config, { json, all }: Values): Promise<number> {
-  return withKeys(config, async (keys) => {
+export async function listKeys(config: Config, { json, all }: Flags): Promise<number> {
+  return withApp(config, async ({ keys }) => {
     const found = await keys.list(all ? undefined : config.user);
-    if (json) printJson({ keys: found.map(show) });
-    else if (found.length === 0) print(`No keys${all ? "" : ` of ${config.user}`} yet.`);
+    if (json) printJson({ keys: found.map(keyToJson) });
+    else if (found.length === 0) print(`${all ? "There are" : `${plain(config.user)} has`} no keys yet.`);
     else {
       const state = (key: ApiKey) =>
         key.revokedAt !== null
@@ -96,7 +80,7 @@ export async function listKeys(config: Config, { json, all }: Values): Promise<n
             plain(key.userId),
             state(key),
             key.scopes.join(" "),
-            show(key).created_at,
+            keyToJson(key).created_at,
           ]),
         ),
       );
@@ -105,8 +89,8 @@ export async function listKeys(config: Config, { json, all }: Values): Promise<n
   });
 }
 
-export async function revokeKey(config: Config, keyId: string, { json }: Values): Promise<number> {
-  return withKeys(config, async (keys) => {
+export async function revokeKey(config: Config, keyId: string, { json }: Flags): Promise<number> {
+  return withApp(config, async ({ keys }) => {
     const isRevoked = await keys.revoke(keyId);
     if (!isRevoked)
       throw new NightshiftError(
@@ -114,7 +98,7 @@ export async function revokeKey(config: Config, keyId: string, { json }: Values)
         "There is no key with this id; `nightshift keys list --all` shows them.",
       );
     if (json) printJson({ key_id: keyId, revoked: true });
-    else print("Revoked. Whatever was open with it ends now.");
+    else print("The key is revoked. Connections that use it end now.");
     return 0;
   });
 }

@@ -1,14 +1,23 @@
 import { Command, CommanderError, Option } from "commander";
 import { NightshiftError } from "../errors.ts";
 import { version } from "../version.ts";
-import { command, HTTP, OPTIONS, READER, type Runner, SERVER, settings, type Values } from "./command.ts";
+import {
+  command,
+  configFrom,
+  DATA_OPTIONS,
+  type Flags,
+  HTTP_OPTIONS,
+  OPTIONS,
+  type Runner,
+  SERVER_OPTIONS,
+} from "./command.ts";
 import { jobsCommand } from "./jobs-commands.ts";
 import { paint } from "./output.ts";
 import { migrateCommand, moveCommand } from "./postgres-commands.ts";
 
-function program(done: (code: number) => void): Command {
+function createProgram(done: (code: number) => void): Command {
   const run =
-    (work: (values: Values, args: string[]) => Promise<number>) =>
+    (work: (flags: Flags, args: string[]) => Promise<number>) =>
     async (...given: unknown[]) => {
       const self = given.at(-1) as Command;
       done(await work(self.opts(), self.args));
@@ -24,26 +33,26 @@ function program(done: (code: number) => void): Command {
     )
     .exitOverride();
   root.addCommand(
-    command("stdio", "Serve one desktop client over stdin and stdout", SERVER, [
+    command("stdio", "Serve one desktop client over stdin and stdout", SERVER_OPTIONS, [
       "stdio",
       "stdio --user alice --jobs ./jobs",
-    ]).action(run(async (values) => (await import("./stdio.ts")).runStdio(settings(values)))),
+    ]).action(run(async (flags) => (await import("./stdio.ts")).runStdio(configFrom(flags)))),
   );
   root.addCommand(
     command(
       "demo",
-      "Watch a fact, a schedule and a ghost, on real parts, without a key",
+      "Show a fact, a schedule and a ghost at work; needs no API key",
       [OPTIONS.json],
       ["demo"],
-    ).action(run(async (values) => (await import("./demo.ts")).runDemo({ json: values.json === true }))),
+    ).action(run(async (flags) => (await import("./demo.ts")).runDemo({ json: flags.json === true }))),
   );
   root.addCommand(
     command(
       "serve",
-      "Serve many clients over HTTP, and run due jobs without any",
-      [...SERVER, ...HTTP],
+      "Serve many clients over HTTP and run due jobs, with or without clients",
+      [...SERVER_OPTIONS, ...HTTP_OPTIONS],
       ["serve", "serve --port 8080 --jobs ./jobs --sse"],
-    ).action(run(async (values) => (await import("./serve.ts")).runServe(settings(values)))),
+    ).action(run(async (flags) => (await import("./serve.ts")).runServe(configFrom(flags)))),
   );
   root.addCommand(jobsCommand(run));
   root.addCommand(runsCommand(run));
@@ -52,62 +61,65 @@ function program(done: (code: number) => void): Command {
   root.addCommand(webhooksCommand(run));
   root.addCommand(moveCommand(run));
   root.addCommand(migrateCommand(run));
-  root.addCommand(
-    command(
-      "doctor",
-      "Check this installation and say what to do",
-      [
-        ...SERVER,
-        OPTIONS.json,
-        new Option("--repair", "mend what can be mended without losing anything, after a backup"),
-      ],
-      ["doctor", "doctor --json", "doctor --repair"],
-    ).action(
-      run(async (values) => {
-        const options = { json: values.json === true, repair: values.repair === true };
-        return (await import("./doctor.ts")).runDoctor(settings(values), options);
-      }),
-    ),
-  );
+  root.addCommand(doctorCommand(run));
   return root;
 }
 
+const doctorCommand = (run: Runner): Command =>
+  command(
+    "doctor",
+    "Check this installation and print advice",
+    [
+      ...SERVER_OPTIONS,
+      OPTIONS.json,
+      new Option("--repair", "repair the data where nothing can be lost by it, after a backup"),
+    ],
+    ["doctor", "doctor --json", "doctor --repair"],
+  ).action(
+    run(async (flags) => {
+      const options = { json: flags.json === true, repair: flags.repair === true };
+      return (await import("./doctor.ts")).runDoctor(configFrom(flags), options);
+    }),
+  );
+
 function runsCommand(run: Runner): Command {
-  const runs = command("runs", "Look at what ghosts did", [], ["runs list", "runs show run_…"]);
+  const runs = command("runs", "Look at the runs of jobs", [], ["runs list", "runs show run_…"]);
   const job = new Option("--job <job_id>", "only runs of this job");
   runs.addCommand(
     command(
       "list",
       "List runs, newest first",
-      [...READER, job],
+      [...DATA_OPTIONS, job],
       ["runs list", "runs list --job job_… --json"],
-    ).action(run(async (values) => (await import("./runs.ts")).listRuns(settings(values), values))),
+    ).action(run(async (flags) => (await import("./runs.ts")).printRuns(configFrom(flags), flags))),
   );
   runs.addCommand(
-    command("show", "Show one run with its transcript", READER, ["runs show run_…"])
+    command("show", "Show one run with its transcript", DATA_OPTIONS, ["runs show run_…"])
       .argument("<run_id>")
       .action(
-        run(async (values, [id = ""]) => (await import("./runs.ts")).showRun(settings(values), id, values)),
+        run(async (flags, [id = ""]) =>
+          (await import("./runs.ts")).printRunById(configFrom(flags), id, flags),
+        ),
       ),
   );
   return runs;
 }
 
 function inboxCommand(run: Runner): Command {
-  const inbox = command("inbox", "Read what your jobs came to", [], ["inbox list", "inbox read --json"]);
-  const all = new Option("--all", "what was read, too");
+  const inbox = command("inbox", "Read the results of your jobs", [], ["inbox list", "inbox read --json"]);
+  const all = new Option("--all", "include the items that were read");
   const job = new Option("--job <job_id>", "only results of this job");
   for (const [name, description] of [
-    ["list", "Show what is unread, and leave it so"],
-    ["read", "Show what is unread, and mark it as read"],
+    ["list", "Show the unread items and keep them unread"],
+    ["read", "Show the unread items and mark them as read"],
   ] as const)
     inbox.addCommand(
       command(
         name,
         description,
-        [...READER, all, job],
+        [...DATA_OPTIONS, all, job],
         [`inbox ${name}`, `inbox ${name} --all --json`],
-      ).action(run(async (values) => (await import("./inbox.ts")).showInbox(settings(values), name, values))),
+      ).action(run(async (flags) => (await import("./inbox.ts")).showInbox(configFrom(flags), name, flags))),
     );
   return inbox;
 }
@@ -119,32 +131,35 @@ function keysCommand(run: Runner): Command {
     [],
     ["keys create --user alice"],
   );
-  const scopes = new Option("--scopes <scopes>", "facts:read facts:write jobs:read jobs:write (default all)");
-  const expires = new Option("--expires <when>", "a span such as 30d or 12h, or a date (default never)");
+  const scopes = new Option(
+    "--scopes <scopes>",
+    "facts:read facts:write jobs:read jobs:write (default: all)",
+  );
+  const expires = new Option("--expires <when>", "a duration such as 30d or 12h, or a date (default: never)");
   keys.addCommand(
     command(
       "create",
-      "Make a key for a user; it is shown once",
-      [...READER, scopes, expires],
+      "Make a key for a user and print it once",
+      [...DATA_OPTIONS, scopes, expires],
       [
         "keys create --user alice",
         'keys create --user bot --scopes "facts:read jobs:read" --expires 30d --json',
       ],
-    ).action(run(async (values) => (await import("./keys.ts")).createKey(settings(values), values))),
+    ).action(run(async (flags) => (await import("./keys.ts")).createKey(configFrom(flags), flags))),
   );
   keys.addCommand(
     command(
       "list",
-      "List a user's keys, never their secrets",
-      [...READER, new Option("--all", "of every user")],
+      "List a user's keys without their secrets",
+      [...DATA_OPTIONS, new Option("--all", "list the keys of every user")],
       ["keys list --user alice", "keys list --all --json"],
-    ).action(run(async (values) => (await import("./keys.ts")).listKeys(settings(values), values))),
+    ).action(run(async (flags) => (await import("./keys.ts")).listKeys(configFrom(flags), flags))),
   );
   keys.addCommand(
-    command("revoke", "End a key at once", READER, ["keys revoke 0123456789abcdef"])
+    command("revoke", "Revoke a key at once", DATA_OPTIONS, ["keys revoke 0123456789abcdef"])
       .argument("<key_id>")
       .action(
-        run(async (values, [id = ""]) => (await import("./keys.ts")).revokeKey(settings(values), id, values)),
+        run(async (flags, [id = ""]) => (await import("./keys.ts")).revokeKey(configFrom(flags), id, flags)),
       ),
   );
   return keys;
@@ -153,63 +168,63 @@ function keysCommand(run: Runner): Command {
 function webhooksCommand(run: Runner): Command {
   const webhooks = command(
     "webhooks",
-    "Have the ends of a user's runs told to a URL",
+    "Post the end of each of a user's runs to a URL",
     [],
     ["webhooks set https://example.com/hook --user alice"],
   );
-  const options = [...READER, OPTIONS.webhookAllowPrivate];
+  const options = [...DATA_OPTIONS, OPTIONS.webhookAllowPrivate];
   const example = [
     "webhooks set https://example.com/hook",
     "webhooks set https://example.com/hook --user bob",
   ];
   webhooks.addCommand(
-    command("set", "Tell this URL of all the user's runs", options, example)
+    command("set", "Post the end of each of the user's runs to this URL", options, example)
       .argument("<url>")
       .action(
-        run(async (values, [url = ""]) =>
-          (await import("./webhooks.ts")).setWebhook(settings(values), url, values),
+        run(async (flags, [url = ""]) =>
+          (await import("./webhooks.ts")).setWebhook(configFrom(flags), url, flags),
         ),
       ),
   );
   for (const [name, description] of [
-    ["show", "Show the user's webhook, and what became of its deliveries"],
-    ["remove", "Tell nobody any more; a job's own webhook stays"],
-    ["test", "Send a message to the webhook, once, and say what came of it"],
+    ["show", "Show the user's webhook and count its deliveries"],
+    ["remove", "Remove the user's webhook; a job's own webhook stays"],
+    ["test", "Send one test message to the webhook and print the outcome"],
   ] as const)
     webhooks.addCommand(
       command(name, description, options, [`webhooks ${name} --user alice`]).action(
-        run(async (values) => (await import("./webhooks.ts")).useWebhook(settings(values), name, values)),
+        run(async (flags) => (await import("./webhooks.ts")).useWebhook(configFrom(flags), name, flags)),
       ),
     );
-  const rotate = new Option("--rotate", "make a new one; the old one signs too for a day");
+  const rotate = new Option("--rotate", "make a new secret; the old one also signs for one more day");
   webhooks.addCommand(
     command(
       "secret",
-      "Print the secret that a user's webhooks are signed with",
-      [...READER, rotate],
+      "Print the secret that signs a user's webhooks",
+      [...DATA_OPTIONS, rotate],
       ["webhooks secret --user alice", "webhooks secret --rotate"],
-    ).action(run(async (values) => (await import("./webhooks.ts")).showSecret(settings(values), values))),
+    ).action(run(async (flags) => (await import("./webhooks.ts")).showSecret(configFrom(flags), flags))),
   );
   return webhooks;
 }
 
-/** Runs one command line; resolves to the exit code. What goes wrong is one sentence on stderr. */
+/** Runs one command line and resolves to its exit code: 1 for an expected error, which is one sentence on stderr; 70 for a bug. */
 export async function main(argv: readonly string[]): Promise<number> {
   let code = 0;
   try {
-    await program((result) => {
+    await createProgram((result) => {
       code = result;
     }).parseAsync([...argv], { from: "user" });
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode;
     const known = error instanceof NightshiftError;
-    const said = known
+    const message = known
       ? error.message
       : error instanceof Error
         ? (error.stack ?? error.message)
         : String(error);
-    process.stderr.write(`${paint("red", "nightshift:")} ${said}\n`);
+    process.stderr.write(`${paint("red", "nightshift:")} ${message}\n`);
     return known ? 1 : 70;
   }
 }

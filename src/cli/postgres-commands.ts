@@ -1,22 +1,22 @@
 import { type Command, Option } from "commander";
 import { ENVIRONMENT } from "../config.ts";
-import { command, OPTIONS, type Runner, settings } from "./command.ts";
+import { command, configFrom, OPTIONS, type Runner } from "./command.ts";
 
 export function moveCommand(run: Runner): Command {
-  const from = new Option("--from <dir>", "the data folder; it is left as it is").env(ENVIRONMENT.dataDir);
+  const from = new Option("--from <dir>", "data folder to read; it is not changed").env(ENVIRONMENT.dataDir);
   const to = new Option("--to <url>", "an empty Postgres database").env(ENVIRONMENT.databaseUrl);
-  const dryRun = new Option("--dry-run", "look, and write nothing");
+  const dryRun = new Option("--dry-run", "report what would be copied, and write nothing");
   return command(
     "move",
-    "Carry a data folder over to Postgres; stopped half-way, the same command goes on",
+    "Copy a data folder to Postgres; run it again to go on after an interruption",
     [from, to, dryRun, OPTIONS.json],
     [
       "move --from ~/.nightshift --to postgres://nightshift@db/nightshift --dry-run",
       "move --from ~/.nightshift --to postgres://nightshift@db/nightshift",
     ],
   ).action(
-    run(async ({ from: data, to: databaseUrl, ...values }) =>
-      (await import("./postgres.ts")).runMove(settings({ data, databaseUrl }), values),
+    run(async ({ from: data, to: databaseUrl, ...flags }) =>
+      (await import("./postgres.ts")).runMove(configFrom({ data, databaseUrl }), flags),
     ),
   );
 }
@@ -24,9 +24,9 @@ export function moveCommand(run: Runner): Command {
 export const migrateCommand = (run: Runner): Command =>
   command(
     "migrate",
-    "Make the tables in Postgres, or bring them up to date",
+    "Create or update the tables in Postgres",
     [OPTIONS.databaseUrl, OPTIONS.json],
     ["migrate --database-url postgres://nightshift_owner@db/nightshift"],
   ).action(
-    run(async (values) => (await import("./postgres.ts")).runMigrate(settings(values), values.json === true)),
+    run(async (flags) => (await import("./postgres.ts")).runMigrate(configFrom(flags), flags.json === true)),
   );

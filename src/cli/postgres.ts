@@ -3,17 +3,13 @@ import { NightshiftError } from "../errors.ts";
 import { createLog } from "../log.ts";
 import { dryRunMove, type Moved, move } from "../move/move.ts";
 import { openSource } from "../move/source.ts";
+import type { Flags } from "./command.ts";
 import { paint, print, printJson, table } from "./output.ts";
 
-interface Values {
-  readonly json?: unknown;
-  readonly dryRun?: unknown;
-}
+const PROGRESS_EVERY_MS = 1_000;
 
-const TELL_EVERY_MS = 1_000;
-
-/** Carries a data folder to Postgres. Exit code 1 when the two sides differ afterwards. */
-export async function runMove(config: Config, { json, dryRun }: Values): Promise<number> {
+/** Copies a data folder to Postgres. Resolves to exit code 1 when the two sides differ afterwards. */
+export async function runMove(config: Config, { json, dryRun }: Flags): Promise<number> {
   const url = requirePostgres(config, "--to");
   const { openPostgresRows } = await import("../database/postgres-rows.ts");
   const source = await openSource(config.dataDir);
@@ -25,10 +21,10 @@ export async function runMove(config: Config, { json, dryRun }: Values): Promise
         target,
         makeTables: () => makeTables(config),
         now: Date.now,
-        onProgress: teller(),
+        onProgress: createProgressPrinter(),
       };
       const moved = await (dryRun ? dryRunMove(parts) : move(parts));
-      if (json) printJson(show(moved));
+      if (json) printJson(moveToJson(moved));
       else printMoved(moved);
       return moved.status === "unfinished" ? 1 : 0;
     } finally {
@@ -39,18 +35,18 @@ export async function runMove(config: Config, { json, dryRun }: Values): Promise
   }
 }
 
-/** A line on stderr for the start of each table, and one a second. */
-function teller(): (table: string, rows: number) => void {
+/** Prints a line to stderr when a table starts, then one a second. */
+function createProgressPrinter(): (table: string, rows: number) => void {
   let last = { table: "", at: 0 };
   return (table, rows) => {
     const at = Date.now();
-    if (table === last.table && at - last.at < TELL_EVERY_MS) return;
+    if (table === last.table && at - last.at < PROGRESS_EVERY_MS) return;
     last = { table, at };
     process.stderr.write(`moving ${table}: ${rows} rows\n`);
   };
 }
 
-const show = ({ status, tables }: Moved) => ({
+const moveToJson = ({ status, tables }: Moved) => ({
   status,
   tables: tables.map(({ table, rows, found, checksum, isVerified }) => ({
     table,
@@ -61,13 +57,13 @@ const show = ({ status, tables }: Moved) => ({
   })),
 });
 
-const SENTENCES: Readonly<Record<Moved["status"], string>> = {
+const MOVE_RESULTS: Readonly<Record<Moved["status"], string>> = {
   moved:
-    "All of it is in Postgres: counts and checksums are the same on both sides. The folder is as it was; start no Nightshift on it any more.",
-  already_moved: "All of it was moved there before. Nothing was written.",
+    "All data is in Postgres, with the same counts and checksums on both sides. The folder has not changed. Do not start Nightshift on it again.",
+  already_moved: "All data was moved there before. Nothing was written.",
   dry_run: "This is what would be moved. Nothing was written.",
   unfinished:
-    "The two sides differ: something else has written there. Empty that database (drop schema nightshift cascade), and move again.",
+    "The two sides differ, because something else has written to that database. Empty it (drop schema nightshift cascade) and run the move again.",
 };
 
 function printMoved({ status, tables }: Moved): void {
@@ -79,13 +75,13 @@ function printMoved({ status, tables }: Moved): void {
     isVerified === null ? "" : isVerified ? "same" : "DIFFERS",
   ]);
   print(table(["TABLE", "ROWS", "WERE THERE", "CHECKSUM", "COMPARED"], rows));
-  print(paint(status === "unfinished" ? "red" : "green", SENTENCES[status]));
+  print(paint(status === "unfinished" ? "red" : "green", MOVE_RESULTS[status]));
 }
 
-const TIMEOUT_MS = 10_000;
+const FACTS_TIMEOUT_MS = 10_000;
 
-/** A Postgres URL, or CONFIG_INVALID that names the flag. */
-export function requirePostgres({ databaseUrl }: Config, flag: string): string {
+/** The Postgres URL. Throws CONFIG_INVALID, which names the flag, when there is none. */
+function requirePostgres({ databaseUrl }: Config, flag: string): string {
   if (databaseUrl) return databaseUrl;
   throw new NightshiftError(
     "CONFIG_INVALID",
@@ -93,8 +89,8 @@ export function requirePostgres({ databaseUrl }: Config, flag: string): string {
   );
 }
 
-/** Brings all tables of a Postgres up to date, and makes those that are not there. */
-export async function makeTables(config: Config): Promise<void> {
+/** Creates the tables in Postgres, or updates them. */
+async function makeTables(config: Config): Promise<void> {
   const url = requirePostgres(config, "--database-url");
   const [{ openPostgres }, { openFactsPostgres }, { openPgBoss }] = await Promise.all([
     import("../database/open-postgres.ts"),
@@ -108,13 +104,13 @@ export async function makeTables(config: Config): Promise<void> {
   } finally {
     await jobs.close();
   }
-  const facts = await openFactsPostgres({ databaseUrl: url }, TIMEOUT_MS);
+  const facts = await openFactsPostgres({ databaseUrl: url }, FACTS_TIMEOUT_MS);
   await facts.close();
 }
 
 export async function runMigrate(config: Config, json: boolean): Promise<number> {
   await makeTables(config);
   if (json) printJson({ migrated: true });
-  else print("The tables are up to date. Nodes of this version may start.");
+  else print("The tables are up to date. Nodes of this version can start.");
   return 0;
 }

@@ -2,30 +2,28 @@ import { chmod, readdir, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import type { Config } from "../config.ts";
+import type { RepairedProblem } from "../database/sqlite-doctor.ts";
 import { once } from "../lifecycle.ts";
+import { messageOf } from "./output.ts";
 
-/** Something that was wrong with the data. */
-export interface Repair {
+/** A problem in the data, repaired or not. */
+export interface Repair extends RepairedProblem {
   readonly check: string;
-  readonly found: string;
-  readonly repaired: boolean;
-  /** What to do about it. */
+  /** The next step for the reader. */
   readonly advice?: string;
 }
-type Repaired = Pick<Repair, "found" | "repaired">;
 
-const BY_HAND =
-  "Nothing safe can be done about it: keep a copy of the data folder, and bring back a backup (….bak).";
+const BY_HAND = "It cannot be repaired safely. Keep a copy of the data folder, and restore a backup (….bak).";
 
 /**
- * Mends what can be mended without losing anything, each file after a copy of it (`….repair.bak`). Does nothing while
- * another process has a run at work.
+ * Repairs the data folder where nothing can be lost by it. Copies each file first (`….repair.bak`). Does nothing while
+ * another process runs a job.
  */
 export async function repairData({ dataDir }: Config): Promise<Repair[]> {
   const dir = resolve(dataDir);
   const jobs = join(dir, "jobs.sqlite");
   const facts = join(dir, "facts.sqlite");
-  // Where even that cannot be read, the table is damaged, and is left alone below.
+  // A table of leases that cannot be read is damaged. The checks below report it.
   const holders = await findHolders(jobs).catch(() => []);
   if (holders.length > 0)
     return holders.map((holder) => ({
@@ -43,11 +41,11 @@ export async function repairData({ dataDir }: Config): Promise<Repair[]> {
   ];
 }
 
-/** What `repair` found of a file that is there, and what a dead process had left in its write-ahead log. */
+/** Runs `repair` on a file that exists, and reports a write-ahead log that a dead process left behind. */
 async function attempt(
   check: string,
   file: string,
-  repair: () => Promise<readonly Repaired[]>,
+  repair: () => Promise<readonly RepairedProblem[]>,
 ): Promise<Repair[]> {
   const sizeOf = async (path: string) => (await stat(path).catch(() => undefined))?.size ?? 0;
   if ((await sizeOf(file)) === 0) return [];
@@ -58,17 +56,17 @@ async function attempt(
       ...one,
       ...(!one.repaired && { advice: BY_HAND }),
     }));
-    // Whoever closes a file last empties its log: it is there still where somebody else has the file open.
+    // The last process to close a file empties its log. A log that is still there belongs to a process that runs.
     if (logBytes === 0 || (await sizeOf(`${file}-wal`)) > 0) return results;
     const found = `a dead process had left ${logBytes} bytes in the write-ahead log`;
     return [...results, { check, found, repaired: true }];
   } catch (error) {
-    const found = error instanceof Error ? error.message : String(error);
+    const found = messageOf(error);
     return [{ check, found, repaired: false, advice: BY_HAND }];
   }
 }
 
-/** The processes that are alive, as far as can be told, and hold a lease that is not over. */
+/** Processes that hold an unexpired lease. One on another host counts as alive. */
 async function findHolders(file: string): Promise<string[]> {
   const [{ readLeases }, { isAlive }] = await Promise.all([
     import("../database/sqlite-doctor.ts"),
@@ -80,9 +78,9 @@ async function findHolders(file: string): Promise<string[]> {
   return [...new Set(live.map(({ host, pid }) => `process ${pid} on ${host}`))];
 }
 
-async function repairModes(dir: string): Promise<Repaired[]> {
+async function repairModes(dir: string): Promise<RepairedProblem[]> {
   const names = (await readdir(dir)).filter((name) => /^(?:facts|jobs)\.sqlite/.test(name));
-  const results: Repaired[] = [];
+  const results: RepairedProblem[] = [];
   for (const path of [dir, ...names.map((name) => join(dir, name))]) {
     const { mode } = await stat(path);
     if ((mode & 0o077) === 0) continue;
@@ -92,19 +90,19 @@ async function repairModes(dir: string): Promise<Repaired[]> {
   return results;
 }
 
-async function repairJobs(file: string): Promise<Repaired[]> {
+async function repairJobs(file: string): Promise<RepairedProblem[]> {
   const [{ repairDatabase }, { backUpSqlite }] = await Promise.all([
     import("../database/sqlite-doctor.ts"),
     import("../database/sqlite-driver.ts"),
   ]);
   const backUp = once(() => backUpSqlite(file, `${file}.repair.bak`));
-  const results: Repaired[] = await repairDatabase(file, backUp);
+  const results: RepairedProblem[] = await repairDatabase(file, backUp);
   if (results.some(({ repaired }) => !repaired)) return results;
   return [...results, ...(await repairRows(file, backUp))];
 }
 
-/** What the rows say: of jobs that nothing would start, of counts, and of runs whose process is gone. */
-async function repairRows(file: string, backUp: () => Promise<void>): Promise<Repaired[]> {
+/** Repairs rows: jobs without a next time, wrong counters, and runs whose process is dead. */
+async function repairRows(file: string, backUp: () => Promise<void>): Promise<RepairedProblem[]> {
   const [{ readLeases }, { openDatabase }, { findJobProblems }, { openRunQueue }, { isAlive }] =
     await Promise.all([
       import("../database/sqlite-doctor.ts"),
@@ -118,7 +116,7 @@ async function repairRows(file: string, backUp: () => Promise<void>): Promise<Re
     const problems = await findJobProblems(db, Date.now());
     const leases = await readLeases(file);
     if (problems.length + leases.length > 0) await backUp();
-    const results: Repaired[] = [];
+    const results: RepairedProblem[] = [];
     for (const { found, repair } of problems) {
       await repair?.();
       results.push({ found, repaired: true });

@@ -1,18 +1,16 @@
 import type { Config } from "../config.ts";
 import type { showRunSummary, showRunWithDeliveries } from "../tools/runs.ts";
-import { ask, asUser } from "./as-user.ts";
+import { asUser, callUserTool } from "./as-user.ts";
+import type { Flags } from "./command.ts";
 import { oneLine, paint, plain, print, printJson, table } from "./output.ts";
 
 export type ShownRun = Awaited<ReturnType<typeof showRunWithDeliveries>>;
-type Summary = ReturnType<typeof showRunSummary>;
+type RunSummary = ReturnType<typeof showRunSummary>;
 
-export async function listRuns(
-  config: Config,
-  { json, job }: { json?: unknown; job?: unknown },
-): Promise<number> {
+export async function printRuns(config: Config, { json, job }: Flags): Promise<number> {
   return asUser(config, async (context) => {
     const args = { limit: 100, ...(job ? { job_id: job } : {}) };
-    const page = await ask<{ runs: Summary[]; next_cursor?: string }>(context, "list_runs", args);
+    const page = await callUserTool<{ runs: RunSummary[]; next_cursor?: string }>(context, "list_runs", args);
     if (json) printJson(page);
     else if (page.runs.length === 0) print("No runs yet.");
     else {
@@ -24,15 +22,15 @@ export async function listRuns(
         oneLine(run.output ?? run.failure?.message ?? ""),
       ]);
       print(table(["RUN", "STATUS", "FOR", "TOOK", "RESULT"], rows));
-      if (page.next_cursor) print("The newest 100 are shown; --job narrows them down.");
+      if (page.next_cursor) print("The newest 100 are shown. Use --job to see those of one job.");
     }
     return 0;
   });
 }
 
-export async function showRun(config: Config, id: string, { json }: { json?: unknown }): Promise<number> {
+export async function printRunById(config: Config, id: string, { json }: Flags): Promise<number> {
   return asUser(config, async (context) => {
-    const run = await ask<ShownRun>(context, "get_run", { run_id: id });
+    const run = await callUserTool<ShownRun>(context, "get_run", { run_id: id });
     if (json) printJson(run);
     else printRun(run);
     return 0;

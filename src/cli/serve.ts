@@ -3,9 +3,9 @@ import type { Config } from "../config.ts";
 import { NightshiftError } from "../errors.ts";
 import { createLog } from "../log.ts";
 
-const LOOPBACK = /^(?:localhost|127\.\d+\.\d+\.\d+|::1|\[::1\])$/;
+const LOOPBACK_HOST = /^(?:localhost|127\.\d+\.\d+\.\d+|::1|\[::1\])$/;
 
-/** Serves HTTP and runs due jobs until it is told to stop; exit code 0 when it stopped in order. */
+/** Serves HTTP and runs due jobs until SIGINT or SIGTERM. Resolves to exit code 0 after an orderly stop. */
 export async function runServe(config: Config): Promise<number> {
   const log = createLog(config.logLevel);
   const app = await createApp({ config, log, lifetime: "service" });
@@ -19,7 +19,7 @@ export async function runServe(config: Config): Promise<number> {
     ]);
     const tokens = await openTokens(config, log);
     const isOpen = !tokens && !(await app.keys.isUsed());
-    if (isOpen && !LOOPBACK.test(config.host))
+    if (isOpen && !LOOPBACK_HOST.test(config.host))
       throw new NightshiftError(
         "CONFIG_INVALID",
         `Without authentication Nightshift listens on loopback only, not on ${config.host}. Make a key first (nightshift keys create --user …), or give --oauth-issuer.`,
@@ -30,8 +30,8 @@ export async function runServe(config: Config): Promise<number> {
       authenticator: createAuthenticator({
         keys: app.keys,
         tokens,
-        // Never where others can reach it, whatever becomes of its keys.
-        openUser: tokens || !LOOPBACK.test(config.host) ? undefined : config.user,
+        // Unauthenticated calls stay impossible on other hosts, even after all keys are deleted.
+        openUser: tokens || !LOOPBACK_HOST.test(config.host) ? undefined : config.user,
         now: Date.now,
       }),
       issuer: tokens?.issuer,
@@ -41,13 +41,13 @@ export async function runServe(config: Config): Promise<number> {
       now: Date.now,
     });
     await app.startScheduler();
-    const said = {
+    const fields = {
       url: `${http.url}/mcp`,
       sse: config.sse ? `${http.url}/sse` : undefined,
       authentication: !isOpen,
     };
     log.info(
-      said,
+      fields,
       isOpen
         ? `listening without authentication, on loopback: every local program is ${config.user}`
         : "listening",

@@ -5,11 +5,12 @@ import { localPrincipal } from "../connection/connection.ts";
 import { createLog } from "../log.ts";
 import { serveOverStdio, takeStdout } from "../transport/stdio.ts";
 
-/** Jobs fire while the client is connected; the start of the scheduler waits until the client has been greeted. */
+/** The scheduler starts after this delay, so that the client's handshake comes first. */
 const SCHEDULER_START_MS = 200;
-/** Later from time to time, at most: a client may be open for weeks, and the database be locked for a minute of them. */
-const START_AGAIN_MS = 60_000;
+/** The longest wait before the scheduler is tried again. The database may be locked now, and the client open for weeks. */
+const MAX_START_WAIT_MS = 60_000;
 
+/** Serves one client over stdin and stdout, and runs its user's jobs while it is connected. */
 export async function runStdio(config: Config): Promise<number> {
   const stdout = takeStdout();
   const app = await createApp({ config, log: createLog(config.logLevel), lifetime: "connection" });
@@ -18,8 +19,8 @@ export async function runStdio(config: Config): Promise<number> {
   process.once("SIGINT", end);
   process.once("SIGTERM", end);
   const startScheduler = async () => {
-    for (let afterMs = SCHEDULER_START_MS; ; afterMs = Math.min(5 * afterMs, START_AGAIN_MS)) {
-      await wait(afterMs, undefined, { signal: stop.signal, ref: false });
+    for (let waitMs = SCHEDULER_START_MS; ; waitMs = Math.min(5 * waitMs, MAX_START_WAIT_MS)) {
+      await wait(waitMs, undefined, { signal: stop.signal, ref: false });
       try {
         return await app.startScheduler({ onlyUser: config.user });
       } catch (error) {

@@ -31,7 +31,7 @@ interface PromptMetadata {
 
 type PromptArguments = Readonly<Record<string, string>>;
 
-export interface Prompt {
+interface Prompt {
   readonly metadata: PromptMetadata;
   /** The scope that the prompt's work needs; without it the prompt is not listed. */
   readonly scope: Scope;

@@ -65,7 +65,7 @@ const INBOX = Object.freeze({
 });
 
 /** Lists the inbox and the user's newest jobs and runs. The rest is found with list_jobs and list_runs. */
-export async function listResources(services: Services, scopes: readonly Scope[]) {
+async function listResources(services: Services, scopes: readonly Scope[]) {
   if (!scopes.includes("jobs:read")) return [];
   const { jobs } = (await services.jobs?.list({ limit: 50 })) ?? { jobs: [] };
   const { runs } = (await services.runs?.list({ limit: 50 })) ?? { runs: [] };
@@ -87,7 +87,7 @@ export async function listResources(services: Services, scopes: readonly Scope[]
 }
 
 /** Reads one of the user's resources. An absent one and somebody else's fail in the same way. */
-export async function readResource(uri: string, services: Services, scopes: readonly Scope[]) {
+async function readResource(uri: string, services: Services, scopes: readonly Scope[]) {
   const [, kind, id] = uri === INBOX_URI ? [uri, "inbox", ""] : (URI.exec(uri) ?? []);
   if (!kind || id === undefined || !mayRead(uri, scopes)) throw new ResourceNotFoundError(uri);
   try {

@@ -107,9 +107,7 @@ export function shareFlushes(sync: Flush): Flush {
  * Flushes the write-ahead log of a SQLite file outside of the event loop: the file system may take a tenth of a second,
  * and SQLite itself would stop the loop for as long. Resolves to undefined for a database in memory, which has no log.
  */
-export async function openWalFlush(
-  file: string,
-): Promise<{ flush: Flush; close(): Promise<void> } | undefined> {
+async function openWalFlush(file: string): Promise<{ flush: Flush; close(): Promise<void> } | undefined> {
   if (file === ":memory:") return undefined;
   const wal = await open(`${file}-wal`, "r+");
   const sync = () => wal.datasync().catch((error: unknown) => Promise.reject(unconfirmed(error)));

@@ -76,14 +76,14 @@ export interface RunRow {
 }
 
 /** A table of its own, so that lists of runs need not read past transcripts, and transcripts can be deleted first. */
-export interface TranscriptRow {
+interface TranscriptRow {
   run_id: string;
   /** JSON array of TranscriptStep. */
   steps: string;
 }
 
 /** Runs and tokens of a user's ghosts on one day (UTC, `YYYY-MM-DD`). */
-export interface DailyUsageRow {
+interface DailyUsageRow {
   user_key: string;
   day: string;
   runs: number;
@@ -115,7 +115,7 @@ export interface TurnRow {
 }
 
 /** Tokens of all runs of a job. Apart from the runs, which may be deleted. */
-export interface JobUsageRow {
+interface JobUsageRow {
   job_id: string;
   user_key: string;
   tokens: number;
@@ -172,7 +172,7 @@ export interface InboxRow {
 }
 
 /** A data folder that was moved into this database. Times are epoch ms. */
-export interface MoveRow {
+interface MoveRow {
   /** See move/source.ts. */
   source: string;
   began_at: number;

@@ -115,7 +115,7 @@ async function runTransaction(query: Query, lockTimeoutMs: number, work: () => P
   }
 }
 
-export interface MigrateFactsOptions {
+interface MigrateFactsOptions {
   readonly file: string;
   readonly read: Query;
   readonly write: Query;
@@ -126,7 +126,7 @@ export interface MigrateFactsOptions {
  * Brings the file to the last version in one transaction, and copies it before the first step unless it is new. Rejects
  * with DATA_UNAVAILABLE when a newer Nightshift wrote it.
  */
-export async function migrateFacts({ file, read, write, migrations }: MigrateFactsOptions): Promise<void> {
+async function migrateFacts({ file, read, write, migrations }: MigrateFactsOptions): Promise<void> {
   const known = migrations.length;
   // The usual start: one read, no lock.
   if ((await readUserVersion(read)) === known) return;

@@ -22,7 +22,7 @@ export interface RecalledFact extends Fact {
   readonly score: number;
 }
 
-export interface FactPage {
+interface FactPage {
   readonly facts: readonly Fact[];
   readonly nextCursor?: string;
 }

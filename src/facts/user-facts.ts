@@ -134,7 +134,7 @@ function recallFrom(
 const NEVER = Number.POSITIVE_INFINITY;
 
 /** One user's facts by id and by age, and their total size. */
-export interface SortedFacts {
+interface SortedFacts {
   readonly byId: ReadonlyMap<string, StoredFact>;
   /** Oldest first. */
   readonly byAge: readonly StoredFact[];
@@ -150,7 +150,7 @@ export interface SortedFacts {
   page(position: number, limit: number): { facts: StoredFact[]; hasMore: boolean };
 }
 
-export function createSortedFacts(): SortedFacts {
+function createSortedFacts(): SortedFacts {
   const byId = new Map<string, StoredFact>();
   let byAge: StoredFact[] = [];
   let bytes = 0;
@@ -195,7 +195,7 @@ export function createSortedFacts(): SortedFacts {
   };
 }
 
-export function compareAge(a: StoredFact, b: StoredFact): number {
+function compareAge(a: StoredFact, b: StoredFact): number {
   return a.position - b.position || (a.factId < b.factId ? -1 : 1);
 }
 

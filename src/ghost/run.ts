@@ -38,7 +38,7 @@ export interface GhostDeps {
 }
 
 /** The other MCP servers of this process. None is connected before `open`. */
-export interface UpstreamSource {
+interface UpstreamSource {
   readonly servers: readonly string[];
   /** Opens, for one run, what `grants` name and nothing else. */
   open(grants: readonly string[]): Upstreams;

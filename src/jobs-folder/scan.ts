@@ -151,5 +151,5 @@ export async function describeCodeJob(
   return described;
 }
 
-export const isCodeFile = (file: string): boolean =>
+const isCodeFile = (file: string): boolean =>
   [".ts", ".js", ".mts", ".mjs"].includes(extname(file)) && !file.endsWith(".d.ts");

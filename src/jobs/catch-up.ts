@@ -72,7 +72,7 @@ function offsetMs(timeZone: string, at: number): number {
 }
 
 /** A run that starts within this time of its occurrence is on time; a later one is being caught up. */
-export const LATE_MS = 60_000;
+const LATE_MS = 60_000;
 /** Occurrences of one job that one claim catches up at most; the next claim goes on from there. */
 export const CATCHUP_BATCH = 20;
 

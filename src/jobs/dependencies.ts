@@ -4,7 +4,7 @@ import type { FolderJob } from "./contracts.ts";
 export const MAX_CHAIN = 100;
 
 /** The file that a job runs after; undefined when it has a time of its own. */
-export const dependencyOf = ({ job: { schedule } }: FolderJob): string | undefined =>
+const dependencyOf = ({ job: { schedule } }: FolderJob): string | undefined =>
   schedule.kind === "after" ? schedule.jobId : undefined;
 
 /**

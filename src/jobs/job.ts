@@ -44,7 +44,7 @@ export const NEXT_JOB_STATUSES = {
 } as const satisfies Record<JobStatus, readonly JobStatus[]>;
 
 /** The maker of a job, who may change it. */
-export type Origin =
+type Origin =
   | { readonly kind: "tool"; readonly parentSessionId: string; readonly threadId: string }
   /** A file of the jobs folder. Only the file changes the job; tools may read, pause, resume and run it. */
   | { readonly kind: "folder"; readonly file: string };
@@ -94,7 +94,7 @@ export type Overlap = (typeof OVERLAPS)[number];
 
 /** What to do with occurrences that passed while no server was there to run them. */
 export const CATCHUPS = ["skip", "once", "all"] as const;
-export type Catchup = (typeof CATCHUPS)[number];
+type Catchup = (typeof CATCHUPS)[number];
 
 /** Failures that a job may have retried, besides those of a model that is busy or cannot be reached. */
 export const RETRY_ON = ["crash", "lost", "timeout"] as const;

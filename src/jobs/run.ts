@@ -15,7 +15,7 @@ export type EndStatus = Exclude<RunStatus, "queued" | "running">;
 
 /** What started a run. `after`: a run of the job that its job runs after had succeeded. */
 export const TRIGGERS = ["schedule", "manual", "backfill", "after"] as const;
-export type Trigger = (typeof TRIGGERS)[number];
+type Trigger = (typeof TRIGGERS)[number];
 
 /** The statuses that may follow each status; one without a successor is an end. */
 export const NEXT_STATUSES = {

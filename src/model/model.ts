@@ -7,7 +7,7 @@ export type Message =
   | { readonly role: "assistant"; readonly text: string; readonly calls: readonly ToolRequest[] }
   | { readonly role: "tool"; readonly results: readonly ToolAnswer[] };
 
-export interface ToolRequest {
+interface ToolRequest {
   readonly callId: string;
   readonly tool: string;
   readonly arguments: unknown;

@@ -11,7 +11,7 @@ export interface ScriptedRequest {
   readonly headers: IncomingMessage["headers"];
 }
 
-export interface ScriptedMessage {
+interface ScriptedMessage {
   readonly role: "system" | "user" | "assistant" | "tool";
   readonly content: string;
   readonly toolCalls: readonly { readonly tool: string; readonly arguments: string }[];

@@ -23,7 +23,7 @@ export interface MoveParts {
   readonly onProgress: (table: string, rows: number) => void;
 }
 
-export interface MovedTable extends Sum {
+interface MovedTable extends Sum {
   readonly table: string;
   /** Rows that an earlier try had already copied. */
   readonly found: number;

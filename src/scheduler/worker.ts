@@ -104,7 +104,7 @@ const LOOK_EVERY_MS = 100;
 const MIB = 1024 * 1024;
 
 /** V8's limits for a thread whose heap and buffers are watched to stay within `memoryMb`. */
-export const resourceLimits = (memoryMb: number) => ({
+const resourceLimits = (memoryMb: number) => ({
   maxOldGenerationSizeMb: memoryMb + HEADROOM_MB,
   // A ghost mostly waits. V8's default would reserve 1.5 MB more for each.
   maxYoungGenerationSizeMb: 1,

@@ -120,7 +120,7 @@ async function countJobs(db: Database, userKey: string): Promise<Record<JobStatu
 }
 
 /** `job` after `change`, with the status and next time that result. Throws JOB_STATE, see JobStore.update. */
-export function applyChange(job: Job, change: JobChange, now: number): Job {
+function applyChange(job: Job, change: JobChange, now: number): Job {
   const status = change.status ?? job.status;
   checkStep(job, status);
   const merged: Job = {

@@ -27,7 +27,7 @@ export type ToolContext = Pick<
   "userId" | "entityType" | "sessionId" | "threadId" | "runId" | "correlationId" | "signal" | "metadata"
 >;
 
-export type ToolRun<Args> = (args: Args, call: ToolCall) => unknown;
+type ToolRun<Args> = (args: Args, call: ToolCall) => unknown;
 
 /** One context's own instance of a tool. */
 export interface ToolInstance<Args = never> {

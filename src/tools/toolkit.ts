@@ -7,7 +7,7 @@ import type { ToolDefinition, ToolInstance } from "./define.ts";
 import { type ToolResult, toErrorResult, toToolResult } from "./result.ts";
 import { type JsonSchema, parseWith } from "./schema.ts";
 
-export const DEFAULT_TOOL_TIMEOUT_MS = 60_000;
+const DEFAULT_TOOL_TIMEOUT_MS = 60_000;
 
 export interface CallOptions {
   readonly signal?: AbortSignal;

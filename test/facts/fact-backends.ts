@@ -35,7 +35,7 @@ export interface FactStorage {
   ): Promise<string[]>;
 }
 
-export interface Raw {
+interface Raw {
   readonly store: KeyvStoreAdapter;
   query(sql: string): Promise<unknown[]>;
 }

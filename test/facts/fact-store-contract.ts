@@ -9,7 +9,7 @@ export const BOB = "b".repeat(64);
 const DAY_MS = 86_400_000;
 const NOON_MS = Date.UTC(2026, 10, 20, 12);
 
-export interface OpenOptions {
+interface OpenOptions {
   limits: FactLimits;
   now: () => number;
 }

@@ -12,7 +12,7 @@ export interface Received {
 }
 
 /** Answers a request: a status, or a function that does anything else with the response. */
-export type Reply = number | ((res: ServerResponse, received: Received) => void);
+type Reply = number | ((res: ServerResponse, received: Received) => void);
 
 export interface Receiver {
   readonly url: string;

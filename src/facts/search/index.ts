@@ -8,7 +8,7 @@ import {
 import { expandQuery, type WeightedTerms } from "./query.ts";
 import { queryTermsOf } from "./terms.ts";
 
-export interface Match {
+interface Match {
   readonly id: string;
   /** 1 for the best match of this result, the others in proportion. Four decimals. */
   readonly score: number;

@@ -29,7 +29,7 @@ export const fullJobShape = jobBrief.extend({
 const lastRunShape = fullJobShape.shape.last_run;
 
 /** The next three times, in the job's zone; none for a job that is not active. */
-export function nextRuns(job: Job, now: number, count = 3): string[] {
+function nextRuns(job: Job, now: number, count = 3): string[] {
   if (job.status !== "active" || job.nextRunAt === null) return [];
   const first = job.policy.jitterSeconds === 0 ? job.nextRunAt : (latestTime(job, job.nextRunAt) ?? now);
   const later = nextTimes(job, Math.max(first, now), count - 1).map((at) => startOf(job.jobId, job, at));

@@ -28,7 +28,7 @@ export interface AuthorizedRequest {
   readonly retain: (() => () => void) | undefined;
 }
 
-export type AuthResult =
+type AuthResult =
   | { readonly kind: "proven"; readonly auth: AuthInfo }
   /** `missing`: no credential was presented. The caller is told no more than this reason. */
   | { readonly kind: "refused"; readonly reason: "missing" | "invalid" };

@@ -100,7 +100,7 @@ function takeSlots(
 }
 
 /** The URL of this server's OAuth metadata (RFC 9728), for challenges; undefined where no issuer is configured. */
-export type MetadataUrl = string | undefined;
+type MetadataUrl = string | undefined;
 
 const quote = (parameters: Record<string, string | undefined>): string =>
   Object.entries(parameters)
@@ -124,11 +124,7 @@ function askForCredentials(
 }
 
 /** The scope that this request needs and its credential lacks. */
-export function missingScope(
-  connectionDeps: ConnectionDeps,
-  auth: AuthInfo,
-  body: unknown,
-): Scope | undefined {
+function missingScope(connectionDeps: ConnectionDeps, auth: AuthInfo, body: unknown): Scope | undefined {
   const { method, params } = (body ?? {}) as {
     method?: unknown;
     params?: { name?: unknown; uri?: unknown };

@@ -5,7 +5,7 @@ import { watchResponses } from "../../connection/sdk-patches.ts";
 import type { AuthorizedRequest } from "./auth.ts";
 
 /** Things of which one principal may have only so many at once. */
-export type Counted = "calls" | "sessions" | "subscriptions";
+type Counted = "calls" | "sessions" | "subscriptions";
 
 export interface CallerLimits {
   /** Seconds until the principal may make so many calls again (default one); undefined when it may now. */
