@@ -89,7 +89,7 @@ async function writeBatch(lockKey: string, waiting: QueuedWrite[], database: Fac
       for (const write of batch) settled.push(await write.attempt(transaction));
     });
     end(true);
-    for (const settle of settled) settle();
+    for (const resolveWrite of settled) resolveWrite();
   } catch (error) {
     if (batch.length === 0) batch = waiting.splice(0);
     end(false);

@@ -51,7 +51,7 @@ export interface Services {
   readonly now: () => number;
 }
 
-/** The service, or a refusal for a context that was handed none. */
+/** The service. Throws TOOL_DENIED for a context that was handed none. */
 export function requireService<T>(service: T | undefined, what: string): T {
   if (service !== undefined) return service;
   throw new NightshiftError("TOOL_DENIED", `This context has no access to ${what}.`);

@@ -26,7 +26,7 @@ const listed = async (client: AnyClient): Promise<string[]> =>
   (await client.raw.listResources()).resources.map(({ uri }: { uri: string }) => uri);
 
 /** The error with which a client says that something is absent, without the URI. */
-async function refusal(client: AnyClient, uri: string): Promise<unknown> {
+async function errorOf(client: AnyClient, uri: string): Promise<unknown> {
   const error = await client.raw.readResource({ uri }).catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(Error);
   const { message, code, data } = error as Error & { code: unknown; data: unknown };
@@ -91,11 +91,11 @@ describe.each(CLIENTS)("resources, %s", (kind) => {
     const bob = await spawnStdio(kind, { data, user: "bob" });
     for (const uri of [`job://${jobId}`, `run://${run_id}`, `fact://${fact_id}`]) {
       const none = uri.replace(/[0-9a-z]{6}$/i, "zzzzzz");
-      expect(await refusal(bob, uri), uri).toEqual(await refusal(bob, none));
+      expect(await errorOf(bob, uri), uri).toEqual(await errorOf(bob, none));
     }
     expect(await listed(bob)).toEqual(["inbox://"]);
     for (const odd of ["job://", "job://../x", `job://${jobId}%00`, "fact://%", "file:///etc/passwd"])
-      expect(JSON.stringify(await refusal(bob, odd)), odd).toMatch(/not found/i);
+      expect(JSON.stringify(await errorOf(bob, odd)), odd).toMatch(/not found/i);
   });
 
   it("tell of a change to who subscribed, of what they subscribed to, until they stop", async () => {

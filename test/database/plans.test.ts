@@ -146,7 +146,7 @@ describe("queries on a large jobs database", () => {
     expect(reads(plans)).toEqual([]);
   });
 
-  it("find and settle what webhooks are to be told by index alone", async () => {
+  it("find due deliveries of webhooks and record their results by index alone", async () => {
     const user = userOf({ db, now: () => now }, "a");
     const outbox = createOutbox(db);
     const { jobId } = await user.addJob("https://example.com/hook");

@@ -6,7 +6,7 @@ import { openGhostWorld } from "./ghost-world.ts";
 const RECALL = "[Scheduler Task] Memory recall skipped - automated tasks cannot access user memories";
 const SAVE = "[Scheduler Task] Memory save skipped - automated tasks cannot write to user memories";
 
-/** Answers with each of `answers` in turn. */
+/** A script that gives each of `answers` in turn. */
 const inTurn =
   (...answers: ScriptedAnswer[]): Script =>
   () =>

@@ -10,7 +10,7 @@ const iso = (times: readonly number[]): string[] =>
 const after = (schedule: Schedule, zone: string, from: string, n: number): string[] =>
   iso(nextTimes({ schedule, timezone: zone, policy: DEFAULT_POLICY }, Date.parse(from), n));
 
-function refusal(input: ScheduleInput, now = NOW): string {
+function errorOf(input: ScheduleInput, now = NOW): string {
   try {
     parseSchedule(input, now);
   } catch (error) {
@@ -148,9 +148,9 @@ describe("execute_at", () => {
   });
 
   it("refuses the past and says by how much", () => {
-    expect(refusal({ execute_at: "2026-02-19 07:00", timezone: "UTC" })).toContain("60 minutes ago");
-    expect(refusal({ execute_at: "2026-02-17 08:00", timezone: "UTC" })).toContain("2 days ago");
-    expect(refusal({ execute_at: "2026-02-19 07:59:54", timezone: "UTC" })).toContain("6 seconds ago");
+    expect(errorOf({ execute_at: "2026-02-19 07:00", timezone: "UTC" })).toContain("60 minutes ago");
+    expect(errorOf({ execute_at: "2026-02-17 08:00", timezone: "UTC" })).toContain("2 days ago");
+    expect(errorOf({ execute_at: "2026-02-19 07:59:54", timezone: "UTC" })).toContain("6 seconds ago");
   });
 
   it("takes a few seconds ago for now", () => {
@@ -168,42 +168,42 @@ describe("execute_at", () => {
     "2026-02-20T09:00:00+99:00",
     "",
   ])("refuses %j with an example of what it takes", (text) => {
-    expect(refusal({ execute_at: text, timezone: "UTC" })).toContain("2026-02-20 09:00:00");
+    expect(errorOf({ execute_at: text, timezone: "UTC" })).toContain("2026-02-20 09:00:00");
   });
 });
 
 describe("a schedule that can't be", () => {
   it("needs exactly one of the three times", () => {
-    expect(refusal({})).toContain("none was given");
-    expect(refusal({ cron: "@daily", every_seconds: 5 })).toContain("cron and every_seconds were given");
+    expect(errorOf({})).toContain("none was given");
+    expect(errorOf({ cron: "@daily", every_seconds: 5 })).toContain("cron and every_seconds were given");
   });
 
   it("refuses a cron expression with the reason and an example", () => {
-    expect(refusal({ cron: "61 0 * * *" })).toMatch(/minute: 61.*0 9 \* \* 1-5/s);
-    expect(refusal({ cron: "* * *" })).toContain("has 3 fields");
-    expect(refusal({ cron: "0 0 0 1 1 * 2030" })).toContain("has 7 fields");
-    expect(refusal({ cron: "2026-10-10T10:00:00" })).toContain("has 1 field.");
-    expect(refusal({ cron: "@reboot" })).toContain("@reboot");
-    expect(refusal({ cron: "@sometimes" })).toContain("@daily");
+    expect(errorOf({ cron: "61 0 * * *" })).toMatch(/minute: 61.*0 9 \* \* 1-5/s);
+    expect(errorOf({ cron: "* * *" })).toContain("has 3 fields");
+    expect(errorOf({ cron: "0 0 0 1 1 * 2030" })).toContain("has 7 fields");
+    expect(errorOf({ cron: "2026-10-10T10:00:00" })).toContain("has 1 field.");
+    expect(errorOf({ cron: "@reboot" })).toContain("@reboot");
+    expect(errorOf({ cron: "@sometimes" })).toContain("@daily");
   });
 
   it("refuses a cron expression that never comes true", () => {
-    expect(refusal({ cron: "0 0 30 2 *" })).toContain("never comes true");
-    expect(refusal({ cron: "0 0 31 2,4,6 *" })).toContain("never comes true");
+    expect(errorOf({ cron: "0 0 30 2 *" })).toContain("never comes true");
+    expect(errorOf({ cron: "0 0 31 2,4,6 *" })).toContain("never comes true");
   });
 
   it("refuses an interval that isn't a whole number of seconds from 1", () => {
     for (const every_seconds of [0, -5, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 1e12]) {
-      expect(refusal({ every_seconds })).toContain("whole number from 1");
+      expect(errorOf({ every_seconds })).toContain("whole number from 1");
     }
   });
 
   it("refuses a zone that doesn't exist, with those that come close", () => {
-    expect(refusal({ cron: "@daily", timezone: "Mars/Phobos" })).toContain("Europe/Berlin");
-    expect(refusal({ cron: "@daily", timezone: "berlin" })).toContain("Did you mean Europe/Berlin?");
-    expect(refusal({ cron: "@daily", timezone: "New York" })).toContain("America/New_York");
-    expect(refusal({ cron: "@daily", timezone: "+02:00" })).toContain("IANA");
-    expect(refusal({ cron: "@daily", timezone: "" })).toContain("IANA");
+    expect(errorOf({ cron: "@daily", timezone: "Mars/Phobos" })).toContain("Europe/Berlin");
+    expect(errorOf({ cron: "@daily", timezone: "berlin" })).toContain("Did you mean Europe/Berlin?");
+    expect(errorOf({ cron: "@daily", timezone: "New York" })).toContain("America/New_York");
+    expect(errorOf({ cron: "@daily", timezone: "+02:00" })).toContain("IANA");
+    expect(errorOf({ cron: "@daily", timezone: "" })).toContain("IANA");
   });
 });
 

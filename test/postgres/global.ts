@@ -5,7 +5,7 @@ import { type PostgresServer, startPostgres } from "./start.ts";
 
 declare module "vitest" {
   export interface ProvidedContext {
-    /** Answers with the URL of the one Postgres of this test run, which is started when it is first asked. */
+    /** Gives the URL of the one Postgres of this test run, which is started when it is first asked. */
     askForPostgres: string;
   }
 }

@@ -207,7 +207,7 @@ export function retentionContract(backend: Backend): void {
         provision: { ...NO_PROVISION, webhookUrl: "https://example.com/hook" },
       });
       const [, told, failed, pending] = await kept(jobId);
-      const settle = (runId: string | undefined, status: "delivered" | "failed") =>
+      const recordResult = (runId: string | undefined, status: "delivered" | "failed") =>
         world.db.transact((trx) =>
           trx
             .updateTable("deliveries")
@@ -215,12 +215,12 @@ export function retentionContract(backend: Backend): void {
             .where("run_id", "=", runId ?? "")
             .execute(),
         );
-      await settle(told?.runId, "delivered");
-      await settle(failed?.runId, "failed");
+      await recordResult(told?.runId, "delivered");
+      await recordResult(failed?.runId, "failed");
       world.pass(10 * DAY_MS);
       expect(await forget({ keepRunsDays: 1, keepRunsPerJob: 1 })).toMatchObject({ runs: 2 });
       expect((await kept(jobId)).map(({ runId }) => runId)).toContain(pending?.runId);
-      await settle(pending?.runId, "delivered");
+      await recordResult(pending?.runId, "delivered");
       expect(await forget({ keepRunsDays: 1 })).toMatchObject({ runs: 1 });
     });
 

@@ -70,7 +70,7 @@ describe("a delivery that does not arrive", () => {
     expect(new Set(headers.map((one) => one["webhook-id"]))).toEqual(new Set([delivery?.deliveryId]));
     expect(new Set(headers.map((one) => one["webhook-signature"])).size).toBe(8);
     expect(new Set(receiver.received.map(({ body }) => body)).size).toBe(1);
-    // Said once, without what of the URL may be a secret.
+    // One log line, without the parts of the URL that may be secret.
     expect(lines).toHaveLength(1);
     expect(JSON.parse(lines[0] ?? "")).toMatchObject({
       msg: "a webhook was not told, and will not be",

@@ -21,7 +21,7 @@ export interface AuthorizeDeps {
 const MOST_IN_BATCH = 50;
 
 /**
- * Lets a request in, or answers it with a refusal and resolves to undefined. The caller is authenticated first: before
+ * Lets a request in, or answers it with an error and resolves to undefined. The caller is authenticated first: before
  * that, no body is read and nothing is allocated.
  */
 export async function authorize(

@@ -33,7 +33,7 @@ export const sendJson = (
 
 /**
  * Refuses a request over HTTP, in a form that an MCP client can read too: a code, and a sentence that says what to do
- * and nothing about this server's inside. A header has the id under which the log knows the refusal.
+ * and nothing about this server's inside. A header has the id under which the log knows the error.
  */
 export function refuse(
   res: ServerResponse,
