@@ -113,7 +113,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const servicesFor = (context: UserContext): Services => {
     if (context.entityType !== "human" && context.entityType !== "api") return { now };
     const { userKey, scopes } = context;
-    // Made when a tool first asks: most requests ask for one of them or none.
+    // Opened when a tool first reads one: most requests need one of them or none.
     return {
       now,
       scheduler,

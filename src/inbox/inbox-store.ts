@@ -1,6 +1,6 @@
 import type { Transaction } from "kysely";
 import type { Database } from "../database/database.ts";
-import { type CursorScope, decodeCursor, encodeCursor } from "../database/ids.ts";
+import { readPage } from "../database/page.ts";
 import { readDetail } from "../database/run-row.ts";
 import type { InboxRow, Tables } from "../database/schema.ts";
 import { type Inbox, type InboxItem, type InboxPage, MAX_ITEM_CHARS } from "../jobs/inbox-item.ts";
@@ -52,8 +52,6 @@ async function listItems(
   userKey: string,
   { unreadOnly = false, jobId, limit = DEFAULT_PAGE, cursor }: NonNullable<Parameters<Inbox["list"]>[0]>,
 ): Promise<InboxPage> {
-  const scope: CursorScope = ["inbox", userKey, jobId ?? null, unreadOnly ? "unread" : "all"];
-  const size = Math.min(Math.max(1, limit), MAX_PAGE);
   let query = db.kysely
     .selectFrom("inbox")
     .leftJoin("runs", (join) =>
@@ -72,14 +70,10 @@ async function listItems(
     .where("inbox.user_key", "=", userKey);
   if (unreadOnly) query = query.where("inbox.read_at", "is", null);
   if (jobId !== undefined) query = query.where("inbox.job_id", "=", jobId);
-  if (cursor !== undefined) query = query.where("inbox.item_id", "<", decodeCursor(scope, cursor));
-  const rows = await query
-    .orderBy("inbox.item_id", "desc")
-    .limit(size + 1)
-    .execute();
-  const items = rows.slice(0, size).map(readItem);
-  const last = items.at(-1);
-  return rows.length > size && last ? { items, nextCursor: encodeCursor(scope, last.itemId) } : { items };
+  const scope = ["inbox", userKey, jobId ?? null, unreadOnly ? "unread" : "all"];
+  const page = { scope, limit, maxLimit: MAX_PAGE, cursor };
+  const { rows, ...next } = await readPage(query, "inbox.item_id", page);
+  return { items: rows.map(readItem), ...next };
 }
 
 interface JoinedRow extends InboxRow {

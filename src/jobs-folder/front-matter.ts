@@ -2,7 +2,7 @@ import { LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { NightshiftError } from "../errors.ts";
 import type { FolderJob } from "../jobs/contracts.ts";
-import { fileMoment } from "../jobs/field-kinds.ts";
+import { fileMoment } from "../jobs/field-forms.ts";
 import { fileFields, limitsOf, nameAndToolsOf, policyOf, provisionOf } from "../jobs/fields.ts";
 import type { Policy, Schedule } from "../jobs/job.ts";
 import { anchored, nextTime, parseSchedule } from "../jobs/schedule.ts";
@@ -17,7 +17,7 @@ export interface FileProblem {
 
 const UNIT_SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const;
 
-const duration = z
+const durationText = z
   .union([
     z.number().int().min(1),
     z.string().regex(/^\d+(?:\.\d+)?\s*[smhd]$/, "use seconds, or a duration such as 90s, 15m, 2h or 1d"),
@@ -39,7 +39,7 @@ const { name, allowed_tools, ...otherFields } = fileFields;
 const jobFileSchema = z.strictObject({
   name,
   cron: z.string().max(256).optional(),
-  every: duration.optional(),
+  every: durationText.optional(),
   every_seconds: z.number().int().min(1).optional(),
   at: fileMoment.optional(),
   execute_at: fileMoment.optional(),

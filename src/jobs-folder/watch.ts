@@ -8,7 +8,8 @@ export interface WatchedFolder {
   close(): Promise<void>;
 }
 
-const SETTLE_MS = 150;
+/** An editor may write a file in several steps. */
+const DEBOUNCE_MS = 150;
 /** The start waits this long for the first scan, which then goes on in the background. */
 const FIRST_SCAN_MS = 2_000;
 /** The wait after a scan that failed: no further change of a file may come to start one. */
@@ -37,9 +38,9 @@ export async function watchFolder(options: {
     const changed = await store.syncFolder(jobs, bad);
     const lines = new Set<string>();
     for (const { file, line, message } of problems) {
-      const said = `${file}${line ? `:${line}` : ""}: ${message}`;
-      if (!warned.has(said)) log.error({ file, line }, `a job file is left out: ${said}`);
-      lines.add(said);
+      const text = `${file}${line ? `:${line}` : ""}: ${message}`;
+      if (!warned.has(text)) log.error({ file, line }, `a job file is left out: ${text}`);
+      lines.add(text);
     }
     warned = lines;
     if (changed.created + changed.changed + changed.removed === 0) return;
@@ -62,7 +63,7 @@ export async function watchFolder(options: {
     working = working.then(rescan).catch(failed);
   }
   // Watched before the first scan, so that no change in between is missed.
-  const watcher: FSWatcher = watch(dir, () => scanIn(SETTLE_MS));
+  const watcher: FSWatcher = watch(dir, () => scanIn(DEBOUNCE_MS));
   watcher.on("error", (error) => log.error({ err: error }, "the jobs folder is no longer watched"));
   again();
   const slow = Promise.withResolvers<void>();

@@ -1,22 +1,22 @@
 import { z } from "zod";
 import { NightshiftError } from "../errors.ts";
 import {
-  check,
+  booleanForm,
+  checkForm,
+  choiceForm,
   DAY_SECONDS,
   type Field,
   field,
-  flag,
   hideNone,
-  maxRuns,
-  oneOf,
+  maxRunsForm,
+  numberForm,
   orNone,
-  pinnedFacts,
-  plain,
-  retry,
-  spanEnd,
+  pinnedFactsForm,
+  plainForm,
+  retryForm,
+  spanEndForm,
   toolName,
-  whole,
-} from "./field-kinds.ts";
+} from "./field-forms.ts";
 import {
   CATCHUPS,
   DEFAULT_LIMITS,
@@ -38,10 +38,10 @@ import {
 type Fields = Readonly<Record<string, Field>>;
 
 const OWN_FIELDS = {
-  name: field("name", orNone(plain(z.string().trim().min(1).max(200))), "what to call the job"),
+  name: field("name", orNone(plainForm(z.string().trim().min(1).max(200))), "what to call the job"),
   allowed_tools: field(
     "tools",
-    orNone(plain(z.array(toolName).max(100))),
+    orNone(plainForm(z.array(toolName).max(100))),
     "the tools its ghost may use, of other MCP servers too: server__tool or server__*; default: the harmless built-in ones",
   ),
 } satisfies Fields;
@@ -49,48 +49,48 @@ const OWN_FIELDS = {
 const LIMIT_FIELDS = {
   use_react_loop: field(
     "useReactLoop",
-    flag,
+    booleanForm,
     `think and use tools in a loop; without it one completion and no tools (default ${DEFAULT_LIMITS.useReactLoop})`,
   ),
   max_iterations: field(
     "maxIterations",
-    whole(1, 100),
+    numberForm(1, 100),
     `model calls of one run at most (default ${DEFAULT_LIMITS.maxIterations})`,
   ),
   max_tokens: field(
     "maxTokens",
-    whole(1, 10_000_000),
+    numberForm(1, 10_000_000),
     `input and output tokens of one run at most (default ${DEFAULT_LIMITS.maxTokens})`,
   ),
   timeout_seconds: field(
     "timeoutSeconds",
-    whole(1, DAY_SECONDS),
+    numberForm(1, DAY_SECONDS),
     `time for one run (default ${DEFAULT_LIMITS.timeoutSeconds})`,
   ),
 } satisfies Fields;
 
 const POLICY_FIELDS = {
-  overlap: field("overlap", oneOf(OVERLAPS), "when due while it still runs (default skip)"),
-  catchup: field("catchup", oneOf(CATCHUPS), "runs missed while nobody was there (default once)"),
+  overlap: field("overlap", choiceForm(OVERLAPS), "when due while it still runs (default skip)"),
+  catchup: field("catchup", choiceForm(CATCHUPS), "runs missed while nobody was there (default once)"),
   catchup_window_seconds: field(
     "catchupWindowSeconds",
-    whole(10, 10 * 366 * DAY_SECONDS),
+    numberForm(10, 10 * 366 * DAY_SECONDS),
     "what is older is never caught up (default a year)",
   ),
-  jitter_seconds: field("jitterSeconds", whole(0, DAY_SECONDS), "start up to so much later (default 0)"),
+  jitter_seconds: field("jitterSeconds", numberForm(0, DAY_SECONDS), "start up to so much later (default 0)"),
   /** A moment, like `execute_at`, or `now`. */
-  starts_at: field("startsAt", spanEnd("starts_at"), "nothing before; like execute_at, or `now`"),
+  starts_at: field("startsAt", spanEndForm("starts_at"), "nothing before; like execute_at, or `now`"),
   /** A moment, like `execute_at`, or `never`. */
-  ends_at: field("endsAt", spanEnd("ends_at"), "nothing after; like execute_at, or `never`"),
-  max_runs: field("maxRuns", maxRuns, "scheduled runs in all, 0 = any"),
+  ends_at: field("endsAt", spanEndForm("ends_at"), "nothing after; like execute_at, or `never`"),
+  max_runs: field("maxRuns", maxRunsForm, "scheduled runs in all, 0 = any"),
   retry: field(
     "retry",
-    retry,
+    retryForm,
     "attempts in all (default 1) when the model is busy or away, and on what `on` names",
   ),
   pause_after_failures: field(
     "pauseAfterFailures",
-    whole(0, 1_000),
+    numberForm(0, 1_000),
     "failures in a row that pause it (default 5, 0 = never)",
   ),
 } satisfies Fields;
@@ -98,13 +98,13 @@ const POLICY_FIELDS = {
 const PROVISION_FIELDS = {
   pinned_facts: field(
     "pinnedFacts",
-    pinnedFacts,
+    pinnedFactsForm,
     "fact_ids whose text is copied into the job now; its ghost reads no memory",
   ),
   /** Input and output tokens of all its runs together. */
   max_tokens_per_job: field(
     "maxTokensPerJob",
-    orNone(whole(1, 1e12)),
+    orNone(numberForm(1, 1e12)),
     "input and output tokens of all its runs together at most (default null: no limit)",
   ),
   /**
@@ -113,25 +113,25 @@ const PROVISION_FIELDS = {
    */
   check: field(
     "check",
-    check,
+    checkForm,
     'a tool to call first, without a model: an empty text, false or {"run": false} skips the run',
   ),
   /** An answer that is just this is recorded and delivered to nobody. */
   silent_token: field(
     "silentToken",
-    { ...orNone(plain(z.string().trim().min(1).max(100))), show: hideNone<string> },
+    { ...orNone(plainForm(z.string().trim().min(1).max(100))), show: hideNone<string> },
     "an answer that is just this is recorded and delivered to nobody",
   ),
   /** Shows each run the output of the last one that succeeded. */
   previous_output: field(
     "previousOutput",
-    flag,
+    booleanForm,
     "show each run what the last successful one came to; with after, that of the job before",
   ),
   /** Each run's end is posted here, signed; https only, unless private addresses are allowed. */
   webhook_url: field(
     "webhookUrl",
-    { ...orNone(plain(z.string())), read: (url: string) => url || null, show: hideNone<string> },
+    { ...orNone(plainForm(z.string())), read: (url: string) => url || null, show: hideNone<string> },
     "https URL to post each run's end to",
   ),
 } satisfies Fields;
@@ -248,13 +248,13 @@ export function policyOf(given: GivenFields, timezone: string, before: Policy = 
 
 type Shown<Table extends Fields> = { readonly [Name in keyof Table]: ReturnType<Table[Name]["show"]> };
 
-const show = <Table extends Fields>(table: Table, part: object, timezone: string) =>
+const showPart = <Table extends Fields>(table: Table, part: object, timezone: string) =>
   mapRows(table, (name, row) => [name, row.show(part[row.key as keyof object], timezone)]) as Shown<Table>;
 
 /** All fields with their effective values. */
 export const showFields = (job: Job) => ({
-  ...show(OWN_FIELDS, job, job.timezone),
-  ...show(LIMIT_FIELDS, job.limits, job.timezone),
-  ...show(POLICY_FIELDS, job.policy, job.timezone),
-  ...show(PROVISION_FIELDS, job.provision, job.timezone),
+  ...showPart(OWN_FIELDS, job, job.timezone),
+  ...showPart(LIMIT_FIELDS, job.limits, job.timezone),
+  ...showPart(POLICY_FIELDS, job.policy, job.timezone),
+  ...showPart(PROVISION_FIELDS, job.provision, job.timezone),
 });

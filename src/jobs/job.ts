@@ -88,11 +88,11 @@ export function describeAction(action: Action): string {
   }
 }
 
-/** What to do with an occurrence of a job that still has runs going. */
+/** Choices for an occurrence of a job that still has runs queued or running. */
 export const OVERLAPS = ["skip", "buffer_one", "buffer_all", "cancel_other", "allow_all"] as const;
 export type Overlap = (typeof OVERLAPS)[number];
 
-/** What to do with occurrences that passed while no server was there to run them. */
+/** Choices for occurrences that passed while no server was there to run them. */
 export const CATCHUPS = ["skip", "once", "all"] as const;
 type Catchup = (typeof CATCHUPS)[number];
 

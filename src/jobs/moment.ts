@@ -2,12 +2,15 @@ import { Cron } from "croner";
 import { NightshiftError } from "../errors.ts";
 
 /** A model needs a moment to make a call: a time that passed less than this ago is run at once, not refused. */
-const GRACE_MS = 5_000;
+const PAST_GRACE_MS = 5_000;
 const DAY_MS = 86_400_000;
 
-const DATE = String.raw`(?<year>\d{4})-(?<month>\d\d)-(?<day>\d\d)`;
-const TIME = String.raw`(?<hour>\d\d):(?<minute>\d\d)(?::(?<second>\d\d)(?:\.(?<fraction>\d{1,9}))?)?`;
-const FORM = new RegExp(String.raw`^${DATE}[T ]${TIME} ?(?<offset>Z|[+-]\d\d:?\d\d)?$`, "i");
+const DATE_PATTERN = String.raw`(?<year>\d{4})-(?<month>\d\d)-(?<day>\d\d)`;
+const TIME_PATTERN = String.raw`(?<hour>\d\d):(?<minute>\d\d)(?::(?<second>\d\d)(?:\.(?<fraction>\d{1,9}))?)?`;
+const MOMENT_PATTERN = new RegExp(
+  String.raw`^${DATE_PATTERN}[T ]${TIME_PATTERN} ?(?<offset>Z|[+-]\d\d:?\d\d)?$`,
+  "i",
+);
 
 const HELP =
   'Use "2026-02-20 09:00:00" (in the job\'s timezone) or ISO 8601 with an offset, "2026-02-20T09:00:00+01:00".';
@@ -18,13 +21,13 @@ const HELP =
  * Throws INVALID_SCHEDULE, also for the past; a few seconds ago counts as now.
  */
 export function readExecuteAt(text: string, timezone: string, now: number): number {
-  const fields = FORM.exec(text.trim())?.groups;
+  const fields = MOMENT_PATTERN.exec(text.trim())?.groups;
   if (!fields) throw invalidMoment(`"${text.slice(0, 60)}" is not a time that execute_at takes. ${HELP}`);
   const at = fields.offset ? readWithOffset(fields) : readInZone(fields, timezone);
   if (at === null)
     throw invalidMoment(`"${text.trim()}" is not on the calendar: check its day and time. ${HELP}`);
   if (at > now) return at;
-  if (now - at > GRACE_MS) {
+  if (now - at > PAST_GRACE_MS) {
     throw invalidMoment(
       `"${text.trim()}" (${timezone}) was ${describeDuration(now - at)} ago; it is ${new Date(now).toISOString()} now. ` +
         "Give a time in the future.",

@@ -13,7 +13,7 @@ export const RUN_STATUSES = [
 export type RunStatus = (typeof RUN_STATUSES)[number];
 export type EndStatus = Exclude<RunStatus, "queued" | "running">;
 
-/** What started a run. `after`: a run of the job that its job runs after had succeeded. */
+/** The cause of a run. `after`: a run of the job that its job runs after had succeeded. */
 export const TRIGGERS = ["schedule", "manual", "backfill", "after"] as const;
 type Trigger = (typeof TRIGGERS)[number];
 
@@ -35,7 +35,7 @@ export const isEnded = (status: RunStatus): status is EndStatus => NEXT_STATUSES
 export interface TranscriptStep {
   readonly step: number;
   readonly type: "model" | "tool" | "note";
-  /** What the model said, or the note. */
+  /** The model's text, or the note. */
   readonly text?: string;
   readonly tool?: string;
   readonly arguments?: unknown;

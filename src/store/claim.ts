@@ -7,9 +7,10 @@ import type { Run } from "../jobs/run.ts";
 import { type DueItem, type FindDue, findDue } from "./due.ts";
 import { enqueueUser } from "./fair-order.ts";
 import { addCounts } from "./job-counters.ts";
+import { tryReadJob } from "./job-rows.ts";
 import { type StartOptions, startedColumns, takeOccurrence, UNREADABLE } from "./occurrence.ts";
 import { type ActiveRuns, countActive } from "./overlap.ts";
-import { emptyResult, endRun, tryReadJob } from "./run-end.ts";
+import { emptyResult, endRun } from "./run-end.ts";
 import type { Claimed, ClaimOptions } from "./run-queue.ts";
 import { countRunOfDay } from "./usage.ts";
 

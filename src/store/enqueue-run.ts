@@ -7,7 +7,7 @@ import type { Job, Overlap } from "../jobs/job.ts";
 import type { Run } from "../jobs/run.ts";
 import { nextTimes } from "../jobs/schedule.ts";
 import { addCounts } from "./job-counters.ts";
-import { readJob } from "./job-rows.ts";
+import { findJobRow, readJob } from "./job-rows.ts";
 import { countActive, decideOverlap, isExclusive, replaceActive } from "./overlap.ts";
 import { insertRun } from "./queued-runs.ts";
 import { emptyResult, endedColumns } from "./run-end.ts";
@@ -139,18 +139,7 @@ async function storeRun(trx: Transaction<Tables>, row: RunRow): Promise<Run> {
 }
 
 async function findJob(trx: Transaction<Tables>, { userKey, jobId }: EnqueueOptions): Promise<Job> {
-  const stored = await trx
-    .selectFrom("jobs")
-    .selectAll()
-    .where("job_id", "=", jobId)
-    .where("user_key", "=", userKey)
-    .executeTakeFirst();
-  if (!stored) {
-    throw new NightshiftError(
-      "JOB_NOT_FOUND",
-      "You have no job with this id; list_jobs shows those you have.",
-    );
-  }
+  const stored = await findJobRow(trx, { userKey, jobId });
   if (stored.status === "cancelled") {
     throw new NightshiftError("JOB_STATE", "This job is cancelled; schedule a new one.", { jobId });
   }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Transaction } from "kysely";
 import { newRunRow, readDetail } from "../database/run-row.ts";
-import type { JobRow, RunRow, Tables } from "../database/schema.ts";
+import type { RunRow, Tables } from "../database/schema.ts";
 import { sendPipelined } from "../database/sql.ts";
 import { addInboxItem, type Notice } from "../inbox/add-item.ts";
 import { DEFAULT_RETENTION, type Retention } from "../jobs/inbox-item.ts";
@@ -9,7 +9,7 @@ import { type Job, type Policy, type RetryOn, WARN_AFTER_FAILURES } from "../job
 import { type EndStatus, NEXT_STATUSES, type RunEnded, type RunResult, type RunStatus } from "../jobs/run.ts";
 import { queueDeliveries } from "../webhooks/enqueue-delivery.ts";
 import { addCounts } from "./job-counters.ts";
-import { readJob } from "./job-rows.ts";
+import { tryReadJob } from "./job-rows.ts";
 import { insertRun, releaseNext } from "./queued-runs.ts";
 
 /** The result of a run that never started: no output, no transcript, no tokens. */
@@ -238,15 +238,6 @@ async function pauseFailingJob(
 async function tryFindJob(trx: Transaction<Tables>, jobId: string): Promise<Job | null> {
   const row = await trx.selectFrom("jobs").selectAll().where("job_id", "=", jobId).executeTakeFirst();
   return row ? tryReadJob(row) : null;
-}
-
-/** Null for a row that can't be read: one damaged job must not stop the scheduler. */
-export function tryReadJob(row: JobRow): Job | null {
-  try {
-    return readJob(row);
-  } catch {
-    return null;
-  }
 }
 
 interface QueuedEnd {

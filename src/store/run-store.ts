@@ -1,6 +1,6 @@
 import type { Transaction } from "kysely";
 import type { Database } from "../database/database.ts";
-import { type CursorScope, decodeCursor, encodeCursor } from "../database/ids.ts";
+import { readPage } from "../database/page.ts";
 import { readRun, readRunSummary } from "../database/run-row.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
@@ -54,19 +54,17 @@ async function readRunPage(
   userKey: string,
   { jobId, status, limit = DEFAULT_RUNS_PAGE, cursor }: NonNullable<Parameters<RunStore["list"]>[0]>,
 ): Promise<RunPage> {
-  const scope: CursorScope = ["runs", userKey, jobId ?? null, status ?? null];
-  const size = Math.min(Math.max(1, limit), MAX_RUNS_PAGE);
   let query = db.kysely.selectFrom("runs").selectAll().where("user_key", "=", userKey);
   if (jobId !== undefined) query = query.where("job_id", "=", jobId);
   if (status !== undefined) query = query.where("status", "=", status);
-  if (cursor !== undefined) query = query.where("run_id", "<", decodeCursor(scope, cursor));
-  const rows = await query
-    .orderBy("run_id", "desc")
-    .limit(size + 1)
-    .execute();
-  const runs = rows.slice(0, size).map(readRunSummary);
-  const last = runs.at(-1);
-  return rows.length > size && last ? { runs, nextCursor: encodeCursor(scope, last.runId) } : { runs };
+  const scope = ["runs", userKey, jobId ?? null, status ?? null];
+  const { rows, ...next } = await readPage(query, "run_id", {
+    scope,
+    limit,
+    maxLimit: MAX_RUNS_PAGE,
+    cursor,
+  });
+  return { runs: rows.map(readRunSummary), ...next };
 }
 
 async function cancelUnlessEnded(

@@ -1,14 +1,14 @@
 import { currentTime } from "./current-time.ts";
 import type { ToolDefinition } from "./define.ts";
-import { memoryPair } from "./facts.ts";
+import { ghostFactTools } from "./facts.ts";
 import { runReaders } from "./runs.ts";
 import type { Services } from "./services.ts";
 import { whoami } from "./whoami.ts";
 
-/** What every ghost is offered: nothing here schedules, and the memory pair has no memory behind it. */
+/** The tools of every ghost. None of them schedules anything, and the two for facts find no memory. */
 export const ghostTools: readonly ToolDefinition<Services>[] = [
   whoami,
   currentTime,
-  ...memoryPair,
+  ...ghostFactTools,
   ...runReaders,
 ];

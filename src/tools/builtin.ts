@@ -8,7 +8,7 @@ import { runTools } from "./runs.ts";
 import type { Services } from "./services.ts";
 import { whoami } from "./whoami.ts";
 
-/** What a connection is offered, in the order in which `tools/list` shows it. */
+/** The tools of a connection, in the order of `tools/list`. */
 export const peopleTools: readonly ToolDefinition<Services>[] = [
   whoami,
   currentTime,

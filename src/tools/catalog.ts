@@ -13,20 +13,20 @@ export interface ListedTool {
   readonly annotations?: object;
 }
 
-/** The frozen list of tool definitions: process-wide, and without any user in it. */
+/** The frozen list of tool definitions of this process; it holds no data of a user. */
 export interface Catalog<Services> {
   readonly definitions: ReadonlyMap<string, ToolDefinition<Services>>;
-  /** In the order of definition; schemas are converted once, when first asked. */
+  /** In the order of definition; schemas are converted once, at the first call. */
   list(scopes: readonly Scope[]): readonly ListedTool[];
 }
 
-const NAME = /^[a-zA-Z0-9_.-]{1,64}$/;
+const VALID_TOOL_NAME = /^[a-zA-Z0-9_.-]{1,64}$/;
 
-/** Rejects with TOOL_MODULE_INVALID for a name that is bad or taken: nothing is ever shadowed in silence. */
+/** Throws TOOL_MODULE_INVALID for a name that is malformed or taken: no tool replaces another in silence. */
 export function createCatalog<Services>(tools: readonly ToolDefinition<Services>[]): Catalog<Services> {
   const definitions = new Map<string, ToolDefinition<Services>>();
   for (const tool of tools) {
-    if (!NAME.test(tool.name) || tool.name === "__proto__")
+    if (!VALID_TOOL_NAME.test(tool.name) || tool.name === "__proto__")
       throw new NightshiftError(
         "TOOL_MODULE_INVALID",
         `"${tool.name}" is no tool name: use letters, digits, _ - .`,
@@ -54,7 +54,7 @@ export function createCatalog<Services>(tools: readonly ToolDefinition<Services>
       const known = lists.get(key);
       if (known) return known;
       const made = Object.freeze(
-        [...definitions.values()].filter((tool) => isWithin(tool, scopes)).map(show),
+        [...definitions.values()].filter((tool) => isInScope(tool, scopes)).map(show),
       );
       lists.set(key, made);
       return made;
@@ -62,8 +62,8 @@ export function createCatalog<Services>(tools: readonly ToolDefinition<Services>
   });
 }
 
-/** Whether a credential with these scopes is offered the tool. */
-export function isWithin(tool: ToolDefinition<never>, scopes: readonly Scope[]): boolean {
+/** True when a credential with these scopes is offered the tool. */
+export function isInScope(tool: ToolDefinition<never>, scopes: readonly Scope[]): boolean {
   return !tool.scope || scopes.includes(tool.scope);
 }
 

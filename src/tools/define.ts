@@ -13,15 +13,15 @@ export interface ToolAnnotations {
   readonly openWorldHint?: boolean;
 }
 
-/** What a tool's code may know of the call it serves. */
+/** The call that a tool serves. */
 export interface ToolCall {
   /** Aborts when the caller goes away, cancels, or the tool's time is over. */
   readonly signal: AbortSignal;
-  /** Tells a waiting caller how far the work is; a no-op when nobody asked. */
+  /** Reports progress to a caller that asked for it; does nothing otherwise. */
   readonly progress: (done: number, total?: number, message?: string) => void;
 }
 
-/** What a tool's code may know of whom it works for: no stores, no other users. */
+/** The context that a tool's code is given: no stores and no other users. */
 export type ToolContext = Pick<
   UserContext,
   "userId" | "entityType" | "sessionId" | "threadId" | "runId" | "correlationId" | "signal" | "metadata"
@@ -29,7 +29,7 @@ export type ToolContext = Pick<
 
 type ToolRun<Args> = (args: Args, call: ToolCall) => unknown;
 
-/** One context's own instance of a tool. */
+/** The instance of a tool for one context. */
 export interface ToolInstance<Args = never> {
   readonly run: ToolRun<Args>;
   /** Called once, when the context ends. */
@@ -43,34 +43,34 @@ interface ToolMetadata {
   readonly title?: string;
   readonly description: string;
   readonly annotations?: ToolAnnotations;
-  /** Default 60,000. The call is aborted and answered with TOOL_TIMED_OUT. */
+  /** Default 60,000. After that the call is aborted and fails with TOOL_TIMED_OUT. */
   readonly timeoutMs?: number;
 }
 
 /** A tool as a module defines it. Give `run`, or `create` when each context needs state of its own. */
 export interface ToolSpec<Args = Record<string, unknown>> extends ToolMetadata {
-  /** zod, any Standard Schema that can say its JSON Schema, or JSON Schema; default: no arguments. */
+  /** zod, any Standard Schema that has a JSON Schema, or JSON Schema; default: no arguments. */
   readonly inputSchema?: Schema<Args>;
   readonly outputSchema?: Schema<unknown>;
   /**
    * Answers a call. A string becomes text; an object becomes structured content with its JSON as text; a value
-   * with `content` is an MCP result as it stands. What it throws is told to the model as the tool's error.
+   * with `content` is an MCP result as it is. An error that it throws is shown to the model as the tool's error.
    */
   readonly run?: ToolRun<Args>;
   readonly create?: (context: ToolContext) => ToolInstance<Args>;
 }
 
 /**
- * Defines a tool for `--tools` or `createNightshift({ tools })`. It returns what it is given, checked: the
- * helper exists for its types.
+ * Defines a tool for `--tools` or `createNightshift({ tools })`. Returns its argument unchanged: the helper exists for
+ * its types.
  */
 export function defineTool<Args = Record<string, unknown>>(spec: ToolSpec<Args>): ToolSpec<Args> {
   return spec;
 }
 
 /**
- * A tool of the catalog. `Services` is what the host hands to the tools of one context; a service that is
- * absent cannot be reached, whatever a tool does.
+ * A tool of the catalog. `Services` is everything that the host passes to the tools of one context: a tool has no other
+ * access to a store.
  */
 export interface ToolDefinition<Services = unknown> extends ToolMetadata {
   readonly inputSchema: Schema<never> | Schema<unknown>;
@@ -80,10 +80,10 @@ export interface ToolDefinition<Services = unknown> extends ToolMetadata {
   readonly create: (context: UserContext, services: Services, registryId: string) => ToolInstance<never>;
 }
 
-/** Not JSON Schema, whose validator would cost a ghost's thread more than all the rest of it. */
+/** In zod: loading the validator for JSON Schema would cost a ghost's thread more than everything else in it. */
 const NO_ARGUMENTS = lazySchema(() => z.strictObject({}));
 
-/** Turns a user's spec into a catalog entry: it gets the context's public face and no services. */
+/** Makes a catalog entry of a user's tool, which is given the public context and no services. */
 export function toDefinition(spec: ToolSpec<never>): ToolDefinition<unknown> {
   const { run: _run, create: _create, inputSchema, ...rest } = spec;
   return {
@@ -93,7 +93,7 @@ export function toDefinition(spec: ToolSpec<never>): ToolDefinition<unknown> {
       const instance = instantiate(spec, toPublicContext(context));
       return {
         run: (args, call) =>
-          tellFailure(spec.name, async () => {
+          withToolName(spec.name, async () => {
             const value = await instance.run(args, call);
             return spec.outputSchema ? checkOutput(spec.name, spec.outputSchema, value) : value;
           }),
@@ -103,19 +103,19 @@ export function toDefinition(spec: ToolSpec<never>): ToolDefinition<unknown> {
   };
 }
 
-/** A spec's own instance for one context. Methods keep their `this`: an instance may be of a class. */
+/** The instance of a user's tool for one context. Methods keep their `this`: it may be an instance of a class. */
 function instantiate(spec: ToolSpec<never>, context: ToolContext): ToolInstance<never> {
   if (!spec.create) return { run: (args, call) => spec.run?.(args, call) };
   try {
     const instance = spec.create(context);
     if (typeof instance?.run === "function") return instance;
   } catch (error) {
-    throw failure(spec.name, error);
+    throw toToolFailure(spec.name, error);
   }
   throw new NightshiftError("TOOL_FAILED", `${spec.name} failed: its create did not return { run }.`);
 }
 
-/** A client refuses a result that does not fit the schema it was shown; here the tool's author is told why. */
+/** Checks a result here, where the error can name the problem: a client would refuse it without a reason. */
 async function checkOutput(name: string, schema: Schema<unknown>, value: unknown): Promise<unknown> {
   const result = toToolResult(value, name);
   if (result.isError) return result;
@@ -132,22 +132,22 @@ async function checkOutput(name: string, schema: Schema<unknown>, value: unknown
   );
 }
 
-/** A user's tool may say what went wrong in its own words: they reach the model and nobody else. */
-async function tellFailure(name: string, work: () => unknown): Promise<unknown> {
+/** Rethrows an error of a user's tool with the tool's name. Its message is shown to the model and to nobody else. */
+async function withToolName(name: string, work: () => unknown): Promise<unknown> {
   try {
     return await work();
   } catch (error) {
-    throw failure(name, error);
+    throw toToolFailure(name, error);
   }
 }
 
-function failure(name: string, error: unknown): NightshiftError {
+function toToolFailure(name: string, error: unknown): NightshiftError {
   if (error instanceof NightshiftError) return error;
-  const said = error instanceof Error ? error.message : String(error);
-  return new NightshiftError("TOOL_FAILED", `${name} failed: ${said}`, {}, { cause: error });
+  const reason = error instanceof Error ? error.message : String(error);
+  return new NightshiftError("TOOL_FAILED", `${name} failed: ${reason}`, {}, { cause: error });
 }
 
-/** What of a context a user's code may know. */
+/** The context without what a user's code must not know. */
 export function toPublicContext(context: UserContext): ToolContext {
   const { userKey: _userKey, scopes: _scopes, ...rest } = context;
   return Object.freeze(rest);

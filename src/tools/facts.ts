@@ -14,8 +14,8 @@ export const SAVE_SKIPPED =
   "[Scheduler Task] Memory save skipped - automated tasks cannot write to user memories";
 
 /**
- * Runs `work` with the memory this context was handed. A ghost was handed none, so that nothing here could reach
- * one; the entity check is the second wall. It says so politely: the model should go on without.
+ * Runs `work` with the memory of this context. A ghost's context has none, so its tools could not reach any; the check
+ * of the entity type is a second guard. For a ghost the result is no error: the model should go on without memory.
  */
 function withMemory(
   { facts }: Services,
@@ -77,8 +77,8 @@ const saveFact: ToolDefinition<Services> = {
           ...(args.tags && { tags: args.tags }),
           ...(args.expires_in_days && { expiresInDays: args.expires_in_days }),
         });
-        const said = saved.kind === "saved" ? "Saved" : "Already known";
-        return answer({ status: saved.kind, fact_id: saved.factId }, `${said} (${saved.factId}).`);
+        const outcome = saved.kind === "saved" ? "Saved" : "Already known";
+        return answer({ status: saved.kind, fact_id: saved.factId }, `${outcome} (${saved.factId}).`);
       }),
   }),
 };
@@ -189,6 +189,6 @@ const forgetFact: ToolDefinition<Services> = {
   }),
 };
 
-/** The pair that a ghost sees too, to be told that memory is not for it. */
-export const memoryPair = [saveFact, recallFacts] as const;
+/** A ghost is offered these two as well: they tell it that it has no memory. */
+export const ghostFactTools = [saveFact, recallFacts] as const;
 export const factTools = [saveFact, recallFacts, listFacts, forgetFact] as const;

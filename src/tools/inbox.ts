@@ -36,9 +36,9 @@ export async function showUnread(inbox: Inbox, options: { limit: number; jobId?:
 }
 
 function tellItem(item: ReturnType<typeof showItem>): string {
-  const said = item.output ?? item.failure ?? "What it said is no longer kept.";
+  const result = item.output ?? item.failure ?? "What it said is no longer kept.";
   const what = `${item.job_name ?? item.job_id} ${item.status} at ${item.at}${item.run_id ? ` (${item.run_id})` : ""}`;
-  return `- ${[what, ...(item.note ? [item.note] : []), said].join("\n  ")}`;
+  return `- ${[what, ...(item.note ? [item.note] : []), result].join("\n  ")}`;
 }
 
 interface InboxArguments {
@@ -66,16 +66,16 @@ export const inbox: ToolDefinition<Services> = {
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
   create: ({ scopes }, services) => ({
     run: async ({ unread_only, job_id, limit, cursor, mark_read }: InboxArguments) => {
-      const own = requireService(services.inbox, "an inbox");
-      const page = await own.list({
+      const store = requireService(services.inbox, "an inbox");
+      const page = await store.list({
         unreadOnly: unread_only,
         limit,
         ...(job_id && { jobId: job_id }),
         ...(cursor && { cursor }),
       });
       if (mark_read ?? scopes.includes("jobs:write"))
-        await own.markRead(page.items.flatMap(({ itemId, readAt }) => (readAt === null ? [itemId] : [])));
-      const unread = await own.unread();
+        await store.markRead(page.items.flatMap(({ itemId, readAt }) => (readAt === null ? [itemId] : [])));
+      const unread = await store.unread();
       const items = page.items.map(showItem);
       const next = page.nextCursor && { next_cursor: page.nextCursor };
       return answer({ items, unread, ...next }, tellPage(items, { unread, unread_only, ...next }));

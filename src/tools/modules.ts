@@ -5,16 +5,16 @@ import { NightshiftError } from "../errors.ts";
 import { type ToolContext, type ToolDefinition, type ToolSpec, toDefinition } from "./define.ts";
 import { type Schema, toJsonSchema } from "./schema.ts";
 
-/** What a module's `register` may know and do, beyond a tool's code. */
+/** The context of a connection that a module's `register` is given. */
 export interface ConnectionContext extends ToolContext {
   /**
-   * Seals what a handler that answers `inputRequired` wants back with the next round; it is read there with
-   * `requestState()`. It is good for ten minutes, in this process, and for this user alone.
+   * Seals state for a handler that answers `inputRequired`: the client sends it back with its next request, where
+   * `requestState()` reads it. Valid for ten minutes, in this process, and for this user only.
    */
   readonly mintState: (payload: unknown) => Promise<string>;
 }
 
-/** A module's own registrations, called with each connection's own fresh server. */
+/** Registers a module's tools, resources and prompts on the new server of each connection. */
 export type Register = (server: McpServer, context: ConnectionContext) => void | Promise<void>;
 
 export interface LoadedModules {
@@ -25,8 +25,8 @@ export interface LoadedModules {
 const MODULE = /\.(?:ts|mts|js|mjs)$/;
 
 /**
- * Loads the modules that `--tools` names: files, folders (their modules, not those of folders in them) or globs,
- * in alphabetical order. Rejects with TOOL_MODULE_INVALID that names the file and what is wrong with it.
+ * Loads the modules that `--tools` names: files, folders (without the folders in them) or globs,
+ * in alphabetical order. Rejects with TOOL_MODULE_INVALID, which names the file and its problem.
  */
 export async function loadToolModules(patterns: readonly string[]): Promise<LoadedModules> {
   const tools: ToolDefinition<unknown>[] = [];
@@ -39,7 +39,7 @@ export async function loadToolModules(patterns: readonly string[]): Promise<Load
     if (typeof exported.register === "function")
       registers.push(withFileName(file, exported.register as Register));
     else if (found.size === 0)
-      throw invalid(
+      throw invalidModule(
         file,
         "it exports no tool and no register function; export something made with defineTool",
       );
@@ -56,13 +56,13 @@ async function findModules(patterns: readonly string[]): Promise<readonly string
     const found = info?.isFile() ? [path] : await (info?.isDirectory() ? filesIn(path) : matching(path));
     const modules = found.filter((file) => MODULE.test(file) && !file.endsWith(".d.ts"));
     if (modules.length === 0)
-      throw invalid(pattern, "no module is there; name a .ts or .js file, a folder or a glob");
+      throw invalidModule(pattern, "no module is there; name a .ts or .js file, a folder or a glob");
     for (const file of modules.sort()) files.add(file);
   }
   return [...files];
 }
 
-/** Loaded when there are modules to find: every ghost's thread imports this file, and few have any. */
+/** Imported only when there are modules: every ghost's thread imports this file, and few have any. */
 const fileSystem = () => import("node:fs/promises");
 
 const matching = async (pattern: string): Promise<string[]> =>
@@ -72,40 +72,40 @@ async function filesIn(folder: string): Promise<string[]> {
   return (await (await fileSystem()).readdir(folder)).map((name) => join(folder, name));
 }
 
-/** What a module's `register` throws names the module: it is known only when a connection opens. */
+/** Adds the module's name to an error of its `register`, which fails only when a connection opens. */
 function withFileName(file: string, register: Register): Register {
   return async (server, context) => {
     try {
       await register(server, context);
     } catch (error) {
-      throw invalid(file, `its register failed: ${sayingOf(error)}`, error);
+      throw invalidModule(file, `its register failed: ${messageOf(error)}`, error);
     }
   };
 }
 
-const sayingOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 async function importModule(file: string): Promise<Record<string, unknown>> {
   try {
     return (await import(pathToFileURL(file).href)) as Record<string, unknown>;
   } catch (error) {
-    throw invalid(file, `it cannot be loaded: ${sayingOf(error)}`, error);
+    throw invalidModule(file, `it cannot be loaded: ${messageOf(error)}`, error);
   }
 }
 
-/** The tools that one export holds: itself, or its items when it is a list. */
+/** The tools in one export: itself, or the items of a list. */
 function specsIn(key: string, value: unknown, file: string): ToolSpec<never>[] {
   if (Array.isArray(value)) return value.flatMap((item) => specsIn(key, item, file));
   if (!value || typeof value !== "object" || !("name" in value) || !("run" in value || "create" in value))
     return [];
   const spec = value as ToolSpec<never>;
   if (typeof spec.name !== "string" || typeof spec.description !== "string")
-    throw invalid(file, `the export "${key}" needs a name and a description`);
+    throw invalidModule(file, `the export "${key}" needs a name and a description`);
   if (typeof (spec.run ?? spec.create) !== "function")
-    throw invalid(file, `the tool "${spec.name}" needs a function run, or create`);
+    throw invalidModule(file, `the tool "${spec.name}" needs a function run, or create`);
   for (const side of ["input", "output"] as const) {
-    const problem = problemOf(spec[`${side}Schema`] as Schema<unknown> | undefined, side);
-    if (problem) throw invalid(file, `the ${side}Schema of the tool "${spec.name}" ${problem}`);
+    const problem = schemaProblemOf(spec[`${side}Schema`] as Schema<unknown> | undefined, side);
+    if (problem) throw invalidModule(file, `the ${side}Schema of the tool "${spec.name}" ${problem}`);
   }
   return [spec];
 }
@@ -113,8 +113,8 @@ function specsIn(key: string, value: unknown, file: string): ToolSpec<never>[] {
 const isStandardSchema = (value: unknown): boolean =>
   typeof value === "object" && value !== null && "~standard" in value;
 
-/** A schema that cannot be shown would cost every client its whole list of tools: it is found out at the start. */
-function problemOf(schema: Schema<unknown> | undefined, side: "input" | "output"): string | undefined {
+/** Checks a schema at the start: one that cannot be listed would break `tools/list` for every client. */
+function schemaProblemOf(schema: Schema<unknown> | undefined, side: "input" | "output"): string | undefined {
   if (schema === undefined) return undefined;
   if (typeof schema !== "object" || schema === null) return "is no schema";
   if (!("~standard" in schema) && Object.values(schema).some(isStandardSchema))
@@ -123,10 +123,10 @@ function problemOf(schema: Schema<unknown> | undefined, side: "input" | "output"
     const { type = "object" } = toJsonSchema(schema, side);
     return type === "object" ? undefined : `must describe an object, not ${JSON.stringify(type)}`;
   } catch (error) {
-    return `cannot be told as JSON Schema: ${sayingOf(error)}`;
+    return `cannot be told as JSON Schema: ${messageOf(error)}`;
   }
 }
 
-function invalid(file: string, problem: string, cause?: unknown): NightshiftError {
+function invalidModule(file: string, problem: string, cause?: unknown): NightshiftError {
   return new NightshiftError("TOOL_MODULE_INVALID", `${basename(file)}: ${problem}.`, { file }, { cause });
 }

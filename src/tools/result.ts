@@ -1,6 +1,6 @@
 import { NightshiftError, toPublicError } from "../errors.ts";
 
-/** MCP's content blocks; a tool of one's own rarely needs more than a string or an object. */
+/** MCP's result of a tool. A user's tool rarely needs more than to return a string or an object. */
 export interface ToolResult {
   readonly content: readonly { readonly type: string; readonly [key: string]: unknown }[];
   readonly structuredContent?: Readonly<Record<string, unknown>>;
@@ -8,12 +8,12 @@ export interface ToolResult {
   readonly _meta?: Readonly<Record<string, unknown>>;
 }
 
-/** A result with both faces: `structured` for programs, `text` for the model. */
+/** A result in two forms: `structured` for programs, `text` for the model. */
 export function answer(structured: Record<string, unknown>, text: string): ToolResult {
   return { content: [{ type: "text", text }], structuredContent: structured };
 }
 
-/** Whatever the tool `name` returned, as an MCP result. Throws TOOL_FAILED for what is not JSON. */
+/** Makes an MCP result of the return value of tool `name`. Throws TOOL_FAILED for a value that JSON cannot hold. */
 export function toToolResult(value: unknown, name: string): ToolResult {
   if (value === undefined || value === null) return { content: [] };
   if (typeof value !== "object") return { content: [{ type: "text", text: String(value) }] };
@@ -25,7 +25,7 @@ export function toToolResult(value: unknown, name: string): ToolResult {
   return { content: [{ type: "text", text }], structuredContent: JSON.parse(text) };
 }
 
-/** An object of a tool's own may have a field `content` too: only blocks make a result. */
+/** A user's own object may have a field `content` too: it is a result only when that holds blocks. */
 const isResult = (value: object): value is ToolResult =>
   "content" in value &&
   Array.isArray(value.content) &&
@@ -46,7 +46,7 @@ function toJson(value: object, name: string): string | undefined {
 }
 
 /**
- * The error as the model reads it: a sentence that says what to do, and the code. Programs find both in `_meta`, for
+ * The error for the model: a sentence that says what to do, and the code. Programs find both in `_meta`, because
  * structured content would have to fit the tool's output schema.
  */
 export function toErrorResult(error: unknown, correlationId: string): ToolResult {
@@ -58,7 +58,7 @@ export function toErrorResult(error: unknown, correlationId: string): ToolResult
   };
 }
 
-/** The text blocks of a result, joined: what a model is given to read. */
+/** The text of a result, as the model reads it. */
 export function textOf(result: ToolResult): string {
   const texts = result.content.map((block) =>
     block.type === "text" ? String(block.text) : `[${block.type} content]`,

@@ -8,7 +8,7 @@ import { answer } from "./result.ts";
 import { lazySchema } from "./schema.ts";
 import { requireService, type Services } from "./services.ts";
 
-/** A run in lists: shown as a summary, described in short, for every client reads `tools/list`. */
+/** The output schema of a run in a list. It is short, because every client reads it in `tools/list`. */
 const runBrief = () =>
   z.looseObject({
     run_id: z.string(),
@@ -18,7 +18,7 @@ const runBrief = () =>
     output: z.string().nullable(),
   });
 
-/** What get_run answers with: shown in full, described in short, too. */
+/** The output schema of get_run; it names only the most important fields. */
 const fullRun = lazySchema(() =>
   runBrief().extend({
     status: z.enum(RUN_STATUSES),
@@ -37,7 +37,7 @@ const fullRun = lazySchema(() =>
   }),
 );
 
-const seconds = (fromMs: number | null, toMs: number | null): number | null =>
+const secondsBetween = (fromMs: number | null, toMs: number | null): number | null =>
   fromMs === null || toMs === null ? null : Math.max(0, Math.round(toMs - fromMs) / 1000);
 
 export const showRunSummary = (run: Omit<Run, "transcript">) => ({
@@ -48,8 +48,8 @@ export const showRunSummary = (run: Omit<Run, "transcript">) => ({
   scheduled_for: toIso(run.scheduledFor) as string,
   started_at: toIso(run.startedAt),
   finished_at: toIso(run.finishedAt),
-  late_by_seconds: seconds(run.scheduledFor, run.startedAt),
-  execution_time_seconds: seconds(run.startedAt, run.finishedAt),
+  late_by_seconds: secondsBetween(run.scheduledFor, run.startedAt),
+  execution_time_seconds: secondsBetween(run.startedAt, run.finishedAt),
   attempt: run.attempt,
   missed_before: run.coalesced,
   status_reason: run.statusReason,
@@ -79,10 +79,10 @@ const showDelivery = (delivery: Delivery) => ({
   ...(delivery.nextAttemptAt !== null && { next_attempt_at: toIso(delivery.nextAttemptAt) }),
 });
 
-/** A run, and what became of telling webhooks of it: nothing of that for a ghost, which is handed no deliveries. */
+/** A run with its deliveries to webhooks. A ghost has no access to deliveries and is shown none. */
 export async function showRunWithDeliveries(run: Run, { deliveries }: Services) {
-  const told = (await deliveries?.ofRun(run.runId)) ?? [];
-  return { ...showRun(run), ...(told.length > 0 && { deliveries: told.map(showDelivery) }) };
+  const sent = (await deliveries?.ofRun(run.runId)) ?? [];
+  return { ...showRun(run), ...(sent.length > 0 && { deliveries: sent.map(showDelivery) }) };
 }
 
 export function tellRun(run: ReturnType<typeof showRun>): string {
@@ -177,6 +177,6 @@ const cancelRun: ToolDefinition<Services> = {
   }),
 };
 
-/** What a ghost may see: the runs of its own job, read only. */
+/** The tools of a ghost: it may read the runs of its own job. */
 export const runReaders = [listRuns, getRun] as const;
 export const runTools = [listRuns, getRun, cancelRun] as const;

@@ -8,7 +8,7 @@ interface Issue {
 
 type Validated<T> = { readonly value: T } | { readonly issues: readonly Issue[] };
 
-/** https://standardschema.dev, with the JSON Schema trait: what zod 4.2 and later, Valibot and ArkType have. */
+/** https://standardschema.dev with the JSON Schema trait, which zod 4.2 and later, Valibot and ArkType have. */
 export interface StandardSchema<T> {
   readonly "~standard": {
     readonly validate: (value: unknown) => Validated<T> | Promise<Validated<T>>;
@@ -21,7 +21,7 @@ export interface StandardSchema<T> {
 
 export type Schema<T> = StandardSchema<T> | JsonSchema;
 
-/** Built when it is first used: a ghost's thread has more tools than most ghosts use, and schemas take time to build. */
+/** A schema that is built at its first use: most ghosts use few of their tools, and schemas take time to build. */
 export function lazySchema<T>(build: () => StandardSchema<T>): StandardSchema<T> {
   let built: StandardSchema<T> | undefined;
   return {
@@ -34,7 +34,7 @@ export function lazySchema<T>(build: () => StandardSchema<T>): StandardSchema<T>
 
 const isStandard = (schema: Schema<unknown>): schema is StandardSchema<unknown> => "~standard" in schema;
 
-/** The JSON Schema of either kind. Throws for a Standard Schema that cannot say it. */
+/** The JSON Schema of either kind. Throws for a Standard Schema without the trait. */
 export function toJsonSchema(schema: Schema<unknown>, side: "input" | "output"): JsonSchema {
   if (!isStandard(schema)) return schema;
   const trait = schema["~standard"].jsonSchema;
@@ -44,7 +44,7 @@ export function toJsonSchema(schema: Schema<unknown>, side: "input" | "output"):
   return trim(json, side) as JsonSchema;
 }
 
-const SCHEMA = new Set([
+const SCHEMA_KEYWORDS = new Set([
   "items",
   "additionalProperties",
   "propertyNames",
@@ -54,8 +54,8 @@ const SCHEMA = new Set([
   "then",
   "else",
 ]);
-const SCHEMAS = new Set(["anyOf", "oneOf", "allOf", "prefixItems"]);
-const NAMED_SCHEMAS = new Set([
+const SCHEMA_LIST_KEYWORDS = new Set(["anyOf", "oneOf", "allOf", "prefixItems"]);
+const SCHEMA_MAP_KEYWORDS = new Set([
   "properties",
   "patternProperties",
   "dependentSchemas",
@@ -64,17 +64,17 @@ const NAMED_SCHEMAS = new Set([
 ]);
 
 /**
- * Without what says nothing: keys of JSON are strings, and more properties are allowed where none are forbidden. What we
- * answer is not closed either: a client has no use for knowing, and every listing would carry it.
+ * Drops keywords that carry no information: JSON keys are always strings, and further properties are allowed by default.
+ * For output it also drops `additionalProperties: false`, which clients have no use for.
  */
 function trim(schema: unknown, side: "input" | "output"): unknown {
   if (typeof schema !== "object" || schema === null) return schema;
   const trimmed = Object.entries(schema)
     .filter(([word, value]) => !isEmptyWord(word, value, side))
     .map(([word, value]) => {
-      if (SCHEMA.has(word)) return [word, trim(value, side)];
-      if (SCHEMAS.has(word)) return [word, (value as unknown[]).map((part) => trim(part, side))];
-      if (!NAMED_SCHEMAS.has(word)) return [word, value];
+      if (SCHEMA_KEYWORDS.has(word)) return [word, trim(value, side)];
+      if (SCHEMA_LIST_KEYWORDS.has(word)) return [word, (value as unknown[]).map((part) => trim(part, side))];
+      if (!SCHEMA_MAP_KEYWORDS.has(word)) return [word, value];
       const named = Object.entries(value).map(([name, part]) => [name, trim(part, side)]);
       return [word, Object.fromEntries(named)];
     });
@@ -87,7 +87,7 @@ function isEmptyWord(word: string, value: unknown, side: "input" | "output"): bo
   return value === false ? side === "output" : JSON.stringify(value) === "{}";
 }
 
-/** Checks `value`: the parsed value, or one sentence for each thing that is wrong with it. */
+/** Parses `value`: resolves to the parsed value, or to one sentence for each problem. */
 export async function parseWith<T>(
   schema: Schema<T>,
   value: unknown,
@@ -95,11 +95,11 @@ export async function parseWith<T>(
   const standard = isStandard(schema) ? schema : await standardOf(schema);
   const checked = await standard["~standard"].validate(value);
   if (!("issues" in checked) || !checked.issues) return { value: (checked as { value: T }).value };
-  const problems = checked.issues.map(sentenceOf);
+  const problems = checked.issues.map(describeIssue);
   return { problems: isStandard(schema) ? problems : [...unknownKeys(schema, value), ...problems] };
 }
 
-/** The validator of JSON Schema counts unknown keys and does not name them. */
+/** Names unknown keys, which the validator for JSON Schema only counts. */
 function unknownKeys(
   { properties, patternProperties, additionalProperties }: JsonSchema,
   value: unknown,
@@ -110,14 +110,14 @@ function unknownKeys(
   );
 }
 
-function sentenceOf(issue: Issue): string {
+function describeIssue(issue: Issue): string {
   const path = (issue.path ?? []).map((part) => String(typeof part === "object" ? part.key : part)).join(".");
   return path ? `${path}: ${issue.message}` : issue.message;
 }
 
 const validators = new WeakMap<JsonSchema, StandardSchema<unknown>>();
 
-/** JSON Schema is checked by the SDK's own validator, loaded only for the tools that need it. */
+/** The SDK's validator for JSON Schema, loaded only when a tool needs it. */
 async function standardOf(schema: JsonSchema): Promise<StandardSchema<unknown>> {
   const known = validators.get(schema);
   if (known) return known;

@@ -6,52 +6,51 @@ import type { Inbox } from "../jobs/inbox-item.ts";
 import type { Action, Job } from "../jobs/job.ts";
 import type { TranscriptStep } from "../jobs/run.ts";
 
-/** What is read of runs; a ghost's is bound to its own job. */
+/** Read access to runs. That of a ghost is bound to its own job. */
 export type RunReader = Pick<RunStore, "get" | "list">;
 
-/** What the scheduler can tell the tools that make jobs. */
+/** The scheduler, as the tools for jobs see it. */
 export interface SchedulerApi {
-  /** Why an action of this kind could not run here, as a sentence that says what to do; undefined when it can. */
+  /** A sentence: why an action of this kind could not run here, and what to do; undefined when it can. */
   obstacle(kind: Action["kind"]): string | undefined;
-  /** A sentence for the result of schedule_task when jobs run only under a condition (a stdio server's life). */
+  /** A sentence for the result of schedule_task when jobs run only at times (while a stdio server's client is there). */
   readonly caveat?: string;
-  /** The names of all tools that a ghost here can have. */
+  /** The names of all tools that a ghost of this host can have. */
   ghostTools(): readonly string[];
   /**
-   * Of `names`, those that other MCP servers of this host could have: `server__tool` and `server__*`. The servers are
-   * asked. Resolves to a warning for each that does not answer; rejects with TOOL_NOT_FOUND for a tool that one does
-   * not have.
+   * Asks the other MCP servers of this host for the tools among `names` (`server__tool`, `server__*`). Resolves to a
+   * warning for each server that does not answer. Rejects with TOOL_NOT_FOUND for a tool that its server does not have.
    */
   checkUpstreams(names: readonly string[]): Promise<readonly string[]>;
   isUpstream(name: string): boolean;
   /** The names of the tools that a ghost of this job is offered. */
   toolsOf(job: Pick<Job, "tools" | "action">): readonly string[];
-  /** Tells of each step of a run that happens in this process; returns what ends it. For a run of the caller's own. */
+  /** Calls `listener` with each step of a run in this process, until the returned function is called. Checks no owner. */
   follow(runId: string, listener: (step: TranscriptStep) => void): () => void;
-  /** Throws INVALID_ARGUMENTS, with what to do, for a URL to which this host sends nothing. */
+  /** Throws INVALID_ARGUMENTS, with what to do, for a URL to which this host does not send. */
   checkWebhook(url: string): void;
-  /** Says that something is due sooner than the clock knew. */
+  /** Makes the scheduler look again now: something may be due sooner than it knew. */
   wake(): void;
 }
 
 /**
- * All that the tools of one context can reach. Each part is bound to its owner when it is handed over. A ghost's
- * has `runs` and nothing else: there is no memory behind its tools and nothing to schedule with.
+ * Everything that the tools of one context can reach. Each part is bound to the context's user. A ghost's context has
+ * `runs` only: its tools have no memory and cannot schedule.
  */
 export interface Services {
   readonly facts?: FactStore;
   readonly jobs?: JobStore;
   readonly runs?: RunReader;
   readonly runControl?: Pick<RunStore, "enqueue" | "backfill" | "cancel">;
-  /** What became of telling a webhook of a run. */
+  /** Deliveries of runs to webhooks. */
   readonly deliveries?: DeliveryReader;
-  /** What the runs of the owner's jobs came to. No ghost has it. */
+  /** Results of the user's jobs. No ghost has it. */
   readonly inbox?: Inbox;
   readonly scheduler?: SchedulerApi;
   readonly now: () => number;
 }
 
-/** The service. Throws TOOL_DENIED for a context that was handed none. */
+/** The service. Throws TOOL_DENIED for a context that has none. */
 export function requireService<T>(service: T | undefined, what: string): T {
   if (service !== undefined) return service;
   throw new NightshiftError("TOOL_DENIED", `This context has no access to ${what}.`);

@@ -2,7 +2,7 @@ import { getEntityType, withContext } from "../context/current-context.ts";
 import type { UserContext } from "../context/user-context.ts";
 import { NightshiftError } from "../errors.ts";
 import { once } from "../lifecycle.ts";
-import { type Catalog, isWithin, type ListedTool } from "./catalog.ts";
+import { type Catalog, isInScope, type ListedTool } from "./catalog.ts";
 import type { ToolDefinition, ToolInstance } from "./define.ts";
 import { type ToolResult, toErrorResult, toToolResult } from "./result.ts";
 import { type JsonSchema, parseWith } from "./schema.ts";
@@ -14,12 +14,12 @@ export interface CallOptions {
   readonly progress?: (done: number, total?: number, message?: string) => void;
 }
 
-/** Where unexpected failures are written: pino on the main side, the broker's port in a ghost's thread. */
+/** Records unexpected failures: pino in the main thread, the broker's port in a ghost's thread. */
 export interface FailureLog {
   error(fields: object, message: string): void;
 }
 
-/** The tools of one context: made with it, gone with it, shared with nobody. */
+/** The tools of one context: made with it, disposed with it, and not shared. */
 export interface Toolkit {
   readonly context: UserContext;
   readonly registryId: string;
@@ -27,15 +27,14 @@ export interface Toolkit {
   has(name: string): boolean;
   outputSchema(name: string): JsonSchema | undefined;
   /**
-   * Calls a tool as this context. What goes wrong in the call is a result with `isError`, for the model to read;
-   * never a rejection.
+   * Calls a tool as this context. Never rejects: a failure is a result with `isError`, for the model to read.
    */
   call(name: string, args?: unknown, options?: CallOptions): Promise<ToolResult>;
-  /** Aborts what runs, disposes every instance, and refuses further calls. May be called twice. */
+  /** Aborts running calls, disposes every instance and refuses further calls. May be called twice. */
   dispose(): Promise<void>;
 }
 
-/** Where a context gets its tools. `services` is all that the tools can ever reach. */
+/** Makes the tools of a context. `services` is everything that they can reach. */
 export function buildToolkit<Services>(
   catalog: Catalog<Services>,
   context: UserContext,
@@ -48,10 +47,10 @@ export function buildToolkit<Services>(
   let isDisposed = false;
   const offered = (name: string) => {
     const tool = catalog.definitions.get(name);
-    return tool && isWithin(tool, context.scopes) ? tool : undefined;
+    return tool && isInScope(tool, context.scopes) ? tool : undefined;
   };
 
-  // An instance is made when it is first called: most connections use a few of the tools.
+  // An instance is made at the first call of its tool: most connections use only a few tools.
   const instanceOf = (tool: ToolDefinition<Services>): ToolInstance<never> => {
     const known = instances.get(tool.name);
     if (known) return known;
@@ -71,12 +70,15 @@ export function buildToolkit<Services>(
     if (!tool)
       throw new NightshiftError(
         "TOOL_NOT_FOUND",
-        `There is no tool "${clip(name)}" here. ${namesOf(catalog.list(context.scopes))}`,
+        `There is no tool "${abbreviate(name)}" here. ${namesOf(catalog.list(context.scopes))}`,
       );
     const parsed = await parseWith(tool.inputSchema as ToolDefinition["inputSchema"], args ?? {});
     if ("problems" in parsed)
-      throw new NightshiftError("INVALID_ARGUMENTS", explain(tool, catalog, context, parsed.problems));
-    // Checking takes a turn, in which the context may have ended.
+      throw new NightshiftError(
+        "INVALID_ARGUMENTS",
+        explainProblems(tool, catalog, context, parsed.problems),
+      );
+    // The arguments were checked asynchronously, and the context may have ended meanwhile.
     assertOpen();
     const signals = [context.signal, ...(options.signal ? [options.signal] : [])];
     const value = await withDeadline(tool, signals, inFlight, (signal) => {
@@ -99,7 +101,7 @@ export function buildToolkit<Services>(
         } catch (error) {
           if (!(error instanceof NightshiftError))
             log.error(
-              { err: error, tool: clip(name), entity_type: getEntityType() },
+              { err: error, tool: abbreviate(name), entity_type: getEntityType() },
               "a tool failed unexpectedly",
             );
           return toErrorResult(error, context.correlationId);
@@ -115,7 +117,7 @@ export function buildToolkit<Services>(
 
 const DISPOSE_WAIT_MS = 2_000;
 
-/** Disposes each instance once. One that fails or does not finish is told to the log, and waited for no longer. */
+/** Disposes each instance once. One that fails, or takes longer than DISPOSE_WAIT_MS, is logged and left behind. */
 async function disposeAll(instances: Map<string, ToolInstance<never>>, log: FailureLog): Promise<void> {
   const made = [...instances].filter(([, { dispose }]) => dispose);
   instances.clear();
@@ -137,8 +139,8 @@ async function disposeAll(instances: Map<string, ToolInstance<never>>, log: Fail
 }
 
 /**
- * Runs `work` until it ends, its time is over, or one of `signals` aborts: whichever is first. While it runs, what
- * aborts it is in `inFlight`.
+ * Runs `work` until it ends, times out, or one of `signals` aborts, whichever is first. While it runs, `inFlight` has a
+ * function that aborts it.
  */
 async function withDeadline(
   tool: ToolDefinition<never>,
@@ -170,7 +172,7 @@ async function withDeadline(
     else signal.addEventListener("abort", abort, { once: true });
   }
   const begin = async () => {
-    // Whoever is gone by now gets nothing started in their name.
+    // Nothing is started for a caller that is gone already.
     stop.signal.throwIfAborted();
     return work(stop.signal);
   };
@@ -183,7 +185,7 @@ async function withDeadline(
   }
 }
 
-function explain<Services>(
+function explainProblems<Services>(
   tool: ToolDefinition<Services>,
   catalog: Catalog<Services>,
   context: UserContext,
@@ -193,10 +195,10 @@ function explain<Services>(
   const properties = Object.keys((shown?.inputSchema.properties as object) ?? {});
   const required = new Set((shown?.inputSchema.required as string[]) ?? []);
   const takes = properties.map((name) => (required.has(name) ? `${name} (required)` : name)).join(", ");
-  return `${tool.name} was not run: ${problems.map(clip).join("; ")}. It takes ${takes || "no arguments"}.`;
+  return `${tool.name} was not run: ${problems.map(abbreviate).join("; ")}. It takes ${takes || "no arguments"}.`;
 }
 
 const namesOf = (tools: readonly ListedTool[]) => `Tools: ${tools.map(({ name }) => name).join(", ")}.`;
 
-/** What a caller sent is echoed in part: enough to recognise, too little to flood a log or a model. */
-const clip = (text: string): string => (text.length > 200 ? `${text.slice(0, 200)}…` : text);
+/** The start of a caller's text: enough to recognise it, too little to flood a log or a model. */
+const abbreviate = (text: string): string => (text.length > 200 ? `${text.slice(0, 200)}…` : text);

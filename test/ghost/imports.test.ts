@@ -59,7 +59,7 @@ describe("a ghost's thread", () => {
 
   it("reaches no store, no log, no provider and no protocol", () => {
     const forbidden =
-      /^src\/(?:facts|database|store|inbox|webhooks|model|scheduler|connection|transport|cli|upstream|jobs-folder|log|config|app|open-stores)\b|^(?:@?keyv|node:sqlite|sqlite|kysely|pg|pino|ai$|@ai-sdk|bree|@modelcontextprotocol)/;
+      /^src\/(?:facts|database|store|inbox|webhooks|model|scheduler|connection|transport|cli|upstream|jobs-folder|jobs\/(?:field-forms|fields|schedule|moment|catch-up)|log|config|app|open-stores)\b|^(?:@?keyv|node:sqlite|sqlite|kysely|pg|pino|ai$|@ai-sdk|bree|@modelcontextprotocol)/;
     const reached = [...reach.values()].filter(({ to }) => forbidden.test(to));
     expect(reached.map(show)).toEqual([]);
   });

@@ -8,18 +8,18 @@ import type { ToolAnnotations, ToolDefinition } from "../define.ts";
 import { answer } from "../result.ts";
 import { requireService, type Services } from "../services.ts";
 import {
-  actionOf,
   assertRunnable,
   type JobArguments,
   jobArguments,
   jobId,
   NO_TIME,
-  type Prepared,
+  type PreparedArguments,
   prepare,
+  readAction,
   undescribed,
   withPinnedFacts,
 } from "./prepare.ts";
-import { backfill, runJob } from "./run.ts";
+import { backfillTool, runJob } from "./run.ts";
 import { fullJobShape, jobBrief, showFullJob, showJob, showJobs, tellJob } from "./show.ts";
 
 const READ: ToolAnnotations = { readOnlyHint: true, openWorldHint: false };
@@ -78,10 +78,10 @@ const getJob: ToolDefinition<Services> = {
 function changing<Args extends { job_id: string }>(
   metadata: Pick<ToolDefinition, "name" | "title" | "description"> & {
     extra?: z.ZodRawShape;
-    /** What must be asked of others before the change is decided on. */
-    prepare?: (args: Args, services: Services) => Promise<Prepared>;
+    /** Asynchronous work that must be done before the change is decided on. */
+    prepare?: (args: Args, services: Services) => Promise<PreparedArguments>;
   },
-  decide: (job: Job, args: Args, services: Services, prepared: Prepared) => JobChange,
+  decide: (job: Job, args: Args, services: Services, prepared: PreparedArguments) => JobChange,
 ): ToolDefinition<Services> {
   const { extra, prepare, ...rest } = metadata;
   return {
@@ -170,7 +170,7 @@ const updateJob = changing<JobArguments & { job_id: string }>(
     assertNotFromFile(job, "change");
     assertStatus(job, ["active", "paused", "completed"], "changed");
     const scheduler = requireService(services.scheduler, "schedules");
-    const action = actionOf(args) ?? job.action;
+    const action = readAction(args) ?? job.action;
     const { name, tools } = nameAndToolsOf(args, job);
     const provision = withPinnedFacts(provisionOf(args, job.provision), prepared);
     assertRunnable(action, { tools, check: provision.check }, scheduler);
@@ -179,7 +179,7 @@ const updateJob = changing<JobArguments & { job_id: string }>(
   },
 );
 
-/** A new time, or the old one read in a new zone or span. */
+/** The change of schedule, zone and policy: a new time, or the old one in a new zone or span. */
 function retime(job: Job, args: JobArguments, now: number): JobChange {
   const given = args.execute_at ?? args.cron ?? args.every_seconds ?? args.after;
   if (given === undefined && args.timezone === undefined) return respan(job, args, now);
@@ -196,7 +196,7 @@ function retime(job: Job, args: JobArguments, now: number): JobChange {
   return { schedule, timezone, policy, ...reactivate(job, { schedule, timezone, policy }, now) };
 }
 
-/** The same schedule under a policy that has changed; a job that had ended goes on where its new span lets it. */
+/** The same schedule under a changed policy. A completed job becomes active again if its new span allows it. */
 function respan(job: Job, args: JobArguments, now: number): JobChange {
   const policy = policyOf(args, job.timezone, job.policy);
   const change = { policy, schedule: anchored(job.schedule, policy) };
@@ -220,5 +220,5 @@ export const jobTools = [
   resumeJob,
   cancelJob,
   runJob,
-  backfill,
+  backfillTool,
 ] as const;

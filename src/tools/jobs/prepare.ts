@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
-import { momentText, toolCall } from "../../jobs/field-kinds.ts";
+import { momentText, toolCall } from "../../jobs/field-forms.ts";
 import { fieldArguments } from "../../jobs/fields.ts";
 import {
   type Action,
@@ -13,7 +13,7 @@ import { requireService, type SchedulerApi, type Services } from "../services.ts
 
 export const jobId = z.string().min(1).max(100);
 
-/** The arguments of schedule_task and update_job; each says what it is by default. */
+/** The arguments of schedule_task and update_job. */
 export const jobArguments = {
   prompt: z
     .string()
@@ -48,7 +48,7 @@ export const jobArguments = {
   ...fieldArguments,
 };
 
-/** The same fields without their descriptions: every client reads `tools/list`, and need not read them twice. */
+/** The same arguments without descriptions: every client reads `tools/list`, and need not read them twice. */
 export const undescribed = (fields: Readonly<Record<string, z.ZodType>>): z.ZodRawShape =>
   Object.fromEntries(
     Object.entries(fields).map(([name, field]) => [name, field.meta({ description: undefined })]),
@@ -59,8 +59,8 @@ export type JobArguments = z.output<typeof jobArgumentsSchema>;
 
 export const NO_TIME = "Nothing would ever run: the schedule has no time between starts_at and ends_at.";
 
-/** The one thing the job does. */
-export function actionOf({ prompt, tool }: Pick<JobArguments, "prompt" | "tool">): Action | undefined {
+/** The action of the job; undefined when neither prompt nor tool was given. */
+export function readAction({ prompt, tool }: Pick<JobArguments, "prompt" | "tool">): Action | undefined {
   if (prompt !== undefined && tool !== undefined)
     throw new NightshiftError(
       "INVALID_ARGUMENTS",
@@ -71,7 +71,7 @@ export function actionOf({ prompt, tool }: Pick<JobArguments, "prompt" | "tool">
   return undefined;
 }
 
-/** Refuses at creation what could only fail at night: a job this host cannot run, a tool no ghost has. */
+/** Refuses a job that could only fail later: one that this host cannot run, or with a tool that no ghost has. */
 export function assertRunnable(
   action: Action,
   { tools, check }: { tools: readonly string[] | null; check: Check | null },
@@ -92,29 +92,29 @@ export function assertRunnable(
     );
 }
 
-/** What must be asked of others before a job is made or changed. */
-export interface Prepared {
+/** Results of the asynchronous work that comes before a job is made or changed. */
+export interface PreparedArguments {
   readonly pinnedFacts?: readonly PinnedFact[];
   /** A sentence for each server that did not answer. */
   readonly warnings: readonly string[];
 }
 
 /**
- * Copies the facts that are named out of the caller's own memory, and asks other servers for the tools of theirs that
- * are named. Rejects with FACT_NOT_FOUND, FACT_TOO_LARGE, TOOL_NOT_FOUND, INVALID_ARGUMENTS for a webhook that cannot
- * be, or TOOL_DENIED for a caller without memory.
+ * Copies the named facts from the caller's memory, and asks other MCP servers for the named tools of theirs. Rejects
+ * with FACT_NOT_FOUND, FACT_TOO_LARGE, TOOL_NOT_FOUND, INVALID_ARGUMENTS for a webhook that cannot be used, or
+ * TOOL_DENIED for a caller without memory.
  */
-export async function prepare(args: JobArguments, services: Services): Promise<Prepared> {
+export async function prepare(args: JobArguments, services: Services): Promise<PreparedArguments> {
   const { pinned_facts, webhook_url } = args;
   const scheduler = requireService(services.scheduler, "schedules");
   if (webhook_url) scheduler.checkWebhook(webhook_url);
   return {
     ...(pinned_facts && { pinnedFacts: await copyFacts(pinned_facts, services) }),
-    warnings: await checkUpstreams(args, scheduler),
+    warnings: await checkUpstreamTools(args, scheduler),
   };
 }
 
-async function checkUpstreams({ tool, check, allowed_tools }: JobArguments, scheduler: SchedulerApi) {
+async function checkUpstreamTools({ tool, check, allowed_tools }: JobArguments, scheduler: SchedulerApi) {
   const named = [...(allowed_tools ?? []), ...(tool ? [tool.name] : []), ...(check ? [check.name] : [])];
   const names = named.filter(scheduler.isUpstream);
   return names.length > 0 ? scheduler.checkUpstreams(names) : [];
@@ -134,6 +134,6 @@ async function copyFacts(factIds: readonly string[], services: Services): Promis
   );
 }
 
-/** With the facts that were copied for it, if any were asked for. */
-export const withPinnedFacts = (provision: Provision, { pinnedFacts }: Prepared): Provision =>
+/** `provision` with the copied facts; unchanged when none were named. */
+export const withPinnedFacts = (provision: Provision, { pinnedFacts }: PreparedArguments): Provision =>
   pinnedFacts ? { ...provision, pinnedFacts } : provision;

@@ -17,7 +17,7 @@ interface RunArguments {
   readonly wait: boolean;
 }
 
-/** Whoever waits, waits for a place among the ghosts and for the run: longer than a run's longest time. */
+/** Longer than a run may take: the wait includes the time until a ghost is free. */
 const MAX_WAIT_MS = 2 * 86_400_000;
 
 export const runJob: ToolDefinition<Services> = {
@@ -43,7 +43,7 @@ export const runJob: ToolDefinition<Services> = {
       const run = await requireService(services.runControl, "runs").enqueue(args.job_id, overlap);
       if (args.wait) {
         const ended = showRun(await untilEnded(run, services, call));
-        // Who waited for it has it here.
+        // The caller has the result now.
         await services.inbox?.markRunRead(run.runId);
         return answer(ended, tellRun(ended));
       }
@@ -59,15 +59,15 @@ export const runJob: ToolDefinition<Services> = {
 
 const FIRST_LOOK_MS = 25;
 const LONGEST_LOOK_MS = 500;
-const MAX_MESSAGE_CHARS = 200;
+const MAX_PROGRESS_CHARS = 200;
 
-/** Follows a run of the caller's own, step by step; cancels it when the caller cancels. */
+/** Waits for the end of the caller's run and reports its steps; cancels the run when the call is cancelled. */
 async function untilEnded({ runId }: Run, services: Services, { signal, progress }: ToolCall): Promise<Run> {
   const { scheduler } = services;
   const cancel = () => {
-    const told = requireService(services.runControl, "runs").cancel(runId);
-    // It may have ended this moment.
-    told.then(
+    const cancelling = requireService(services.runControl, "runs").cancel(runId);
+    // A failure is ignored: the run may have ended this moment.
+    cancelling.then(
       () => scheduler?.wake(),
       () => {},
     );
@@ -77,7 +77,7 @@ async function untilEnded({ runId }: Run, services: Services, { signal, progress
   if (signal.aborted) cancel();
   scheduler?.wake();
   try {
-    // Looked up and not only listened for: another process may have it.
+    // Polled, because the run may be in another process, whose steps are not heard here.
     for (let lookMs = FIRST_LOOK_MS; ; lookMs = Math.min(lookMs * 2, LONGEST_LOOK_MS)) {
       const run = await requireService(services.runs, "runs").get(runId);
       if (isEnded(run.status)) return run;
@@ -90,8 +90,8 @@ async function untilEnded({ runId }: Run, services: Services, { signal, progress
 }
 
 function tellStep({ type, tool, text, result }: TranscriptStep): string {
-  const said = type === "tool" ? `${tool}: ${result ?? ""}` : (text ?? type);
-  return said.length > MAX_MESSAGE_CHARS ? `${said.slice(0, MAX_MESSAGE_CHARS)}…` : said;
+  const message = type === "tool" ? `${tool}: ${result ?? ""}` : (text ?? type);
+  return message.length > MAX_PROGRESS_CHARS ? `${message.slice(0, MAX_PROGRESS_CHARS)}…` : message;
 }
 
 interface BackfillArguments {
@@ -100,7 +100,7 @@ interface BackfillArguments {
   readonly to: string;
 }
 
-export const backfill: ToolDefinition<Services> = {
+export const backfillTool: ToolDefinition<Services> = {
   name: "backfill",
   scope: "jobs:write",
   title: "Run past times of a job",
@@ -133,7 +133,7 @@ export const backfill: ToolDefinition<Services> = {
         scheduled_for: toZonedIso(run.scheduledFor, job.timezone),
       }));
       const left = alreadyRun > 0 ? ` ${alreadyRun} had their run and were left out.` : "";
-      // Another process may run them: the command line, for one, does not.
+      // Added because this process may not be able to run them, while another one may.
       const obstacle = shown.length > 0 && services.scheduler?.obstacle(job.action.kind);
       const wait = obstacle ? ` They wait: ${obstacle}` : "";
       const text = `${shown.length} runs were queued, oldest first.${left} list_runs shows what comes of them.${wait}`;

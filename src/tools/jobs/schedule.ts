@@ -7,12 +7,12 @@ import type { ToolDefinition } from "../define.ts";
 import { answer } from "../result.ts";
 import { requireService, type Services } from "../services.ts";
 import {
-  actionOf,
   assertRunnable,
   type JobArguments,
   jobArguments,
   NO_TIME,
   prepare,
+  readAction,
   withPinnedFacts,
 } from "./prepare.ts";
 import { jobBrief, showJob } from "./show.ts";
@@ -33,7 +33,7 @@ export const scheduleTask: ToolDefinition<Services> = {
   create: (context, services) => ({
     run: async (args: JobArguments) => {
       const scheduler = requireService(services.scheduler, "schedules");
-      const action = actionOf(args);
+      const action = readAction(args);
       if (!action)
         throw new NightshiftError(
           "INVALID_ARGUMENTS",
@@ -71,14 +71,14 @@ export const scheduleTask: ToolDefinition<Services> = {
   }),
 };
 
-const text = z.string().max(256).optional();
+const optionalText = z.string().max(256).optional();
 const previewArguments = z.strictObject({
-  execute_at: text,
-  cron: text,
+  execute_at: optionalText,
+  cron: optionalText,
   every_seconds: z.number().int().optional(),
-  timezone: text,
-  starts_at: text,
-  ends_at: text,
+  timezone: optionalText,
+  starts_at: optionalText,
+  ends_at: optionalText,
   count: z.number().int().min(1).max(50).default(10),
 });
 

@@ -7,7 +7,7 @@ import { latestTime, nextTimes, startOf } from "../../jobs/schedule.ts";
 import { toIso, toZonedIso } from "../../jobs/time.ts";
 import { requireService, type Services } from "../services.ts";
 
-/** A job in lists and after a change: shown in full, described in short, for every client reads `tools/list`. */
+/** The output schema of a job in lists and after a change. It is short, because every client reads it in `tools/list`. */
 export const jobBrief = z.looseObject({
   job_id: z.string(),
   name: z.string().nullable(),
@@ -15,7 +15,7 @@ export const jobBrief = z.looseObject({
   next_runs: z.array(z.string()),
 });
 
-/** What get_job answers with. */
+/** The output schema of get_job. */
 export const fullJobShape = jobBrief.extend({
   ghost_session_id: z.string(),
   timezone: z.string(),
@@ -57,7 +57,7 @@ const showAction = ({ action, origin }: Job) => ({
   ...(origin.kind === "folder" && { file: origin.file }),
 });
 
-/** What the last runs came to that their owner should look at. */
+/** A warning for the owner of a job whose last runs failed. */
 function warningOf({ status, policy }: Job, { consecutiveFailures: failures }: Counters): string | undefined {
   if (failures < WARN_AFTER_FAILURES) return undefined;
   const limit = policy.pauseAfterFailures;
@@ -65,7 +65,7 @@ function warningOf({ status, policy }: Job, { consecutiveFailures: failures }: C
   return `The last ${failures} runs failed; list_runs shows why.${then}`;
 }
 
-/** Each of the jobs with what was counted for it. */
+/** Each of the jobs, with a warning where its counters show failures. */
 export async function showJobs(jobs: readonly Job[], services: Services) {
   const counted = await requireService(services.jobs, "schedules").counters(jobs.map(({ jobId }) => jobId));
   return jobs.map((job) => showJob(job, services, counted.get(job.jobId)));
@@ -98,7 +98,7 @@ export async function showFullJob(job: Job, services: Services) {
 
 export type ShownJob = ReturnType<typeof showJob>;
 
-/** A job as every tool shows it: always with its effective values. */
+/** A job as every tool shows it, with its effective values. */
 export function showJob(job: Job, services: Services, counters: Counters = NO_COUNTS) {
   const scheduler = requireService(services.scheduler, "schedules");
   const warning = warningOf(job, counters);
@@ -124,7 +124,7 @@ export function showJob(job: Job, services: Services, counters: Counters = NO_CO
   };
 }
 
-/** From an ended run only: a claim is not a result. Null when the run is no longer kept. */
+/** The last run that ended. Null when it is no longer kept. */
 async function readLastRun(runId: string, services: Services): Promise<z.output<typeof lastRunShape>> {
   try {
     const run = await requireService(services.runs, "runs").get(runId);
@@ -135,7 +135,7 @@ async function readLastRun(runId: string, services: Services): Promise<z.output<
   }
 }
 
-/** The job in a line for the model. */
+/** One line about the job, for the model. */
 export function tellJob(job: ShownJob): string {
   const what = job.prompt ?? (job.tool ? `tool ${job.tool.name}` : `file ${job.file}`);
   const name = job.name ?? (what.length > 60 ? `${what.slice(0, 60)}…` : what);

@@ -28,7 +28,7 @@ export const field = <Key extends string, Form>(key: Key, form: Form, describe: 
 });
 
 /** A value that is stored and shown as it is given. */
-export const plain = <Value>(given: z.ZodType<Value, Value>, stored: z.ZodType<Value> = given) => ({
+export const plainForm = <Value>(given: z.ZodType<Value, Value>, stored: z.ZodType<Value> = given) => ({
   argument: given,
   file: given,
   stored,
@@ -36,12 +36,14 @@ export const plain = <Value>(given: z.ZodType<Value, Value>, stored: z.ZodType<V
   show: (value: Value) => value,
 });
 
-export const flag = plain(z.boolean());
-export const whole = (min: number, max: number) => plain(z.number().int().min(min).max(max), z.number());
-export const oneOf = <const Value extends string>(values: readonly Value[]) => plain<Value>(z.enum(values));
+export const booleanForm = plainForm(z.boolean());
+export const numberForm = (min: number, max: number) =>
+  plainForm(z.number().int().min(min).max(max), z.number());
+export const choiceForm = <const Value extends string>(values: readonly Value[]) =>
+  plainForm<Value>(z.enum(values));
 
 /** A value that a job may be without. */
-export const orNone = <Value>({ argument, file, stored, read }: ReturnType<typeof plain<Value>>) => ({
+export const orNone = <Value>({ argument, file, stored, read }: ReturnType<typeof plainForm<Value>>) => ({
   argument: argument.nullable(),
   file,
   stored: stored.nullable(),
@@ -56,7 +58,7 @@ const OPEN_ENDS = { starts_at: "now", ends_at: "never" } as const;
 export const momentText = z.string().max(64);
 export const fileMoment = z.union([momentText, z.date().transform((date) => date.toISOString())]);
 
-export const spanEnd = (name: keyof typeof OPEN_ENDS) => ({
+export const spanEndForm = (name: keyof typeof OPEN_ENDS) => ({
   argument: momentText.nullable(),
   file: fileMoment.nullable(),
   stored: z.number().nullable(),
@@ -89,7 +91,7 @@ const retryArgument = z.strictObject({
   max_backoff_seconds: z.number().int().min(0).max(DAY_SECONDS).optional(),
   on: z.array(z.enum(RETRY_ON)).max(RETRY_ON.length).optional(),
 });
-export const retry = {
+export const retryForm = {
   argument: retryArgument,
   file: retryArgument,
   stored: z.object({
@@ -112,14 +114,14 @@ export const retry = {
   }),
 };
 
-const runCount = whole(0, 1_000_000_000);
-export const maxRuns = {
+const runCount = numberForm(0, 1_000_000_000);
+export const maxRunsForm = {
   ...orNone(runCount),
   file: runCount.file.nullable(),
   read: (runs: number) => runs || null,
 };
 
-export const pinnedFacts = {
+export const pinnedFactsForm = {
   argument: z.array(z.string().min(1).max(100)).max(MAX_PINNED_FACTS),
   file: null,
   stored: z.array(z.object({ factId: z.string(), text: z.string() })),
@@ -129,7 +131,7 @@ export const pinnedFacts = {
     facts.length === 0 ? undefined : facts.map(({ factId, text }) => ({ fact_id: factId, fact: text })),
 };
 
-export const check = {
+export const checkForm = {
   argument: toolCall.nullable(),
   file: z.union([toolName, toolCall]),
   stored: z
