@@ -71,7 +71,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     skewMs += aheadMs;
     log.warn(
       { ahead_ms: aheadMs },
-      "the clock of Postgres differs from this machine's; Nightshift uses the clock of Postgres from now on",
+      "Postgres has another time than this machine; Nightshift uses the time of Postgres from here on",
     );
   };
   const cleanup = createCleanup();

@@ -16,11 +16,11 @@ import { ROOT } from "../harness.ts";
 import { openPostgres } from "../postgres.ts";
 import { ALL_KINDS, newJob, START, worker } from "../world.ts";
 
-const README = readFileSync(join(ROOT, "README.md"), "utf8");
-const SQL = /^```sql\n([\s\S]*?)^```$/m.exec(README)?.[1] ?? "";
+const OPERATIONS = readFileSync(join(ROOT, ".github/OPERATIONS.md"), "utf8");
+const SQL = /^```sql\n([\s\S]*?)^```$/m.exec(OPERATIONS)?.[1] ?? "";
 const CONNECT = "\\connect nightshift\n";
 
-/** Does what the README says, under names of the test's own. */
+/** Does what the operations page says, under names of the test's own. */
 async function setUp(): Promise<{ owner: string; runner: string }> {
   const name = `nightshift_${randomBytes(6).toString("hex")}`;
   const own = (sql: string) => sql.replaceAll(/\bnightshift(_owner)?\b/g, `${name}$1`);
@@ -58,7 +58,7 @@ async function setUp(): Promise<{ owner: string; runner: string }> {
   return { owner: login(`${name}_owner`), runner: login(name) };
 }
 
-describe("the two roles of the README", () => {
+describe("the two roles of the operations page", () => {
   it("are one that makes the tables, and one that runs on them and may do no more", async () => {
     expect(SQL.split(CONNECT)).toHaveLength(2);
     const { owner, runner } = await setUp();
