@@ -66,11 +66,11 @@ async function startNode(url: string, threadFile: string, ghosts: number): Promi
 }
 
 const userKeyOf = (user: number) => String(user).padStart(64, "0");
-const bookOf = (db: Database, user: number) =>
+const jobStoreOf = (db: Database, user: number) =>
   openJobStore(db, { userKey: userKeyOf(user), userId: String(user), now: Date.now, maxJobs: 100_000 });
 
 const add = (db: Database, user: number, at: number) =>
-  bookOf(db, user).create({
+  jobStoreOf(db, user).create({
     name: null,
     action: { kind: "tool", tool: "current_time", arguments: {} },
     schedule: { kind: "at", at },

@@ -51,7 +51,7 @@ describe("a file in trouble", () => {
     expect((await saving).kind).toBe("saved");
   });
 
-  it("answers DATA_UNAVAILABLE with a sentence when the lock outlasts the patience, and recovers", async () => {
+  it("answers DATA_UNAVAILABLE with a sentence when the lock outlasts its timeout, and recovers", async () => {
     const storage = await sqliteStorage();
     const alice = storage.open({ lockTimeoutMs: 200 }).open(ALICE);
     await alice.save({ text: "first" });

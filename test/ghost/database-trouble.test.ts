@@ -30,7 +30,7 @@ async function jobsDirWith(body: string): Promise<string> {
 
 const code = { kind: "code", file: "work.ts" } as const;
 
-describe("a database that another process holds locked beyond all patience", () => {
+describe("a database that another process holds locked for longer than any timeout", () => {
   it("delays the ends of ghosts that worked meanwhile, and loses none", async () => {
     const jobsDir = await jobsDirWith(`await new Promise((r) => setTimeout(r, 300)); return "worked";`);
     const world = await openGhostWorld({ jobsDir, lockTimeoutMs: 50, leaseMs: 60_000 });

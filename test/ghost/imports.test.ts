@@ -5,19 +5,19 @@ describe("a ghost's thread", () => {
   /** The one way out: the SDK's JSON Schema validator, for users' tools that are written in JSON Schema. */
   const EXCEPTION = "src/tools/schema.ts -> @modelcontextprotocol/server (dynamic)";
 
-  const reach = new Map<string, Import>();
+  const reachable = new Map<string, Import>();
   const visit = (file: string): void => {
     for (const one of importsOf(file)) {
-      if (one.how === "type" || reach.has(one.to)) continue;
-      if (show(one) !== EXCEPTION) reach.set(one.to, one);
+      if (one.how === "type" || reachable.has(one.to)) continue;
+      if (show(one) !== EXCEPTION) reachable.set(one.to, one);
       if (isOwn(one)) visit(one.to);
     }
   };
   visit("src/ghost/thread/entry.ts");
 
   it("reaches its tools", () => {
-    expect([...reach.keys()]).toContain("src/tools/facts.ts");
-    expect([...reach.keys()]).toContain("src/tools/modules.ts");
+    expect([...reachable.keys()]).toContain("src/tools/facts.ts");
+    expect([...reachable.keys()]).toContain("src/tools/modules.ts");
   });
 
   /** The files of `src/ghost` that a thread loads, its own folder besides. */
@@ -60,7 +60,7 @@ describe("a ghost's thread", () => {
   it("reaches no store, no log, no provider and no protocol", () => {
     const forbidden =
       /^src\/(?:facts|database|store|inbox|webhooks|model|scheduler|connection|transport|cli|upstream|jobs-folder|jobs\/(?:field-forms|fields|schedule|moment|catch-up)|log|config|app|open-stores)\b|^(?:@?keyv|node:sqlite|sqlite|kysely|pg|pino|ai$|@ai-sdk|bree|@modelcontextprotocol)/;
-    const reached = [...reach.values()].filter(({ to }) => forbidden.test(to));
-    expect(reached.map(show)).toEqual([]);
+    const forbiddenImports = [...reachable.values()].filter(({ to }) => forbidden.test(to));
+    expect(forbiddenImports.map(show)).toEqual([]);
   });
 });

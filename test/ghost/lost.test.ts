@@ -39,7 +39,7 @@ async function lostNight(body: string) {
 }
 
 describe("a ghost whose run was taken for lost while it works", () => {
-  it("is told to stop with the next beat, and changes nothing any more", async () => {
+  it("is told to stop with the next renewal of its lease, and changes nothing any more", async () => {
     const { world, verify } = await lostNight(`
       for (;;) await new Promise((go, stop) => {
         setTimeout(go, 100);

@@ -3,11 +3,11 @@ import { type Backend, newJob, openWorld, START, type World } from "../world.ts"
 
 /** The order in which every RunQueue serves several users. */
 export function fairOrderContract(backend: Backend): void {
-  describe(`turns kept in ${backend}`, () => {
+  describe(`the order of users kept in ${backend}`, () => {
     let world: World;
-    const bookOf = (userKey: string) => world.user(userKey, { maxJobs: 10_000 }).jobs;
+    const jobStoreOf = (userKey: string) => world.user(userKey, { maxJobs: 10_000 }).jobs;
     const once = (userKey: string, at: number) =>
-      bookOf(userKey).create(newJob({ schedule: { kind: "at", at }, nextRunAt: at }));
+      jobStoreOf(userKey).create(newJob({ schedule: { kind: "at", at }, nextRunAt: at }));
     /** Whose runs a claim starts. */
     const claim = async (limit: number) => {
       const claimed = await world.claim({ limit });
@@ -39,7 +39,7 @@ export function fairOrderContract(backend: Backend): void {
 
     it("count what a person asks for by hand as a turn like any other", async () => {
       for (let i = 0; i < 5; i++) await once("a", START + i);
-      const { jobId } = await bookOf("b").create(newJob());
+      const { jobId } = await jobStoreOf("b").create(newJob());
       world.pass(1_000);
       await world.user("b").runs.enqueue(jobId);
       expect([...(await claim(1)), ...(await claim(1))].sort()).toEqual(["a", "b"]);
@@ -49,7 +49,7 @@ export function fairOrderContract(backend: Backend): void {
       for (let i = 0; i < 4; i++) await once("a", START - 3_600_000 + i);
       const paused = await once("b", START);
       expect(await claim(1)).toEqual(["a"]);
-      await bookOf("b").update(paused.jobId, () => ({ status: "paused" }));
+      await jobStoreOf("b").update(paused.jobId, () => ({ status: "paused" }));
       world.pass(-1_800_000);
       expect(await claim(8)).toEqual(["a", "a", "a"]);
       expect(await claim(8)).toEqual([]);

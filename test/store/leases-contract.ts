@@ -57,7 +57,7 @@ export function leasesContract(backend: Backend): void {
       expect((await runs.get(runId)).status).toBe("queued");
     });
 
-    it("keeps a run whose holder beats, and takes one that is silent for lost", async () => {
+    it("keeps a run whose holder renews its lease, and marks a silent one as lost", async () => {
       const kept = await started();
       const silent = await started();
       world.pass(LEASE_MS);

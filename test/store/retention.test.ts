@@ -18,8 +18,8 @@ describe("a running scheduler", () => {
     }
     await before.close();
     const after = await openProgram({ scheduler: true, keepRunsPerJob: 2, dataDir: before.dataDir });
-    const bookOf = async () => (await ask(after.open(), "list_runs", { job_id })).runs;
-    await eventually(async () => (await bookOf()).length === 2);
+    const runsAfter = async () => (await ask(after.open(), "list_runs", { job_id })).runs;
+    await eventually(async () => (await runsAfter()).length === 2);
     await eventually(async () =>
       after.lines.some(({ msg, runs }) => msg === "old runs were deleted" && runs === 2),
     );

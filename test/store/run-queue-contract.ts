@@ -30,7 +30,7 @@ export function runQueueContract(backend: Backend): void {
       skipped = [];
     });
 
-    it("knows the earliest due time of what is within reach", async () => {
+    it("knows the earliest due time within its filter", async () => {
       expect(await runQueue.nextDueAt(EVERYBODY)).toBeNull();
       await once(START + 5000);
       await once(START + 3000, { action: { kind: "prompt", prompt: "p" } });
@@ -85,7 +85,7 @@ export function runQueueContract(backend: Backend): void {
       expect((await claim()).map(({ run }) => run.jobId)).toEqual([later.jobId]);
     });
 
-    it("leaves what is out of reach for another process", async () => {
+    it("leaves what its filter excludes to another process", async () => {
       await once(START, { action: { kind: "prompt", prompt: "p" } });
       expect(await claim({ kinds: ["tool", "code"] })).toEqual([]);
       expect(await claim({ kinds: ALL_KINDS, userKey: "b" })).toEqual([]);

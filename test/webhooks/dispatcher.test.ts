@@ -201,7 +201,7 @@ describe("the dispatcher", () => {
     expect(new Set(ids).size).toBe(30);
   });
 
-  it("sends what belongs to one run where that is its reach, and leaves the rest", async () => {
+  it("sends only the deliveries of one run where its filter names the run", async () => {
     const receiver = await startReceiver();
     const { jobId } = await alice.addJob(receiver.url);
     const [first, second] = [await alice.end(jobId), await alice.end(jobId)];
