@@ -181,7 +181,7 @@ describe("a Postgres in trouble", () => {
     const server = await startPostgres();
     onTestFinished(() => server.close());
     const storage = postgresStorageAt(server.url);
-    const node = storage.open({ lockTimeoutMs: 300 });
+    const node = storage.open({ lockTimeoutMs: 2_000 });
     await node.open(ALICE).save({ text: "before" });
     await server.stop();
     const failure = await failureOf(node.open(ALICE).recall("before"));
@@ -190,7 +190,7 @@ describe("a Postgres in trouble", () => {
       "The database cannot be reached or has no free connection; try again in a moment.",
     ]);
     await expectCode(node.open(BOB).save({ text: "Bob's" }), "DATA_UNAVAILABLE");
-    const late = storage.open({ lockTimeoutMs: 300 }).open(ALICE);
+    const late = storage.open({ lockTimeoutMs: 2_000 }).open(ALICE);
     await expectCode(late.list(), "DATA_UNAVAILABLE");
     const patient = storage.open({ lockTimeoutMs: 15_000 }).open(ALICE).recall("before");
     await server.start();

@@ -12,12 +12,12 @@ const backend = openKeyvFacts({
 const store = backend.open(userKey);
 
 async function save(i: number): Promise<void> {
-  try {
-    const { factId } = await store.save({ text: `${name} saves number ${i}` });
-    process.stdout.write(`${factId}\n`);
-  } catch (error) {
-    process.stdout.write(`${(error as { code?: string }).code}\n`);
-  }
+  const outcome = await store.save({ text: `${name} saves number ${i}` }).then(
+    ({ factId }) => factId,
+    (error: { code?: string }) => error.code,
+  );
+  // Waits until the line is in the pipe: one that is still queued here would be lost when this process is killed.
+  await new Promise<void>((written) => process.stdout.write(`${outcome}\n`, () => written()));
 }
 
 const numbers = Array.from({ length: Number(count) }, (_, i) => i);
