@@ -107,7 +107,7 @@ describe("mcp.json", () => {
       command,
       args,
       cwd: ROOT,
-      // As at a client's: its own PATH and HOME, and what the file says. Offline: nothing may be fetched to start.
+      // Started as a client does: with its own PATH and HOME and the file's settings, offline, since a start fetches nothing.
       env: {
         PATH: process.env.PATH ?? "",
         HOME: process.env.HOME ?? "",

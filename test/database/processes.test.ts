@@ -90,7 +90,7 @@ describe.each(["SQLite", "Postgres"])("several processes on one jobs database in
     const claimed = [...(one ?? []), ...(two ?? [])];
     expect(claimed).toHaveLength(500);
     expect(claimed.sort()).toEqual(ids.sort());
-    // Both had a share, or the test has shown nothing.
+    // Unless both had a share, this test shows nothing.
     expect(one?.length).toBeGreaterThan(0);
     expect(two?.length).toBeGreaterThan(0);
     expect(await storedRuns()).toHaveLength(500);

@@ -38,12 +38,12 @@ async function drain(finish: boolean): Promise<string[]> {
   const claim = (): Promise<readonly Claimed[]> =>
     runQueue.claimDue({ now: NOW, limit: 4, filter: { kinds: ["tool"] }, worker: self, leaseMs: 60_000 });
   for (let batch = await claim(); batch.length > 0; batch = await claim()) {
-    // Starting four ghosts takes as long, and the other process can take the next ones.
+    // Starting four ghosts would take this long, in which the other process can claim the next ones.
     if (!finish) await sleep(2);
     for (const { run } of batch) {
       claimed.push(run.jobId);
       if (!finish) continue;
-      // Stands for a side effect of a ghost: it must happen at most once for each run.
+      // This line stands for a ghost's side effect: it must happen at most once for each run.
       appendFileSync(log, `${run.jobId}\n`);
       await runQueue.finish(run.runId, OUTCOME, NOW);
     }

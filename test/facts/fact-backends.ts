@@ -24,7 +24,7 @@ export interface FactStorage {
   readonly at: At;
   /** A node of its own in this process. */
   open(options?: Rest): FactBackend;
-  /** The storage through plain Keyv's adapter, as another program would see it. Once in a test: its pool is one. */
+  /** The storage through plain Keyv's adapter, as another program would see it. Once in a test: it has one pool. */
   openRaw(): Raw;
   /** Fails when the storage is damaged. */
   check(): Promise<void>;

@@ -112,7 +112,7 @@ describe("errors", () => {
     const server = await serve();
     const key = await server.key("bob");
     const caller = await openCaller("modern", server, key);
-    // A folder where SQLite wants its file: its own words about that must not come out.
+    // There is a folder where SQLite wants its file: SQLite's own message about that must not reach the caller.
     await mkdir(join(server.dataDir, "facts.sqlite"));
     const failed = await caller.call("save_fact", { fact: "Bob's cat is called Tom." });
     expect(failed.isError).toBe(true);

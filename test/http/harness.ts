@@ -25,7 +25,7 @@ export interface Served {
   readonly url: string;
   readonly dataDir: string;
   readonly lines: readonly Record<string, unknown>[];
-  /** Makes a key for the user; hands over its secret. */
+  /** Makes a key for the user. Resolves to its secret. */
   key(user: string, options?: { scopes?: readonly Scope[]; expiresAt?: number | null }): Promise<string>;
 }
 
@@ -69,7 +69,7 @@ export interface Child {
   readonly process: ChildProcess;
   readonly data: string;
   stderr(): string;
-  /** Asks it to stop; resolves to its exit code. */
+  /** Asks it to stop. Resolves to its exit code. */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
 

@@ -57,7 +57,7 @@ it("a server whose Postgres goes away says so, answers what needs none, and is w
     expect(ran.structuredContent.status).toBe("succeeded");
   }
   expect((await stranger.send("tools/list")).status).toBe(200);
-  // It was open all the time, and hears again.
+  // The stream stayed open all the time, and gets notifications again.
   await modern.call("pause_job", { job_id: job });
   await eventually(async () => stream.messages.some(({ params }) => params?.uri === `job://${job}`));
   expect(server.stderr()).not.toContain(new URL(postgres.url).password);
