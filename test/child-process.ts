@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { onTestFinished } from "vitest";
 import { databaseEnvironment } from "./database-url.ts";
-import { CLI } from "./harness.ts";
+import { CLI, eventually } from "./harness.ts";
 
 interface Exit {
   readonly code: number | null;
@@ -12,6 +12,12 @@ export interface Child {
   readonly pid: number;
   readonly stdout: () => string;
   readonly stderr: () => string;
+  /** The whole lines of its stdout so far. */
+  readonly lines: () => readonly string[];
+  /** Resolves to what `find` returns as soon as that is something. Rejects when the process ends before. */
+  until(find: () => string | undefined): Promise<string>;
+  /** Resolves to a line of its stdout, the first being 0. Rejects when the process ends without it. */
+  line(index: number): Promise<string>;
   write(text: string): void;
   /** Closes its stdin. */
   end(): void;
@@ -52,10 +58,26 @@ export function start(args: readonly string[], options: StartOptions = {}): Chil
     child.kill("SIGKILL");
     await exited.catch(() => {});
   });
+  let hasExited = false;
+  void exited
+    .catch(() => {})
+    .then(() => {
+      hasExited = true;
+    });
+  const lines = () => stdout.split("\n").slice(0, -1);
+  const until = (find: () => string | undefined) =>
+    eventually(async () => {
+      const found = find();
+      if (found === undefined && hasExited) throw new Error(`the process has ended\n${stderr}`);
+      return found;
+    }, 30_000);
   return {
     pid: child.pid ?? 0,
     stdout: () => stdout,
     stderr: () => stderr,
+    lines,
+    until,
+    line: (index) => until(() => lines()[index]),
     write: (text) => void child.stdin.write(text),
     end: () => void child.stdin.end(),
     kill: (signal) => void child.kill(signal),

@@ -1,12 +1,10 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { SCHEMA_VERSION } from "../../src/database/migrations.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
+import { start } from "../child-process.ts";
 import { tempDir } from "../harness.ts";
 import { openPostgres } from "../postgres.ts";
 import { newJob, START } from "../world.ts";
@@ -14,31 +12,19 @@ import { openPlace } from "./place.ts";
 
 const WORKER = join(import.meta.dirname, "worker.ts");
 
-interface Worker {
-  readonly process: ChildProcess;
-  go(): void;
-  /** Its answer; null when it was killed before. */
-  readonly answer: Promise<string[] | null>;
-}
-
 describe.each(["SQLite", "Postgres"])("several processes on one jobs database in %s", (kind) => {
   let place: string;
   let log: string;
-  let running: Set<ChildProcess>;
 
-  /** Resolves when the process is ready to be told to go. */
-  async function start(task: "open" | "claim" | "work"): Promise<Worker> {
-    const child = spawn(process.execPath, [WORKER, task, place, log], { stdio: ["pipe", "pipe", "inherit"] });
-    running.add(child);
-    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-    const exited = once(child, "exit").then(() => running.delete(child));
-    child.stdin.on("error", () => {});
-    await lines.next();
-    const answer = lines.next().then(async ({ value }) => {
-      await exited;
-      return value === undefined ? null : (JSON.parse(value) as string[]);
+  /** Starts a process, and resolves when it waits to be told to go. Its answer is null if it was killed before. */
+  async function startWorker(task: "open" | "claim" | "work") {
+    const child = start([WORKER, task, place, log]);
+    await child.line(0);
+    const answer = child.exited.then((): string[] | null => {
+      const line = child.lines()[1];
+      return line === undefined ? null : JSON.parse(line);
     });
-    return { process: child, go: () => child.stdin.write("go\n"), answer };
+    return { go: () => child.write("go\n"), kill: () => child.kill("SIGKILL"), answer };
   }
 
   async function storeOneShots(count: number): Promise<string[]> {
@@ -64,17 +50,10 @@ describe.each(["SQLite", "Postgres"])("several processes on one jobs database in
     const dir = await tempDir();
     place = kind === "SQLite" ? join(dir, "jobs.sqlite") : (await openPostgres()).url;
     log = join(dir, "side-effects");
-    running = new Set();
-  });
-  afterEach(async () => {
-    for (const child of running) {
-      child.kill("SIGKILL");
-      await once(child, "exit");
-    }
   });
 
   it("make the tables once when they start at the same moment", async () => {
-    const workers = await Promise.all(Array.from({ length: 4 }, () => start("open")));
+    const workers = await Promise.all(Array.from({ length: 4 }, () => startWorker("open")));
     for (const worker of workers) worker.go();
     for (const worker of workers) expect(await worker.answer).toEqual([]);
     const db = await openPlace(place, () => START);
@@ -84,7 +63,7 @@ describe.each(["SQLite", "Postgres"])("several processes on one jobs database in
 
   it("claim each of 500 occurrences exactly once between them", async () => {
     const ids = await storeOneShots(500);
-    const workers = await Promise.all([start("claim"), start("claim")]);
+    const workers = await Promise.all([startWorker("claim"), startWorker("claim")]);
     for (const worker of workers) worker.go();
     const [one, two] = await Promise.all(workers.map((worker) => worker.answer));
     const claimed = [...(one ?? []), ...(two ?? [])];
@@ -100,11 +79,11 @@ describe.each(["SQLite", "Postgres"])("several processes on one jobs database in
     const ids = await storeOneShots(400);
     let kills = 0;
     for (let finished = false; !finished; ) {
-      const worker = await start("work");
+      const worker = await startWorker("work");
       worker.go();
       if (kills < 25) {
         await sleep(Math.random() * 40);
-        worker.process.kill("SIGKILL");
+        worker.kill();
         kills++;
       }
       finished = (await worker.answer) !== null;

@@ -1,9 +1,8 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { Client } from "pg";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { openKeyvFacts } from "../../src/facts/keyv.ts";
+import { start } from "../child-process.ts";
 import { startPostgres } from "../postgres/start.ts";
 import { openPostgresForFile } from "../postgres.ts";
 import { expectCode, failureOf } from "./expect-error.ts";
@@ -128,18 +127,13 @@ describe("facts in Postgres", () => {
     const storage = await postgresPlace();
     await storage.open().open(ALICE).list();
     const script = fileURLToPath(new URL("paused-saver.ts", import.meta.url));
-    const child = spawn(process.execPath, [script, JSON.stringify(storage.at), ALICE], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    onTestFinished(() => void child.kill("SIGKILL"));
-    const lines = child.stdout.setEncoding("utf8").iterator({ destroyOnReturn: false });
-    expect((await lines.next()).value).toBe("stopping\n");
+    const child = start([script, JSON.stringify(storage.at), ALICE]);
+    expect(await child.line(0)).toBe("stopping");
     const alice = storage.open({ lockTimeoutMs: 12_000 }).open(ALICE);
     expect((await alice.save({ text: "saved by the other node" })).kind).toBe("saved");
-    const exited = once(child, "exit");
     child.kill("SIGCONT");
-    expect((await lines.next()).value).toBe("DATA_UNAVAILABLE\n");
-    await exited;
+    expect(await child.line(1)).toBe("DATA_UNAVAILABLE");
+    await child.exited;
     expect((await alice.list()).facts.map(({ text }) => text)).toEqual(["saved by the other node"]);
   });
 

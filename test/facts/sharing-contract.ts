@@ -63,12 +63,9 @@ export function factSharingContract(name: string, newStorage: NewFactStorage): v
 
     it("keep every acknowledged fact and sound storage when one is killed while it saves", async () => {
       const storage = await newStorage();
-      const acknowledged = await storage.runSaver(
-        [ALICE, "killed", 5_000, 10_000, "one by one"],
-        (lines, kill) => {
-          if (lines.length >= 40) kill();
-        },
-      );
+      const acknowledged = await storage.runSaver([ALICE, "killed", 5_000, 10_000, "one by one"], {
+        killAfter: 40,
+      });
       expect(acknowledged.length).toBeLessThan(5_000);
       await storage.check();
       const alice = storage.open().open(ALICE);

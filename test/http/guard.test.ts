@@ -2,9 +2,10 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
+import { cli } from "../child-process.ts";
 import { tempDir } from "../harness.ts";
 import { bearer, ERAS, INITIALIZE, modernRequest, openAgent, openCaller, send } from "./caller.ts";
-import { cli, LEGACY, MODERN, serve, serveChild } from "./harness.ts";
+import { LEGACY, MODERN, serve, serveChild } from "./harness.ts";
 
 const ROUTES = [
   ["GET", "/mcp"],

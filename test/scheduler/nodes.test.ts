@@ -1,5 +1,3 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
@@ -13,6 +11,7 @@ import { openJobStore } from "../../src/store/job-store.ts";
 import { emptyResult } from "../../src/store/run-end.ts";
 import type { Claimed } from "../../src/store/run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
+import { start } from "../child-process.ts";
 import { startPostgres } from "../postgres/start.ts";
 import { openPostgres } from "../postgres.ts";
 import { newJob } from "../world.ts";
@@ -164,18 +163,13 @@ describe("nodes with one Postgres", () => {
     // The lease in our own database lasts a year, so it is not what reveals the loss.
     const node = await openNode(url, { slackMs: 31_536_000_000 });
     const { jobId } = await node.once("a", Date.now());
-    const holder = spawn(process.execPath, [join(import.meta.dirname, "holder.ts"), url], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    const exited = once(holder, "exit");
-    onTestFinished(() => void holder.kill("SIGKILL"));
-    const [said] = await once(holder.stdout, "data");
-    const runId = String(said).trim();
+    const holder = start([join(import.meta.dirname, "holder.ts"), url]);
+    const runId = await holder.line(0);
     const reap = () => node.runQueue.reapLost({ now: Date.now(), worker: node.worker, isAlive: () => true });
     expect(await node.runs("a").get(runId)).toMatchObject({ jobId, status: "running" });
     expect(await reap()).toEqual([]);
     holder.kill("SIGKILL");
-    await exited;
+    await holder.exited;
     await vi.waitFor(
       async () => expect(await reap()).toMatchObject([{ runId, status: "lost" }]),
       WAIT_OPTIONS,
