@@ -8,17 +8,17 @@ import { start } from "../child-process.ts";
 import { tempDir } from "../harness.ts";
 import { openPostgres } from "../postgres.ts";
 import { newJob, START } from "../world.ts";
-import { openPlace } from "./place.ts";
+import { openLocation } from "./open-location.ts";
 
 const WORKER = join(import.meta.dirname, "worker.ts");
 
 describe.each(["SQLite", "Postgres"])("several processes on one jobs database in %s", (kind) => {
-  let place: string;
+  let location: string;
   let log: string;
 
   /** Starts a process, and resolves when it waits to be told to go. Its answer is null if it was killed before. */
   async function startWorker(task: "open" | "claim" | "work") {
-    const child = start([WORKER, task, place, log]);
+    const child = start([WORKER, task, location, log]);
     await child.line(0);
     const answer = child.exited.then((): string[] | null => {
       const line = child.lines()[1];
@@ -28,7 +28,7 @@ describe.each(["SQLite", "Postgres"])("several processes on one jobs database in
   }
 
   async function storeOneShots(count: number): Promise<string[]> {
-    const db = await openPlace(place, () => START);
+    const db = await openLocation(location, () => START);
     const store = openJobStore(db, { userKey: "a", userId: "alice", now: () => START });
     const ids: string[] = [];
     for (let i = 0; i < count; i++) {
@@ -40,7 +40,7 @@ describe.each(["SQLite", "Postgres"])("several processes on one jobs database in
   }
 
   async function storedRuns() {
-    const db = await openPlace(place, () => START);
+    const db = await openLocation(location, () => START);
     const rows = await db.kysely.selectFrom("runs").selectAll().execute();
     await db.close();
     return rows;
@@ -48,7 +48,7 @@ describe.each(["SQLite", "Postgres"])("several processes on one jobs database in
 
   beforeEach(async () => {
     const dir = await tempDir();
-    place = kind === "SQLite" ? join(dir, "jobs.sqlite") : (await openPostgres()).url;
+    location = kind === "SQLite" ? join(dir, "jobs.sqlite") : (await openPostgres()).url;
     log = join(dir, "side-effects");
   });
 
@@ -56,7 +56,7 @@ describe.each(["SQLite", "Postgres"])("several processes on one jobs database in
     const workers = await Promise.all(Array.from({ length: 4 }, () => startWorker("open")));
     for (const worker of workers) worker.go();
     for (const worker of workers) expect(await worker.answer).toEqual([]);
-    const db = await openPlace(place, () => START);
+    const db = await openLocation(location, () => START);
     expect(await db.kysely.selectFrom("schema_version").selectAll().execute()).toHaveLength(SCHEMA_VERSION);
     await db.close();
   });
