@@ -7,7 +7,7 @@ import { ROOT, tempDir } from "./harness.ts";
 
 const NIGHTSHIFT = JSON.stringify(join(ROOT, "src/index.ts"));
 
-/** Runs a program of a user's own, whose `nightshift` is this source; answers with what it printed, by line. */
+/** Runs a user's own program, whose `nightshift` is this source. Resolves to the lines that it printed. */
 async function run(program: string, extra: Record<string, unknown> = {}) {
   const dir = await tempDir();
   const given = { dataDir: join(dir, "data"), logLevel: "warn", user: "operator", ...extra };

@@ -6,10 +6,10 @@ import { IMPORTS, isOwn, SOURCES, show, withoutComments } from "./imports.ts";
 
 const RUNTIME = IMPORTS.filter(({ how }) => how !== "type");
 
-/** `src/facts/keyv.ts` is in the room `facts`, `src/app.ts` is a room of its own. */
+/** `src/facts/keyv.ts` is in the folder `facts`; `src/app.ts` stands for itself. */
 const roomOf = (file: string): string => file.replace(/^src\//, "").replace(/(?:\/.*|\.ts)$/, "");
 
-/** Who may import whom when the program runs. Everybody may import itself, `errors` and `version`. */
+/** The folders that each folder may import when the program runs. Each may import itself, `errors` and `version`. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   version: [],
@@ -75,7 +75,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 const EVERYBODYS = ["errors", "version"];
 
-/** What stands for one technology: behind a contract, so that only the composition roots name it. */
+/** Files that stand for one technology, behind a contract: only the composition roots may name them. */
 const ADAPTERS =
   /^src\/(?:facts\/(?:keyv|sqlite|postgres|doctor)|database\/(?:open-\w+|\w+-doctor|postgres-rows)|store\/(?:job-store|run-store|api-keys|open-run-queue)|inbox\/inbox-store|webhooks\/(?:webhook-store|outbox)|model\/provider|scheduler\/(?:threads|pg-boss))\.ts$/;
 const COMPOSITION_ROOTS = ["app", "open-stores", "scheduler", "cli"];
@@ -153,7 +153,7 @@ describe("imports", () => {
     expect(out.map(show)).toEqual([]);
   });
 
-  it("of an adapter are made by the composition roots and the adapter's own room", () => {
+  it("of an adapter are made by the composition roots and the adapter's own folder", () => {
     const wrong = RUNTIME.filter(
       ({ from, to }) =>
         ADAPTERS.test(to) && !COMPOSITION_ROOTS.includes(roomOf(from)) && roomOf(from) !== roomOf(to),
@@ -162,7 +162,7 @@ describe("imports", () => {
     expect(RUNTIME.filter(({ to }) => ADAPTERS.test(to)).length).toBeGreaterThan(5);
   });
 
-  it("of packages that hold data, threads or a provider come from one room each", () => {
+  it("of packages that hold data, threads or a provider come from one folder each", () => {
     const homes: Record<string, readonly string[]> = {
       keyv: ["facts"],
       "@keyv/sqlite": ["facts"],
@@ -208,7 +208,7 @@ describe("the source", () => {
 
   it("writes to stdout from the command line only", () => {
     const writers = linesWith(/\bprocess\.stdout\b|\{[^}]*\bstdout\b[^}]*\} = process\b|\bconsole\.\w/);
-    // MCP's own stdout: taken from everybody else there.
+    // A stdio server's stdout carries MCP alone: stdio.ts takes it from everybody else.
     expect(writers.filter((line) => !/^src\/(?:cli\/|cli\.ts|transport\/stdio\.ts)/.test(line))).toEqual([]);
   });
 

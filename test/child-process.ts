@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { onTestFinished } from "vitest";
 import { databaseEnvironment } from "./database-url.ts";
-import { CLI } from "./harness.ts";
+import { CLI, eventually } from "./harness.ts";
 
 interface Exit {
   readonly code: number | null;
@@ -12,6 +12,12 @@ export interface Child {
   readonly pid: number;
   readonly stdout: () => string;
   readonly stderr: () => string;
+  /** The whole lines of its stdout so far. */
+  readonly lines: () => readonly string[];
+  /** Resolves to what `find` returns as soon as that is something. Rejects when the process ends before. */
+  until(find: () => string | undefined): Promise<string>;
+  /** Resolves to a line of its stdout, the first being 0. Rejects when the process ends without it. */
+  line(index: number): Promise<string>;
   write(text: string): void;
   /** Closes its stdin. */
   end(): void;
@@ -20,14 +26,14 @@ export interface Child {
 }
 
 export interface StartOptions {
-  /** Nothing else of this process's environment reaches the child, but PATH. */
+  /** The child's environment: these variables, and this process's PATH. */
   readonly env?: Record<string, string>;
   readonly cwd?: string;
   /** Default: this Node. */
   readonly command?: string;
 }
 
-/** Starts a process with pipes; killed with the test if it is still there then. */
+/** Starts a process with pipes, which is killed when the test has finished. */
 export function start(args: readonly string[], options: StartOptions = {}): Child {
   const child = spawn(options.command ?? process.execPath, args, {
     env: { PATH: process.env.PATH ?? "", ...options.env },
@@ -42,7 +48,7 @@ export function start(args: readonly string[], options: StartOptions = {}): Chil
   child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
     stderr += chunk;
   });
-  // A child that is gone closes its end first.
+  // Writing to a child that has ended is an error, which the tests see as its exit.
   child.stdin.on("error", () => {});
   const exited = new Promise<Exit>((resolve, reject) => {
     child.once("error", reject);
@@ -52,10 +58,26 @@ export function start(args: readonly string[], options: StartOptions = {}): Chil
     child.kill("SIGKILL");
     await exited.catch(() => {});
   });
+  let hasExited = false;
+  void exited
+    .catch(() => {})
+    .then(() => {
+      hasExited = true;
+    });
+  const lines = () => stdout.split("\n").slice(0, -1);
+  const until = (find: () => string | undefined) =>
+    eventually(async () => {
+      const found = find();
+      if (found === undefined && hasExited) throw new Error(`the process has ended\n${stderr}`);
+      return found;
+    }, 30_000);
   return {
     pid: child.pid ?? 0,
     stdout: () => stdout,
     stderr: () => stderr,
+    lines,
+    until,
+    line: (index) => until(() => lines()[index]),
     write: (text) => void child.stdin.write(text),
     end: () => void child.stdin.end(),
     kill: (signal) => void child.kill(signal),
@@ -75,12 +97,12 @@ export async function cli(args: readonly string[], options: StartOptions & { cli
 export interface StdioServer extends Child {
   // biome-ignore lint/suspicious/noExplicitAny: whatever came over the wire
   request(method: string, params?: object): Promise<any>;
-  /** A tool's structured answer; fails with its text. */
+  /** Calls a tool. Resolves to its structured content; rejects with the text of its error. */
   // biome-ignore lint/suspicious/noExplicitAny: whatever came over the wire
   call(name: string, args?: object): Promise<any>;
 }
 
-/** A stdio server spoken to in plain JSON-RPC of the 2025 era: every byte that it writes can be looked at. */
+/** Starts a stdio server and speaks plain JSON-RPC of the 2025 era to it: tests can read every byte it writes. */
 export async function startServer(
   args: readonly string[],
   options: StartOptions & { cli?: string; before?: readonly string[] } = {},

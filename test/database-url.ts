@@ -14,8 +14,8 @@ declare module "vitest" {
 const urls = new Map<string, Promise<string>>();
 
 /**
- * The URL of the database that stands for a data folder when this run is on Postgres: the same for each program that
- * is started on it in one test. Undefined where the folder itself is used.
+ * The URL of the database that replaces a data folder when this run is on Postgres: the same for each program that a
+ * test starts on that folder. Undefined on SQLite.
  */
 export function databaseUrlOf(dataDir: string): Promise<string> | undefined {
   if (inject("database") === "SQLite") return undefined;

@@ -10,7 +10,7 @@ const tool = { name: "current_time", arguments: {} };
 const runsOf = async (context: Parameters<typeof ask>[0], job_id: string) =>
   (await ask(context, "list_runs", { job_id })).runs;
 
-/** A disk of 4 MB, or why there is none. */
+/** A disk of 4 MB, or the reason why there is none. */
 async function smallDisk(): Promise<{ dir: string } | { reason: string }> {
   const dir = await tempDir();
   const { status, stderr, error } = spawnSync("mount", ["-t", "tmpfs", "-o", "size=4m", "tmpfs", dir], {
@@ -21,14 +21,14 @@ async function smallDisk(): Promise<{ dir: string } | { reason: string }> {
   return { dir };
 }
 
-/** Takes what is left; gone when the answer is called. */
+/** Fills the disk. The function that it returns frees it again. */
 function fill(dir: string): () => void {
   const file = join(dir, "filler");
   for (let bytes = 65_536; bytes >= 1; bytes = Math.floor(bytes / 2)) {
     try {
       for (;;) appendFileSync(file, Buffer.alloc(bytes, 1));
     } catch {
-      // Full for that much: the next try is for less.
+      // So much does not fit any more: the next write is smaller.
     }
   }
   return () => rmSync(file);
@@ -53,7 +53,7 @@ describe("a full disk", () => {
     });
 
     const makeRoom = fill(disk.dir);
-    // There may be room in pages that are there already; not for so much.
+    // Pages that exist may have some free space, but not so much.
     const long = "x".repeat(8_000);
     const full = /disk of the data folder is full|could not be read or written/;
     const refused = async () => {

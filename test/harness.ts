@@ -13,14 +13,14 @@ export const ROOT = new URL("..", import.meta.url).pathname;
 /** The program as it ships, which starts twice as fast as its source. It is built before the first test. */
 export const CLI = join(ROOT, "dist/cli.js");
 
-/** A folder of the test's own, gone with it. */
+/** A folder of the test's own, removed when the test has finished. */
 export async function tempDir(): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), "nightshift-test-"));
   onTestFinished(() => rm(dir, { recursive: true, force: true }));
   return dir;
 }
 
-/** Asks again until `ask` answers with something truthy; fails with what it last said. */
+/** Calls `ask` until it resolves to something truthy. Rejects after `timeoutMs`. */
 export async function eventually<T>(
   ask: () => Promise<T | undefined | false>,
   timeoutMs = 10_000,
@@ -65,7 +65,7 @@ export interface SpawnOptions {
   readonly env?: Record<string, string>;
   /** The program to start; default CLI. */
   readonly cli?: string;
-  /** Keep it running when the test is finished: the test ends it. */
+  /** Keeps it running when the test has finished: the test itself must close it. */
   readonly keep?: boolean;
 }
 
@@ -106,7 +106,7 @@ export async function spawnStdio(kind: ClientKind, options: SpawnOptions): Promi
   };
 }
 
-/** One stdio server for all tests of the `describe` that calls this, which do not get into each other's way. */
+/** One stdio server for all tests of the `describe` that calls this: for tests that do not disturb each other. */
 export function shareStdio(kind: ClientKind): () => AnyClient {
   let client: AnyClient | undefined;
   let data = "";

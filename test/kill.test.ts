@@ -6,9 +6,9 @@ import { eventually, tempDir } from "./harness.ts";
 import { random } from "./random.ts";
 
 const ROUNDS = 10;
-/** Each on data of its own, at the same time. */
+/** Servers that run at the same time, each on data of its own. */
 const CHAINS = 3;
-/** From the start of a server to the moment it is killed, at most; its scheduler starts after 200 ms. */
+/** The longest life of a server before it is killed; its scheduler starts after 200 ms. */
 const LIFE_MS = 1_200;
 const REAP_MS = 20_000;
 
@@ -62,7 +62,7 @@ async function verify(
   startedAt: number,
   hint: string,
 ): Promise<void> {
-  // As of before the question: what is acknowledged while it is answered need not be in the answer.
+  // Read before the question: what is acknowledged while it is being answered need not be in the answer.
   const before = { facts: [...known.facts], jobs: [...known.jobs] };
   const facts = (await all(server, "list_facts", "facts")).map(({ fact }) => fact);
   expect(
@@ -135,7 +135,7 @@ async function chain(seed: number): Promise<Shown[]> {
   const runs = await verifyRuns(server, known, hint);
   expect(known.facts.size, hint).toBeGreaterThan(0);
   expect(known.jobs.size, hint).toBeGreaterThan(0);
-  // And it works as if nothing had been.
+  // The server works as if nothing had happened.
   const [job_id = ""] = known.once;
   const { run_id } = await server.call("run_job", { job_id });
   await eventually(async () => (await server.call("get_run", { run_id })).status === "succeeded");
@@ -152,7 +152,7 @@ describe(`a server that is killed ${ROUNDS * CHAINS} times, at any moment`, () =
     const seed = Date.now() & 0xffff;
     const runs = await Promise.all(Array.from({ length: CHAINS }, (_, i) => chain(seed + i)));
     const statuses = runs.flat().map(({ status }) => status);
-    // The kills did hit runs at work, or nothing was shown.
+    // Without kills that hit running runs, this test would show nothing.
     expect(statuses.filter((status) => status === "lost").length, `seed ${seed}`).toBeGreaterThan(0);
   });
 });

@@ -3,7 +3,7 @@ import type { Scope } from "../src/context/scopes.ts";
 import { createUserContext } from "../src/context/user-context.ts";
 import { openProgram } from "./program.ts";
 
-/** Of each service, the methods that a scope allows. */
+/** The methods of each service that a scope allows. */
 const ALLOWED: Record<Scope, Record<string, readonly string[]>> = {
   "facts:read": { facts: ["get", "list", "recall"] },
   "facts:write": { facts: ["forget", "save"] },
@@ -43,7 +43,7 @@ describe("the stores of a context", () => {
       for (const service of ["facts", "jobs", "runs", "runControl", "inbox", "deliveries"]) {
         const allowed: string[] = [];
         for (const method of METHODS) {
-          // What is allowed may fail for its argument, or be no method of this store.
+          // An allowed method may fail for its argument, or not exist in this store.
           const message = await services[service]?.[method]?.([]).then(String, String);
           const isDenied = message?.includes(`The credential of this connection has no scope for ${method}.`);
           if (!isDenied) allowed.push(method);

@@ -4,7 +4,7 @@ import { text } from "node:stream/consumers";
 import { Client } from "pg";
 import { afterAll, inject, onTestFinished } from "vitest";
 
-/** Brings an empty database to the state that every copy is to start from. */
+/** Prepares an empty database as the template that every copy starts from. */
 export type Prepare = (url: string) => Promise<void>;
 
 let admin: Promise<string> | undefined;
@@ -45,7 +45,7 @@ function templateOf(prepare: Prepare): Promise<string> {
 
 async function createDatabase(template?: string): Promise<string> {
   const name = `test_${randomBytes(8).toString("hex")}`;
-  // Copied as files: by way of the log, which is the default, it takes three times as long.
+  // Copies the files: through the log, which is the default, it takes three times as long.
   await asAdmin(`create database "${name}" template "${template ?? "template1"}" strategy file_copy`);
   return name;
 }

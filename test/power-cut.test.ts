@@ -13,7 +13,7 @@ type Sizes = Record<(typeof FILES)[number], number>;
 const CALLS = 12;
 const CUTS = 6;
 
-/** Bytes of each write-ahead log; what was acknowledged lies within. */
+/** Bytes of each write-ahead log: acknowledged writes lie within them. */
 const sizesOf = (dir: string): Sizes =>
   Object.fromEntries(
     FILES.map((file) => [file, statSync(join(dir, `${file}-wal`), { throwIfNoEntry: false })?.size ?? 0]),
@@ -22,11 +22,11 @@ const sizesOf = (dir: string): Sizes =>
 interface Acknowledged {
   readonly kind: "fact" | "job";
   readonly id: string;
-  /** As they were when the answer had come. */
+  /** The sizes of the logs when the response had come. */
   readonly sizes: Sizes;
 }
 
-/** A server that saves, schedules and runs, killed at work; and what it had acknowledged, oldest first. */
+/** A server that saves, schedules and runs until it is killed, and its acknowledgements, oldest first. */
 async function killedAtWork(dir: string): Promise<Acknowledged[]> {
   const server = await startServer(["--data", dir, "--user", "alice"]);
   const known: Acknowledged[] = [];
@@ -43,13 +43,13 @@ async function killedAtWork(dir: string): Promise<Acknowledged[]> {
   return known;
 }
 
-/** The folder as a power cut would leave it: the logs end, or are full of something else, where the disk had come to. */
+/** The folder as a power cut would leave it: each log ends, or continues with garbage, where the disk had come to. */
 async function cutAt(dir: string, sizes: Sizes, next: () => number): Promise<string> {
   const copy = join(await tempDir(), "data");
   await cp(dir, copy, { recursive: true });
   for (const file of FILES) {
     const log = `${join(copy, file)}-wal`;
-    // It does not survive: it is memory that the processes shared.
+    // This file was memory that the processes shared: it does not survive.
     await rm(`${join(copy, file)}-shm`, { force: true });
     const handle = await open(log, "r+");
     const { size } = await handle.stat();
@@ -92,7 +92,7 @@ describe("a power cut, which takes the end of the write-ahead logs with it", () 
     const full = sizesOf(dir);
     for (let cut = 0; cut < CUTS; cut++) {
       const hint = `seed ${seed}, cut ${cut}`;
-      // Somewhere between two acknowledgements: a frame may be there in part.
+      // The cut lies between two acknowledgements, where a frame may be there in part.
       const upTo = Math.floor(next() * known.length);
       const least = known[upTo]?.sizes ?? full;
       const most = known[upTo + 1]?.sizes ?? full;

@@ -12,7 +12,7 @@ import { eventually, tempDir } from "./harness.ts";
 export interface ProgramOptions extends Partial<ConfigInput> {
   /** Configures a scripted model that answers so. */
   readonly script?: Script;
-  /** Default false. */
+  /** Starts the scheduler. Default false. */
   readonly scheduler?: boolean;
   readonly now?: () => number;
 }
@@ -43,7 +43,7 @@ export async function openProgram(options: ProgramOptions = {}): Promise<Program
   return { app, dataDir, lines, open: (user = "alice") => app.openContext({ user }), close: app.close };
 }
 
-/** Calls a tool and hands over its structured answer; fails with what the tool said. */
+/** Calls a tool. Resolves to its structured content; rejects with the text of its error. */
 // biome-ignore lint/suspicious/noExplicitAny: tests read what the output schemas promise, and fail where it is absent
 export async function ask(context: OpenContext, name: string, args: object = {}): Promise<any> {
   const result = await context.toolkit.call(name, args);
@@ -51,7 +51,7 @@ export async function ask(context: OpenContext, name: string, args: object = {})
   return result.structuredContent;
 }
 
-/** A run of the job that has ended: the newest, or the one that is named. */
+/** Waits until a run of the job has ended: the newest, or the one that is named. */
 // biome-ignore lint/suspicious/noExplicitAny: as above
 export function endedRun(context: OpenContext, jobId: string, runId?: string): Promise<any> {
   return eventually(async () => {

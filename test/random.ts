@@ -1,4 +1,4 @@
-/** A repeatable sequence of numbers from 0 to 1 (mulberry32), so that a failure can be looked at again. */
+/** A repeatable sequence of numbers from 0 to 1 (mulberry32), so that a failure can be repeated. */
 export function random(seed: number): () => number {
   let state = seed;
   return () => {

@@ -12,7 +12,7 @@ import { ask, openProgram } from "./program.ts";
 const README = join(ROOT, "README.md");
 
 interface Block {
-  /** The line of the fence, for a reader who looks for it. */
+  /** The line number of the fence, for error messages. */
   readonly line: number;
   readonly code: string;
 }

@@ -27,7 +27,7 @@ let next = start;
 while (next < end) {
   const late = next - performance.now();
   if (late > 0) await new Promise((resolve) => setTimeout(resolve, late));
-  // Counted from when it was due: a caller that has to wait for its turn waits, too.
+  // Timed from when the call was due: waiting for a free caller counts too.
   for (
     ;
     next <= performance.now() && next < end;

@@ -8,7 +8,7 @@ const USERS = 200;
 const ROUNDS = 5;
 const LOAD = 0.7;
 
-/** How long calls take while 200 users make as many as 70 % of what the plain SDK server can answer, on both servers. */
+/** The time of a call while 200 users make as many as 70 % of what the plain SDK server can answer, on both servers. */
 export async function benchCrowd(): Promise<object[]> {
   if (!hasYardsticks()) return [];
   const [bare, built] = [await startBare(), await startBuilt(USERS)];

@@ -8,7 +8,7 @@ import { hasYardsticks, SHARED, type Started, startBuilt } from "./yardstick.ts"
 
 const run = promisify(execFile);
 const USERS_DUE = 10;
-/** A machine that is not busy: so many live calls a second before and while the jobs run. */
+/** Calls a second, before and while the jobs run: few enough that the machine is not busy. */
 const CALLS_PER_SECOND = 100;
 /** Time to store a million jobs, to start, and to measure live calls while nothing runs. */
 const LEAD_MS = 75_000;
@@ -61,7 +61,7 @@ async function liveCalls({ url, tokens }: Started, seconds: number): Promise<{ p
   return JSON.parse(stdout) as { p99ms: number };
 }
 
-/** Waits until all have ended; in the order in which they began. */
+/** Waits until all runs have ended. Resolves to them in the order in which they began. */
 async function history(file: string): Promise<DueRun[]> {
   const raw = new DatabaseSync(file, { readOnly: true });
   const query = raw.prepare(
@@ -87,7 +87,7 @@ function overtakings(runs: readonly DueRun[]): number {
   return count;
 }
 
-/** At any time: runs begun of the user with the most, less those of the one with the fewest. */
+/** The largest difference, at any time, between the runs begun for one user and for another. */
 function unfairness(runs: readonly DueRun[]): number {
   const begun = new Map(runs.map(({ user_key }) => [user_key, 0]));
   let most = 0;

@@ -5,7 +5,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { Toolkit } from "../../src/index.ts";
 import { median, ROOT } from "./yardstick.ts";
 
-/** In each zone. */
+/** Seconds measured in each zone. */
 const MINUTES = Number(process.env.MINUTES ?? 2);
 /** Whole, half and quarter hours from UTC, both sides, with and without daylight saving. */
 const ZONES = [

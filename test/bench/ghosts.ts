@@ -157,7 +157,7 @@ const rssMb = () => process.memoryUsage.rss() / 1e6;
 /** Resident memory that each of `count` ghosts adds while all of them wait for the model. */
 async function measureGhosts(dir: string, threadFile: string, count: number): Promise<number> {
   const world = await openHouse(dir, { maxGhosts: count, threadFile, delayMs: 20_000 });
-  // The model's client and a first ghost are the process's, not a ghost's.
+  // A first ghost and the model's client are loaded before: their memory belongs to the process, not to a ghost.
   await world.add(WHOAMI, Date.now());
   await world.loop.tick();
   await world.loop.idle();
@@ -204,7 +204,7 @@ export async function benchGhosts(): Promise<GhostFigures> {
   const dir = await mkdtemp(join(tmpdir(), "nightshift-bench-"));
   try {
     const threadFile = await bundleThread(dir);
-    // Memory first: what a process has grown to once it gives back only in part.
+    // Memory comes first, because a process gives back only a part of what it once took.
     const bareWorker = await measureBare(dir, 16);
     const ghostOf16 = await measureGhosts(dir, threadFile, 16);
     const ghostOf100 = await measureGhosts(dir, threadFile, 100);

@@ -36,7 +36,7 @@ export async function benchHttp(): Promise<HttpFigure[]> {
   if (!hasYardsticks()) return [];
   const [bare, built] = [await startBare(), await startBuilt()];
   try {
-    // First, while both heaps are as they started: later there is slack to grow into.
+    // Memory comes first, while both heaps are small: later they have free space to use up.
     const sessions = async (server: Started) =>
       (await measure("sessions.mjs", [...target(server), "--n", "2000"])).kibPerSession ?? 0;
     const figures = [

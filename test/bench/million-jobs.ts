@@ -11,13 +11,13 @@ import { ALL_KINDS, newJob, START, worker } from "../world.ts";
 
 const SMALL = 1_000;
 export const LARGE = 1_000_000;
-/** Due within one second, in either file: enough for every round of every process. */
+/** Jobs that are due within one second, in either file: enough for every round of every process. */
 export const DUE = 1_000;
 const CLAIM = 16;
 const ROUNDS = 15;
 const PROCESSES = 4;
 
-/** Of one file: medians of a fresh process, the lowest of several such processes. */
+/** The figures of one file: the median within a process, and the lowest of several processes. */
 interface Measured {
   readonly residentMb: number;
   readonly nextDueAtMs: number;
@@ -44,7 +44,7 @@ export async function benchMillionJobs(): Promise<MillionJobsResult> {
     const before = performance.now();
     await storeJobs(large, { count: LARGE, dueAt: START, users });
     const storeLargeSeconds = (performance.now() - before) / 1000;
-    // Each in a process of its own, so that none sees what another has left in memory; in turn, and the best of
+    // Each in a process of its own, so that none profits from another's memory; alternately, and the best of
     // several, so that a busy moment of the machine doesn't fall on one file alone.
     const ones: Measured[] = [];
     const millions: Measured[] = [];
@@ -85,11 +85,11 @@ interface Stored {
   readonly count: number;
   /** The first DUE of them are due from here on, a millisecond apart, and the others over a year from the day after. */
   readonly dueAt: number;
-  /** How many users the due ones have, and all of them together. */
+  /** Users of the due jobs, and of all jobs. */
   readonly users: { readonly due: number; readonly all: number };
 }
 
-/** Many jobs in one file, without the tools that would take minutes for it. */
+/** Writes many jobs with plain SQL: through the store it would take minutes. */
 export async function storeJobs(file: string, { count, dueAt, users }: Stored): Promise<void> {
   await (await openDatabase({ file, now: () => dueAt })).close();
   const raw = new DatabaseSync(file);

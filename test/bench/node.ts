@@ -15,10 +15,10 @@ import { openThreads } from "../../src/scheduler/threads.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
 
 export interface NodeFigures {
-  /** From the due time to the moment the run is in this process's hands. */
+  /** From the due time until this process has claimed the run. */
   readonly lateMs: readonly number[];
   readonly cpuMs: number;
-  /** Statements that were waited for, whatever for. */
+  /** SQL statements that were waited for. */
   readonly trips: number;
 }
 

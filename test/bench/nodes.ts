@@ -17,13 +17,13 @@ import type { NodeFigures } from "./node.ts";
 export interface NodesRow {
   readonly nodes: number;
   readonly ghostsAtOnce: number;
-  /** After the due time, of occurrences that come one by one. */
+  /** Delay after the due time, of occurrences that come one by one. */
   readonly medianLateMs: number;
   readonly p99LateMs: number;
-  /** After a run was asked for in another process. */
+  /** Delay after another process queued a run. */
   readonly askedMedianMs: number;
   readonly askedMaxMs: number;
-  /** Of a crowd that is due at once. */
+  /** Figures of many occurrences that are due at once. */
   readonly perSecond: number;
   readonly nodeCpuMsEach: number;
   readonly postgresCpuMsEach: number;
@@ -107,7 +107,7 @@ function cpuMsOf(folder: string): number {
       if (pid === postmaster) ticks += utime + stime + cutime + cstime;
       else if (fields[1] === postmaster) ticks += utime + stime;
     } catch {
-      // It has ended meanwhile.
+      // The process has ended meanwhile.
     }
   }
   return ticks * 10;

@@ -54,7 +54,7 @@ async function fillDatabase(url: string): Promise<void> {
   await client.end();
 }
 
-/** The two take turns, so that what else the machine does falls on both. */
+/** Measures the two alternately, so that other work of the machine slows both. */
 async function compare(...places: readonly At[]): Promise<BenchRow[]> {
   const coldMs: number[][] = places.map(() => []);
   const warmMs: number[][] = places.map(() => []);

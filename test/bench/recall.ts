@@ -14,7 +14,7 @@ export interface BenchRow {
   readonly yardstick: string;
 }
 
-/** Where the facts are: a file or a Postgres database. */
+/** The storage of the facts: a file or a Postgres database. */
 export type At = { readonly file: string } | { readonly databaseUrl: string };
 
 interface Text {
@@ -65,7 +65,7 @@ export async function benchRecall(): Promise<BenchRow[]> {
   }
 }
 
-/** Through the real store: saved one after the other, recalled by question. */
+/** Saves the facts one after the other through the real store, and recalls them by question. */
 export async function qualityOf(kind: "facts" | "turns", at: At): Promise<BenchRow[]> {
   if (!existsSync(DATA_FILE)) return [{ name: `quality, ${kind}`, value: "skipped: no data", yardstick: "" }];
   const conversations = JSON.parse(readFileSync(DATA_FILE, "utf8")) as Conversation[];
@@ -121,7 +121,7 @@ async function oneUser(file: string): Promise<BenchRow[]> {
   let warmMs: number[] = [];
   for (let i = 0; i < 5; i++) {
     const backend = openKeyvFacts({ file, limits: LIMITS });
-    // Another user's: opens the file and loads the libraries, but not the user that is measured.
+    // A call of another user opens the file and loads the libraries, but not the facts of the user that is measured.
     await backend.open(keyOf(9)).recall("anything");
     const stores = Array.from({ length: 100 }, () => backend.open(keyOf(0)));
     coldMs.push(...(await timeRecalls(stores.slice(0, 1))));
@@ -162,7 +162,7 @@ async function timeSaves(backend: FactBackend): Promise<number[]> {
   return timesMs;
 }
 
-/** Rows as Keyv would write them, in batches; users take turns, so that each one's rows lie scattered. */
+/** Writes rows as Keyv would, in batches, user after user, so that each user's rows lie scattered. */
 export function* rowsOf(users: number, factsPerUser: number): Generator<string> {
   const random = randomFrom(7);
   let rows: [string, string][] = [];
@@ -189,7 +189,7 @@ export async function fillFile(file: string, users: number, factsPerUser: number
   await adapter.close();
 }
 
-/** Spread over the whole range, as digests are. */
+/** Ids that are spread over the whole range, as digests are. */
 export function keyOf(user: number): string {
   return ((user * 2_654_435_761) % 2 ** 32).toString(16).padStart(8, "0").repeat(8);
 }

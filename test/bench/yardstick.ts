@@ -14,7 +14,7 @@ const run = promisify(execFile);
 export const ROOT = new URL("../..", import.meta.url).pathname;
 export const SHARED = join(ROOT, "../shared/bench");
 
-/** Whether the yardstick scripts are here; the product and its tests never need them. */
+/** True if the yardstick scripts are here; the product and its tests never need them. */
 export const hasYardsticks = (): boolean => existsSync(join(SHARED, "bare.mjs"));
 
 /** Runs one of the yardstick scripts and reads the JSON line it prints. */

@@ -25,14 +25,14 @@ const lifeMs = (bootMs: number): number => Math.min(Math.max(2 * bootMs, 400), 8
 const ONE_SHOTS = 90;
 /** Jobs that are due when the killing is over. */
 const AFTERWARDS = 5;
-/** In which they are due. */
+/** The span in which those jobs are due. */
 const SPAN_MS = 50_000;
 
-const NIGHT = join(import.meta.dirname, "embedding-program.ts");
+const PROGRAM = join(import.meta.dirname, "embedding-program.ts");
 const SEED = Number(process.env.CHAOS_SEED ?? Date.now() & 0xffff);
 
 const ATTEMPTS = 3;
-/** A job for each of them, due every second. */
+/** Users with one job each that is due every second. */
 const POLICIES: Record<string, Partial<Policy>> = {
   default: {},
   "all, one after the other": { catchup: "all", overlap: "buffer_all" },
@@ -128,7 +128,7 @@ function checkOccurrences(runs: readonly RunRow[], { recurring, oneShots }: Stor
     const rows = firsts.get(jobId) ?? [];
     const lastAt = Math.max(...rows.map(({ scheduled_for }) => scheduled_for));
     const stoodFor = rows.reduce((sum, { coalesced }) => sum + 1 + coalesced, 0);
-    // Each second has a row, or one that stands for it.
+    // Each second has a row of its own, or a row that counts it as missed.
     expect(stoodFor, name).toBe((lastAt - firstAt) / 1_000 + 1);
   }
 }
@@ -141,7 +141,7 @@ describe(`${PROCESSES} processes on one data folder, killed ${KILLS} times at ra
     const marks = writeSideEffectTool(dir);
     const stored = await storeJobs(file, next);
     const open = (): Child =>
-      start([NIGHT, BUILT_LIBRARY, dir, marks.module], {
+      start([PROGRAM, BUILT_LIBRARY, dir, marks.module], {
         env: { ...COMPILE_CACHE, NIGHTSHIFT_LEASE_MS: "10000" },
       });
 
@@ -193,7 +193,7 @@ describe(`${PROCESSES} processes on one data folder, killed ${KILLS} times at ra
     expect(errors).toEqual([]);
     const { stdout } = await cli(["doctor", "--data", dir, "--json"]);
     expect(JSON.parse(stdout)).toMatchObject({ ok: true });
-    // The kills did hit runs at work, and work was done all the same, or nothing was shown.
+    // Without kills that hit running runs, and without runs that succeeded, this test would show nothing.
     expect(ended.get("lost")?.length).toBeGreaterThan(PROCESSES);
     for (const jobId of afterwards)
       expect(runs.find(({ job_id }) => job_id === jobId)?.status, jobId).toBe("succeeded");

@@ -21,22 +21,22 @@ import { COMPILE_CACHE, checkSideEffects, writeSideEffectTool } from "./side-eff
 const NODES = 3;
 const OCCURRENCES = 1_000;
 const USERS = 10;
-/** In which they are due. */
+/** The span in which the occurrences are due. */
 const SPAN_MS = 30_000;
 const LEASE_MS = 1_500;
-/** The most that a node lives in peace. */
+/** The longest time that a node is left alone. */
 const PEACE_MS = 6_000;
-/** Between troubles of the database. */
+/** The longest pause between two failures of the database. */
 const CUT_MS = 5_000;
 const ATTEMPTS = 3;
-const NIGHT = join(import.meta.dirname, "embedding-program.ts");
+const PROGRAM = join(import.meta.dirname, "embedding-program.ts");
 const SEED = Number(process.env.CHAOS_SEED ?? Date.now() & 0xffff);
 
 /** Every other job has its lost runs tried again. */
 const isRetried = (i: number) => i % 2 === 1;
 const RETRY = { attempts: ATTEMPTS, backoffSeconds: 1, maxBackoffSeconds: 1, on: ["lost"] } as const;
 
-/** Ids of the jobs, each due once; in order, see `isRetried`. */
+/** Ids of the jobs, each due once, in the order that `isRetried` reads. */
 async function storeJobs(db: Database, next: () => number): Promise<string[]> {
   const begin = Date.now() + 5_000;
   const made = Array.from({ length: OCCURRENCES }, async (_, i) => {
@@ -53,7 +53,7 @@ async function storeJobs(db: Database, next: () => number): Promise<string[]> {
   return Promise.all(made);
 }
 
-/** Starts a node again and again; in between it is killed, or stands still for longer than its lease. */
+/** Starts a node again and again; each time it is killed, or stopped for longer than its lease. */
 async function harass(open: () => Child, next: () => number, isOver: () => boolean): Promise<Child> {
   for (;;) {
     const node = open();
@@ -61,7 +61,7 @@ async function harass(open: () => Child, next: () => number, isOver: () => boole
     void node.exited.then(() => {
       isGone = true;
     });
-    // One that starts while its database does not run says so, and ends.
+    // A node that starts while its database is down says so, and ends.
     await eventually(async () => isGone || node.stdout() !== "", 60_000);
     while (!isGone) {
       if (isOver()) return node;
@@ -78,7 +78,7 @@ async function harass(open: () => Child, next: () => number, isOver: () => boole
   }
 }
 
-/** Cuts every connection again and again; now and then the whole server is restarted. */
+/** Cuts every connection again and again, and restarts the whole server now and then. */
 async function trouble(postgres: PostgresServer, isOver: () => boolean): Promise<void> {
   for (let i = 1; !isOver(); i++) {
     await wait(CUT_MS);
@@ -96,7 +96,7 @@ async function trouble(postgres: PostgresServer, isOver: () => boolean): Promise
   }
 }
 
-/** Sessions at a healthy node: calls are answered all the time, and those that need the database whenever it is there. */
+/** Sessions at a healthy node: calls are always answered; those that need the database, whenever it is up. */
 async function watchSessions(databaseUrl: string, isOver: () => boolean): Promise<number> {
   const server = await serve({ databaseUrl, databaseTimeoutMs: 2_000 });
   const key = await server.key("user0");
@@ -121,7 +121,7 @@ function check(runs: readonly RunRow[], jobs: readonly string[]): void {
     expect(attempts.length, jobId).toBeGreaterThan(0);
     expect(attempts.length, jobId).toBeLessThanOrEqual(isRetried(i) ? ATTEMPTS : 1);
     expect(attempts, jobId).toEqual(attempts.map((_, n) => n + 1));
-    // Only a run that was lost has another after it.
+    // Only after a lost run is there a second one.
     const statuses = (byJob.get(jobId) ?? []).map(({ status }) => status);
     expect(statuses.filter((status) => status !== "lost").length, jobId).toBeLessThanOrEqual(1);
     if (isRetried(i) && attempts.length < ATTEMPTS) expect(statuses, jobId).toContain("succeeded");
@@ -147,7 +147,7 @@ it(`${NODES} nodes that are killed and stand still, on a Postgres that is cut of
   let starts = 0;
   const open = (): Child => {
     starts++;
-    return start([NIGHT, BUILT_LIBRARY, dir, marks.module], { env });
+    return start([PROGRAM, BUILT_LIBRARY, dir, marks.module], { env });
   };
   const calmAt = Date.now() + 5_000 + SPAN_MS;
   const isCalm = () => Date.now() > calmAt;
@@ -176,7 +176,7 @@ it(`${NODES} nodes that are killed and stand still, on a Postgres that is cut of
   }
   check(runs, jobs);
   checkSideEffects(runs, marks.read());
-  // The troubles did hit runs at work, and the sessions had something to see, or nothing was shown.
+  // Without failures that hit running runs, and without events in the sessions, this test would show nothing.
   expect(runs.filter(({ status }) => status === "lost").length).toBeGreaterThan(NODES);
   expect(starts).toBeGreaterThan(2 * NODES);
   expect(listed).toBeGreaterThan(10);

@@ -51,5 +51,5 @@ export function checkSideEffects(runs: readonly RunRow[], marks: readonly string
     if (status === "skipped") expect(had.has(run_id), `${run_id} ${status}`).toBe(false);
     had.delete(run_id);
   }
-  expect([...had], "marks of runs that nobody knows").toEqual([]);
+  expect([...had], "marks of unknown runs").toEqual([]);
 }

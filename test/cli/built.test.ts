@@ -107,13 +107,15 @@ describe("mcp.json", () => {
       command,
       args,
       cwd: ROOT,
-      // As at a client's: its own PATH and HOME, and what the file says. Offline: nothing may be fetched to start.
+      // Started as a client does: with its own PATH and HOME and the file's settings, offline, since a start fetches nothing.
       env: {
         PATH: process.env.PATH ?? "",
         HOME: process.env.HOME ?? "",
         ...env,
         NIGHTSHIFT_DATA_DIR: data,
         npm_config_offline: "true",
+        // The first start from a folder would build it again, while other tests run what is built.
+        npm_config_ignore_scripts: "true",
       },
       stderr: "pipe",
     });

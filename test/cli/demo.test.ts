@@ -27,7 +27,7 @@ describe("nightshift demo", () => {
       ).toHaveLength(1);
     expect(stdout).toContain("scripted: it does not think");
     expect(stdout).toContain("Memory recall skipped - automated tasks cannot access user memories");
-    // No terminal here: no colour, and no line that moves.
+    // Stdout is no terminal here, so there are no colours and no progress line.
     expect(stdout).not.toContain("\u001b");
     expect(stdout).not.toContain("\r");
   }, 40_000);

@@ -28,7 +28,7 @@ it("nightshift inbox shows what is unread, and marks it when it is asked to", as
   expect(await json("read")).toMatchObject({ ...shown, unread: 0 });
   expect((await run("read")).stdout).toBe("Nothing unread.\n");
   expect((await json("list", "--all")).items).toMatchObject([{ run_id, read: true }]);
-  // Whoever waits for a run on the command line has its result there.
+  // The result of a run that the command line waited for counts as read.
   expect((await cli(["jobs", "run", job_id, "--data", data, "--user", "alice"])).code).toBe(0);
   expect(await json("list")).toEqual({ items: [], unread: 0 });
 }, 60_000);

@@ -6,10 +6,10 @@ import { cli, startServer } from "../child-process.ts";
 import { eventually, tempDir } from "../harness.ts";
 import { openPostgres } from "../postgres.ts";
 
-/** A code job that answers with everything that its thread could know of how the program was started. */
+/** A code job that returns everything that its thread can find out about how the program was started. */
 const SPY = `import { workerData } from "node:worker_threads";
 export default { every: "1h", run: async () => JSON.stringify([process.env, process.argv, process.execArgv, Object.keys(workerData ?? {})]) };`;
-/** A server of somebody else's, which does the same when it is started. */
+/** An upstream server that writes down the same when it is started. */
 const SERVER = `import { writeFileSync } from "node:fs";
 writeFileSync(process.argv[2], JSON.stringify([process.env, process.argv]));`;
 

@@ -15,7 +15,7 @@ interface Repair {
   readonly advice?: string;
 }
 
-/** Data with a fact, a job that has run, and its ids; nobody has it open. */
+/** A data folder with a fact and a job that has run, closed; resolves to their ids. */
 async function someData() {
   const program = await openProgram({ scheduler: true });
   const alice = program.open();
@@ -50,7 +50,7 @@ const get = (file: string, sql: string) => {
   return row && { ...row };
 };
 
-/** Changes a byte of `text` where the page of a table or an index holds it. */
+/** Damages `text` by one byte, in the page of a table or of an index. */
 async function damage(file: string, name: string, text: string): Promise<void> {
   const page = Number(get(file, `SELECT rootpage FROM sqlite_master WHERE name = '${name}'`)?.rootpage);
   const size = Number(get(file, "PRAGMA page_size")?.page_size);
@@ -96,7 +96,7 @@ describe("nightshift doctor --repair", () => {
     expect((await ask(alice, "list_runs", {})).runs).toMatchObject([{ run_id }]);
   });
 
-  it("mends what rows say: no next run, wrong counters, transcripts of no run, runs of the dead", async () => {
+  it("repairs rows: a job without its next run, wrong counters, transcripts of no run, runs of dead processes", async () => {
     const { dir, jobs, job_id } = await someData();
     const dead = start(["-e", ""]);
     await dead.exited;

@@ -9,7 +9,7 @@ import { serveChild } from "../http/harness.ts";
 const FIXTURE = join(ROOT, "test/conformance/fixture.ts");
 const LIMIT_MS = 120_000;
 
-/** The official suite, as a process; each scenario with how many of its checks failed. */
+/** Runs the official suite as a process. Resolves to the failed checks of each scenario. */
 async function conformance(url: string, args: readonly string[]): Promise<Map<string, number>> {
   const command = [join(ROOT, "node_modules/@modelcontextprotocol/conformance/dist/index.js"), "server"];
   const cwd = await tempDir();
@@ -18,7 +18,7 @@ async function conformance(url: string, args: readonly string[]): Promise<Map<st
       process.execPath,
       [...command, "--url", url, ...args],
       { cwd, timeout: LIMIT_MS, maxBuffer: 64 * 1024 * 1024 },
-      // Its exit code counts scenarios that are not scored, too: the lines say more.
+      // The exit code also counts scenarios that are not scored, so the printed lines are read.
       (_error, out, err) => resolve(`${out}\n${err}`),
     );
   });
@@ -63,7 +63,7 @@ describe.each(["2026-07-28", "2025-11-25"])("the %s requirements", (revision) =>
       expect(names.filter((name) => !results.has(name))).toEqual([]);
       const failed: unknown[] = [];
       for (const name of names.filter((one) => results.get(one) !== 0)) {
-        // The suite gives a scenario 30 s, which a busy machine may take: asked again, alone, and said so.
+        // The suite gives a scenario 30 s, which a busy machine may exceed: it is run again, alone, with a note.
         const checks = await checksOf(server.url, name, revision);
         console.warn(`${name} failed among all others and was asked again`);
         const still = checks.filter(({ status }) => status === "FAILURE");

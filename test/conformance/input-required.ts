@@ -29,12 +29,12 @@ const answered = ({ mcpReq }: ServerContext, key: string, field: string): unknow
 
 type Handler = (context: ServerContext) => unknown;
 
-/** The way of the 2026 era: a handler answers with questions, and runs again with the answers. */
+/** Tools that ask in the 2026 era: a handler returns its questions, and runs again with the answers. */
 export function registerInputRequired(server: McpServer, context: ConnectionContext): void {
   const add = (name: string, handler: Handler) =>
     server.registerTool(
       name,
-      { description: "Asks in rounds", inputSchema: z.object({}) },
+      { description: "Asks before it answers", inputSchema: z.object({}) },
       (_args, call) => handler(call) as never,
     );
   addSingleRounds(add);

@@ -2,7 +2,7 @@ import type { CallToolResult, McpServer, ServerContext } from "@modelcontextprot
 import { z } from "zod";
 import { say } from "./tools.ts";
 
-/** The way of the 2025 era: the server asks its client in the middle of a call. */
+/** Tools that ask in the 2025 era: the server sends its client a request in the middle of a call. */
 export function registerQuestions(server: McpServer): void {
   server.registerTool(
     "test_sampling",

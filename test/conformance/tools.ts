@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type CallToolResult, fromJsonSchema, type McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
 
-/** One pixel. */
+/** A PNG of one pixel. */
 export const IMAGE =
   "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 /** A WAV file without a sample. */
@@ -43,13 +43,13 @@ function registerContent(server: McpServer): void {
     ],
   };
   for (const [name, content] of Object.entries(answers))
-    server.registerTool(name, { description: `Answers with ${name}` }, () => ({ content }));
+    server.registerTool(name, { description: `Returns ${name}` }, () => ({ content }));
   server.registerTool("test_error_handling", { description: "Fails" }, () => {
     throw new Error("This tool intentionally returns an error for testing");
   });
 }
 
-/** Tools that say something before they answer. */
+/** Tools that log or report progress before they return. */
 function registerTelling(server: McpServer): void {
   server.registerTool(
     "test_tool_with_logging",
@@ -85,7 +85,7 @@ function registerTelling(server: McpServer): void {
   );
   server.registerTool(
     "test_streaming_elicitation",
-    { description: "Answers, and asks nothing on the way", inputSchema: nothing },
+    { description: "Returns a result without asking anything", inputSchema: nothing },
     () => say("Nothing was asked."),
   );
   server.registerTool(
@@ -99,7 +99,7 @@ function registerTelling(server: McpServer): void {
   );
 }
 
-/** Tools that say that a list has changed: through the server, as the SDK's guides do. */
+/** Tools that report a changed list through the server, as the SDK's guides do. */
 function registerChanging(server: McpServer): void {
   const change = (name: string, tell: () => void) =>
     server.registerTool(name, { description: "Says that a list has changed", inputSchema: nothing }, () => {

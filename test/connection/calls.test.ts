@@ -4,7 +4,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { type AnyClient, CLIENTS, type ClientKind, eventually, spawnStdio, tempDir } from "../harness.ts";
 
-/** A user's tools that wait, tell how far they are, and write down how they ended. */
+/** A user's tools that wait, report progress, and record how they ended. */
 const SLOW = (notes: string) => `
 import { appendFileSync } from "node:fs";
 const note = (text) => appendFileSync(${JSON.stringify(notes)}, text + "\\n");
@@ -32,7 +32,7 @@ async function open(kind: ClientKind) {
   return { client, noted };
 }
 
-/** The clients' own way to call with options: v1 has a schema between the two. */
+/** Calls a tool with the client's own options: v1 takes a schema before them. */
 function callWith(client: AnyClient, kind: ClientKind, args: Record<string, unknown>, options: object) {
   const request = { name: "slow", arguments: args };
   return kind.startsWith("v1")
@@ -65,7 +65,7 @@ describe.each(CLIENTS)("calls, %s", (kind) => {
     await Promise.all([asked, quiet]);
     await wait(20);
     expect(heard[0]).toMatchObject({ progress: 1, total: 3, message: "one" });
-    // A client stops listening with the result, so what arrives in one piece with it may go unheard.
+    // A client stops listening with the result, so it may miss a notification that arrives together with it.
     expect(heard.slice(1)).toEqual(
       heard.length > 1 ? [expect.objectContaining({ progress: 2, total: 3 })] : [],
     );

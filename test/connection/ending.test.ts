@@ -107,7 +107,7 @@ describe("a stdio server", () => {
     expect(lines.pop()).toBe("");
     for (const line of lines) expect(JSON.parse(line), line).toMatchObject({ jsonrpc: "2.0" });
     expect(lines.length).toBeGreaterThan(8);
-    // Nothing is lost: who looks for what was printed finds it on the other side.
+    // The module's output is not lost: it is on stderr.
     expect(server.stderr().match(/^printed$/gm)?.length).toBeGreaterThan(8);
   }, 40_000);
 

@@ -33,7 +33,7 @@ async function errorOf(client: AnyClient, uri: string): Promise<unknown> {
   return JSON.parse(JSON.stringify({ message, code, data }).replaceAll(uri, "<uri>"));
 }
 
-/** Subscribes in the way of the client's era; answers with the URIs it is told of, as they come. */
+/** Subscribes in the way of the client's era. Resolves to a list to which the URIs of updates are added. */
 async function follow(kind: ClientKind, client: AnyClient, uris: readonly string[]) {
   const told: string[] = [];
   const take = ({ params }: { params: { uri: string } }) => void told.push(params.uri);
@@ -120,7 +120,7 @@ describe.each(CLIENTS)("resources, %s", (kind) => {
     const { run_id } = (await client.call("run_job", { job_id })).structuredContent;
     const uris = [`run://${run_id}`, `job://${job_id}`];
     const { told } = await follow(kind, client, uris);
-    // Told of its start, perhaps, and of its end: after the last word the run is what it says.
+    // There may be an update for its start and one for its end: after the last one the run has ended.
     const readRun = async () =>
       JSON.parse((await client.raw.readResource({ uri: `run://${run_id}` })).contents[0].text);
     await eventually(

@@ -203,7 +203,7 @@ describe("takeResult and headersOnlyRequest, in a request of the 2026 era", () =
     await closed.promise;
     expect(taken).toEqual([{ jsonrpc: "2.0", id: 7, result: expect.objectContaining(TEXT) }]);
     expect(errors).toEqual([]);
-    // Nobody is sent this one: the request has its response by then.
+    // The client does not get this message: the request has its response by then.
     expect((await response).status).toBe(499);
   });
 

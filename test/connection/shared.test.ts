@@ -4,7 +4,7 @@ import { localPrincipal, openConnection } from "../../src/connection/connection.
 import { eventually } from "../harness.ts";
 import { openProgram, type Program } from "../program.ts";
 
-/** One more connection to this process, as a server of many users has them. */
+/** Opens one more connection to this process, as a server of many users has them. */
 async function connect({ app }: Program, user: string) {
   const caller = {
     principal: localPrincipal(user),

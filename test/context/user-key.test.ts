@@ -4,7 +4,7 @@ import { createUserContext, userKeyOf } from "../../src/context/user-context.ts"
 type Pair = readonly [issuer: string, subject: string];
 const keyOf = ([issuer, subject]: Pair) => userKeyOf({ issuer, subject });
 
-/** Pairs that something, somewhere, has taken for one user: LIKE, case folding, joining, normalising, objects. */
+/** Pairs of names that LIKE, case folding, joining, normalising or object keys would take for one user. */
 const CONFUSABLE: Record<string, readonly [Pair, Pair]> = {
   "a LIKE wildcard": [
     ["local", "user_1"],
@@ -96,7 +96,7 @@ describe("a user key", () => {
     for (const pair of Object.values(CONFUSABLE).flat()) expect(keyOf(pair)).toMatch(/^[0-9a-f]{64}$/);
   });
 
-  it("stays what it is over releases: stored data hangs on it", () => {
+  it("is the same in every release: stored data depends on it", () => {
     expect(keyOf(["local", "alice"])).toBe(
       "76f65addd89f365185f5522d2de8ec6676d65a681e07a3bf1456ad3219950e92",
     );

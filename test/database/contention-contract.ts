@@ -21,7 +21,7 @@ export function contentionContract(backend: Backend): void {
       world.user(userKey, { db: node, maxJobs }).jobs;
     const runsOf = (node: Database, userKey: string, maxQueued = 1_000) =>
       world.user(userKey, { db: node, maxQueued }).runs;
-    /** `count` pieces of work at once, on all nodes in turn; how many of them were done. */
+    /** Runs `count` pieces of work at once, spread over all nodes; resolves to how many succeeded. */
     async function atOnce(count: number, work: (node: Database, i: number) => Promise<unknown>) {
       const tried = await Promise.allSettled(
         Array.from({ length: count }, (_, i) => work(nodes[i % nodes.length] ?? world.db, i)),
@@ -99,11 +99,11 @@ export function contentionContract(backend: Backend): void {
       const { done } = await atOnce(6, (node, i) =>
         i % 2 ? follow(node, one.jobId, two.jobId) : follow(node, two.jobId, one.jobId),
       );
-      // Whichever came first, the same again is no circle.
+      // Whichever came first, repeating it makes no circle.
       expect(done).toBe(3);
     });
 
-    it("run each occurrence of many users once, whoever claims, changes and ends what meanwhile", async () => {
+    it("run each occurrence of many users once, while all nodes claim, change and end jobs", async () => {
       const users = ["a", "b", "c", "d", "e"];
       for (let i = 0; i < 60; i++) await once(world.db, users[i % 5] ?? "a", START + i);
       world.pass(1_000);
@@ -120,7 +120,7 @@ export function contentionContract(backend: Backend): void {
             runQueue.renewLeases(renewal),
             ...runIds.map((runId) => runQueue.finish(runId, OUTCOME, world.now())),
           ]);
-          // One that has its end may be gone already; the ends are all ours.
+          // A run that has ended may count as gone by now; all ends were written here.
           expect(runIds).toEqual(expect.arrayContaining([...gone]));
           expect(ends).toEqual(runIds.map(() => true));
         }
@@ -132,7 +132,7 @@ export function contentionContract(backend: Backend): void {
       expect(new Set(ran).size).toBe(60);
     });
 
-    it("give a run that is cancelled while it is claimed one fate", async () => {
+    it("either cancel or start a run that is cancelled while it is claimed", async () => {
       const { jobId } = await jobsOf(world.db, "a").create(newJob());
       for (let i = 0; i < 10; i++) {
         const { runId } = await runsOf(world.db, "a").enqueue(jobId);

@@ -12,7 +12,7 @@ function heldSync() {
   return { started, flush };
 }
 
-const turn = () => new Promise((resolve) => setImmediate(resolve));
+const nextTick = () => new Promise((resolve) => setImmediate(resolve));
 
 describe("flushes of the write-ahead log", () => {
   it("make whoever comes during one wait for the next, all together", async () => {
@@ -23,11 +23,11 @@ describe("flushes of the write-ahead log", () => {
     void flush().then(() => done.push("third"));
     expect(started).toHaveLength(1);
     started[0]?.resolve();
-    await turn();
+    await nextTick();
     expect(done).toEqual(["first"]);
     expect(started).toHaveLength(2);
     started[1]?.resolve();
-    await turn();
+    await nextTick();
     expect(done).toEqual(["first", "second", "third"]);
     expect(started).toHaveLength(2);
   });
@@ -38,7 +38,7 @@ describe("flushes of the write-ahead log", () => {
     const second = flush();
     started[0]?.reject(new Error("disk"));
     await first;
-    await turn();
+    await nextTick();
     started[1]?.resolve();
     await second;
     const sendPipelined = flush();

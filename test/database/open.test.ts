@@ -99,7 +99,7 @@ describe("the jobs database", () => {
     }, 5);
     await store(db).create(newJob());
     clearInterval(timer);
-    // Had the wait been SQLite's own, the timer that ends it would not have run at all.
+    // If SQLite itself had waited, it would have blocked the event loop, and with it the timer that frees the lock.
     expect(turns).toBeGreaterThanOrEqual(30);
   });
 

@@ -46,7 +46,7 @@ describe("queries on a large jobs database", () => {
       return steps.map(({ detail }) => `${detail} <- ${sql.slice(0, 300)}`);
     });
   }
-  /** `own` is what a limited subselect has found. */
+  /** The alias `own` stands for the rows of a limited subselect. */
   const reads = (plans: readonly string[]) =>
     plans.filter((plan) => /^SCAN (?!CONSTANT ROW|own\b|\d+-ROW VALUES)|USE TEMP B-TREE/.test(plan));
 
@@ -74,7 +74,7 @@ describe("queries on a large jobs database", () => {
         const name = "userKey" in filter ? `${index}_of_user` : index;
         const ways = plans.filter((plan) => plan.includes(`INDEX ${index}`));
         expect(ways).not.toEqual([]);
-        // All of them seek kind and time, and the user where there is one: none filters what others have due.
+        // All of them search by kind and time, and by user where there is one: none scans the due rows of others.
         for (const network of ways)
           expect(network).toMatch(new RegExp(`INDEX ${name}(_of_user)? \\((user_key=\\? AND )?kind=\\?`));
       }
@@ -166,7 +166,7 @@ describe("queries on a large jobs database", () => {
       await user.webhooks.counts();
       await user.webhooks.remove();
     });
-    // Among a run's own few deliveries, the order.
+    // A run has few deliveries: these are sorted without an index.
     expect(reads(plans).filter((plan) => !/TEMP B-TREE.*"run_id" = \?/.test(plan))).toEqual([]);
     for (const index of ["webhooks_turns", "deliveries_due", "deliveries_of_run", "deliveries_of_user"])
       expect(plans.filter((plan) => plan.includes(`INDEX ${index}`))).not.toEqual([]);

@@ -146,7 +146,7 @@ describe("the jobs database in Postgres", () => {
     );
     await isHeld.promise;
     await expect(store(db).create(newJob())).rejects.toMatchObject(DATA_UNAVAILABLE);
-    // Nobody else's rows are held.
+    // The rows of other users are not locked.
     await store(db, "b").create(newJob());
     held.resolve();
     await holding;
@@ -172,7 +172,7 @@ describe("the jobs database in Postgres", () => {
     await isHeld.promise;
     await store(db).create(newJob());
     resolve();
-    // It lost what it had read, and did it all again.
+    // It lost what it had read, and ran the whole transaction again.
     expect(await blocked).toBe(1);
     expect(tries).toBe(2);
   });
@@ -199,7 +199,7 @@ describe("the jobs database in Postgres", () => {
     let met = 0;
     const both = Promise.withResolvers<void>();
     let tries = 0;
-    // Two that lock the same two rows in opposite order: one of them must fall.
+    // Two transactions lock the same two rows in opposite order: Postgres must abort one of them.
     const touch = (order: string[]) =>
       db.transact(
         async (trx) => {
@@ -217,7 +217,7 @@ describe("the jobs database in Postgres", () => {
     expect(tries).toBe(3);
   });
 
-  it("tells the other nodes of what was written, and not of a look", async () => {
+  it("tells the other nodes of what was written, and not of a read", async () => {
     const { url } = await openPostgres();
     const [one, two] = [await openOne({ url }), await openOne({ url })];
     const heard: string[] = [];
@@ -229,7 +229,7 @@ describe("the jobs database in Postgres", () => {
       await runQueue.claimDue({ now: START, limit: 1, filter, worker: worker("w"), leaseMs: 1_000 }),
     ).toEqual([]);
     await one.transact((trx) => trx.selectFrom("jobs").select("job_id").execute(), { of: "a" });
-    // A later message arrives later.
+    // Messages arrive in order.
     one.notifyChannel?.send("looked");
     await eventually(async () => heard.includes("looked"));
     expect(two.dataVersion()).toBe(before);
@@ -237,7 +237,7 @@ describe("the jobs database in Postgres", () => {
     await eventually(async () => two.dataVersion() !== before);
   });
 
-  it("takes everything back when a write fails that nobody has waited for", async () => {
+  it("takes everything back when a pipelined write fails", async () => {
     const { url } = await openPostgres();
     const db = await openOne({ url, poolSize: 1 });
     const write = (trx: Transaction<Tables>, version: number) =>
@@ -255,7 +255,7 @@ describe("the jobs database in Postgres", () => {
       await write(trx, 1_000);
       await trx.selectFrom("schema_version").selectAll().execute();
     });
-    // The first failure is what is told, not that the transaction was over for what came next.
+    // The first failure is reported, not that the statements after it met an aborted transaction.
     await expect(both).rejects.toThrow(/duplicate key/);
     await writeOne(1_002);
     expect((await versions()).filter((version) => version > 999)).toEqual([1_000, 1_002]);
@@ -279,7 +279,7 @@ describe("the jobs database in Postgres", () => {
     );
     await store(db).create(newJob());
     expect((await store(db).list()).jobs).toHaveLength(2);
-    // Nobody was told of writes in the meantime: they count as one change, and later ones are told again.
+    // Writes in the meantime sent no message: they count as one change, and later ones are announced again.
     const heard = async () => {
       const before = other.dataVersion();
       await store(db).create(newJob());

@@ -1,48 +1,34 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { SCHEMA_VERSION } from "../../src/database/migrations.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
+import { start } from "../child-process.ts";
 import { tempDir } from "../harness.ts";
 import { openPostgres } from "../postgres.ts";
 import { newJob, START } from "../world.ts";
-import { openPlace } from "./place.ts";
+import { openLocation } from "./open-location.ts";
 
 const WORKER = join(import.meta.dirname, "worker.ts");
 
-interface Worker {
-  readonly process: ChildProcess;
-  go(): void;
-  /** Its answer; null when it was killed before. */
-  readonly answer: Promise<string[] | null>;
-}
-
 describe.each(["SQLite", "Postgres"])("several processes on one jobs database in %s", (kind) => {
-  let place: string;
+  let location: string;
   let log: string;
-  let running: Set<ChildProcess>;
 
-  /** Resolves when the process is ready to be told to go. */
-  async function start(task: "open" | "claim" | "work"): Promise<Worker> {
-    const child = spawn(process.execPath, [WORKER, task, place, log], { stdio: ["pipe", "pipe", "inherit"] });
-    running.add(child);
-    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-    const exited = once(child, "exit").then(() => running.delete(child));
-    child.stdin.on("error", () => {});
-    await lines.next();
-    const answer = lines.next().then(async ({ value }) => {
-      await exited;
-      return value === undefined ? null : (JSON.parse(value) as string[]);
+  /** Starts a process, and resolves when it waits to be told to go. Its answer is null if it was killed before. */
+  async function startWorker(task: "open" | "claim" | "work") {
+    const child = start([WORKER, task, location, log]);
+    await child.line(0);
+    const answer = child.exited.then((): string[] | null => {
+      const line = child.lines()[1];
+      return line === undefined ? null : JSON.parse(line);
     });
-    return { process: child, go: () => child.stdin.write("go\n"), answer };
+    return { go: () => child.write("go\n"), kill: () => child.kill("SIGKILL"), answer };
   }
 
   async function storeOneShots(count: number): Promise<string[]> {
-    const db = await openPlace(place, () => START);
+    const db = await openLocation(location, () => START);
     const store = openJobStore(db, { userKey: "a", userId: "alice", now: () => START });
     const ids: string[] = [];
     for (let i = 0; i < count; i++) {
@@ -54,7 +40,7 @@ describe.each(["SQLite", "Postgres"])("several processes on one jobs database in
   }
 
   async function storedRuns() {
-    const db = await openPlace(place, () => START);
+    const db = await openLocation(location, () => START);
     const rows = await db.kysely.selectFrom("runs").selectAll().execute();
     await db.close();
     return rows;
@@ -62,35 +48,28 @@ describe.each(["SQLite", "Postgres"])("several processes on one jobs database in
 
   beforeEach(async () => {
     const dir = await tempDir();
-    place = kind === "SQLite" ? join(dir, "jobs.sqlite") : (await openPostgres()).url;
+    location = kind === "SQLite" ? join(dir, "jobs.sqlite") : (await openPostgres()).url;
     log = join(dir, "side-effects");
-    running = new Set();
-  });
-  afterEach(async () => {
-    for (const child of running) {
-      child.kill("SIGKILL");
-      await once(child, "exit");
-    }
   });
 
   it("make the tables once when they start at the same moment", async () => {
-    const workers = await Promise.all(Array.from({ length: 4 }, () => start("open")));
+    const workers = await Promise.all(Array.from({ length: 4 }, () => startWorker("open")));
     for (const worker of workers) worker.go();
     for (const worker of workers) expect(await worker.answer).toEqual([]);
-    const db = await openPlace(place, () => START);
+    const db = await openLocation(location, () => START);
     expect(await db.kysely.selectFrom("schema_version").selectAll().execute()).toHaveLength(SCHEMA_VERSION);
     await db.close();
   });
 
   it("claim each of 500 occurrences exactly once between them", async () => {
     const ids = await storeOneShots(500);
-    const workers = await Promise.all([start("claim"), start("claim")]);
+    const workers = await Promise.all([startWorker("claim"), startWorker("claim")]);
     for (const worker of workers) worker.go();
     const [one, two] = await Promise.all(workers.map((worker) => worker.answer));
     const claimed = [...(one ?? []), ...(two ?? [])];
     expect(claimed).toHaveLength(500);
     expect(claimed.sort()).toEqual(ids.sort());
-    // Both had a share, or the test has shown nothing.
+    // Unless both had a share, this test shows nothing.
     expect(one?.length).toBeGreaterThan(0);
     expect(two?.length).toBeGreaterThan(0);
     expect(await storedRuns()).toHaveLength(500);
@@ -100,11 +79,11 @@ describe.each(["SQLite", "Postgres"])("several processes on one jobs database in
     const ids = await storeOneShots(400);
     let kills = 0;
     for (let finished = false; !finished; ) {
-      const worker = await start("work");
+      const worker = await startWorker("work");
       worker.go();
       if (kills < 25) {
         await sleep(Math.random() * 40);
-        worker.process.kill("SIGKILL");
+        worker.kill();
         kills++;
       }
       finished = (await worker.answer) !== null;

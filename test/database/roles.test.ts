@@ -68,7 +68,7 @@ describe("the two roles of the operations page", () => {
       /does not let this user do that; give it the rights that the README lists/,
     );
     expect(await cli(["migrate", "--database-url", owner, "--json"])).toMatchObject({ code: 0, stderr: "" });
-    // Again, and by a node: nothing is left to be made.
+    // Migrates again, and then as a node: nothing is left to create.
     expect((await cli(["migrate", "--database-url", owner])).code).toBe(0);
     expect((await cli(["migrate", "--database-url", runner])).code).toBe(0);
     expect((await cli(["doctor", "--database-url", runner])).stdout).toMatch(/ok +postgres .*0 jobs/);

@@ -82,7 +82,7 @@ describe("two versions side by side", () => {
       message: expect.stringContaining("newer Nightshift"),
     });
     await openNode({ url, migrations: ADDITIVE });
-    // And one that only adds, on top of that, lets in what came after the break.
+    // A further migration that only adds lets in nodes that know the breaking one.
     await migrate(older.db.kysely, START, { migrations: [...ADDITIVE, []], compatibleFrom: NEXT });
     await openNode({ url, migrations: ADDITIVE });
     await expect(openNode({ url })).rejects.toMatchObject({ data: { found: NEXT + 1 } });

@@ -36,7 +36,7 @@ describe.each(["Postgres", "pg-boss"] as const)("round trips to Postgres with th
     const [claimed] = await runQueue.claimDue(options);
     expect(await runQueue.finish(claimed?.run.runId ?? "", OUTCOME, now())).toBe(true);
     const statements = spy.mock.calls.map(([query]) => query as string | { readonly text: string });
-    // A connection's first words, and pg-boss's upkeep every minute, are not this occurrence's.
+    // The first statements of a connection and pg-boss's maintenance do not belong to this occurrence.
     const others = /^(?:start|set search_path)|^\s*update nightshift_boss\.version/i;
     const textOf = (query: string | { readonly text: string }) =>
       typeof query === "string" ? query : query.text;

@@ -8,9 +8,9 @@ import type { RunResult } from "../../src/jobs/run.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import type { Claimed } from "../../src/store/run-queue.ts";
 import { migrateTo } from "./migrating.ts";
-import { openPlace } from "./place.ts";
+import { openLocation } from "./open-location.ts";
 
-const [, , task, place = "", log = ""] = process.argv;
+const [, , task, location = "", log = ""] = process.argv;
 const NOW = Date.UTC(2026, 1, 21);
 const OUTCOME: RunResult = {
   status: "succeeded",
@@ -31,19 +31,19 @@ const isAlive = (pid: number): boolean => {
 };
 
 async function drain(finish: boolean): Promise<string[]> {
-  const db = await openPlace(place, () => NOW);
+  const db = await openLocation(location, () => NOW);
   const runQueue = openRunQueue(db);
   const claimed: string[] = [];
   await runQueue.reapLost({ now: NOW, worker: self, isAlive });
   const claim = (): Promise<readonly Claimed[]> =>
     runQueue.claimDue({ now: NOW, limit: 4, filter: { kinds: ["tool"] }, worker: self, leaseMs: 60_000 });
   for (let batch = await claim(); batch.length > 0; batch = await claim()) {
-    // Starting four ghosts takes as long, and the other process can take the next ones.
+    // Starting four ghosts would take this long, in which the other process can claim the next ones.
     if (!finish) await sleep(2);
     for (const { run } of batch) {
       claimed.push(run.jobId);
       if (!finish) continue;
-      // Stands for a side effect of a ghost: it must happen at most once for each run.
+      // This line stands for a ghost's side effect: it must happen at most once for each run.
       appendFileSync(log, `${run.jobId}\n`);
       await runQueue.finish(run.runId, OUTCOME, NOW);
     }
@@ -56,7 +56,7 @@ await Promise.all([import("kysely"), import("pg")]);
 process.stdout.write("ready\n");
 await once(process.stdin, "data");
 process.stdin.destroy();
-if (task === "migrate") await migrateTo(place, JSON.parse(log), NOW);
-if (task === "open") await (await openPlace(place, () => NOW)).close();
+if (task === "migrate") await migrateTo(location, JSON.parse(log), NOW);
+if (task === "open") await (await openLocation(location, () => NOW)).close();
 const answer = task === "open" || task === "migrate" ? [] : await drain(task === "work");
 process.stdout.write(`${JSON.stringify(answer)}\n`);

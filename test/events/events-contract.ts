@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { Events, OwnerEvent } from "../../src/events.ts";
 
-/** Two nodes of one installation; they may be one. */
+/** The events of two nodes of one installation, which may be the same node. */
 export interface EventNodes {
   readonly here: Events;
   readonly there: Events;

@@ -52,7 +52,7 @@ describe("events on Postgres", () => {
       () => expect(heard).toEqual(expect.arrayContaining([`job://${jobId}`, "inbox://"])),
       10_000,
     );
-    // And it is heard again.
+    // Later events arrive again.
     await vi.waitFor(() => {
       here.publish("a", { kind: "job", uri: "job://later" });
       expect(heard).toContain("job://later");
@@ -69,7 +69,7 @@ describe("events on Postgres", () => {
     await vi.waitFor(() => expect(heard).toEqual(Array.from({ length: 20 }, (_, i) => `run://${i}`)), 10_000);
   });
 
-  it("are not made up by what else is said on the channel", async () => {
+  it("are not made from other messages on the channel", async () => {
     const { world, here, heard } = await openNodes();
     for (const said of ["", "x", "x null", "x [1,2]", 'x ["a",null]', 'x ["a",{"uri":7}]', "x {"])
       await query(world.db, `notify nightshift_wire, '${said}'`);

@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,6 +9,7 @@ import { checkFacts } from "../../src/facts/doctor.ts";
 import { type KeyvFactsOptions, openKeyvFacts } from "../../src/facts/keyv.ts";
 import type { PostgresLocation } from "../../src/facts/postgres.ts";
 import type { FactBackend } from "../../src/facts/store.ts";
+import { start } from "../child-process.ts";
 import { tempDir } from "../harness.ts";
 import { LIMITS } from "./limits.ts";
 
@@ -24,15 +24,12 @@ export interface FactStorage {
   readonly at: At;
   /** A node of its own in this process. */
   open(options?: Rest): FactBackend;
-  /** The storage through plain Keyv's adapter, as another program would see it. Once in a test: its pool is one. */
+  /** The storage through plain Keyv's adapter, as another program would see it. Once in a test: it has one pool. */
   openRaw(): Raw;
   /** Fails when the storage is damaged. */
   check(): Promise<void>;
-  /** A node in a process of its own, see `saver.ts`. Resolves to the lines that it printed. */
-  runSaver(
-    args: readonly (string | number)[],
-    onLine?: (lines: readonly string[], kill: () => void) => void,
-  ): Promise<string[]>;
+  /** Runs `saver.ts`, a node in a process of its own, killed when it has printed `killAfter` lines. Resolves to its lines. */
+  runSaver(args: readonly (string | number)[], options?: { killAfter?: number }): Promise<string[]>;
 }
 
 interface Raw {
@@ -75,17 +72,15 @@ function storageAt(at: At, openAdapter: () => KeyvSqlite | KeyvPostgres): FactSt
       onTestFinished(() => store.disconnect());
       return { store, query: (sql) => store.query(sql) };
     },
-    async runSaver(args, onLine) {
+    async runSaver(args, { killAfter } = {}) {
       const saver = fileURLToPath(new URL("saver.ts", import.meta.url));
-      const child = spawn(process.execPath, [saver, JSON.stringify(at), ...args.map(String)], {
-        stdio: ["ignore", "pipe", "inherit"],
-      });
-      let text = "";
-      for await (const chunk of child.stdout) {
-        text += chunk;
-        onLine?.(text.split("\n").slice(0, -1), () => child.kill("SIGKILL"));
+      const child = start([saver, JSON.stringify(at), ...args.map(String)]);
+      if (killAfter) {
+        await child.line(killAfter - 1);
+        child.kill("SIGKILL");
       }
-      return text.split("\n").slice(0, -1);
+      await child.exited;
+      return [...child.lines()];
     },
   };
 }

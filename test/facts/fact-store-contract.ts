@@ -16,7 +16,7 @@ interface OpenOptions {
 /** Opens a backend on empty storage. The suite closes it. */
 export type OpenBackend = (options: OpenOptions) => Promise<FactBackend> | FactBackend;
 
-/** What every place that keeps facts must do. Runs on each of them. */
+/** The contract of every FactBackend; runs on each of them. */
 export function factStoreContract(name: string, openBackend: OpenBackend): void {
   describe(`facts in ${name}`, () => {
     let nowMs = NOON_MS;
@@ -125,7 +125,7 @@ export function factStoreContract(name: string, openBackend: OpenBackend): void 
         expect((await alice.save({ text: "Cafe" })).kind).toBe("saved");
       });
 
-      it("knows nothing of another user's facts", async () => {
+      it("are looked for among the user's own facts only", async () => {
         await alice.save({ text: "same words" });
         expect((await bob.save({ text: "same words" })).kind).toBe("saved");
       });
@@ -166,7 +166,7 @@ export function factStoreContract(name: string, openBackend: OpenBackend): void 
         expect((await bob.list({ limit: 100 })).facts).toHaveLength(25);
       });
 
-      it("count the bytes of texts and tags, to the byte, and give room back when a fact goes", async () => {
+      it("count the bytes of texts and tags, to the byte, and free them when a fact is forgotten", async () => {
         await reopen({ maxBytes: 10 });
         const first = await alice.save({ text: "12345", tags: ["ab"] });
         await expectCode(alice.save({ text: "7890" }), "FACT_LIMIT_REACHED");
@@ -205,7 +205,7 @@ export function factStoreContract(name: string, openBackend: OpenBackend): void 
         await expectCode(alice.forget(factId), "FACT_NOT_FOUND");
       });
 
-      it("makes room, and an expired text is no duplicate", async () => {
+      it("frees space, and an expired text is no duplicate", async () => {
         await reopen({ maxFacts: 1 });
         await alice.save({ text: "milk is in the fridge", expiresInDays: 0.5 });
         await expectCode(alice.save({ text: "another" }), "FACT_LIMIT_REACHED");

@@ -28,7 +28,7 @@ async function connect(url: string): Promise<Client> {
   return client;
 }
 
-/** A database that sorts as people do, not by bytes, as most of them do. */
+/** Makes a database that sorts text by language rules, not by bytes, as most databases do. */
 async function openSorted(): Promise<string> {
   const { url } = await openPostgres();
   const admin = await connect(url);
@@ -38,7 +38,7 @@ async function openSorted(): Promise<string> {
   return Object.assign(new URL(url), { pathname: name }).href;
 }
 
-describe("what a reader asks of Postgres", () => {
+describe("a reader's queries in Postgres", () => {
   it("reads rows of its own user alone, by an index", async () => {
     const url = await openSorted();
     const alice = postgresStorageAt(url).open().open(ALICE);
@@ -53,7 +53,7 @@ describe("what a reader asks of Postgres", () => {
     const query: Query = async (sql, ...parameters) => {
       const { rows } = await client.query(`EXPLAIN (ANALYZE, FORMAT JSON) ${sql}`, parameters);
       nodes.push(...flatten(rows[0]["QUERY PLAN"][0].Plan));
-      // What a prepared statement may come to, whoever it is asked for.
+      // Forces the generic plan that a prepared statement may get, whichever user it is run for.
       const generic = await client.query(`EXPLAIN (GENERIC_PLAN, FORMAT JSON) ${sql}`);
       anybodys.push(...flatten(generic.rows[0]["QUERY PLAN"][0].Plan));
       return (await client.query(sql, parameters)).rows;

@@ -1,9 +1,8 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { Client } from "pg";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { openKeyvFacts } from "../../src/facts/keyv.ts";
+import { start } from "../child-process.ts";
 import { startPostgres } from "../postgres/start.ts";
 import { openPostgresForFile } from "../postgres.ts";
 import { expectCode, failureOf } from "./expect-error.ts";
@@ -21,12 +20,12 @@ async function openEmpty(): Promise<string> {
   await client.end();
   return database.url;
 }
-const postgresPlace: NewFactStorage = async () => postgresStorageAt(await openEmpty());
+const postgresStorage: NewFactStorage = async () => postgresStorageAt(await openEmpty());
 
 factStoreContract("Postgres through Keyv", async (options) =>
   openKeyvFacts({ databaseUrl: await openEmpty(), ...options }),
 );
-factSharingContract("Postgres", postgresPlace);
+factSharingContract("Postgres", postgresStorage);
 
 async function connect(url: string): Promise<Client> {
   const client = new Client({ connectionString: url });
@@ -40,8 +39,8 @@ const userKeyOf = (n: number) => n.toString(16).padStart(4, "0").repeat(16);
 
 describe("facts in Postgres and in SQLite", () => {
   it("are recalled in the same order with the same scores", async () => {
-    const places = await Promise.all([sqliteStorage(), postgresPlace()]);
-    const stores = places.map((storage) => storage.open({ now: () => 1_750_000_000_000 }).open(ALICE));
+    const storages = await Promise.all([sqliteStorage(), postgresStorage()]);
+    const stores = storages.map((storage) => storage.open({ now: () => 1_750_000_000_000 }).open(ALICE));
     const what = [
       "Anna's violin",
       "the Zürich train",
@@ -71,7 +70,7 @@ describe("facts in Postgres and in SQLite", () => {
 
 describe("facts in Postgres", () => {
   it("are there for several nodes that start at once on an empty database", async () => {
-    const storage = await postgresPlace();
+    const storage = await postgresStorage();
     const nodes = Array.from({ length: 6 }, () => storage.open());
     await Promise.all(nodes.map((node, i) => node.open(ALICE).save({ text: `saved by node ${i}` })));
     for (const node of nodes) expect((await node.open(ALICE).list()).facts).toHaveLength(6);
@@ -93,7 +92,7 @@ describe("facts in Postgres", () => {
   });
 
   it("are saved for one user while another's are being written elsewhere", async () => {
-    const storage = await postgresPlace();
+    const storage = await postgresStorage();
     const node = storage.open({ lockTimeoutMs: 500 });
     await node.open(ALICE).save({ text: "the first" });
     const elsewhere = await connect((storage.at as { databaseUrl: string }).databaseUrl);
@@ -112,7 +111,7 @@ describe("facts in Postgres", () => {
   });
 
   it("are answered for everybody while one user asks for more than there are connections", async () => {
-    const node = (await postgresPlace()).open({ poolSize: 2, maxCacheBytes: 1 });
+    const node = (await postgresStorage()).open({ poolSize: 2, maxCacheBytes: 1 });
     const users = [ALICE, BOB, ...Array.from({ length: 10 }, (_, i) => userKeyOf(i))];
     const asked = users.flatMap((user, i) =>
       Array.from({ length: i === 0 ? 100 : 3 }, async (_, n) => {
@@ -125,26 +124,21 @@ describe("facts in Postgres", () => {
   });
 
   it("can be saved elsewhere when a node is stopped in the middle of a save, which then fails", async () => {
-    const storage = await postgresPlace();
+    const storage = await postgresStorage();
     await storage.open().open(ALICE).list();
     const script = fileURLToPath(new URL("paused-saver.ts", import.meta.url));
-    const child = spawn(process.execPath, [script, JSON.stringify(storage.at), ALICE], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    onTestFinished(() => void child.kill("SIGKILL"));
-    const lines = child.stdout.setEncoding("utf8").iterator({ destroyOnReturn: false });
-    expect((await lines.next()).value).toBe("stopping\n");
+    const child = start([script, JSON.stringify(storage.at), ALICE]);
+    expect(await child.line(0)).toBe("stopping");
     const alice = storage.open({ lockTimeoutMs: 12_000 }).open(ALICE);
     expect((await alice.save({ text: "saved by the other node" })).kind).toBe("saved");
-    const exited = once(child, "exit");
     child.kill("SIGCONT");
-    expect((await lines.next()).value).toBe("DATA_UNAVAILABLE\n");
-    await exited;
+    expect(await child.line(1)).toBe("DATA_UNAVAILABLE");
+    await child.exited;
     expect((await alice.list()).facts.map(({ text }) => text)).toEqual(["saved by the other node"]);
   });
 
   it("are unchanged, in memory too, when a write fails", async () => {
-    const storage = await postgresPlace();
+    const storage = await postgresStorage();
     const alice = storage.open().open(ALICE);
     await alice.save({ text: "first" });
     const raw = storage.openRaw();

@@ -9,7 +9,7 @@ export interface ReadingWorld {
   reopen(limits: Partial<FactLimits>): Promise<void>;
 }
 
-/** The half of the contract that is about finding and listing. */
+/** The part of the contract that is about recall and list. */
 export function describeReading(world: ReadingWorld): void {
   describe("any text", () => {
     it.each([

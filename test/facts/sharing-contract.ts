@@ -7,7 +7,7 @@ import { LIMITS } from "./limits.ts";
 
 const DAY_MS = 86_400_000;
 
-/** What storage must do that several nodes share and that other programs may read. Runs on each kind of it. */
+/** The contract of storage that several nodes share and other programs may read; runs on each kind of it. */
 export function factSharingContract(name: string, newStorage: NewFactStorage): void {
   describe(`two nodes on ${name}`, () => {
     it("lose nothing when both save at the same time", async () => {
@@ -63,12 +63,9 @@ export function factSharingContract(name: string, newStorage: NewFactStorage): v
 
     it("keep every acknowledged fact and sound storage when one is killed while it saves", async () => {
       const storage = await newStorage();
-      const acknowledged = await storage.runSaver(
-        [ALICE, "killed", 5_000, 10_000, "one by one"],
-        (lines, kill) => {
-          if (lines.length >= 40) kill();
-        },
-      );
+      const acknowledged = await storage.runSaver([ALICE, "killed", 5_000, 10_000, "one by one"], {
+        killAfter: 40,
+      });
       expect(acknowledged.length).toBeLessThan(5_000);
       await storage.check();
       const alice = storage.open().open(ALICE);
@@ -152,7 +149,7 @@ export function factSharingContract(name: string, newStorage: NewFactStorage): v
       expect(await keyv.get(`${ALICE}:${short.factId}`)).toBeUndefined();
     });
 
-    it("follows what plain Keyv writes and deletes behind its back", async () => {
+    it("sees what another program writes and deletes through plain Keyv", async () => {
       const storage = await newStorage();
       const alice = storage.open().open(ALICE);
       const { factId } = await alice.save({ text: "Alice plays the violin." });
@@ -185,7 +182,7 @@ export function factSharingContract(name: string, newStorage: NewFactStorage): v
   });
 
   describe(`the cache over ${name}`, () => {
-    it("answers the same when it has room for hardly anything", async () => {
+    it("gives the same answers when almost nothing fits into it", async () => {
       const backend = (await newStorage()).open({ maxCacheBytes: 1 });
       const users = [ALICE, BOB, "c".repeat(64)];
       for (const user of users) await backend.open(user).save({ text: `violin of ${user[0]}` });

@@ -1,4 +1,4 @@
-// Its import opens stdin: before a test is watched for what it leaves open.
+// Imported for its side effect, which opens stdin: the checks for leaks must not count that.
 import "@modelcontextprotocol/server";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { openGhostWorld } from "./ghost-world.ts";
 
 const LATER = { cron: "0 9 * * *", timezone: "UTC" };
 
-/** Own tools that say what a check can say. */
+/** A user's tools that return each kind of result that a check can have. */
 async function tools(): Promise<string> {
   const file = join(await tempDir(), "tools.js");
   await writeFile(

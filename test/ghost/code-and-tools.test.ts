@@ -157,7 +157,7 @@ export default { async run() { globalThis.seen = (globalThis.seen ?? 0) + 1; cou
   });
 });
 
-describe("what is told of a run", () => {
+describe("the end of a run", () => {
   it("is one audit line, with the prompt cut to 120 characters", async () => {
     const world = await openGhostWorld({ script: () => ({ text: "the secret answer" }) });
     const prompt = "p".repeat(500);

@@ -30,7 +30,7 @@ async function jobsDirWith(body: string): Promise<string> {
 
 const code = { kind: "code", file: "work.ts" } as const;
 
-describe("a database that another process holds locked for longer than any timeout", () => {
+describe("a database that another process keeps locked for longer than lockTimeoutMs", () => {
   it("delays the ends of ghosts that worked meanwhile, and loses none", async () => {
     const jobsDir = await jobsDirWith(`await new Promise((r) => setTimeout(r, 300)); return "worked";`);
     const world = await openGhostWorld({ jobsDir, lockTimeoutMs: 50, leaseMs: 60_000 });
@@ -38,7 +38,7 @@ describe("a database that another process holds locked for longer than any timeo
     await world.loop.tick();
     expect(world.loop.running).toHaveLength(3);
     const release = await holdLock(join(world.dir, "jobs.sqlite"));
-    // Whoever asks is told, and reading goes on.
+    // Writes are rejected, and reads go on.
     await expect(world.addJob(code)).rejects.toMatchObject({ code: "DATA_UNAVAILABLE" });
     expect((await world.runOf(ids[0] ?? "")).status).toBe("running");
     const failed = () => world.lines.filter(({ msg }) => msg === "the end of a run could not be written");
@@ -55,7 +55,7 @@ describe("a database that another process holds locked for longer than any timeo
     await world.loop.idle();
   }, 40_000);
 
-  it("lets the clock try again, until what became due meanwhile has run", async () => {
+  it("makes the loop try again, until what became due meanwhile has run", async () => {
     const world = await openGhostWorld({ lockTimeoutMs: 20 });
     await world.loop.start();
     const dueAt = Date.now() + 300;
@@ -91,7 +91,7 @@ describe("a database that could not be opened when the server started", () => {
   }, 60_000);
 });
 
-/** A disk that commits, and then does not confirm: `left` times. */
+/** A disk that commits and then fails to confirm it, `left` times. */
 const unconfirmed =
   (failures: { left: number }) =>
   (db: Database): Database => ({
@@ -104,7 +104,7 @@ const unconfirmed =
   });
 
 describe("a disk that does not confirm what was committed", () => {
-  it("has an end written once, and told as what it is", async () => {
+  it("writes the end of a run once, and reports it as it is", async () => {
     const failures = { left: 0 };
     const ended: string[] = [];
     const world = await openGhostWorld({
@@ -124,7 +124,7 @@ describe("a disk that does not confirm what was committed", () => {
     expect((await world.jobs.counters([jobId])).get(jobId)).toMatchObject({ runsSucceeded: 1 });
   });
 
-  it("has a claim that nobody heard of end as lost, not run twice and not for ever", async () => {
+  it("ends a claim that was not confirmed as lost: it does not run twice, nor stay running", async () => {
     const failures = { left: 0 };
     const world = await openGhostWorld({ disturb: unconfirmed(failures), leaseMs: 1_000 });
     const { jobId } = await world.addJob({ kind: "tool", tool: "current_time", arguments: {} });

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { IMPORTS, type Import, importsOf, isOwn, show } from "../imports.ts";
 
 describe("a ghost's thread", () => {
-  /** The one way out: the SDK's JSON Schema validator, for users' tools that are written in JSON Schema. */
+  /** The one package beyond the list: the SDK's JSON Schema validator, for users' tools in JSON Schema. */
   const EXCEPTION = "src/tools/schema.ts -> @modelcontextprotocol/server (dynamic)";
 
   const reachable = new Map<string, Import>();
@@ -22,7 +22,7 @@ describe("a ghost's thread", () => {
 
   /** The files of `src/ghost` that a thread loads, its own folder besides. */
   const SHARED = ["allowed-tools.ts", "protocol/messages.ts", "protocol/parse-thread.ts"];
-  /** All that those may import, types too. Whoever adds an import adds it here, on purpose. */
+  /** Everything that those may import, types too. An import that is added there must be added here, on purpose. */
   const THREAD_MAY_IMPORT = [
     "node:path",
     "node:url",

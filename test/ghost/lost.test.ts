@@ -7,8 +7,8 @@ import { openGhostWorld } from "./ghost-world.ts";
 
 const elsewhere = { workerId: "worker_elsewhere", host: "elsewhere", pid: 1 };
 
-/** A night with one ghost at work, whose run another process has taken for lost. */
-async function lostNight(body: string) {
+/** A world with one running ghost, whose run another process has marked as lost. */
+async function openLostRun(body: string) {
   const jobsDir = await tempDir();
   await writeFile(join(jobsDir, "work.ts"), `export default { run: async (ghost) => {\n${body}\n} };\n`);
   const ended: string[] = [];
@@ -38,9 +38,9 @@ async function lostNight(body: string) {
   return { world, verify };
 }
 
-describe("a ghost whose run was taken for lost while it works", () => {
-  it("is told to stop with the next renewal of its lease, and changes nothing any more", async () => {
-    const { world, verify } = await lostNight(`
+describe("a ghost whose run is marked as lost while it works", () => {
+  it("is told to stop with the next renewal of leases, and changes nothing any more", async () => {
+    const { world, verify } = await openLostRun(`
       for (;;) await new Promise((go, stop) => {
         setTimeout(go, 100);
         ghost.signal.addEventListener("abort", () => stop(ghost.signal.reason), { once: true });
@@ -51,8 +51,10 @@ describe("a ghost whose run was taken for lost while it works", () => {
     await verify();
   }, 30_000);
 
-  it("comes to nothing when it ends before that", async () => {
-    const { verify } = await lostNight(`await new Promise((go) => setTimeout(go, 300)); return "too late";`);
+  it("has no effect when it ends before that", async () => {
+    const { verify } = await openLostRun(
+      `await new Promise((go) => setTimeout(go, 300)); return "too late";`,
+    );
     await verify();
   }, 30_000);
 });

@@ -4,15 +4,15 @@ import { describe, expect, it } from "vitest";
 import { tempDir } from "../harness.ts";
 import { openGhostWorld } from "./ghost-world.ts";
 
-/** A night with one code job, whose body is `body`, and a well-behaved one to run beside it. */
-async function nightWith(body: string, options: Parameters<typeof openGhostWorld>[0] = {}) {
+/** A world with a code job that runs `body`, and a well-behaved one to run beside it. */
+async function openWorldWith(body: string, options: Parameters<typeof openGhostWorld>[0] = {}) {
   const jobsDir = await tempDir();
   await writeFile(join(jobsDir, "bad.ts"), `export default { run: async (ghost) => {\n${body}\n} };\n`);
   await writeFile(join(jobsDir, "good.ts"), `export default { run: async () => "well" };\n`);
   const world = await openGhostWorld({ jobsDir, ...options });
   return {
     world,
-    /** Both at once: the good one must end well whatever the bad one does. */
+    /** Runs both at once: the good one must succeed, whatever the bad one does. */
     async runBoth(timeoutSeconds = 10) {
       const bad = await world.addJob({ kind: "code", file: "bad.ts" }, { limits: { timeoutSeconds } });
       const good = await world.addJob({ kind: "code", file: "good.ts" });
@@ -27,7 +27,7 @@ async function nightWith(body: string, options: Parameters<typeof openGhostWorld
 
 describe("a ghost that misbehaves ends as a sentence, and alone", () => {
   it("calls process.exit", async () => {
-    const { runBoth } = await nightWith("process.exit(7);");
+    const { runBoth } = await openWorldWith("process.exit(7);");
     expect(await runBoth()).toMatchObject({
       status: "failed",
       error: {
@@ -37,8 +37,8 @@ describe("a ghost that misbehaves ends as a sentence, and alone", () => {
     });
   });
 
-  it("calls process.exit with words still on their way", async () => {
-    const { runBoth } = await nightWith(
+  it("calls process.exit with messages still on their way", async () => {
+    const { runBoth } = await openWorldWith(
       `for (let i = 1; i <= 900; i++) ghost.note("n" + i); process.exit(7);`,
     );
     const run = await runBoth();
@@ -56,7 +56,7 @@ describe("a ghost that misbehaves ends as a sentence, and alone", () => {
   };
   for (const [what, body] of Object.entries(leaks))
     it(what, async () => {
-      const { runBoth } = await nightWith(body);
+      const { runBoth } = await openWorldWith(body);
       expect(await runBoth(60)).toMatchObject({
         status: "failed",
         error: {
@@ -67,7 +67,7 @@ describe("a ghost that misbehaves ends as a sentence, and alone", () => {
     });
 
   it("spins forever", async () => {
-    const { runBoth } = await nightWith("for (;;);");
+    const { runBoth } = await openWorldWith("for (;;);");
     expect(await runBoth(1)).toMatchObject({
       status: "timed_out",
       error: {
@@ -78,7 +78,7 @@ describe("a ghost that misbehaves ends as a sentence, and alone", () => {
   });
 
   it("ignores its abort signal", async () => {
-    const { runBoth } = await nightWith(
+    const { runBoth } = await openWorldWith(
       `ghost.note("before"); ghost.signal.addEventListener("abort", () => ghost.note("told to stop")); await new Promise((r) => setTimeout(r, 60_000));`,
     );
     // Long enough for the thread to begin on a busy machine.
@@ -88,17 +88,17 @@ describe("a ghost that misbehaves ends as a sentence, and alone", () => {
   });
 
   it("waits for nothing, in vain", async () => {
-    const { runBoth } = await nightWith("await new Promise(() => {});");
+    const { runBoth } = await openWorldWith("await new Promise(() => {});");
     expect((await runBoth(1)).status).toBe("timed_out");
   });
 
   it("blocks in Atomics.wait", async () => {
-    const { runBoth } = await nightWith("Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);");
+    const { runBoth } = await openWorldWith("Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);");
     expect((await runBoth(1)).status).toBe("timed_out");
   });
 
   it("throws in a timer", async () => {
-    const { runBoth } = await nightWith(
+    const { runBoth } = await openWorldWith(
       `setTimeout(() => { throw new Error("from a timer"); }, 10); await new Promise((r) => setTimeout(r, 5_000));`,
     );
     expect(await runBoth()).toMatchObject({
@@ -111,19 +111,19 @@ describe("a ghost that misbehaves ends as a sentence, and alone", () => {
   });
 
   it("leaves a rejected promise behind", async () => {
-    const { runBoth } = await nightWith(
+    const { runBoth } = await openWorldWith(
       `Promise.reject(new Error("left behind")); await new Promise((r) => setTimeout(r, 5_000));`,
     );
     expect((await runBoth()).error?.message).toMatch(/nothing caught: left behind/);
   });
 
   it("throws something that is no error", async () => {
-    const { runBoth } = await nightWith("throw null;");
+    const { runBoth } = await openWorldWith("throw null;");
     expect(await runBoth()).toMatchObject({ status: "failed", error: { code: "INTERNAL" } });
   });
 
   it("posts 'done' and a flood of messages to the parent's port, where nobody listens", async () => {
-    const { runBoth } = await nightWith(`
+    const { runBoth } = await openWorldWith(`
       const { parentPort } = await import("node:worker_threads");
       parentPort.postMessage("done");
       for (let i = 0; i < 100_000; i++) parentPort.postMessage("x".repeat(100));
@@ -132,14 +132,14 @@ describe("a ghost that misbehaves ends as a sentence, and alone", () => {
   });
 
   it("cannot find its own port in workerData", async () => {
-    const { runBoth } = await nightWith(`
+    const { runBoth } = await openWorldWith(`
       const { workerData } = await import("node:worker_threads");
       return Object.keys(workerData);`);
     expect((await runBoth()).output).toBe("[]");
   });
 
   it("notes without end, and is cut short with a note", async () => {
-    const { runBoth } = await nightWith(
+    const { runBoth } = await openWorldWith(
       `for (let i = 0; i < 50_000; i++) ghost.note("n" + i); return "noted";`,
     );
     const run = await runBoth();
@@ -149,7 +149,7 @@ describe("a ghost that misbehaves ends as a sentence, and alone", () => {
   });
 
   it("floods the port with questions", async () => {
-    const { runBoth } = await nightWith(
+    const { runBoth } = await openWorldWith(
       `await Promise.all(Array.from({ length: 1_200 }, (_, i) => ghost.ask("question " + i)));`,
       { script: () => ({ text: "slow", delayMs: 5_000 }) },
     );
@@ -160,7 +160,7 @@ describe("a ghost that misbehaves ends as a sentence, and alone", () => {
   });
 
   it("prints to stdout and stderr, which reaches neither", async () => {
-    const { world, runBoth } = await nightWith(
+    const { world, runBoth } = await openWorldWith(
       `console.log("to stdout"); console.error("to stderr"); process.stdout.write("x".repeat(100_000)); return "printed";`,
     );
     const written: string[] = [];
@@ -179,7 +179,7 @@ describe("a ghost that misbehaves ends as a sentence, and alone", () => {
   });
 
   it("answers with more than an output may be", async () => {
-    const { runBoth } = await nightWith(`return "x".repeat(5_000_000);`);
+    const { runBoth } = await openWorldWith(`return "x".repeat(5_000_000);`);
     const { status, output } = await runBoth();
     expect(status).toBe("succeeded");
     expect(output).toHaveLength(200_000);
@@ -187,7 +187,7 @@ describe("a ghost that misbehaves ends as a sentence, and alone", () => {
   });
 
   it("returns what cannot be JSON", async () => {
-    const { runBoth } = await nightWith("const a = {}; a.a = a; return a;");
+    const { runBoth } = await openWorldWith("const a = {}; a.a = a; return a;");
     expect((await runBoth()).status).toBe("failed");
   });
 });

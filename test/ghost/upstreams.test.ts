@@ -1,4 +1,4 @@
-// Its import opens stdin: before a test is watched for what it leaves open.
+// Imported for its side effect, which opens stdin: the checks for leaks must not count that.
 import "@modelcontextprotocol/server";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { tempDir } from "../harness.ts";
 import { listen, overHttp, overStdio, startHttp } from "../upstream/servers.ts";
 import { openGhostWorld } from "./ghost-world.ts";
 
-/** Asks for these calls, one an answer, then says "done". */
+/** A script that asks for these calls one after the other, then answers "done". */
 const calling = (...calls: readonly { tool: string; arguments?: Record<string, unknown> }[]) => {
   let asked = 0;
   return (): ScriptedAnswer => {
@@ -128,7 +128,7 @@ describe("a ghost that was granted none", () => {
   });
 
   it("cannot get one by asking the broker itself, whatever it says in its message", async () => {
-    // A thread that keeps to none of the rules of ours, but to the form of the messages.
+    // A thread that is not ours: it keeps to the form of the messages, and to no other rule.
     const threadFile = join(await tempDir(), "thread.js");
     const sly = `const { workerData: { port } } = require("node:worker_threads");
 const said = [];

@@ -19,7 +19,7 @@ export interface Stream {
   readonly messages: any[];
   /** Ids of the events so far. */
   readonly ids: string[];
-  /** Resolves when the server or `close` ended it. */
+  /** Resolves when the server or `close` has ended the stream. */
   readonly ended: Promise<void>;
   close(): void;
 }
@@ -50,7 +50,7 @@ function eventReader(onData: (data: string) => void, onId: (id: string) => void)
 function begin(agent: Agent, url: string, ask: Ask): Promise<IncomingMessage> {
   const { method = "POST", body, headers = {}, signal } = ask;
   const bytes = typeof body === "string" || body instanceof Uint8Array ? body : body && JSON.stringify(body);
-  // Node says no length of a DELETE's body: what follows would be read as another request.
+  // Node sends no length for a DELETE's body: the server would read it as another request.
   const length = bytes && !headers["transfer-encoding"] && { "content-length": Buffer.byteLength(bytes) };
   const all = { accept: ACCEPT, ...(bytes && { "content-type": "application/json" }), ...length, ...headers };
   return new Promise((resolve, reject) => {
@@ -60,14 +60,14 @@ function begin(agent: Agent, url: string, ask: Ask): Promise<IncomingMessage> {
   });
 }
 
-/** Keep-alive connections of the test's own: closed with it. */
+/** An agent with keep-alive connections, closed when the test has finished. */
 export function openAgent(maxSockets = 256): Agent {
   const agent = new Agent({ keepAlive: true, maxSockets });
   onTestFinished(() => agent.destroy());
   return agent;
 }
 
-/** One request as it stands. */
+/** Sends one request as it is given. */
 export async function send(agent: Agent, url: string, ask: Ask): Promise<Answer> {
   const response = await begin(agent, url, ask);
   const chunks: Buffer[] = [];
@@ -81,7 +81,7 @@ export async function send(agent: Agent, url: string, ask: Ask): Promise<Answer>
   return { status: response.statusCode ?? 0, headers: response.headers, text, messages };
 }
 
-/** A response that stays open. */
+/** Opens a response that stays open. */
 export async function openStream(agent: Agent, url: string, ask: Ask): Promise<Stream> {
   const response = await begin(agent, url, ask);
   const messages: unknown[] = [];
@@ -90,7 +90,7 @@ export async function openStream(agent: Agent, url: string, ask: Ask): Promise<S
     "data",
     eventReader(
       (data) => {
-        // The old pair's first event is an address, not a message.
+        // The first event of the HTTP+SSE transport is an address, not a message.
         if (data.startsWith("{")) messages.push(JSON.parse(data));
         else if (data) messages.push(data);
       },
@@ -142,15 +142,15 @@ export interface Caller {
   readonly era: "modern" | "legacy";
   /** The id of its session, in the 2025 era. */
   readonly sessionId: string | undefined;
-  /** One request; the whole HTTP answer. */
+  /** Sends one request. Resolves to the whole HTTP response. */
   send(
     method: string,
     params?: Params,
     options?: { id?: unknown; headers?: Record<string, string>; signal?: AbortSignal },
   ): Promise<Answer>;
-  /** Calls a tool; rejects unless it was answered with a result. */
+  /** Calls a tool. Rejects unless the response is a result. */
   call(name: string, args?: object): Promise<CallResult>;
-  /** A stream of what is told: `uris` are subscribed to. */
+  /** Opens a stream of notifications, subscribed to `uris`. */
   listen(uris: readonly string[]): Promise<Stream>;
 }
 

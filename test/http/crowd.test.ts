@@ -13,7 +13,7 @@ interface Member {
   readonly sessionIds: Set<string>;
 }
 
-/** Numbers that look random and are the same each time. */
+/** A repeatable sequence of random numbers. */
 function dice(seed: number): () => number {
   let state = seed;
   return () => {
@@ -52,7 +52,7 @@ async function ask(member: Member, id: number, method: string, params: Params, s
 
 async function live(member: Member, random: () => number): Promise<void> {
   const { name } = member;
-  // On a busy machine the last of 200 to write at once may wait in vain, and is told to try again.
+  // On a busy machine the last of 200 writers may time out, and is told to try again.
   const saved = await eventually(async () => {
     const args = { fact: `The password of ${name} is ${name}.` };
     const { result } = await ask(member, 1, "tools/call", { name: "save_fact", arguments: args });
@@ -88,7 +88,7 @@ async function leaveInMidCall(member: Member, random: () => number): Promise<voi
   await expect(ask(member, 6, "tools/call", { name: "wait", arguments: args }, leaving)).rejects.toThrow();
 }
 
-/** As the server itself counts them. */
+/** The server's own counts. */
 async function callsAtWork({ base }: Served): Promise<number> {
   const { text } = await send(openAgent(), `${base}/metrics`, { method: "GET" });
   return Number(/^nightshift_calls (\d+)/m.exec(text)?.[1]);

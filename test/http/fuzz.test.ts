@@ -90,7 +90,7 @@ const headers = fc.record(
   { requiredKeys: [] },
 );
 
-/** Sends and gives up soon: some of what it may open is a stream. */
+/** Sends a request and gives up soon, because it may open a stream. */
 async function attempt(url: string, ask: Parameters<typeof send>[2], agent: ReturnType<typeof openAgent>) {
   const signal = AbortSignal.timeout(400);
   return send(agent, url, { ...ask, signal }).catch((error: Error) => {
@@ -105,7 +105,7 @@ function assertClean(answer: Answer | undefined): void {
   expect(answer.text).not.toMatch(/swordfish|node_modules|nightshift-test|\bat async|\/src\/|SQLITE/);
 }
 
-/** After anything, a good call is answered and nothing is left at work. */
+/** Checks that a good call is answered, and that no call is left running. */
 async function assertWell(server: Served, token: string): Promise<void> {
   const caller = await openCaller("modern", server, token);
   expect((await caller.call("whoami")).structuredContent.user_id).toBe("mallory");

@@ -2,9 +2,10 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
+import { cli } from "../child-process.ts";
 import { tempDir } from "../harness.ts";
 import { bearer, ERAS, INITIALIZE, modernRequest, openAgent, openCaller, send } from "./caller.ts";
-import { cli, LEGACY, MODERN, serve, serveChild } from "./harness.ts";
+import { LEGACY, MODERN, serve, serveChild } from "./harness.ts";
 
 const ROUTES = [
   ["GET", "/mcp"],
@@ -112,7 +113,7 @@ describe("errors", () => {
     const server = await serve();
     const key = await server.key("bob");
     const caller = await openCaller("modern", server, key);
-    // A folder where SQLite wants its file: its own words about that must not come out.
+    // There is a folder where SQLite wants its file: SQLite's own message about that must not reach the caller.
     await mkdir(join(server.dataDir, "facts.sqlite"));
     const failed = await caller.call("save_fact", { fact: "Bob's cat is called Tom." });
     expect(failed.isError).toBe(true);

@@ -1,12 +1,11 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { promisify } from "node:util";
 import { onTestFinished } from "vitest";
 import type { App } from "../../src/app.ts";
 import { SCOPES, type Scope } from "../../src/context/scopes.ts";
 import { createAuthenticator } from "../../src/transport/http/auth.ts";
 import { type HttpServer, serveHttp } from "../../src/transport/http/server.ts";
+import { type Child as ChildProcess, start } from "../child-process.ts";
 import { databaseEnvironment } from "../database-url.ts";
-import { CLI, eventually, tempDir } from "../harness.ts";
+import { CLI, tempDir } from "../harness.ts";
 import { openProgram, type ProgramOptions } from "../program.ts";
 
 export const MODERN = "2026-07-28";
@@ -25,7 +24,7 @@ export interface Served {
   readonly url: string;
   readonly dataDir: string;
   readonly lines: readonly Record<string, unknown>[];
-  /** Makes a key for the user; hands over its secret. */
+  /** Makes a key for the user. Resolves to its secret. */
   key(user: string, options?: { scopes?: readonly Scope[]; expiresAt?: number | null }): Promise<string>;
 }
 
@@ -63,13 +62,11 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
   };
 }
 
-export interface Child {
+export interface Child extends ChildProcess {
   readonly base: string;
   readonly url: string;
-  readonly process: ChildProcess;
   readonly data: string;
-  stderr(): string;
-  /** Asks it to stop; resolves to its exit code. */
+  /** Asks it to stop. Resolves to its exit code. */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
@@ -82,60 +79,27 @@ export interface ChildOptions {
   readonly cli?: string;
 }
 
-const environment = (env: Record<string, string> = {}) => ({ PATH: process.env.PATH ?? "", ...env });
-
 /** `nightshift serve` as a process of its own; ended with the test. */
 export async function serveChild(options: ChildOptions = {}): Promise<Child> {
   const data = options.data ?? (await tempDir());
   const args = ["serve", "--port", "0", "--data", data, "--user", "alice", ...(options.args ?? [])];
-  const program = options.cli ?? CLI;
-  const child = spawn(process.execPath, [...(options.nodeArgs ?? []), program, ...args], {
-    env: environment({
+  const child = start([...(options.nodeArgs ?? []), options.cli ?? CLI, ...args], {
+    env: {
       NIGHTSHIFT_CALLS_PER_SECOND: "0",
       NIGHTSHIFT_SPARE_THREADS: "0",
       ...(await databaseEnvironment(args)),
       ...options.env,
-    }),
-    stdio: ["ignore", "ignore", "pipe"],
+    },
   });
-  const exited = new Promise<number | null>((resolve) => child.once("exit", resolve));
-  onTestFinished(async () => {
-    child.kill("SIGKILL");
-    await exited;
-  });
-  let stderr = "";
-  child.stderr.on("data", (chunk: Buffer) => {
-    stderr += chunk.toString();
-  });
-  const url = await eventually(async () => {
-    if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}: ${stderr}`);
-    return /"url":"([^"]+)"/.exec(stderr)?.[1];
-  }, 30_000);
+  const url = await child.until(() => /"url":"([^"]+)"/.exec(child.stderr())?.[1]);
   return {
+    ...child,
     base: new URL(url).origin,
     url,
-    process: child,
     data,
-    stderr: () => stderr,
-    stop: (signal = "SIGTERM") => {
+    stop: async (signal = "SIGTERM") => {
       child.kill(signal);
-      return exited;
+      return (await child.exited).code;
     },
   };
-}
-
-/** Runs the command line once. Never rejects: a test looks at the code. */
-export async function cli(
-  args: readonly string[],
-  env: Record<string, string> = {},
-): Promise<{ code: number; stdout: string; stderr: string }> {
-  const command = [CLI, ...args];
-  const all = environment({ ...(await databaseEnvironment(args)), ...env });
-  const options = { env: all, timeout: 30_000 };
-  try {
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, command, options);
-    return { code: 0, stdout, stderr };
-  } catch (error) {
-    return error as { code: number; stdout: string; stderr: string };
-  }
 }

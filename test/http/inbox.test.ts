@@ -109,7 +109,7 @@ describe("a log line", () => {
       await modern.listen(uris),
     ];
     const job_id = await schedule(alice);
-    // Whoever asks for the run: its job's thread is told.
+    // Whoever asked for the run, the thread that scheduled its job is told.
     const run_id = await runOnce(sibling, job_id);
     await eventually(
       async () => lines(own).length === 1 && updates(beside).length + updates(later).length === 2,
@@ -123,7 +123,7 @@ describe("a log line", () => {
     expect([lines(strange), lines(later), updates(strange)]).toEqual([[], [], []]);
   });
 
-  it("is left out where the session wants to hear of worse only, and comes as a warning of a failure", async () => {
+  it("is left out where the session asked for more severe lines only, and comes as a warning of a failure", async () => {
     const server = await serve({ scheduler: true, script: () => ({ text: "", delayMs: 20_000 }) });
     const alice = await openCaller("legacy", server, await server.key("alice"));
     const stream = await alice.listen(["inbox://"]);

@@ -32,7 +32,7 @@ function seen({ status, headers, text }: Answer, ...asked: string[]): string {
   return JSON.stringify({ status, rest, words });
 }
 
-/** An id of the same shape that nobody has. */
+/** An id of the same shape that does not exist. */
 const absent = (id: string): string => id.replaceAll(/[0-9a-f]/g, (digit) => (digit === "0" ? "1" : "0"));
 
 const session = (key: string | undefined, id: string) => ({
@@ -105,7 +105,7 @@ describe.each(ERAS)("somebody else's, %s era", (era) => {
     expect((await alice.call("get_job", { job_id: job })).structuredContent.status).toBe("active");
   });
 
-  it("takes the same work to find out as nothing at all", async () => {
+  it("takes the same queries to look up as something that does not exist", async () => {
     const server = await serve();
     const { alice, mallory } = await two(era, server);
     const { job } = await belongings(alice);

@@ -8,7 +8,7 @@ export const AUDIENCE = "https://nightshift.example/mcp";
 export interface TokenOptions {
   readonly claims?: JWTPayload & Record<string, unknown>;
   readonly algorithm?: "RS256" | "ES256";
-  /** Signs with keys of the same ids that the issuer does not have. */
+  /** Signs with keys that the issuer does not have, under the same ids. */
   readonly stranger?: boolean;
 }
 
@@ -17,7 +17,7 @@ export interface Issuer {
   token(options?: TokenOptions): Promise<string>;
   /** Its public key as PEM, which a careless verifier would take for a shared secret. */
   publicPem(): Promise<string>;
-  /** Stops answering. */
+  /** Makes the issuer unreachable. */
   close(): Promise<void>;
 }
 

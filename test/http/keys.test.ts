@@ -1,9 +1,10 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { cli } from "../child-process.ts";
 import { eventually, tempDir } from "../harness.ts";
 import { bearer, ERAS, openAgent, openCaller, openStream, schedule, send } from "./caller.ts";
-import { cli, serve } from "./harness.ts";
+import { serve } from "./harness.ts";
 
 const WAITING = new URL("modules/waiting.ts", import.meta.url).pathname;
 

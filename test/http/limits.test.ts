@@ -35,7 +35,7 @@ describe.each(ERAS)("one principal at its limit, %s era", (era) => {
     expect((await caller.send("tools/list")).status).toBe(200);
   });
 
-  it("of calls at once gets the next one in when one has ended", async () => {
+  it("of calls at once may make the next one when one has ended", async () => {
     const server = await serve({ maxCallsAtOnce: 3, tools: [WAITING], shutdownSeconds: 0 });
     const caller = await openCaller(era, server, await server.key("bob"));
     const bystander = await openCaller(era, server, await server.key("carol"));
@@ -73,7 +73,7 @@ describe.each(ERAS)("one principal at its limit, %s era", (era) => {
     expect((await (await openCaller(era, server, other)).listen(["job://x"])).status).toBe(200);
     streams[0]?.close();
     await eventually(async () => (await callers[0]?.listen(["job://x"]))?.status === 200);
-    // A stream of the 2026 era keeps no context; on the 2025 era there are the four sessions.
+    // A stream of the 2026 era keeps no context; in the 2025 era the four sessions do.
     await eventually(async () => server.app.connectionDeps.open.size === (era === "modern" ? 0 : 4));
   });
 });
@@ -91,7 +91,7 @@ describe("a call that outlives its response", () => {
     params: { requestId },
   });
 
-  it("is still at work when its session's caller has left, until it is cancelled or the session ends", async () => {
+  it("is still running when its session's caller has left, until it is cancelled or the session ends", async () => {
     const server = await serve({ maxCallsAtOnce: 2, tools: [WAITING] });
     const key = await server.key("bob");
     const agent = openAgent();
@@ -103,7 +103,7 @@ describe("a call that outlives its response", () => {
     await new Promise((resolve) => setTimeout(resolve, 100));
     const other = await openCaller("modern", server, key).then((caller) => caller.send("tools/list"));
     expect([other.status, await ask(ping)]).toEqual([429, 429]);
-    // Requests that end calls must get in even then.
+    // Requests that end calls must be accepted even then.
     expect(await ask(cancel(5))).toBe(202);
     await eventually(async () => (await ask(ping)) === 200);
     expect(await ask({}, "DELETE")).toBe(200);
@@ -111,7 +111,7 @@ describe("a call that outlives its response", () => {
     await Promise.all([fresh.send("ping", {}, { id: 1 }), fresh.send("ping", {}, { id: 2 })]);
   });
 
-  it("is at work on the old pair too, where its post was answered at once", async () => {
+  it("is still running on HTTP+SSE too, where its POST was answered at once", async () => {
     const server = await serve({ maxCallsAtOnce: 2, tools: [WAITING], sse: true });
     const key = await server.key("bob");
     const agent = openAgent();
@@ -225,7 +225,7 @@ describe("a body", () => {
       headers: { ...bearer(key), ...headers },
       body,
     });
-    // Whatever it was answered with, the next good call is.
+    // Whatever the response was, the next good call succeeds.
     const caller = await openCaller("modern", server, key);
     expect((await caller.call("whoami")).structuredContent.user_id).toBe("bob");
     return { status, text };

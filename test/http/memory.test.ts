@@ -11,6 +11,6 @@ it("5,000 abandoned sessions leave the heap where it was", async () => {
   const { stdout } = await promisify(execFile)(process.execPath, args, options);
   const { opened, left, contexts, grownKb } = JSON.parse(stdout);
   expect({ opened, left, contexts }).toEqual({ opened: 5_000, left: 0, contexts: 0 });
-  // Less than half a KiB for each: none of them is still there.
+  // Less than half a KiB for each session: none of them is kept.
   expect(grownKb).toBeLessThan(2_500);
 });

@@ -45,7 +45,7 @@ async function livesAlone(callers: readonly (readonly [string, Caller])[]): Prom
   const jobs = new Map<string, string>();
   for (const [name, caller] of callers) {
     expect((await caller.call("whoami")).structuredContent.user_id).toBe(name);
-    // The same words from everybody: a duplicate would tell of somebody else's.
+    // All users save the same text: a reported duplicate would reveal another user's fact.
     const saved = await caller.call("save_fact", { fact: "The password is in the usual place." });
     expect([name, saved.structuredContent.status]).toEqual([name, "saved"]);
     jobs.set(name, await schedule(caller, "the same name"));
@@ -75,7 +75,7 @@ describe.each(ERAS)("users of look-alike names, %s era", (era) => {
     const callers: [string, Caller][] = [["bob", await openCaller(era, server, await server.key("bob"))]];
     for (const sub of SUBJECTS)
       callers.push([sub, await openCaller(era, server, await issuer.token({ claims: { sub, scope } }))]);
-    // Two of them are called bob: the test tells them apart by who vouches.
+    // Two of them are called bob: they differ in their issuer.
     const [[, byKey] = ["", callers[0]?.[1]], ...byToken] = callers;
     await livesAlone(byToken);
     expect((await byKey?.call("recall_facts", { query: "password" }))?.structuredContent.facts).toEqual([]);

@@ -12,7 +12,7 @@ const updates = ({ messages }: Stream): string[] =>
     .filter(({ method }) => method === "notifications/resources/updated")
     .map(({ params }) => params.uri);
 
-/** Changes the marker job until its listener has heard: what was told before that, was told by then. */
+/** Changes the marker job until its listener is told of it: every earlier notification has arrived by then. */
 async function flush(caller: Caller, job: string, stream: Stream): Promise<void> {
   const before = updates(stream).length;
   await caller.call("pause_job", { job_id: job });
@@ -91,7 +91,7 @@ describe.each(ERAS)("changes, %s era", (era) => {
 });
 
 it.each(HTTP_CLIENTS.filter((kind) => kind !== "mcp-remote"))(
-  "%s hears of a job that it subscribed to",
+  "%s is told of a job that it subscribed to",
   async (kind) => {
     const server = await serve({ sse: true });
     const { alice } = await two(server, "modern");

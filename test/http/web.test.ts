@@ -9,7 +9,7 @@ import { eventually } from "../harness.ts";
 const PIECE = "x".repeat(256 * 1024);
 const PIECES = 80;
 
-/** Serves one stream of many pieces, and says how it went. */
+/** Serves one stream of many chunks. Resolves to how it ended. */
 async function serveStream() {
   const seen = { listeners: 0, isCancelled: false, isSent: false };
   const server = createServer(async (_req, res: ServerResponse) => {
@@ -52,7 +52,7 @@ describe("a stream to a client", () => {
     expect(seen.listeners).toBeLessThan(6);
   });
 
-  it("ends where the client has gone, also while it waits for room", async () => {
+  it("ends where the client has gone, also while it waits for the socket to drain", async () => {
     const { seen, answer } = await serveStream();
     answer.destroy();
     await eventually(async () => seen.isSent);

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { type Backend, START, worker } from "../world.ts";
 import { end, type InboxWorld, openInboxWorld, say } from "./inbox-world.ts";
 
-/** What comes into every inbox, whatever database it is kept in. */
+/** The items of every inbox, whatever database it is kept in. */
 export function inboxStoreContract(backend: Backend): void {
   describe(`an inbox kept in ${backend}`, () => {
     let world: InboxWorld;
@@ -11,13 +11,13 @@ export function inboxStoreContract(backend: Backend): void {
       world = await openInboxWorld(backend);
     });
 
-    it("is empty for who has nothing", async () => {
+    it("is empty for a user who has no results", async () => {
       const { inbox } = world;
       expect(await inbox.list()).toEqual({ items: [] });
       expect(await inbox.unread()).toBe(0);
     });
 
-    it("has what a run came to, with the run's own words and its job's name", async () => {
+    it("has the result of a run, with the run's output and its job's name", async () => {
       const { inbox, told, add, runOnce } = world;
       const { jobId } = await add({}, "Weather");
       const runId = await runOnce(jobId, end("succeeded"));

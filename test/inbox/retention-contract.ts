@@ -6,7 +6,7 @@ import { DAY, end, type InboxWorld, openInboxWorld, say } from "./inbox-world.ts
 
 const MINUTE = 60_000;
 
-/** How every inbox is read, and how long it keeps what is in it. */
+/** Reading and retention of every inbox, whatever database it is kept in. */
 export function inboxRetentionContract(backend: Backend): void {
   describe(`items kept in ${backend}`, () => {
     let world: InboxWorld;
@@ -72,7 +72,7 @@ export function inboxRetentionContract(backend: Backend): void {
       expect(long?.slice(MAX_ITEM_CHARS)).toMatch(/^… \[cut; get_run has all of it\]$/);
     });
 
-    it("keeps an item whose run is deleted, without its words", async () => {
+    it("keeps an item whose run is deleted, without its output", async () => {
       const { inbox, add, runOnce } = world;
       const { jobId } = await add({}, "Weather");
       const runId = await runOnce(jobId, end("succeeded"));
@@ -137,7 +137,7 @@ export function inboxRetentionContract(backend: Backend): void {
       const { jobId } = await add();
       await runs.enqueue(jobId);
       const runId = await claimRun();
-      // In its way: one run has one item.
+      // This row is in the way: one run has one item.
       const before = { item_id: "item_0", user_key: "a", kind: "result", status: "failed" } as const;
       const times = { created_at: START, read_at: null, note: null };
       await world.db.kysely

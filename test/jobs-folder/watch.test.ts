@@ -83,7 +83,7 @@ describe("a watched folder", () => {
     await folder.until("a.md", (job) => job?.status === "active" && job.name === "back");
     expect((await folder.jobOf("a.md"))?.jobId).toBe(born?.jobId);
     expect(folder.errors).toHaveLength(1);
-    // Told just after it is written.
+    // The log line comes just after the job is written.
     await eventually(async () => folder.changes() >= 6);
   });
 
@@ -169,10 +169,10 @@ describe("a watched folder", () => {
   it("takes a change in later that the database refused when it came", async () => {
     const folder = await openFolder({ "a.md": md("A") });
     const { syncFolder } = folder.store;
-    let refusals = 1;
+    let failuresLeft = 1;
     const busy = new NightshiftError("DATA_UNAVAILABLE", "The jobs database is locked by another process.");
     folder.store.syncFolder = (...given) =>
-      refusals-- > 0 ? Promise.reject(busy) : syncFolder.apply(folder.store, given);
+      failuresLeft-- > 0 ? Promise.reject(busy) : syncFolder.apply(folder.store, given);
     await folder.write("b.md", md("B"));
     await folder.untilTold(/could not be read/);
     await eventually(async () => (await folder.jobOf("b.md")) !== undefined, 20_000);

@@ -5,13 +5,13 @@ import { nextOccurrence } from "../../src/jobs/schedule.ts";
 
 const cron = (text: string): Schedule => ({ kind: "cron", cron: text });
 
-/** How the occurrences up to `now` are run, and the first after it. */
+/** Runs `coalesce` for the occurrences up to `now`, and finds the first one after it. */
 const coalesceAt = (schedule: Schedule, zone: string, due: number, now: number) => ({
   ...coalesce(schedule, zone, due, now),
   next: nextOccurrence(schedule, zone, now),
 });
 
-/** What `coalesce` must answer, found by walking. */
+/** The expected result of `coalesce`, found by walking from one occurrence to the next. */
 function walk(schedule: Schedule, zone: string, due: number, now: number) {
   let scheduledFor = due;
   let coalesced = 0;

@@ -34,7 +34,7 @@ const SAMPLES: Record<Exclude<keyof typeof fieldArguments, "pinned_facts">, unkn
 };
 const NAMES = Object.keys(SAMPLES);
 
-/** Which of the fields null takes away, and what is shown then. */
+/** The fields that null takes away, and the values that are shown then. */
 const TAKEN_AWAY: Partial<Record<keyof typeof SAMPLES, unknown>> = {
   name: null,
   starts_at: null,

@@ -25,7 +25,7 @@ function modelAt(baseUrl: string, retries = 0, provider = "openai-compatible") {
   return model;
 }
 
-/** The failure of a question, checked to hold neither the key nor the address's password. */
+/** The error of a model call, checked to contain neither the key nor the address's password. */
 async function failureAt(baseUrl: string, retries = 0, provider?: string): Promise<NightshiftError> {
   const error = await modelAt(baseUrl, retries, provider)
     .generate(HELLO, new AbortController().signal)
@@ -88,7 +88,7 @@ describe("a model behind the AI SDK", () => {
     ]);
   });
 
-  it("may call a tool although it must not, or one that is not there, and is still heard", async () => {
+  it("may call a tool although it must not, or one that does not exist, and its answer still counts", async () => {
     const server = await scripted(() => ({ calls: [{ tool: "other", arguments: {} }] }));
     const tools = [{ name: "look", description: "looks", inputSchema: { type: "object" } }];
     const signal = new AbortController().signal;

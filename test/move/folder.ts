@@ -40,7 +40,7 @@ export async function makeFolder(): Promise<Made> {
   return { dataDir, jobId, runId, key };
 }
 
-/** Many more rows, so that a move takes a while. */
+/** Adds many more rows, so that a move takes a while. */
 export function fill(dataDir: string, rows: number): void {
   const file = new DatabaseSync(join(dataDir, "jobs.sqlite"));
   file.exec(`with recursive n(i) as (select 1 union all select i + 1 from n where i < ${rows})
@@ -53,7 +53,7 @@ export function fill(dataDir: string, rows: number): void {
   facts.close();
 }
 
-/** Every byte of it, and which files there are. */
+/** A digest of all files of the folder and their bytes. */
 export function fingerprint(folder: string): Record<string, string> {
   return Object.fromEntries(
     readdirSync(folder)
@@ -75,7 +75,7 @@ export async function connect(url: string): Promise<Client> {
   return client;
 }
 
-/** Rows of a table, as Postgres shows them. */
+/** Reads the rows of a table in Postgres. */
 export async function rowsIn(client: Client, table: string): Promise<Record<string, unknown>[]> {
   return (await client.query(`select * from nightshift.${table}`)).rows;
 }

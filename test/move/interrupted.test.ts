@@ -16,7 +16,7 @@ describe("a move", () => {
     const [{ dataDir }, { url }] = await Promise.all([makeFolder(), openPostgres()]);
     fill(dataDir, ROWS);
     const before = fingerprint(dataDir);
-    // Each is killed when it has come to one more of the two large tables, and somewhere within it.
+    // Each process is killed in the middle of one more of the two large tables.
     for (const table of ["daily_usage", "daily_usage", "keyv", "keyv"]) {
       const child = start([CLI, ...commandLine(dataDir, url)]);
       await eventually(async () => child.stderr().includes(`moving ${table}`), 60_000);
@@ -92,7 +92,7 @@ describe("a move", () => {
     const open = files.map((name) => new DatabaseSync(join(dataDir, name)));
     open[0]?.exec("insert into daily_usage values ('late', '2026-02-20', 1, 1)");
     open[1]?.exec(`insert into keyv values ('${"f".repeat(64)}:fact_late', '{"value":{"text":"late"}}')`);
-    // As a kill leaves them: copied while their logs are not yet worked in.
+    // The files as a kill leaves them: copied before their write-ahead logs are checkpointed.
     cpSync(dataDir, folder, { recursive: true });
     for (const database of open) database.close();
     for (const name of files) expect(readFileSync(join(folder, `${name}-wal`)).length).toBeGreaterThan(0);

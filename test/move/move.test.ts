@@ -75,7 +75,7 @@ describe("nightshift move", () => {
     const left = there
       .map(({ name }) => name)
       .filter((name) => !moved.includes(name) && !TABLES_NOT_MOVED.has(name));
-    // The queue of what is due is filled by the database itself, from the jobs and runs that arrive.
+    // Triggers of the database fill these tables from the jobs and runs that arrive.
     expect(left.toSorted()).toEqual(["fact_version", "upcoming", "upcoming_ranks"]);
     const names = ["jobs.sqlite", "facts.sqlite"].flatMap((file) => tablesIn(join(dataDir, file)));
     expect(moved).toEqual(names.filter((name) => !TABLES_NOT_MOVED.has(name)));

@@ -13,7 +13,7 @@ async function two(options: ProgramOptions): Promise<[OpenContext, OpenContext]>
   return [await open(), await open()];
 }
 
-/** Asks both at once, so many times each; how many calls went well, and what the others were told. */
+/** Calls both at once, so many times each. Resolves to the number of successes, and the errors of the others. */
 async function crowd(
   nodes: readonly OpenContext[],
   times: number,
@@ -38,7 +38,7 @@ it("two nodes let a user have exactly as many jobs as may be", async () => {
 
 it.each([
   ["facts", { maxFacts: 10 }],
-  // Each has 30 bytes.
+  // Each fact has 30 bytes.
   ["bytes", { maxFactsBytes: 300 }],
 ])(
   "two nodes let a user keep exactly as many %s as may be",

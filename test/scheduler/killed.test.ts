@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { type StdioServer, startServer } from "../child-process.ts";
 import { eventually, tempDir } from "../harness.ts";
 
-/** Ignores everything, also its signal, until there is a file `go`. */
+/** A job that ignores everything, also its abort signal, until there is a file `go`. */
 const WORK = (dir: string) => `
   import { existsSync } from "node:fs";
   export default { run: async () => {
@@ -78,7 +78,7 @@ describe("kill -9", () => {
     const first = await startServer(args);
     const job: Shown = await eventually(async () => (await first.call("list_jobs")).jobs[0], 20_000);
     const { run_id } = await first.call("run_job", { job_id: job.job_id });
-    // As soon as it is there, before anybody has claimed it or just after.
+    // Killed as soon as the run is queued, just before or after it is claimed.
     first.kill("SIGKILL");
     await first.exited;
 
@@ -88,7 +88,7 @@ describe("kill -9", () => {
     await second.exited;
     const attempts = async (server: StdioServer): Promise<Shown[]> =>
       (await server.call("list_runs", { job_id: job.job_id })).runs;
-    // Takes it for lost, queues the second attempt, and is gone before that.
+    // This process marks the run as lost, queues the second attempt, and is killed before it starts.
     const third = await startServer(args);
     await eventually(async () => (await attempts(third)).length === 2, 20_000);
     third.kill("SIGKILL");

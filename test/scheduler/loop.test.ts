@@ -102,7 +102,7 @@ describe("a running loop", () => {
     const one = await openLoop();
     await one.loop.start();
     const other = await openLoop({ file: one.file });
-    // It sleeps: nothing that it knows of is due.
+    // The loop sleeps: nothing that it knows of is due.
     await wait(100);
     await other.add(Date.now());
     await eventually(async () => one.begun.length === 1);

@@ -1,5 +1,3 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
@@ -13,6 +11,7 @@ import { openJobStore } from "../../src/store/job-store.ts";
 import { emptyResult } from "../../src/store/run-end.ts";
 import type { Claimed } from "../../src/store/run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
+import { start } from "../child-process.ts";
 import { startPostgres } from "../postgres/start.ts";
 import { openPostgres } from "../postgres.ts";
 import { newJob } from "../world.ts";
@@ -22,7 +21,7 @@ const DONE = emptyResult("succeeded", null);
 const WAIT_OPTIONS = { timeout: 150_000, interval: 100 };
 let nodes = 0;
 
-/** A node on real time: its own connections, its own pg-boss. Gone with the test. */
+/** A node on real time with its own connections and its own pg-boss, closed when the test has finished. */
 async function openNode(url: string, options: Partial<PgBossOptions> = {}) {
   const db = await openDatabase({ url, now: Date.now, timeoutMs: 5_000 });
   const log = pino({ level: "silent" });
@@ -48,7 +47,7 @@ async function openNode(url: string, options: Partial<PgBossOptions> = {}) {
         newJob({ schedule: { kind: "at", at }, nextRunAt: at, ...(change as object) }),
       ),
     finish: (runId: string) => runQueue.finish(runId, DONE, Date.now()),
-    /** A scheduler loop at work that ends every run at once; answers with the ids of the jobs it ran. */
+    /** Starts a scheduler loop that ends every run at once. Returns the ids of the jobs it ran. */
     async run(change: Partial<LoopOptions> = {}) {
       const ran: string[] = [];
       const loop = createSchedulerLoop({
@@ -120,7 +119,7 @@ describe("nodes with one Postgres", () => {
     );
     const later = Date.now() + 3_600_000;
     const asked = await here.once("e", later);
-    // There they are sent ahead of their time, and only then changed here.
+    // The other node sends them to pg-boss ahead of their time; only then are they changed here.
     expect(await there.claim()).toEqual([]);
     await here.jobs("a").update(paused?.jobId ?? "", () => ({ status: "paused" }));
     await here.jobs("b").update(cancelled?.jobId ?? "", () => ({ status: "cancelled" }));
@@ -131,7 +130,7 @@ describe("nodes with one Postgres", () => {
     expect(await there.claim()).toEqual([]);
     const { runId } = await here.runs("e").enqueue(asked.jobId);
     expect((await there.claim()).map(({ run }) => run.runId)).toEqual([runId]);
-    // Running there, it is told to stop when it renews its lease.
+    // A run on the other node is told to stop when its lease is renewed.
     await here.runs("e").cancel(runId);
     const renewal = { runIds: [runId], now: Date.now(), leaseMs: LEASE_MS, worker: there.worker };
     expect(await there.runQueue.renewLeases(renewal)).toEqual({
@@ -150,7 +149,7 @@ describe("nodes with one Postgres", () => {
     expect(await node.runQueue.claimDue({ ...own, filter: { kinds: ["prompt"], userKey: "b" } })).toEqual([]);
     const mine = await node.runQueue.claimDue({ ...own, filter: { kinds: ["prompt"], userKey: "a" } });
     expect(mine).toHaveLength(1);
-    // The job that pg-boss still has for it is recognised as done.
+    // The job that pg-boss still has for it is recognised as finished.
     expect(await node.runQueue.claimDue({ ...own, filter: { kinds: ["prompt"] } })).toEqual([]);
     const states = await runSql(
       node.db.kysely,
@@ -161,21 +160,16 @@ describe("nodes with one Postgres", () => {
 
   it("find a lost run by pg-boss's dead letter when a node is killed", async () => {
     const { url } = await openPostgres();
-    // The leases in our own database would tell a year later.
+    // The lease in our own database lasts a year, so it is not what reveals the loss.
     const node = await openNode(url, { slackMs: 31_536_000_000 });
     const { jobId } = await node.once("a", Date.now());
-    const holder = spawn(process.execPath, [join(import.meta.dirname, "holder.ts"), url], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    const exited = once(holder, "exit");
-    onTestFinished(() => void holder.kill("SIGKILL"));
-    const [said] = await once(holder.stdout, "data");
-    const runId = String(said).trim();
+    const holder = start([join(import.meta.dirname, "holder.ts"), url]);
+    const runId = await holder.line(0);
     const reap = () => node.runQueue.reapLost({ now: Date.now(), worker: node.worker, isAlive: () => true });
     expect(await node.runs("a").get(runId)).toMatchObject({ jobId, status: "running" });
     expect(await reap()).toEqual([]);
     holder.kill("SIGKILL");
-    await exited;
+    await holder.exited;
     await vi.waitFor(
       async () => expect(await reap()).toMatchObject([{ runId, status: "lost" }]),
       WAIT_OPTIONS,

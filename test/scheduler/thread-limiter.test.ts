@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from "vitest";
 import { createThreadLimiter } from "../../src/scheduler/threads.ts";
 import type { StartedThread } from "../../src/scheduler/worker.ts";
 
-/** Threads that are loaded when the test says so, in the order in which they were let in. */
+/** Threads that are loaded when the test says so, in the order in which they were started. */
 function launches() {
   const loading: { name: string; loaded: () => void; failed: (error: Error) => void }[] = [];
   const launch = (name: string) => async () => {
@@ -14,8 +14,8 @@ function launches() {
   return { launch, loading, names: () => loading.map(({ name }) => name).join("") };
 }
 
-describe("the gate to loading threads", () => {
-  it("lets in so many at once, and the others in order, also after one that fails", async () => {
+describe("the limit on loading threads", () => {
+  it("starts so many at once, and the others in order, also after one that fails", async () => {
     const { launch, loading, names } = launches();
     const limiter = createThreadLimiter(() => 2);
     for (const name of "abcde") void limiter.run(launch(name));
@@ -30,7 +30,7 @@ describe("the gate to loading threads", () => {
     expect(names()).toBe("abcde");
   });
 
-  it("goes by the width of the moment: fewer while people are here, more when they have gone", async () => {
+  it("follows the current limit: fewer while the server is in use, more when it is not", async () => {
     const { launch, loading, names } = launches();
     let width = 1;
     const limiter = createThreadLimiter(() => width);
@@ -62,7 +62,7 @@ describe("the gate to loading threads", () => {
       expect(names()).toBe("a");
       await vi.advanceTimersByTimeAsync(2_000);
       expect(names()).toBe("ab");
-      // A late result of it frees no second place.
+      // When it loads late after all, it frees no second place.
       loading[0]?.loaded();
       await setImmediate();
       expect(names()).toBe("ab");
@@ -71,7 +71,7 @@ describe("the gate to loading threads", () => {
     }
   });
 
-  it("lets everyone through once it is open, and rejects with what the launch does", async () => {
+  it("starts everything once the limit is lifted, and rejects with the error of the launch", async () => {
     const { launch, names } = launches();
     const limiter = createThreadLimiter(() => 1);
     for (const name of "abc") void limiter.run(launch(name));

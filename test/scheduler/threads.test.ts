@@ -12,7 +12,7 @@ import { eventually, tempDir } from "../harness.ts";
 const READY = `const { workerData: { port }, threadId } = require("node:worker_threads");
 port.postMessage("ready"); port.on("message", (m) => port.postMessage(threadId + ":" + m));`;
 
-/** Never loaded, as far as anybody hears. */
+/** A thread that never reports that it is loaded. */
 const SILENT = `const { workerData: { port } } = require("node:worker_threads"); port.on("message", () => {});`;
 
 async function threadsOf(
@@ -27,7 +27,7 @@ async function threadsOf(
   return threads;
 }
 
-/** The first thing the thread says to this. */
+/** Sends the question to the thread. Resolves to its first answer. */
 const askThread = (port: import("node:worker_threads").MessagePort, question: string) =>
   new Promise<string>((resolve) => {
     port.on("message", (said: string) => said !== "ready" && resolve(said));
@@ -112,7 +112,7 @@ describe("threads", () => {
     expect(await Promise.race([askThread(port, "hello"), exited])).toMatch(/:hello$/);
   });
 
-  it("leave a processor to people: one fewer loads at once while somebody is here", async () => {
+  it("leave a processor free: one thread fewer loads at once while the server is in use", async () => {
     const { availableParallelism } = os;
     os.availableParallelism = () => 3;
     syncBuiltinESMExports();

@@ -4,7 +4,7 @@ import { expect, it, onTestFinished } from "vitest";
 import { watchMemory } from "../../src/scheduler/worker.ts";
 import { eventually } from "../harness.ts";
 
-/** A thread as Node shows it: asked before it runs, or when it is gone, it refuses to say what it holds. */
+/** A thread as Node shows it: before it runs, and when it has ended, its heap statistics are an error. */
 function threadOf(answers: (number | "not running")[]) {
   let asked = 0;
   const worker = Object.assign(new EventEmitter(), {

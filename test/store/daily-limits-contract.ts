@@ -4,7 +4,7 @@ import { type Backend, newJob, openWorld, START, type World } from "../world.ts"
 
 const DAY = 86_400_000;
 
-/** What one user's ghosts may use in a day, whatever database it is kept in. */
+/** The daily limits of one user's ghosts, whatever database they are kept in. */
 export function dailyLimitsContract(backend: Backend): void {
   describe(`a day's use kept in ${backend}`, () => {
     let world: World;

@@ -8,7 +8,7 @@ const file = (name: string, digest: string, change: Partial<NewJob> = {}): Folde
   return { file: name, digest, job };
 };
 
-/** What every JobStore does with the files of a jobs folder. */
+/** The contract of every JobStore for the files of a jobs folder. */
 export function folderSyncContract(backend: Backend): void {
   describe(`folder jobs kept in ${backend}`, () => {
     let world: World;

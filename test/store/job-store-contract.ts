@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { JobStore } from "../../src/jobs/contracts.ts";
 import { type Backend, newJob, openWorld, START, type World } from "../world.ts";
 
-/** What every JobStore does, whatever database it is kept in. */
+/** The contract of every JobStore, whatever database it is kept in. */
 export function jobStoreContract(backend: Backend): void {
   describe(`jobs kept in ${backend}`, () => {
     let world: World;
@@ -29,7 +29,7 @@ export function jobStoreContract(backend: Backend): void {
       expect((await other.get(jobId)).jobId).toBe(jobId);
     });
 
-    it("answers for somebody else's job exactly as for none", async () => {
+    it("rejects for another user's job exactly as for one that does not exist", async () => {
       const { jobId } = await alice.create(newJob());
       const absent = await bob.get("job_0").catch((error: unknown) => error);
       const foreign = await bob.get(jobId).catch((error: unknown) => error);

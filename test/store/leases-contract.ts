@@ -57,7 +57,7 @@ export function leasesContract(backend: Backend): void {
       expect((await runs.get(runId)).status).toBe("queued");
     });
 
-    it("keeps a run whose holder renews its lease, and marks a silent one as lost", async () => {
+    it("keeps a run whose lease is renewed, and marks one that is not as lost", async () => {
       const kept = await started();
       const silent = await started();
       world.pass(LEASE_MS);
@@ -71,7 +71,7 @@ export function leasesContract(backend: Backend): void {
       expect(await reap()).toEqual([]);
     });
 
-    it("takes a run for lost at once when its process on this host is dead", async () => {
+    it("marks a run as lost at once when its process on this host is dead", async () => {
       const runId = await started();
       expect(await reap(worker("w2", 200), (pid) => pid !== 100)).toHaveLength(1);
       expect(await runQueue.finish(runId, OUTCOME, START)).toBe(false);

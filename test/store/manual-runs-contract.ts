@@ -5,7 +5,7 @@ import { type Backend, newJob, openWorld, resultOf, START, type World } from "..
 
 const HOUR = 3_600_000;
 
-/** What every RunStore does with runs that a person asks for. */
+/** The contract of every RunStore for runs that a person asks for. */
 export function manualRunsContract(backend: Backend): void {
   describe(`runs asked for, kept in ${backend}`, () => {
     let world: World;
@@ -28,7 +28,7 @@ export function manualRunsContract(backend: Backend): void {
       ({ jobs, runs } = world.user("a", { maxQueued: 150 }));
     });
 
-    it("start beside the one at work, wait for it, take its place or are skipped, as asked", async () => {
+    it("start beside the running one, wait for it, take its place or are skipped, as asked", async () => {
       const { jobId } = await add();
       const first = await runs.enqueue(jobId);
       await claim();

@@ -138,7 +138,7 @@ export function policyContract(backend: Backend): void {
       }
     });
 
-    it("releases a held run when the one before it is lost with its process", async () => {
+    it("starts a held run when the one before it is lost with its process", async () => {
       await add({ overlap: "buffer_one" });
       world.pass(MINUTE);
       await claim();

@@ -15,7 +15,7 @@ const DONE = resultOf("succeeded", {
   usage: { input_tokens: 1, output_tokens: 1 },
 });
 
-/** Adds so many runs that are like that one, made and ended at `at`. */
+/** Adds `count` copies of the run, made and ended at `at`. */
 export async function copyRun(db: Database, runId: string, count: number, at: number): Promise<void> {
   const { run_id: _, ...row } = await db.kysely
     .selectFrom("runs")
@@ -45,7 +45,7 @@ async function copyJob(db: Database, jobId: string, count: number, at: number): 
   });
 }
 
-/** What becomes of ended runs, whatever database they are kept in. */
+/** The retention of ended runs, whatever database they are kept in. */
 export function retentionContract(backend: Backend): void {
   describe(`retention of runs kept in ${backend}`, () => {
     let world: World;
@@ -53,13 +53,13 @@ export function retentionContract(backend: Backend): void {
     let runs: RunStore;
     const forget = (keep: Partial<Keep>) => forgetOldRuns(world.db, { ...ALL, ...keep }, world.now());
     const claim = (limit = 16, filter: ClaimFilter = { kinds: ALL_KINDS }) => world.claim({ limit, filter });
-    /** Runs what is due, to its end. */
+    /** Runs everything that is due to its end. Resolves to how many runs that were. */
     const work = async () => {
       const claimed = await claim();
       for (const { run } of claimed) await world.finish(run.runId, DONE);
       return claimed.length;
     };
-    /** A job that is due every hour, and has run so often. */
+    /** A job that is due every hour, and has run so many times. */
     const ranJob = async (times: number, change: Partial<NewJob> = {}) => {
       const anchor = world.now();
       const job = newJob({
@@ -102,7 +102,7 @@ export function retentionContract(backend: Backend): void {
       expect((await jobs.counters([old])).get(old)).toMatchObject({ runsSucceeded: 3, lastRunId: lastOfOld });
     });
 
-    it("counts a run's days from its end, and spares what has none", async () => {
+    it("counts a run's days from its end, and keeps runs that have not ended", async () => {
       const { jobId } = await jobs.create(newJob({ nextRunAt: START + 1_000 * DAY_MS }));
       const late = await runs.enqueue(jobId);
       const waiting = await runs.enqueue(jobId);
@@ -191,7 +191,7 @@ export function retentionContract(backend: Backend): void {
         to: world.now(),
       });
       expect(later).toMatchObject({ runs: [], alreadyRun: 2 });
-      // Back to the start, and given a new time there, as an update would do.
+      // The time goes back to the start, and the job gets a new next time, as an update would give it.
       world.pass(START - world.now());
       await jobs.update(jobId, () => ({ nextRunAt: from }));
       world.pass(2 * 3_600_000);
@@ -224,7 +224,7 @@ export function retentionContract(backend: Backend): void {
       expect(await forget({ keepRunsDays: 1 })).toMatchObject({ runs: 1 });
     });
 
-    it("keeps what is dated ahead, so that no time to come is taken for one that was", async () => {
+    it("keeps runs for times to come, so that such a time does not count as past", async () => {
       const jobId = await ranJob(3);
       world.pass(-2.5 * 3_600_000);
       await forget({ keepRunsPerJob: 1 });
@@ -233,7 +233,7 @@ export function retentionContract(backend: Backend): void {
       expect(await kept(jobId)).toHaveLength(3);
     });
 
-    it("keeps what was run out of turn, so that a job that is behind catches up all the same", async () => {
+    it("keeps runs that were not run in order, so that a job that is behind still catches up", async () => {
       const hour = 3_600_000;
       const policy = { ...DEFAULT_POLICY, catchup: "all", overlap: "allow_all" } as const;
       const jobId = await ranJob(0, { policy });

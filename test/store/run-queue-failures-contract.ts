@@ -190,7 +190,7 @@ export function runQueueFailuresContract(backend: Backend): void {
       expect((await countersOf(jobId))?.consecutiveFailures).toBe(0);
     });
 
-    it("does not hold against a job that its process died", async () => {
+    it("does not count the death of its process as the job's failure", async () => {
       const { jobId } = await add({ pauseAfterFailures: 1 });
       await runOnce(end("lost", "GHOST_CRASHED"));
       expect((await jobs.get(jobId)).status).toBe("active");

@@ -8,7 +8,7 @@ const DONE = resultOf("succeeded", {
   usage: { input_tokens: 12, output_tokens: 3 },
 });
 
-/** What every RunStore does, whatever database it is kept in. */
+/** The contract of every RunStore, whatever database it is kept in. */
 export function runStoreContract(backend: Backend): void {
   describe(`runs kept in ${backend}`, () => {
     let world: World;
@@ -42,7 +42,7 @@ export function runStoreContract(backend: Backend): void {
       expect(await alice.get(run.runId)).toEqual(run);
     });
 
-    it("answers for somebody else's job or run exactly as for none", async () => {
+    it("rejects for another user's job or run exactly as for one that does not exist", async () => {
       const { jobId } = await jobs.create(newJob());
       const { runId } = await alice.enqueue(jobId);
       const absent = await bob.get("run_0").catch((error: unknown) => error);

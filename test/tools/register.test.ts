@@ -7,7 +7,7 @@ import { CLIENTS, eventually, ROOT, spawnStdio, tempDir } from "../harness.ts";
 const ZOD = JSON.stringify(join(ROOT, "node_modules/zod/index.js"));
 const NIGHTSHIFT = JSON.stringify(BUILT_LIBRARY);
 
-/** What somebody wrote for the SDK, moved over as it is: a tool with state, a resource, a prompt with completion. */
+/** A module written for the SDK and moved over as it is: a tool with state, a resource, a prompt with completion. */
 const SDK_MODULE = `
 import { z } from ${ZOD};
 import { getEntityType } from ${NIGHTSHIFT};

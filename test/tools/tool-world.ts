@@ -1,4 +1,4 @@
-// Its import opens stdin: before a test is watched for what it leaves open.
+// Imported for its side effect, which opens stdin: the checks for leaks must not count that.
 import "@modelcontextprotocol/server";
 import { onTestFinished } from "vitest";
 import { type ContextSeed, createUserContext } from "../../src/context/user-context.ts";
@@ -41,7 +41,7 @@ export function openToolWorld(specs: readonly ToolSpec<never>[], options: ToolWo
 
 export const textIn = (result: ToolResult): string => String(result.content[0]?.text);
 
-/** What a program is told of an error. */
+/** The part of an error that is meant for programs. */
 export const errorIn = ({ _meta }: ToolResult) =>
   _meta?.["nightshift/error"] as { code: string; message: string; correlation_id: string } | undefined;
 

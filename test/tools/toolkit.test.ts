@@ -6,7 +6,7 @@ import { codeOf, errorIn, openToolWorld, textIn } from "./tool-world.ts";
 
 const never = () => new Promise(() => {});
 
-/** Counts per instance, and tells what becomes of its instances. */
+/** A tool that counts per instance, and records when its instances are made and disposed. */
 function counter() {
   const made: { disposed: number; userId: string }[] = [];
   const spec: ToolSpec<never> = {
@@ -149,7 +149,7 @@ describe("a call that takes too long", () => {
 });
 
 describe("dispose", () => {
-  it("aborts what runs, disposes each instance once, and closes the door", async () => {
+  it("aborts what runs, disposes each instance once, and takes no more calls", async () => {
     const { spec, made } = counter();
     const { toolkit } = openToolWorld([spec, { name: "stuck", description: "Never ends.", run: never }]);
     await toolkit.call("count");

@@ -1,4 +1,4 @@
-// Its import opens stdin: before a test is watched for what it leaves open.
+// Imported for its side effect, which opens stdin: the checks for leaks must not count that.
 import "@modelcontextprotocol/server";
 import { homedir } from "node:os";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -150,7 +150,7 @@ describe("an upstream server over HTTP", () => {
 });
 
 describe("a server that is not there", () => {
-  it("costs the others nothing and is told of", async () => {
+  it("does not delay the others, and is reported", async () => {
     const refusing = await listen((_request, response) => void response.writeHead(401).end());
     const silent = await listen(() => {});
     const config: UpstreamConfig = [

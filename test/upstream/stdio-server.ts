@@ -1,4 +1,4 @@
-// Another MCP server, in the SDK of 2025: what a ghost may be allowed to call.
+// Another MCP server, in the SDK of 2025, whose tools a ghost may be granted.
 import { spawn } from "node:child_process";
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { StdioServerTransport } from "@modelcontextprotocol/sdk/server/stdio.js";

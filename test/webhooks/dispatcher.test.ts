@@ -36,7 +36,7 @@ function dispatcher(options: Partial<DispatcherOptions> & { db?: World["db"] } =
   return made;
 }
 
-/** Sends what is due; then turns the clock to the next attempt, if there is one. */
+/** Sends what is due, then moves the time to the next attempt, until there is none. */
 async function attempts(runId: string, sender = dispatcher()) {
   const seen: (number | null)[] = [];
   for (;;) {

@@ -144,7 +144,7 @@ describe("an address that is not allowed", () => {
   });
 
   it("is what is looked at, however soon a name leads elsewhere", async () => {
-    // Stands in for a public address; the other one for a private one.
+    // This loopback address stands for a public one, the other for a private one.
     const isAllowed = (address: string) => address === "127.0.0.1";
     const open = await startReceiver();
     const inner = await startReceiver({ host: "127.0.0.2" });

@@ -10,7 +10,7 @@ import { startReceiver, verify } from "./receiver.ts";
 const LATER = { cron: "0 9 * * *", timezone: "UTC" };
 const CLOCK = { tool: { name: "current_time" }, ...LATER };
 
-/** The run, once an attempt to tell each webhook of it is over. */
+/** Waits until each webhook of the run has had an attempt. Resolves to the run. */
 const toldRun = (context: Parameters<typeof ask>[0], run_id: string) =>
   eventually(async () => {
     const run = await ask(context, "get_run", { run_id });
@@ -195,7 +195,7 @@ describe("a process that is killed while it tells of a run", () => {
     first.kill("SIGKILL");
     await first.exited;
     receiver.reply(200);
-    // Its claim is over in a minute; here the next program's time is ahead.
+    // The claim ends in a minute, so the next program's clock is ahead.
     const program = await openProgram({
       dataDir: data,
       scheduler: true,

@@ -11,16 +11,16 @@ export interface Received {
   readonly body: string;
 }
 
-/** Answers a request: a status, or a function that does anything else with the response. */
+/** The response to a request: a status, or a function that writes anything else. */
 type Reply = number | ((res: ServerResponse, received: Received) => void);
 
 export interface Receiver {
   readonly url: string;
   readonly port: number;
-  /** Connections made, whatever came over them. */
+  /** The number of connections that were made. */
   readonly connections: () => number;
   readonly received: Received[];
-  /** From now on. Default 204. */
+  /** Sets the response from now on. Default 204. */
   reply(reply: Reply): void;
 }
 
@@ -29,7 +29,7 @@ export interface ReceiverOptions {
   readonly tls?: boolean;
 }
 
-/** A real HTTP server that takes webhooks; gone with the test. */
+/** A real HTTP server that takes webhooks, closed when the test has finished. */
 export async function startReceiver({
   host = "127.0.0.1",
   tls = false,
@@ -73,12 +73,12 @@ export async function startReceiver({
   };
 }
 
-/** As a receiver does it; throws for what is not signed with the secret, now. */
+/** Verifies a delivery as a receiver does. Throws unless it is signed with the secret and recent. */
 // biome-ignore lint/suspicious/noExplicitAny: tests read what the message promises, and fail where it is absent
 export const verify = (secret: string, { body, headers }: Received): any =>
   new Webhook(secret).verify(body, headers as Record<string, string>);
 
-/** For localhost, signed by itself, known to nobody. */
+/** A self-signed certificate for localhost. */
 const TLS_KEY = `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgTs7AzUDS/MVIYSbM
 T+p0LgBt75DZ9HVAWC1Y8yboP0GhRANCAAQqeJgY2x1D2+dnlL9cOVZDkqkfdI5X

@@ -7,10 +7,10 @@ const A = 1;
 const AAAA = 28;
 const NXDOMAIN = 3;
 
-/** Addresses as bytes; undefined where there is no such name; "silence" for no answer at all. */
+/** Addresses as bytes, undefined for an unknown name, "silence" for no response at all. */
 type Records = (name: string, type: number) => number[][] | undefined | "silence";
 
-/** A real name server on loopback, whose answers are good for no second. */
+/** A real name server on loopback, whose answers must not be cached (TTL 0). */
 async function startNameServer(records: Records): Promise<string> {
   const socket = createSocket("udp4");
   socket.on("message", (query, from) => {
@@ -83,7 +83,7 @@ describe("a name server", () => {
   });
 
   it("that leads a name elsewhere between two questions leads no request there", async () => {
-    // Stands in for a public address; the one that comes after it for a private one.
+    // This loopback address stands for a public one, the one after it for a private one.
     const isAllowed = (address: string) => address === "127.0.0.1";
     const open = await startReceiver();
     const inner = await startReceiver({ host: "127.0.0.2" });

@@ -203,7 +203,7 @@ export function webhookStoreContract(backend: Backend): void {
       expect(attempt?.message.data).toMatchObject({ output: "x".repeat(32_000), output_chars: 40_000 });
     });
 
-    it("are told of in turn: nobody's backlog holds up another user", async () => {
+    it("are sent in fair order: nobody's backlog holds up another user", async () => {
       const { jobId } = await alice.addJob(HOOK);
       for (let i = 0; i < 10; i++) await alice.end(jobId);
       world.pass(1_000);
@@ -217,7 +217,7 @@ export function webhookStoreContract(backend: Backend): void {
       expect(order).toEqual(["a", "a", "b", "c", "a", "a", "a", "a"]);
     });
 
-    it("are told at most so much at once for a user, whatever is at work for them", async () => {
+    it("are told at most so much at once for a user, whatever is being sent for them", async () => {
       const { jobId } = await alice.addJob(HOOK);
       for (let i = 0; i < 4; i++) await alice.end(jobId);
       expect(await claim({ each: 2, busy: [["a", 2]] })).toEqual([]);
@@ -236,7 +236,7 @@ export function webhookStoreContract(backend: Backend): void {
       expect(ids).toHaveLength(20);
     });
 
-    it("are told again when the process that had it says nothing more, under the same id", async () => {
+    it("are sent again under the same id when the process that had claimed it is silent", async () => {
       const runId = await alice.end((await alice.addJob(HOOK)).jobId);
       const [dead] = await claim();
       expect(await claim()).toEqual([]);
@@ -245,7 +245,7 @@ export function webhookStoreContract(backend: Backend): void {
       const other = createOutbox(await world.reopen());
       const [again] = await claim({ from: other });
       expect(again).toMatchObject({ deliveryId: dead?.deliveryId, attempt: 2 });
-      // The first was only slow; what it has to say counts no more.
+      // The first process was only slow: its result does not count any more.
       const late = { kind: "failed", error: "Late.", ...SAID } as const;
       expect(await outbox.recordResult(dead as Attempt, late, world.now())).toBe(false);
       expect(await other.recordResult(again as Attempt, DELIVERED, world.now())).toBe(true);

@@ -7,7 +7,7 @@ import { createNetworkPolicy } from "../../src/webhooks/attempt.ts";
 import { openDeliveries, openWebhookStore } from "../../src/webhooks/webhook-store.ts";
 import { ALL_KINDS, newJob, resultOf, type World, worker } from "../world.ts";
 
-/** One user of a jobs database whose runs can be made to end. */
+/** One user's stores, and ways to start and end runs. */
 export function userOf({ db, now }: Pick<World, "db" | "now">, userKey: string) {
   const jobs = openJobStore(db, { userKey, userId: userKey, now, maxJobs: 10_000 });
   const runs = openRunStore(db, { userKey, now, maxQueued: 10_000 });
@@ -52,7 +52,7 @@ export function userOf({ db, now }: Pick<World, "db" | "now">, userKey: string) 
     addJob,
     begin,
     finish,
-    /** Has a run of the job end; its id. */
+    /** Runs the job to its end. Resolves to the run's id. */
     async end(jobId: string, outcome: Partial<RunResult> = {}): Promise<string> {
       const runId = await begin(jobId);
       await finish(runId, outcome);

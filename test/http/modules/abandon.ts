@@ -1,4 +1,4 @@
-// A process of its own: opens sessions, uses each once, comes never back to them, and says what is left when they
+// A process of its own: opens sessions, uses each once, abandons them, and prints what is left when they
 // have expired.
 import { Agent, request } from "node:http";
 import { pino } from "pino";

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { defineTool } from "../../../src/tools/define.ts";
 
-/** Takes its time, tells its progress, and answers with whom it worked for. */
+/** Waits, reports progress, and returns the user it worked for. */
 export const wait = defineTool({
   name: "wait",
   description: "Waits, then says for whom and what it was told",
@@ -17,7 +17,7 @@ export const wait = defineTool({
   }),
 });
 
-/** Fails the way a careless tool does: with everything in its message. */
+/** Fails as a careless tool does: with secrets in its message. */
 export const explode = defineTool({
   name: "explode",
   description: "Fails",
