@@ -19,6 +19,8 @@ export interface SearchIndex {
   /** Texts must be added oldest first. The order breaks ties (newer first) and decides which facts are neighbours. */
   add(text: SearchableText): void;
   remove(id: string): void;
+  /** The memory that the index takes, in bytes. */
+  readonly costBytes: number;
   /** Returns matches, best first. Each has a word of the query or a related one. */
   search(query: string, limit: number, accepts?: (id: string) => boolean): readonly Match[];
 }
@@ -45,6 +47,9 @@ export function createSearchIndex(): SearchIndex {
   return {
     add: postings.add,
     remove: postings.remove,
+    get costBytes() {
+      return postings.costBytes;
+    },
     search(query, limit, accepts) {
       const terms = queryTermsOf(query);
       const asked = expandQuery(terms, postings);
