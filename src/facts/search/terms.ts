@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
-import { BASE_FORMS, STOP_WORDS } from "./words.ts";
+import { baseFormsOf } from "./irregular.ts";
+import { STOP_WORDS } from "./words.ts";
 
 interface Stemmer {
   stem(word: string): string;
@@ -26,7 +27,7 @@ const CYRILLIC = /^\p{sc=Cyrl}+$/u;
 let snowball: Snowball | undefined;
 let segmenter: Intl.Segmenter | undefined;
 const stemmers = new Map<string, Stemmer>();
-const stems = new Map<string, string>();
+const stems = new Map<string, readonly string[]>();
 let stopTerms: ReadonlySet<string> | undefined;
 
 /**
@@ -72,19 +73,19 @@ export function queryTermsOf(query: string): string[] {
 }
 
 export function isStopTerm(term: string): boolean {
-  stopTerms ??= new Set([...STOP_WORDS].map(stemOf));
+  stopTerms ??= new Set([...STOP_WORDS].flatMap(stemsOf));
   return stopTerms.has(term);
 }
 
 /** Adds self, care and selfcare for `self-care`, so that each spelling finds the others. */
 function pushWord(word: string, terms: string[]): void {
   if (!word.includes("-")) {
-    terms.push(stemOf(word));
+    terms.push(...stemsOf(word));
     return;
   }
   const parts = word.split("-");
-  for (const part of parts) terms.push(stemOf(part));
-  if (parts.length === 2) terms.push(stemOf(parts.join("")));
+  for (const part of parts) terms.push(...stemsOf(part));
+  if (parts.length === 2) terms.push(...stemsOf(parts.join("")));
 }
 
 function pushUnspaced(word: string, terms: string[]): void {
@@ -107,15 +108,15 @@ function pushPairs(run: string, terms: string[]): void {
   for (let i = 1; i < characters.length; i++) terms.push(`${characters[i - 1]}${characters[i]}`);
 }
 
-function stemOf(word: string): string {
+/** Returns the stem of a word, or both when it can be a form of two. */
+function stemsOf(word: string): readonly string[] {
   const known = stems.get(word);
   if (known !== undefined) return known;
   if (stems.size >= MAX_CACHED_STEMS) stems.clear();
   const bare = word.replace(/(?:'s|'m|'re|'ve|'ll|'d)$|'/g, "").slice(0, MAX_TERM_CHARS);
-  const base = BASE_FORMS.get(bare) ?? bare;
-  const stem = stemmerFor(base)?.stem(base) ?? base;
-  stems.set(word, stem);
-  return stem;
+  const found = [...new Set(baseFormsOf(bare).map((base) => stemmerFor(base)?.stem(base) ?? base))];
+  stems.set(word, found);
+  return found;
 }
 
 function stemmerFor(word: string): Stemmer | undefined {

@@ -1,0 +1,81 @@
+import { describe, expect, it } from "vitest";
+import { createSearchIndex } from "../../src/facts/search/index.ts";
+import { termsOf } from "../../src/facts/search/terms.ts";
+
+const DAY_MS = 86_400_000;
+
+/** What is saved, a day apart; what is asked; the fact that comes first, or none. */
+type Row = readonly [facts: readonly string[], question: string, first: string | undefined];
+
+function firstOf(facts: readonly string[], question: string): string | undefined {
+  const index = createSearchIndex();
+  for (const [i, text] of facts.entries()) index.add({ id: text, text, tags: [], createdAt: i * DAY_MS });
+  return index.search(question, 10)[0]?.id;
+}
+
+function describeRows(title: string, rows: readonly Row[]): void {
+  describe(title, () => {
+    it.each(rows.map(([facts, question, first]) => ({ facts, question, first })))(
+      "$question finds $first",
+      ({ facts, question, first }) => {
+        expect(firstOf(facts, question)).toBe(first);
+        // The same when they were told in the other order: no tie decides.
+        if (facts.length > 1) expect(firstOf(facts.toReversed(), question)).toBe(first);
+      },
+    );
+  });
+}
+
+describeRows("verbs and nouns", [
+  [["The user lives in Leeds.", "The user eats rice."], "Where do I live?", "The user lives in Leeds."],
+  [["Cats have nine lives.", "Dogs bark."], "a cat's life", "Cats have nine lives."],
+  [
+    ["The train leaves at nine.", "The bus is late."],
+    "When did the train leave?",
+    "The train leaves at nine.",
+  ],
+  [["The leaves turned red.", "The bus is late."], "leaf", "The leaves turned red."],
+  [["Anna left her umbrella.", "Anna bought a hat."], "Did Anna leave anything?", "Anna left her umbrella."],
+  [["Turn left at the church.", "The church is old."], "turn left", "Turn left at the church."],
+  [["He saw a whale.", "He ate a fish."], "What did he see?", "He saw a whale."],
+  [["The saw is in the shed.", "The hammer is in the car."], "saw", "The saw is in the shed."],
+  [["She wound the clock.", "She sold the chair."], "wind the clock", "She wound the clock."],
+  [["The wound has healed.", "The flat has sold."], "wound", "The wound has healed."],
+  [["Two thieves took the van.", "Two men took the bus."], "thief", "Two thieves took the van."],
+  [
+    ["The cheque is in the grey box.", "The key is in the red box."],
+    "gray",
+    "The cheque is in the grey box.",
+  ],
+  [["His favourite colour is green.", "His car is old."], "favorite color", "His favourite colour is green."],
+  [["They organise a party.", "They sing."], "Who organizes parties?", "They organise a party."],
+]);
+
+describe("forms of a word meet:", () => {
+  const FAMILIES = `go goes went gone going|sink sank sunk|shrink shrank shrunk|spring sprang sprung|strike struck|
+    bleed bled|breed bred|flee fled fleeing|sweep swept|weep wept|creep crept|leap leapt|kneel knelt|bind bound|
+    grind ground|wind wound|slide slid|light lit lighted|forbid forbade forbidden|undergo underwent undergone undergoes|
+    withdraw withdrew withdrawn|overcome overcame|arise arose arisen|weave wove woven|spell spelt spelled|
+    spill spilt spilled|smell smelt smelled|spoil spoilt spoiled|do does did done|have has had|be is was were been being|
+    lie lay lain lying|lay laid|rise rose risen|bear bore born borne|swear swore sworn|tear tore torn|
+    thief thieves|loaf loaves|calf calves|scarf scarves|goose geese|crisis crises|diagnosis diagnoses|criterion criteria|
+    phenomenon phenomena|medium media|bacterium bacteria|curriculum curricula|cactus cacti|nucleus nuclei|
+    index indices indexes|matrix matrices|appendix appendices|axis axes|axe axes|basis bases|base bases|
+    analysis analyses|analyse analyses analyzed|fireman firemen|half halves|hoof hooves|ox oxen|bus buses|lens lenses|
+    grey gray|cheque check|colour colors|neighbourhood neighborhood|organisation organization|centre center|
+    travelled traveling|programme program|practise practice|tyre tire`;
+  it.each(FAMILIES.split("|").map((family) => family.trim().split(/\s+/)))("%s", (base, ...forms) => {
+    const bases = new Set(termsOf(base));
+    for (const form of forms)
+      expect([form, termsOf(form).some((term) => bases.has(term))]).toEqual([form, true]);
+  });
+
+  it.each([
+    ["specimen", "speciman"],
+    ["hour", "hor"],
+    ["sour", "sore"],
+    ["life", "leave"],
+  ])("but not %s and %s", (one, other) => {
+    expect(termsOf(one)).not.toEqual(expect.arrayContaining(termsOf(other)));
+  });
+});
