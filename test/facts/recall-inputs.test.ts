@@ -51,6 +51,31 @@ describeRows("verbs and nouns", [
   [["They organise a party.", "They sing."], "Who organizes parties?", "They organise a party."],
 ]);
 
+describeRows("function words", [
+  [["Gate A is closed.", "Gate B is open."], "gate A", "Gate A is closed."],
+  [["Gate A is closed.", "Gate B is open."], "gate a", "Gate A is closed."],
+  [["The heater is on.", "The heater is off."], "Is the heater off?", "The heater is off."],
+  [["The heater is on.", "The heater is off."], "heater on", "The heater is on."],
+  [["Sam eats meat.", "Ann does not eat meat."], "Who does not eat meat?", "Ann does not eat meat."],
+  [
+    ["The US office opens at nine.", "The Oslo office opens at ten."],
+    "US office",
+    "The US office opens at nine.",
+  ],
+  [["He moved to the US.", "Tell us more."], "US", "He moved to the US."],
+  [["Ask IT about the laptop.", "It is about the cat."], "Who is in IT?", "Ask IT about the laptop."],
+  [["Will likes tea.", "I will buy milk."], "What do I know about Will?", "Will likes tea."],
+  [["Will likes tea.", "I will buy milk."], "Will's favourite drink", "Will likes tea."],
+  [
+    ["Her flight leaves before noon.", "His flight leaves after noon."],
+    "flight before noon",
+    "Her flight leaves before noon.",
+  ],
+  [["Ann lives with Bob.", "Ann lives without Tom."], "Who does Ann live with?", "Ann lives with Bob."],
+  [["The key is under the mat.", "The key is on the mat."], "key under mat", "The key is under the mat."],
+  [["It is in the box.", "The dog is asleep."], "Where is the zebra?", undefined],
+]);
+
 describe("forms of a word meet:", () => {
   const FAMILIES = `go goes went gone going|sink sank sunk|shrink shrank shrunk|spring sprang sprung|strike struck|
     bleed bled|breed bred|flee fled fleeing|sweep swept|weep wept|creep crept|leap leapt|kneel knelt|bind bound|

@@ -1,5 +1,5 @@
 import { createSortedTerms, type SortedTerms } from "./sorted-terms.ts";
-import { isStopTerm, termsOf } from "./terms.ts";
+import { isStopTerm, namesOf, termsOf } from "./terms.ts";
 
 /** The documents of one term. `slots` may name removed documents; `live` counts the others. */
 export interface Posting {
@@ -156,6 +156,7 @@ export function createPostings(): Postings {
     add({ id, text, tags, createdAt }) {
       const terms = termsOf(text);
       for (const tag of tags) terms.push(...termsOf(tag));
+      terms.push(...namesOf(text, true));
       insert(id, createdAt, terms);
     },
     remove(id) {

@@ -3,11 +3,13 @@ import { slipsOf } from "./slips.ts";
 import { termsOf } from "./terms.ts";
 import { RELATED_WORDS } from "./words.ts";
 
-/** The weight of each term of a query: 1 for a word of the query itself. */
+/** The weight of each term of a query: 1 for a word of the query itself that is no stop word. */
 export type WeightedTerms = Map<Posting, number>;
 
 const RELATED_WEIGHT = 0.3;
 const NEAR_WEIGHT = 0.6;
+/** A stop word decides between facts that are alike otherwise: "on" and "off", gates A and B. */
+const STOP_WEIGHT = 0.1;
 /** Too many other words begin with a shorter one. */
 const MIN_PREFIX_CHARS = 4;
 const MAX_NEAR = 4;
@@ -18,6 +20,13 @@ const MAX_QUERY_TERMS = 32;
 /** With the related and the near ones. Each may stand in all facts. */
 const MAX_ASKED_TERMS = 64;
 
+export interface ExpandedQuery {
+  /** All terms, stop words too. */
+  readonly weights: WeightedTerms;
+  /** A fact must have one of these. */
+  readonly required: ReadonlySet<Posting>;
+}
+
 type Vocabulary = Pick<Postings, "vocabulary" | "sortedTerms">;
 
 let related: ReadonlyMap<string, ReadonlySet<string>> | undefined;
@@ -26,7 +35,11 @@ let related: ReadonlyMap<string, ReadonlySet<string>> | undefined;
  * Returns the terms of this user's facts that a query asks for: the query's own, related everyday words at a lower
  * weight and, for a word that no fact has, words one slip away or with the same beginning.
  */
-export function expandQuery(terms: readonly string[], words: Vocabulary): WeightedTerms {
+export function expandQuery(
+  terms: readonly string[],
+  words: Vocabulary,
+  stopTerms: readonly string[] = [],
+): ExpandedQuery {
   const { vocabulary } = words;
   const weights: WeightedTerms = new Map();
   const chosen = chooseRarest(terms, vocabulary);
@@ -40,7 +53,9 @@ export function expandQuery(terms: readonly string[], words: Vocabulary): Weight
     if (vocabulary.has(term)) continue;
     for (const posting of nearTo(term, words)) put(posting, NEAR_WEIGHT);
   }
-  return weights;
+  const required = new Set(weights.keys());
+  for (const term of stopTerms) put(vocabulary.get(term), STOP_WEIGHT);
+  return { weights, required };
 }
 
 /** The words that fewest facts have, then unknown ones, in the order of the query. */
@@ -77,14 +92,15 @@ function relateAll(): Map<string, Set<string>> {
 function nearTo(term: string, { vocabulary, sortedTerms }: Vocabulary): Posting[] {
   if (!/^\p{L}+$/u.test(term)) return [];
   const near = new Set<string>();
-  for (const slip of slipsOf(term)) if (vocabulary.has(slip)) near.add(slip);
+  const isWord = (known: string) => vocabulary.get(known)?.isStop === false;
+  for (const slip of slipsOf(term)) if (isWord(slip)) near.add(slip);
   for (let chars = Math.max(MIN_PREFIX_CHARS, Math.ceil(term.length / 2)); chars < term.length; chars++) {
     const beginning = term.slice(0, chars);
-    if (vocabulary.has(beginning)) near.add(beginning);
+    if (isWord(beginning)) near.add(beginning);
   }
   if (term.length >= MIN_PREFIX_CHARS)
     for (const longer of sortedTerms.startingWith(term, MAX_LONGER_VISITED))
-      if (longer.length <= term.length * 2) near.add(longer);
+      if (longer.length <= term.length * 2 && isWord(longer)) near.add(longer);
   // In alphabetical order: the order of the vocabulary depends on facts that were forgotten, and results must not.
   return [...near]
     .sort()

@@ -24,6 +24,9 @@ const UNSPACED_RUNS = new RegExp(`(?:${UNSPACED.source}\\p{M}*)+`, "gu");
 const CJK = /^[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}ー]+$/u;
 const CYRILLIC = /^\p{sc=Cyrl}+$/u;
 
+const CAPITALISED = /(?<![\p{L}\p{N}'’])([A-Z][A-Za-z]*)(['’]s)?(?![\p{L}\p{N}'’])/gu;
+const VERBS_AND_NAMES: ReadonlySet<string> = new Set(["Will", "Don"]);
+
 let snowball: Snowball | undefined;
 let segmenter: Intl.Segmenter | undefined;
 const stemmers = new Map<string, Stemmer>();
@@ -67,9 +70,34 @@ export function termsOf(text: string): string[] {
 
 /** Returns the terms of a query without stop words, or all of them when it has no others. */
 export function queryTermsOf(query: string): string[] {
-  const all = termsOf(query);
-  const meaningful = all.filter((term) => !isStopTerm(term));
-  return [...new Set(meaningful.length > 0 ? meaningful : all)];
+  return splitQuery(query).terms;
+}
+
+/** Returns the terms of a query that a fact must have one of, and the stop words beside them. */
+export function splitQuery(query: string): { terms: string[]; stopTerms: string[] } {
+  const all = [...new Set([...termsOf(query), ...namesOf(query, false)])];
+  const terms = all.filter((term) => !isStopTerm(term));
+  return terms.length > 0 ? { terms, stopTerms: all.filter(isStopTerm) } : { terms: all, stopTerms: [] };
+}
+
+/**
+ * Returns stop words that are written as names, with a capital letter that no other term has: "Us" for the US, "It" for
+ * IT, "Will" for a man, "A" for gate A. They are terms beside the word itself. At the beginning of a sentence any word
+ * has a capital letter: there, in what `isTold` rather than asked, a verb is more likely to be a name.
+ */
+export function namesOf(text: string, isTold: boolean): string[] {
+  const names: string[] = [];
+  for (const { 0: word, 1: letters = "", 2: possessive, index } of text.matchAll(CAPITALISED)) {
+    const lower = letters.toLowerCase();
+    if (!STOP_WORDS.has(lower) || lower === "i") continue;
+    const isFirst = /(?:^|[.!?:\n])[\s"'“(]*$/.test(text.slice(Math.max(0, index - 8), index));
+    const isAcronym = letters.length > 1 && letters === letters.toUpperCase();
+    // In a sentence all in capitals they say nothing.
+    if (isAcronym && !/[a-z]/.test(text) && text.trim() !== word) continue;
+    if (isAcronym || !isFirst || possessive !== undefined || (isTold && VERBS_AND_NAMES.has(word)))
+      names.push(letters.charAt(0) + lower.slice(1));
+  }
+  return names;
 }
 
 export function isStopTerm(term: string): boolean {

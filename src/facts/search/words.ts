@@ -7,7 +7,7 @@ export const STOP_WORDS: ReadonlySet<string> = new Set(
   hers herself him himself his how i if in into is it its itself just let ll me might more most must my myself
   no nor not of off on once only or other our ours ourselves out over own re same shall she should so some
   such than that the their theirs them themselves then there these they this those through to too under until
-  up upon us ve very was we were what when where which while who whom whose why will with would yes you your
+  up upon us ve very was we were what when where which while who whom whose why will with without would yes you your
   yours yourself yourselves`.split(/\s+/),
 );
 
