@@ -19,6 +19,8 @@ export interface SearchIndex {
   /** Texts must be added oldest first. The order breaks ties (newer first) and decides which facts are neighbours. */
   add(text: SearchableText): void;
   remove(id: string): void;
+  /** Puts a text into the place of the one with its id. */
+  replace(text: SearchableText): void;
   /** The memory that the index takes, in bytes. */
   readonly costBytes: number;
   /** Returns matches, best first. Each has a word of the query or a related one. */
@@ -47,6 +49,7 @@ export function createSearchIndex(): SearchIndex {
   return {
     add: postings.add,
     remove: postings.remove,
+    replace: postings.replace,
     get costBytes() {
       return postings.costBytes;
     },

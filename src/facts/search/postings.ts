@@ -1,4 +1,4 @@
-import { createSortedTerms, type SortedTerms } from "./sorted-terms.ts";
+import { createSortedTerms, lowerBound, type SortedTerms } from "./sorted-terms.ts";
 import { isStopTerm, namesOf, termsOf } from "./terms.ts";
 
 /** The documents of one term. `slots` may name removed documents; `live` counts the others. */
@@ -41,6 +41,8 @@ export interface Postings {
   readonly costBytes: number;
   add(text: SearchableText): void;
   remove(id: string): void;
+  /** Puts a text into the place of the one with its id, which must be present. */
+  replace(text: SearchableText): void;
 }
 
 /** Removed slots are swept when there are more of them than the live ones times the factor plus the floor. */
@@ -80,12 +82,12 @@ export function createPostings(): Postings {
       slotCount += 1;
       return first;
     }
-    const last = posting.slots.length - 1;
-    if (posting.slots[last] === slot) {
-      posting.counts[last] = (posting.counts[last] ?? 0) + 1;
+    const place = placeOf(posting.slots, slot);
+    if (posting.slots[place] === slot) {
+      posting.counts[place] = (posting.counts[place] ?? 0) + 1;
     } else {
-      posting.slots.push(slot);
-      posting.counts.push(1);
+      insertAt(posting.slots, place, slot);
+      insertAt(posting.counts, place, 1);
       posting.live += 1;
       slotCount += 1;
       if (posting.slots.length === 2) repeatedTerms += 1;
@@ -117,6 +119,20 @@ export function createPostings(): Postings {
         createdAt,
         terms.map((posting) => posting.term),
       );
+  }
+
+  /** Takes the document of `slot` out of a posting. */
+  function uncount(posting: Posting, slot: number): void {
+    posting.live -= 1;
+    if (posting.live === 0) {
+      drop(posting);
+      return;
+    }
+    const place = placeOf(posting.slots, slot);
+    if (posting.slots.length === 2) repeatedTerms -= 1;
+    posting.slots.splice(place, 1);
+    posting.counts.splice(place, 1);
+    slotCount -= 1;
   }
 
   function drop(posting: Posting): void {
@@ -153,11 +169,14 @@ export function createPostings(): Postings {
     get liveTerms() {
       return liveTerms;
     },
-    add({ id, text, tags, createdAt }) {
-      const terms = termsOf(text);
-      for (const tag of tags) terms.push(...termsOf(tag));
-      terms.push(...namesOf(text, true));
-      insert(id, createdAt, terms);
+    add: (text) => insert(text.id, text.createdAt, allTermsOf(text)),
+    replace(text) {
+      const slot = slotOf.get(text.id) as number;
+      const { id, createdAt, terms } = documents[slot] as Document;
+      for (const posting of new Set(terms)) uncount(posting, slot);
+      const counted = allTermsOf(text).map((term) => count(term, slot));
+      documents[slot] = { id, createdAt, terms: counted };
+      liveTerms += counted.length - terms.length;
     },
     remove(id) {
       const slot = slotOf.get(id);
@@ -173,4 +192,23 @@ export function createPostings(): Postings {
       if (documents.length - slotOf.size > slotOf.size * SWEEP_FACTOR + SWEEP_FLOOR) sweep();
     },
   };
+}
+
+function allTermsOf({ text, tags }: SearchableText): string[] {
+  const terms = termsOf(text);
+  for (const tag of tags) terms.push(...termsOf(tag));
+  terms.push(...namesOf(text, true));
+  return terms;
+}
+
+/** The place of `slot` in ascending slots, or where it would be: most often at the end. */
+function placeOf(slots: readonly number[], slot: number): number {
+  const last = slots.length - 1;
+  if ((slots[last] ?? -1) < slot) return slots.length;
+  return lowerBound(slots, (other) => other < slot);
+}
+
+function insertAt(numbers: number[], place: number, number: number): void {
+  if (place === numbers.length) numbers.push(number);
+  else numbers.splice(place, 0, number);
 }

@@ -53,7 +53,7 @@ export function createSortedTerms(): SortedTerms {
 }
 
 /** The number of items at the beginning for which `isBefore` holds, by binary search. */
-function lowerBound<T>(items: readonly T[], isBefore: (item: T) => boolean): number {
+export function lowerBound<T>(items: readonly T[], isBefore: (item: T) => boolean): number {
   let low = 0;
   let high = items.length;
   while (low < high) {
