@@ -76,6 +76,60 @@ describeRows("function words", [
   [["It is in the box.", "The dog is asleep."], "Where is the zebra?", undefined],
 ]);
 
+describeRows("numbers and codes", [
+  [["He earns 45,000 a year.", "She earns 52,000 a year."], "45000", "He earns 45,000 a year."],
+  [["He earns 45000 a year.", "She earns 52000 a year."], "45,000", "He earns 45000 a year."],
+  [["Ann: 555-123-4567", "Bob: 555-123-9999"], "5551234567", "Ann: 555-123-4567"],
+  [["Ann: 5551234567", "Bob: 5551239999"], "(555) 123-4567", "Ann: 5551234567"],
+  [["Ann: 555 123 4567", "Bob: 555 123 9999"], "555.123.4567", "Ann: 555 123 4567"],
+  [
+    ["IBAN DE89 3704 0044 0532 0130 00", "IBAN DE12 5001 0517 0648 4898 90"],
+    "DE89370400440532013000",
+    "IBAN DE89 3704 0044 0532 0130 00",
+  ],
+  [
+    ["IBAN DE89370400440532013000", "IBAN DE12500105170648489890"],
+    "de89 3704 0044 0532 0130 00",
+    "IBAN DE89370400440532013000",
+  ],
+  [["Flight BA 117 is hers.", "Flight LH 400 is his."], "BA117", "Flight BA 117 is hers."],
+  [["Flight BA117 is hers.", "Flight LH400 is his."], "ba 117", "Flight BA117 is hers."],
+  [
+    ["The bug is in parseHttpHeader.", "The bug is in the cellar."],
+    "parse http header",
+    "The bug is in parseHttpHeader.",
+  ],
+  [
+    ["The bug is in parse_http_header.", "The bug is in the cellar."],
+    "parseHTTPHeader",
+    "The bug is in parse_http_header.",
+  ],
+  [["Ann writes C++.", "Bob writes C#."], "C#", "Bob writes C#."],
+  [["Ann writes C++.", "Bob writes C."], "c++", "Ann writes C++."],
+  [["Ann writes C++.", "Anna likes tea."], "C#", undefined],
+]);
+
+describeRows("scripts", [
+  [["أحمد يسكن هنا", "سارة تعمل"], "احمد", "أحمد يسكن هنا"],
+  [["مُحَمَّد يسكن هنا", "سارة تعمل"], "محمد", "مُحَمَّد يسكن هنا"],
+  [["القاهرة مدينة", "سارة تعمل"], "قاهرة", "القاهرة مدينة"],
+  [["बाज़ार पास है", "घर दूर"], "बाजार", "बाज़ार पास है"],
+  [["او می‌خواهد", "سارا رفت"], "میخواهد", "او می‌خواهد"],
+  [["علي كتاب", "سارا رفت"], "علی", "علي كتاب"],
+  [["Ma sœur est ici.", "Mon père travaille."], "soeur", "Ma sœur est ici."],
+  [["Łódź is far.", "Gdynia is near."], "Lodz", "Łódź is far."],
+  [["Köln ist schön.", "Bonn ist klein."], "Koeln", "Köln ist schön."],
+  [["Koeln ist schön.", "Bonn ist klein."], "Köln", "Koeln ist schön."],
+  [["집은 부산에 있어요.", "차가 빨라요."], "집", "집은 부산에 있어요."],
+  [["他喜欢喝茶。", "她看书。"], "茶", "他喜欢喝茶。"],
+  [["他喜欢茶叶。", "她看书。"], "茶", "他喜欢茶叶。"],
+  [["Ann is from 🇵🇹", "Bob is from 🇫🇷"], "🇵🇹", "Ann is from 🇵🇹"],
+  [["press 1️⃣ for Ann", "press 2️⃣ for Bob"], "1️⃣", "press 1️⃣ for Ann"],
+  [["הַבַּיִת גדול", "הכלב קטן"], "הבית", "הַבַּיִת גדול"],
+  [["L'eau est froide.", "Le feu est chaud."], "eau", "L'eau est froide."],
+  [["La casa dell’amico è grande.", "La macchina è rossa."], "amico", "La casa dell’amico è grande."],
+]);
+
 describe("forms of a word meet:", () => {
   const FAMILIES = `go goes went gone going|sink sank sunk|shrink shrank shrunk|spring sprang sprung|strike struck|
     bleed bled|breed bred|flee fled fleeing|sweep swept|weep wept|creep crept|leap leapt|kneel knelt|bind bound|

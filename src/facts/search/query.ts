@@ -20,6 +20,9 @@ const MAX_QUERY_TERMS = 32;
 /** With the related and the near ones. Each may stand in all facts. */
 const MAX_ASKED_TERMS = 64;
 
+/** A word of one character, which a text has in the terms of it and the next one. */
+const CHARACTER = /^[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}]$/u;
+
 export interface ExpandedQuery {
   /** All terms, stop words too. */
   readonly weights: WeightedTerms;
@@ -50,6 +53,9 @@ export function expandQuery(
   for (const term of chosen) put(vocabulary.get(term), 1);
   for (const term of chosen) {
     for (const other of relatedTo(term)) put(vocabulary.get(other), RELATED_WEIGHT);
+    if (CHARACTER.test(term))
+      for (const longer of words.sortedTerms.startingWith(term, MAX_LONGER_VISITED))
+        put(vocabulary.get(longer), NEAR_WEIGHT);
     if (vocabulary.has(term)) continue;
     for (const posting of nearTo(term, words)) put(posting, NEAR_WEIGHT);
   }

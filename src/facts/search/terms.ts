@@ -1,5 +1,7 @@
 import { createRequire } from "node:module";
+import { codesOf } from "./codes.ts";
 import { baseFormsOf } from "./irregular.ts";
+import { beforeParticle, foldLetters, typedUmlauts, withoutArticle } from "./scripts.ts";
 import { STOP_WORDS } from "./words.ts";
 
 interface Stemmer {
@@ -15,13 +17,16 @@ const MAX_TERM_CHARS = 64;
 const MAX_CACHED_STEMS = 50_000;
 
 const BEYOND_ASCII = /[\u0080-\uffff]/;
-const ASCII_WORD = /[a-z0-9]+(?:'[a-z]+)?(?:-[a-z0-9]+)*/g;
+const ASCII_WORD = /(?<![a-z0-9])[a-z](?:\+\+|#)(?![a-z0-9])|[a-z0-9]+(?:'[a-z]+)?(?:-[a-z0-9]+)*/g;
 const WORD =
-  /\p{Extended_Pictographic}|[\p{L}\p{M}\p{N}]+(?:'[\p{L}\p{M}]+)?(?:-[\p{L}\p{N}][\p{L}\p{M}\p{N}]*)*/gu;
+  /\p{RI}\p{RI}|[0-9#*]\u20e3|\p{Extended_Pictographic}|(?<![\p{L}\p{N}])[a-z](?:\+\+|#)(?![\p{L}\p{N}])|[\p{L}\p{M}\p{N}]+(?:'[\p{L}\p{M}]+)?(?:-[\p{L}\p{N}][\p{L}\p{M}\p{N}]*)*/gu;
 const UNSPACED =
   /[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}\p{sc=Thai}\p{sc=Laoo}\p{sc=Khmr}\p{sc=Mymr}ー]/u;
 const UNSPACED_RUNS = new RegExp(`(?:${UNSPACED.source}\\p{M}*)+`, "gu");
 const CJK = /^[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}ー]+$/u;
+/** French and Italian articles and pronouns that have lost their vowel: l'eau, dell'amico. */
+const ELISION =
+  /^(?:[ldjmtsnc]|qu|jusqu|lorsqu|puisqu|un|all|dall|dell|nell|sull|coll|quell|quest|gl|dov|cos)'(?=[\p{L}])/u;
 const CYRILLIC = /^\p{sc=Cyrl}+$/u;
 
 const CAPITALISED = /(?<![\p{L}\p{N}'’])([A-Z][A-Za-z]*)(['’]s)?(?![\p{L}\p{N}'’])/gu;
@@ -55,16 +60,15 @@ export function termsOf(text: string): string[] {
   const terms: string[] = [];
   if (!BEYOND_ASCII.test(text)) {
     for (const word of text.toLowerCase().match(ASCII_WORD) ?? []) pushWord(word, terms);
-    return terms;
+  } else {
+    const folded = foldCase(text.normalize("NFKC").replaceAll("’", "'").replaceAll("\ufe0f", ""));
+    for (const word of foldLetters(folded).match(WORD) ?? []) {
+      if (UNSPACED.test(word)) pushUnspaced(word, terms);
+      else pushWord(withoutArticle(word), terms);
+    }
+    for (const word of typedUmlauts(folded)) terms.push(...stemsOf(foldLetters(word)));
   }
-  const folded = foldCase(text.normalize("NFKC").replaceAll("’", "'"))
-    .normalize("NFD")
-    .replace(/[\u0300-\u036f]/g, "")
-    .normalize("NFC");
-  for (const word of folded.match(WORD) ?? []) {
-    if (UNSPACED.test(word)) pushUnspaced(word, terms);
-    else pushWord(word, terms);
-  }
+  for (const code of codesOf(text)) terms.push(...stemsOf(code));
   return terms;
 }
 
@@ -106,7 +110,8 @@ export function isStopTerm(term: string): boolean {
 }
 
 /** Adds self, care and selfcare for `self-care`, so that each spelling finds the others. */
-function pushWord(word: string, terms: string[]): void {
+function pushWord(elided: string, terms: string[]): void {
+  const word = elided.replace(ELISION, "");
   if (!word.includes("-")) {
     terms.push(...stemsOf(word));
     return;
@@ -127,6 +132,8 @@ function pushUnspaced(word: string, terms: string[]): void {
         terms.push(segment.slice(0, MAX_TERM_CHARS));
     }
     if (CJK.test(run[0])) pushPairs(run[0], terms);
+    const bare = beforeParticle(run[0]);
+    if (bare !== undefined) terms.push(bare.slice(0, MAX_TERM_CHARS));
   }
   if (end < word.length) pushWord(word.slice(end).replace(/^[-']+|[-']+$/g, ""), terms);
 }
@@ -134,14 +141,17 @@ function pushUnspaced(word: string, terms: string[]): void {
 function pushPairs(run: string, terms: string[]): void {
   const characters = Array.from(run);
   for (let i = 1; i < characters.length; i++) terms.push(`${characters[i - 1]}${characters[i]}`);
+  // Each character then begins some term, by which a query of one character finds it.
+  if (characters.length > 1) terms.push(characters.at(-1) ?? "");
 }
 
 /** Returns the stem of a word, or both when it can be a form of two. */
-function stemsOf(word: string): readonly string[] {
+function stemsOf(whole: string): readonly string[] {
+  const word = whole.slice(0, MAX_TERM_CHARS);
   const known = stems.get(word);
   if (known !== undefined) return known;
   if (stems.size >= MAX_CACHED_STEMS) stems.clear();
-  const bare = word.replace(/(?:'s|'m|'re|'ve|'ll|'d)$|'/g, "").slice(0, MAX_TERM_CHARS);
+  const bare = word.replace(/(?:'s|'m|'re|'ve|'ll|'d)$|'/g, "");
   const found = [...new Set(baseFormsOf(bare).map((base) => stemmerFor(base)?.stem(base) ?? base))];
   stems.set(word, found);
   return found;
