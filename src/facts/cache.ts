@@ -113,6 +113,10 @@ interface FactRow {
   readonly id: string;
   readonly rowId: number;
 }
+/** What a changed fact begins with, as Keyv writes it. */
+const REVISION = /^\{"value":\{"revision":(\d+)/;
+const revisionOf = (head: string): number => Number(REVISION.exec(head)?.[1] ?? 0);
+
 interface FactRowWithValue extends FactRow {
   readonly value: string;
 }
@@ -125,7 +129,7 @@ const ALL_ROWS = `SELECT ${COLUMNS}, value FROM keyv WHERE ${RANGE}`;
 
 /**
  * Brings an entry up to date with the least work: nothing when its user's counter has not moved, the new rows when
- * there are only new rows, else the difference of the ids. A fact never changes, so comparing ids is enough.
+ * there are only new rows, else the difference of the ids and revisions.
  */
 export async function syncEntry(
   userKey: string,
@@ -184,16 +188,18 @@ async function readChanges(userKey: string, query: Query): Promise<ChangeCounter
 }
 
 /**
- * Removes facts that the database no longer has. Resolves to all rows when the entry lacks one. That is rare: its row
- * number was not above the highest seen, since SQLite may use a number again.
+ * Removes facts that the database no longer has, or has in another revision. Resolves to all rows when the entry lacks
+ * one then. Its row number may not be above the highest seen, since SQLite may use a number again.
  */
 async function reconcile(userKey: string, userFacts: UserFacts, query: Query): Promise<FactRowWithValue[]> {
-  const rows = await query<FactRow>(`SELECT ${COLUMNS} FROM keyv WHERE ${RANGE}`, userKey);
-  const present = new Set(rows.map(({ id }) => id));
+  const sql = `SELECT ${COLUMNS}, substr(value, 1, 40) AS head FROM keyv WHERE ${RANGE}`;
+  const rows = await query<FactRow & { head: string }>(sql, userKey);
+  const revisions = new Map(rows.map(({ id, head }) => [id, revisionOf(head)]));
   userFacts.remove(
     userFacts.facts
-      .keys()
-      .filter((id) => !present.has(id))
+      .values()
+      .filter(({ factId, revision = 0 }) => revisions.get(factId) !== revision)
+      .map(({ factId }) => factId)
       .toArray(),
   );
   const isWhole = rows.every(({ id }) => userFacts.facts.has(id) || userFacts.expired.has(id));

@@ -9,6 +9,7 @@ import {
   checkNewFact,
   checkRoom,
   expiryOf,
+  mergeAgain,
   newFactId,
   type StoredFact,
   toFact,
@@ -189,7 +190,10 @@ async function insertFact(userKey: string, fact: NewFact, deps: SaveDeps): Promi
   const { transaction, entry, limits, now } = deps;
   const { userFacts } = entry;
   const known = userFacts.findDuplicate(fact.text);
-  if (known !== undefined) return { kind: "duplicate", factId: known };
+  if (known !== undefined) {
+    await changeFact(userKey, known, mergeAgain(known, fact, now()), deps);
+    return { kind: "duplicate", factId: known.factId };
+  }
   const tags = uniqueTags(fact.tags);
   checkRoom(userFacts.kept, bytesOf({ text: fact.text, tags }), limits);
   const createdAt = now();
@@ -203,13 +207,31 @@ async function insertFact(userKey: string, fact: NewFact, deps: SaveDeps): Promi
     position: userFacts.nextPosition,
     ...expiry,
   };
-  // Keyv counts from the machine's clock, and reads a ttl of 0 as no expiry.
-  const ttlMs = expiry.expiresAt === undefined ? undefined : expiry.expiresAt - Date.now() || 1;
-  await transaction.keyv.set(`${userKey}:${factId}`, stored, ttlMs);
+  await transaction.keyv.set(`${userKey}:${factId}`, stored, ttlMsOf(stored));
   userFacts.add([stored], createdAt);
   await noteOwnWrite(userKey, entry, transaction.query, factId);
   return { kind: "saved", factId };
 }
+
+/** Stores `changed` in the place of `known`. Throws FACT_LIMIT_REACHED when it has too many bytes more. */
+async function changeFact(
+  userKey: string,
+  known: StoredFact,
+  changed: StoredFact | undefined,
+  { transaction, entry, limits }: SaveDeps,
+): Promise<void> {
+  if (changed === undefined) return;
+  const { facts, bytes } = entry.userFacts.kept;
+  const moreBytes = bytesOf(changed) - bytesOf(known);
+  if (moreBytes > 0) checkRoom({ facts: facts - 1, bytes }, moreBytes, limits);
+  await transaction.keyv.set(`${userKey}:${known.factId}`, changed, ttlMsOf(changed));
+  entry.userFacts.replace(changed);
+  await noteOwnWrite(userKey, entry, transaction.query, known.factId);
+}
+
+/** Keyv counts from the machine's clock, and reads a ttl of 0 as no expiry. */
+const ttlMsOf = ({ expiresAt }: StoredFact): number | undefined =>
+  expiresAt === undefined ? undefined : expiresAt - Date.now() || 1;
 
 /** Deletes the rows of expired facts, in the transaction of another write. */
 async function sweepExpired(userKey: string, { keyv, query }: Transaction, entry: CacheEntry): Promise<void> {

@@ -115,4 +115,25 @@ describe("ranking", () => {
     for (let i = 0; i < 3; i++) worn.remove(`gone ${i}`);
     expect(worn.search("rye bread", 10)).toEqual(plain.index.search("rye bread", 10));
   });
+
+  it("is the same after a fact got other tags as if it had always had them", () => {
+    const texts = ["rye bread", "white bread", "rye whisky"].map((text, i) => ({
+      id: text,
+      text,
+      tags: ["food"],
+      createdAt: i,
+    }));
+    const [fresh, changed] = [createSearchIndex(), createSearchIndex()];
+    for (const text of texts) {
+      fresh.add({ ...text, tags: ["food", "rye", "new"] });
+      changed.add(text);
+    }
+    for (const text of texts) changed.replace({ ...text, tags: ["food", "rye", "new"] });
+    for (const query of ["rye", "bread food", "new"])
+      expect(changed.search(query, 10)).toEqual(fresh.search(query, 10));
+    changed.remove("rye bread");
+    fresh.remove("rye bread");
+    expect(changed.search("rye food", 10)).toEqual(fresh.search("rye food", 10));
+    expect(changed.costBytes).toBe(fresh.costBytes);
+  });
 });

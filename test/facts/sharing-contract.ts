@@ -61,6 +61,22 @@ export function factSharingContract(name: string, newStorage: NewFactStorage): v
       expect((await storage.open().open(ALICE).list({ limit: 100 })).facts).toHaveLength(40);
     });
 
+    it("see what a duplicate added to a fact that they have in memory", async () => {
+      const storage = await newStorage();
+      const [one, two] = [storage.open().open(ALICE), storage.open().open(ALICE)];
+      for (const text of ["The boiler is old.", "The car is new."])
+        await one.save({ text, expiresInDays: 1 });
+      for (const text of ["The boiler is old.", "The car is new."]) {
+        expect(await two.recall(text, { tags: ["mine"] })).toEqual([]);
+        const { factId } = await one.save({ text, tags: ["mine"] });
+        const [found] = await two.recall(text, { tags: ["mine"] });
+        expect(found).toEqual({ ...(await one.get(factId)), score: 1 });
+        await two.save({ text, tags: ["more"] });
+        expect((await one.get(factId)).tags).toEqual(["mine", "more"]);
+        expect((await two.get(factId)).expiresAt).toBeUndefined();
+      }
+    });
+
     it("keep every acknowledged fact and sound storage when one is killed while it saves", async () => {
       const storage = await newStorage();
       const acknowledged = await storage.runSaver([ALICE, "killed", 5_000, 10_000, "one by one"], {
@@ -90,7 +106,7 @@ export function factSharingContract(name: string, newStorage: NewFactStorage): v
         [kept.factId, added.factId].sort(),
       );
       await expectCode(here.get(gone.factId), "FACT_NOT_FOUND");
-      expect(await here.save({ text: "alice plays the drums." })).toEqual({
+      expect(await here.save({ text: "Alice  plays the drums. " })).toEqual({
         kind: "duplicate",
         factId: added.factId,
       });

@@ -6,7 +6,7 @@ import {
   type SearchableText,
 } from "./postings.ts";
 import { expandQuery, type WeightedTerms } from "./query.ts";
-import { queryTermsOf } from "./terms.ts";
+import { splitQuery } from "./terms.ts";
 
 interface Match {
   readonly id: string;
@@ -19,6 +19,10 @@ export interface SearchIndex {
   /** Texts must be added oldest first. The order breaks ties (newer first) and decides which facts are neighbours. */
   add(text: SearchableText): void;
   remove(id: string): void;
+  /** Puts a text into the place of the one with its id. */
+  replace(text: SearchableText): void;
+  /** The memory that the index takes, in bytes. */
+  readonly costBytes: number;
   /** Returns matches, best first. Each has a word of the query or a related one. */
   search(query: string, limit: number, accepts?: (id: string) => boolean): readonly Match[];
 }
@@ -45,15 +49,18 @@ export function createSearchIndex(): SearchIndex {
   return {
     add: postings.add,
     remove: postings.remove,
+    replace: postings.replace,
+    get costBytes() {
+      return postings.costBytes;
+    },
     search(query, limit, accepts) {
-      const terms = queryTermsOf(query);
-      const asked = expandQuery(terms, postings);
-      if (asked.size === 0) return [];
-      const first = rank(asked, asked, postings);
+      const { terms, stopTerms } = splitQuery(query);
+      const { weights: asked, required } = expandQuery(terms, postings, stopTerms);
+      if (required.size === 0) return [];
+      const first = onlyMatches(required, rank(asked, asked, postings));
       const widened = widen(asked, topSlots(first, FEEDBACK_FACTS, postings), first, postings);
-      const scores = rank(widened, asked, postings);
       // Feedback only reorders the matches of the query: a fact without any word of the query stays out.
-      for (let slot = 0; slot < scores.length; slot++) if (first[slot] === 0) scores[slot] = 0;
+      const scores = onlyMatches(required, rank(widened, asked, postings));
       const best = topSlots(scores, limit, postings, accepts);
       const bestScore = scores[best[0] ?? 0] || 1;
       return best.map((slot) => ({
@@ -62,6 +69,13 @@ export function createSearchIndex(): SearchIndex {
       }));
     },
   };
+}
+
+/** Returns the scores of facts that have a `required` term, and 0 for the others. */
+function onlyMatches(required: ReadonlySet<Posting>, scores: Float64Array): Float64Array {
+  const kept = new Float64Array(scores.length);
+  for (const { slots } of required) for (const slot of slots) kept[slot] = scores[slot] as number;
+  return kept;
 }
 
 /** Returns a score for each slot, 0 for a fact without any of `terms`. */

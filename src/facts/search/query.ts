@@ -1,40 +1,75 @@
 import type { Posting, Postings } from "./postings.ts";
+import { slipsOf } from "./slips.ts";
 import { termsOf } from "./terms.ts";
 import { RELATED_WORDS } from "./words.ts";
 
-/** The weight of each term of a query: 1 for a word of the query itself. */
+/** The weight of each term of a query: 1 for a word of the query itself that is no stop word. */
 export type WeightedTerms = Map<Posting, number>;
 
 const RELATED_WEIGHT = 0.3;
 const NEAR_WEIGHT = 0.6;
-/** Too many other words differ from a shorter one by one letter, or begin with it. */
-const MIN_TYPO_CHARS = 5;
+/** A stop word decides between facts that are alike otherwise: "on" and "off", gates A and B. */
+const STOP_WEIGHT = 0.1;
+/** Too many other words begin with a shorter one. */
 const MIN_PREFIX_CHARS = 4;
 const MAX_NEAR = 4;
+/** Words that begin with one of the query and are looked at, in alphabetical order. */
+const MAX_LONGER_VISITED = 64;
+/** Words of a query that are looked for: the rarest, which say most. */
+const MAX_QUERY_TERMS = 32;
+/** With the related and the near ones. Each may stand in all facts. */
+const MAX_ASKED_TERMS = 64;
+
+/** A word of one character, which a text has in the terms of it and the next one. */
+const CHARACTER = /^[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}]$/u;
+
+export interface ExpandedQuery {
+  /** All terms, stop words too. */
+  readonly weights: WeightedTerms;
+  /** A fact must have one of these. */
+  readonly required: ReadonlySet<Posting>;
+}
+
+type Vocabulary = Pick<Postings, "vocabulary" | "sortedTerms">;
 
 let related: ReadonlyMap<string, ReadonlySet<string>> | undefined;
 
 /**
  * Returns the terms of this user's facts that a query asks for: the query's own, related everyday words at a lower
- * weight and, for a word that no fact has, words one typo away or with the same beginning.
+ * weight and, for a word that no fact has, words one slip away or with the same beginning.
  */
-export function expandQuery(terms: readonly string[], { vocabulary }: Postings): WeightedTerms {
+export function expandQuery(
+  terms: readonly string[],
+  words: Vocabulary,
+  stopTerms: readonly string[] = [],
+): ExpandedQuery {
+  const { vocabulary } = words;
   const weights: WeightedTerms = new Map();
-  for (const term of terms) {
-    const posting = vocabulary.get(term);
-    if (posting !== undefined) weights.set(posting, 1);
-  }
-  for (const term of terms) {
-    for (const other of relatedTo(term)) {
-      const posting = vocabulary.get(other);
-      if (posting !== undefined && !weights.has(posting)) weights.set(posting, RELATED_WEIGHT);
-    }
+  const chosen = chooseRarest(terms, vocabulary);
+  const put = (posting: Posting | undefined, weight: number) => {
+    if (posting !== undefined && !weights.has(posting) && weights.size < MAX_ASKED_TERMS)
+      weights.set(posting, weight);
+  };
+  for (const term of chosen) put(vocabulary.get(term), 1);
+  for (const term of chosen) {
+    for (const other of relatedTo(term)) put(vocabulary.get(other), RELATED_WEIGHT);
+    if (CHARACTER.test(term))
+      for (const longer of words.sortedTerms.startingWith(term, MAX_LONGER_VISITED))
+        put(vocabulary.get(longer), NEAR_WEIGHT);
     if (vocabulary.has(term)) continue;
-    for (const posting of nearTo(term, vocabulary)) {
-      if (!weights.has(posting)) weights.set(posting, NEAR_WEIGHT);
-    }
+    for (const posting of nearTo(term, words)) put(posting, NEAR_WEIGHT);
   }
-  return weights;
+  const required = new Set(weights.keys());
+  for (const term of stopTerms) put(vocabulary.get(term), STOP_WEIGHT);
+  return { weights, required };
+}
+
+/** The words that fewest facts have, then unknown ones, in the order of the query. */
+function chooseRarest(terms: readonly string[], vocabulary: Vocabulary["vocabulary"]): readonly string[] {
+  if (terms.length <= MAX_QUERY_TERMS) return terms;
+  const factsWith = (term: string) => vocabulary.get(term)?.live ?? Number.POSITIVE_INFINITY;
+  const rarest = terms.toSorted((a, b) => factsWith(a) - factsWith(b) || 0).slice(0, MAX_QUERY_TERMS);
+  return terms.filter((term) => rarest.includes(term));
 }
 
 function relatedTo(term: string): ReadonlySet<string> {
@@ -55,29 +90,26 @@ function relateAll(): Map<string, Set<string>> {
   return all;
 }
 
-/** Only for words of letters: a number with another digit is another number, not a typo. */
-function nearTo(term: string, vocabulary: ReadonlyMap<string, Posting>): Posting[] {
+/**
+ * Words one slip away, or with the same beginning: "educaton" and "educ", the stem of education, since the stemmer does
+ * not cut the suffix of a misspelt word. Only for words of letters: a number with another digit is another number.
+ * Looks up spellings and visits a few neighbours, whatever the number of words that are stored.
+ */
+function nearTo(term: string, { vocabulary, sortedTerms }: Vocabulary): Posting[] {
   if (!/^\p{L}+$/u.test(term)) return [];
-  const near: Posting[] = [];
-  for (const [known, posting] of vocabulary) {
-    if (isPrefixOfOther(term, known) || isOneTypoAway(term, known)) near.push(posting);
+  const near = new Set<string>();
+  const isWord = (known: string) => vocabulary.get(known)?.isStop === false;
+  for (const slip of slipsOf(term)) if (isWord(slip)) near.add(slip);
+  for (let chars = Math.max(MIN_PREFIX_CHARS, Math.ceil(term.length / 2)); chars < term.length; chars++) {
+    const beginning = term.slice(0, chars);
+    if (isWord(beginning)) near.add(beginning);
   }
+  if (term.length >= MIN_PREFIX_CHARS)
+    for (const longer of sortedTerms.startingWith(term, MAX_LONGER_VISITED))
+      if (longer.length <= term.length * 2 && isWord(longer)) near.add(longer);
   // In alphabetical order: the order of the vocabulary depends on facts that were forgotten, and results must not.
-  return near.sort((a, b) => (a.term < b.term ? -1 : 1)).slice(0, MAX_NEAR);
-}
-
-/** True for "educaton" and "educ", the stem of education: the stemmer does not cut the suffix of a misspelt word. */
-function isPrefixOfOther(a: string, b: string): boolean {
-  const [short, long] = a.length < b.length ? [a, b] : [b, a];
-  return short.length >= MIN_PREFIX_CHARS && short.length * 2 >= long.length && long.startsWith(short);
-}
-
-/** True for one letter added, left out or replaced, or two neighbours swapped (optimal string alignment distance 1). */
-function isOneTypoAway(a: string, b: string): boolean {
-  if (Math.min(a.length, b.length) < MIN_TYPO_CHARS || Math.abs(a.length - b.length) > 1) return false;
-  let i = 0;
-  while (i < a.length && i < b.length && a[i] === b[i]) i++;
-  const restMatches = (fromA: number, fromB: number) => a.slice(i + fromA) === b.slice(i + fromB);
-  if (restMatches(1, 1) || restMatches(1, 0) || restMatches(0, 1)) return true;
-  return a[i] === b[i + 1] && a[i + 1] === b[i] && restMatches(2, 2);
+  return [...near]
+    .sort()
+    .slice(0, MAX_NEAR)
+    .map((known) => vocabulary.get(known) as Posting);
 }

@@ -1,5 +1,8 @@
 import { createRequire } from "node:module";
-import { BASE_FORMS, STOP_WORDS } from "./words.ts";
+import { codesOf } from "./codes.ts";
+import { baseFormsOf } from "./irregular.ts";
+import { beforeParticle, foldLetters, typedUmlauts, withoutArticle } from "./scripts.ts";
+import { STOP_WORDS } from "./words.ts";
 
 interface Stemmer {
   stem(word: string): string;
@@ -14,19 +17,25 @@ const MAX_TERM_CHARS = 64;
 const MAX_CACHED_STEMS = 50_000;
 
 const BEYOND_ASCII = /[\u0080-\uffff]/;
-const ASCII_WORD = /[a-z0-9]+(?:'[a-z]+)?(?:-[a-z0-9]+)*/g;
+const ASCII_WORD = /(?<![a-z0-9])[a-z](?:\+\+|#)(?![a-z0-9])|[a-z0-9]+(?:'[a-z]+)?(?:-[a-z0-9]+)*/g;
 const WORD =
-  /\p{Extended_Pictographic}|[\p{L}\p{M}\p{N}]+(?:'[\p{L}\p{M}]+)?(?:-[\p{L}\p{N}][\p{L}\p{M}\p{N}]*)*/gu;
+  /\p{RI}\p{RI}|[0-9#*]\u20e3|\p{Extended_Pictographic}|(?<![\p{L}\p{N}])[a-z](?:\+\+|#)(?![\p{L}\p{N}])|[\p{L}\p{M}\p{N}]+(?:'[\p{L}\p{M}]+)?(?:-[\p{L}\p{N}][\p{L}\p{M}\p{N}]*)*/gu;
 const UNSPACED =
   /[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}\p{sc=Thai}\p{sc=Laoo}\p{sc=Khmr}\p{sc=Mymr}ー]/u;
 const UNSPACED_RUNS = new RegExp(`(?:${UNSPACED.source}\\p{M}*)+`, "gu");
 const CJK = /^[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}ー]+$/u;
+/** French and Italian articles and pronouns that have lost their vowel: l'eau, dell'amico. */
+const ELISION =
+  /^(?:[ldjmtsnc]|qu|jusqu|lorsqu|puisqu|un|all|dall|dell|nell|sull|coll|quell|quest|gl|dov|cos)'(?=[\p{L}])/u;
 const CYRILLIC = /^\p{sc=Cyrl}+$/u;
+
+const CAPITALISED = /(?<![\p{L}\p{N}'’])([A-Z][A-Za-z]*)(['’]s)?(?![\p{L}\p{N}'’])/gu;
+const VERBS_AND_NAMES: ReadonlySet<string> = new Set(["Will", "Don"]);
 
 let snowball: Snowball | undefined;
 let segmenter: Intl.Segmenter | undefined;
 const stemmers = new Map<string, Stemmer>();
-const stems = new Map<string, string>();
+const stems = new Map<string, readonly string[]>();
 let stopTerms: ReadonlySet<string> | undefined;
 
 /**
@@ -51,40 +60,65 @@ export function termsOf(text: string): string[] {
   const terms: string[] = [];
   if (!BEYOND_ASCII.test(text)) {
     for (const word of text.toLowerCase().match(ASCII_WORD) ?? []) pushWord(word, terms);
-    return terms;
+  } else {
+    const folded = foldCase(text.normalize("NFKC").replaceAll("’", "'").replaceAll("\ufe0f", ""));
+    for (const word of foldLetters(folded).match(WORD) ?? []) {
+      if (UNSPACED.test(word)) pushUnspaced(word, terms);
+      else pushWord(withoutArticle(word), terms);
+    }
+    for (const word of typedUmlauts(folded)) terms.push(...stemsOf(foldLetters(word)));
   }
-  const folded = foldCase(text.normalize("NFKC").replaceAll("’", "'"))
-    .normalize("NFD")
-    .replace(/[\u0300-\u036f]/g, "")
-    .normalize("NFC");
-  for (const word of folded.match(WORD) ?? []) {
-    if (UNSPACED.test(word)) pushUnspaced(word, terms);
-    else pushWord(word, terms);
-  }
+  for (const code of codesOf(text)) terms.push(...stemsOf(code));
   return terms;
 }
 
 /** Returns the terms of a query without stop words, or all of them when it has no others. */
 export function queryTermsOf(query: string): string[] {
-  const all = termsOf(query);
-  const meaningful = all.filter((term) => !isStopTerm(term));
-  return [...new Set(meaningful.length > 0 ? meaningful : all)];
+  return splitQuery(query).terms;
+}
+
+/** Returns the terms of a query that a fact must have one of, and the stop words beside them. */
+export function splitQuery(query: string): { terms: string[]; stopTerms: string[] } {
+  const all = [...new Set([...termsOf(query), ...namesOf(query, false)])];
+  const terms = all.filter((term) => !isStopTerm(term));
+  return terms.length > 0 ? { terms, stopTerms: all.filter(isStopTerm) } : { terms: all, stopTerms: [] };
+}
+
+/**
+ * Returns stop words that are written as names, with a capital letter that no other term has: "Us" for the US, "It" for
+ * IT, "Will" for a man, "A" for gate A. They are terms beside the word itself. At the beginning of a sentence any word
+ * has a capital letter: there, in what `isTold` rather than asked, a verb is more likely to be a name.
+ */
+export function namesOf(text: string, isTold: boolean): string[] {
+  const names: string[] = [];
+  for (const { 0: word, 1: letters = "", 2: possessive, index } of text.matchAll(CAPITALISED)) {
+    const lower = letters.toLowerCase();
+    if (!STOP_WORDS.has(lower) || lower === "i") continue;
+    const isFirst = /(?:^|[.!?:\n])[\s"'“(]*$/.test(text.slice(Math.max(0, index - 8), index));
+    const isAcronym = letters.length > 1 && letters === letters.toUpperCase();
+    // In a sentence all in capitals they say nothing.
+    if (isAcronym && !/[a-z]/.test(text) && text.trim() !== word) continue;
+    if (isAcronym || !isFirst || possessive !== undefined || (isTold && VERBS_AND_NAMES.has(word)))
+      names.push(letters.charAt(0) + lower.slice(1));
+  }
+  return names;
 }
 
 export function isStopTerm(term: string): boolean {
-  stopTerms ??= new Set([...STOP_WORDS].map(stemOf));
+  stopTerms ??= new Set([...STOP_WORDS].flatMap(stemsOf));
   return stopTerms.has(term);
 }
 
 /** Adds self, care and selfcare for `self-care`, so that each spelling finds the others. */
-function pushWord(word: string, terms: string[]): void {
+function pushWord(elided: string, terms: string[]): void {
+  const word = elided.replace(ELISION, "");
   if (!word.includes("-")) {
-    terms.push(stemOf(word));
+    terms.push(...stemsOf(word));
     return;
   }
   const parts = word.split("-");
-  for (const part of parts) terms.push(stemOf(part));
-  if (parts.length === 2) terms.push(stemOf(parts.join("")));
+  for (const part of parts) terms.push(...stemsOf(part));
+  if (parts.length === 2) terms.push(...stemsOf(parts.join("")));
 }
 
 function pushUnspaced(word: string, terms: string[]): void {
@@ -98,6 +132,8 @@ function pushUnspaced(word: string, terms: string[]): void {
         terms.push(segment.slice(0, MAX_TERM_CHARS));
     }
     if (CJK.test(run[0])) pushPairs(run[0], terms);
+    const bare = beforeParticle(run[0]);
+    if (bare !== undefined) terms.push(bare.slice(0, MAX_TERM_CHARS));
   }
   if (end < word.length) pushWord(word.slice(end).replace(/^[-']+|[-']+$/g, ""), terms);
 }
@@ -105,17 +141,20 @@ function pushUnspaced(word: string, terms: string[]): void {
 function pushPairs(run: string, terms: string[]): void {
   const characters = Array.from(run);
   for (let i = 1; i < characters.length; i++) terms.push(`${characters[i - 1]}${characters[i]}`);
+  // Each character then begins some term, by which a query of one character finds it.
+  if (characters.length > 1) terms.push(characters.at(-1) ?? "");
 }
 
-function stemOf(word: string): string {
+/** Returns the stem of a word, or both when it can be a form of two. */
+function stemsOf(whole: string): readonly string[] {
+  const word = whole.slice(0, MAX_TERM_CHARS);
   const known = stems.get(word);
   if (known !== undefined) return known;
   if (stems.size >= MAX_CACHED_STEMS) stems.clear();
-  const bare = word.replace(/(?:'s|'m|'re|'ve|'ll|'d)$|'/g, "").slice(0, MAX_TERM_CHARS);
-  const base = BASE_FORMS.get(bare) ?? bare;
-  const stem = stemmerFor(base)?.stem(base) ?? base;
-  stems.set(word, stem);
-  return stem;
+  const bare = word.replace(/(?:'s|'m|'re|'ve|'ll|'d)$|'/g, "");
+  const found = [...new Set(baseFormsOf(bare).map((base) => stemmerFor(base)?.stem(base) ?? base))];
+  stems.set(word, found);
+  return found;
 }
 
 function stemmerFor(word: string): Stemmer | undefined {
