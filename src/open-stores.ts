@@ -116,8 +116,10 @@ export function openStores(parts: {
   onSkew: (aheadMs: number) => void;
   events: JoinableEvents;
   cleanup: Cleanup;
+  /** The name that no other node on the same Postgres may have. Undefined for a process that is no node. */
+  node: string | undefined;
 }) {
-  const { config, now, onSkew, events, cleanup } = parts;
+  const { config, now, events, cleanup } = parts;
   const factBackend = once(async () => {
     // What changes a fact is told to other processes, by way of the jobs database.
     if (config.databaseUrl) await database();
@@ -126,7 +128,7 @@ export function openStores(parts: {
     return opened;
   });
   const database = once(async () => {
-    const opened = await openJobsDatabase(config, now, onSkew);
+    const opened = await openJobsDatabase(config, parts);
     cleanup.add(() => opened.close());
     if (opened.notifyChannel)
       (await import("./database/cluster-events.ts")).shareEvents(events, opened.notifyChannel, opened);
@@ -207,13 +209,12 @@ async function openFactBackend(config: Config, now: () => number): Promise<FactB
 
 async function openJobsDatabase(
   config: Config,
-  now: () => number,
-  onSkew: (aheadMs: number) => void,
+  { now, onSkew, node }: { now: () => number; onSkew: (aheadMs: number) => void; node: string | undefined },
 ): Promise<Database> {
   const { databaseUrl: url, databasePool: poolSize, databaseTimeoutMs: timeoutMs } = config;
   if (url) {
     const { openPostgres } = await import("./database/open-postgres.ts");
-    return openPostgres({ url, now, poolSize, timeoutMs, onSkew });
+    return openPostgres({ url, now, poolSize, timeoutMs, onSkew, node });
   }
   const { openDatabase } = await import("./database/open-sqlite.ts");
   return openDatabase({ file: join(resolve(config.dataDir), "jobs.sqlite"), now });
