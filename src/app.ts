@@ -81,7 +81,8 @@ export async function createApp(options: AppOptions): Promise<App> {
   const steps: StepFeed = createTopics();
   const runStats = createRunStats();
   const activity = createActivity();
-  const stores = openStores({ config, now, onSkew, events, cleanup });
+  const node = options.lifetime === "service" ? config.node : undefined;
+  const stores = openStores({ config, now, onSkew, events, cleanup, node });
   const ghosts = describeGhosts(config, modules, await nameUpstreams(upstreams, log, now));
   const schedulerDeps: SchedulerDeps = {
     config,

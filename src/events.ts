@@ -30,7 +30,7 @@ export function createTopics<Key, Message>(): Topics<Key, Message> {
 
 /** A change of something that one user owns: ids only, never contents. */
 export interface OwnerEvent {
-  readonly kind: "job" | "run" | "inbox";
+  readonly kind: "job" | "run" | "inbox" | "fact";
   readonly uri: string;
   /** For the inbox: the run whose end was added to it. */
   readonly ended?: Omit<RunEnded, "userKey">;

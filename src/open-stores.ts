@@ -6,7 +6,7 @@ import type { UserContext } from "./context/user-context.ts";
 import type { Database } from "./database/database.ts";
 import { NightshiftError } from "./errors.ts";
 import type { Events, JoinableEvents } from "./events.ts";
-import type { FactBackend, FactStore } from "./facts/store.ts";
+import type { FactBackend, FactStore, Saved } from "./facts/store.ts";
 import type { Backfill, JobStore, RunStore } from "./jobs/contracts.ts";
 import type { DeliveryReader } from "./jobs/delivery.ts";
 import { INBOX_URI, type Inbox } from "./jobs/inbox-item.ts";
@@ -27,9 +27,12 @@ type Access = readonly Scope[] | "all";
 interface StoreOptions<Store extends AsyncMethods<Store>> {
   readonly access: Access;
   readonly grants: Grants<Store>;
-  /** Called with what a method has resolved to. */
+  /** Called with what a method has resolved to, and with its arguments. */
   readonly listeners?: {
-    readonly [Method in keyof Store]?: (result: Awaited<ReturnType<Store[Method]>>) => void;
+    readonly [Method in keyof Store]?: (
+      result: Awaited<ReturnType<Store[Method]>>,
+      ...args: Parameters<Store[Method]>
+    ) => void;
   };
 }
 
@@ -51,7 +54,7 @@ function scoped<Store extends AsyncMethods<Store>>(
       );
     const store = await openOnce();
     const result = await store[method](...args);
-    listeners?.[method]?.(result as never);
+    listeners?.[method]?.(result as never, ...(args as never));
     return result;
   };
   return new Proxy({} as Store, {
@@ -83,7 +86,8 @@ const DELIVERY_GRANTS: Grants<DeliveryReader> = { "jobs:read": ["ofRun"] };
 
 /** Tell a user's live connections what the user has changed. The scheduler tells them what ghosts do. */
 function listenersFor(userKey: string, events: Events) {
-  const tell = (kind: "job" | "run", id: string) => events.publish(userKey, { kind, uri: `${kind}://${id}` });
+  const tell = (kind: "job" | "run" | "fact", id: string) =>
+    events.publish(userKey, { kind, uri: `${kind}://${id}` });
   const tellRun = ({ runId, jobId }: Run) => {
     tell("run", runId);
     tell("job", jobId);
@@ -93,6 +97,12 @@ function listenersFor(userKey: string, events: Events) {
     if (marked > 0) events.publish(userKey, { kind: "inbox", uri: INBOX_URI });
   };
   return {
+    facts: {
+      save: ({ kind, factId }: Saved) => {
+        if (kind === "saved") tell("fact", factId);
+      },
+      forget: (_forgotten: unknown, factId: string) => tell("fact", factId),
+    },
     jobs: { create: tellJob, update: tellJob },
     runs: { enqueue: tellRun, cancel: tellRun, backfill: ({ runs }: Backfill) => runs.forEach(tellRun) },
     inbox: { markRead: tellInbox, markRunRead: tellInbox },
@@ -106,15 +116,19 @@ export function openStores(parts: {
   onSkew: (aheadMs: number) => void;
   events: JoinableEvents;
   cleanup: Cleanup;
+  /** The name that no other node on the same Postgres may have. Undefined for a process that is no node. */
+  node: string | undefined;
 }) {
-  const { config, now, onSkew, events, cleanup } = parts;
+  const { config, now, events, cleanup } = parts;
   const factBackend = once(async () => {
+    // What changes a fact is told to other processes, by way of the jobs database.
+    if (config.databaseUrl) await database();
     const opened = await openFactBackend(config, now);
     cleanup.add(() => opened.close());
     return opened;
   });
   const database = once(async () => {
-    const opened = await openJobsDatabase(config, now, onSkew);
+    const opened = await openJobsDatabase(config, parts);
     cleanup.add(() => opened.close());
     if (opened.notifyChannel)
       (await import("./database/cluster-events.ts")).shareEvents(events, opened.notifyChannel, opened);
@@ -123,7 +137,11 @@ export function openStores(parts: {
   return {
     database,
     facts: (userKey: string, access: Access): FactStore =>
-      scoped(async () => (await factBackend()).open(userKey), { access, grants: FACT_GRANTS }),
+      scoped(async () => (await factBackend()).open(userKey), {
+        access,
+        grants: FACT_GRANTS,
+        listeners: listenersFor(userKey, events).facts,
+      }),
     jobs: ({ userKey, userId }: Pick<UserContext, "userKey" | "userId">, access: Access): JobStore =>
       scoped(
         async () => {
@@ -191,13 +209,12 @@ async function openFactBackend(config: Config, now: () => number): Promise<FactB
 
 async function openJobsDatabase(
   config: Config,
-  now: () => number,
-  onSkew: (aheadMs: number) => void,
+  { now, onSkew, node }: { now: () => number; onSkew: (aheadMs: number) => void; node: string | undefined },
 ): Promise<Database> {
   const { databaseUrl: url, databasePool: poolSize, databaseTimeoutMs: timeoutMs } = config;
   if (url) {
     const { openPostgres } = await import("./database/open-postgres.ts");
-    return openPostgres({ url, now, poolSize, timeoutMs, onSkew });
+    return openPostgres({ url, now, poolSize, timeoutMs, onSkew, node });
   }
   const { openDatabase } = await import("./database/open-sqlite.ts");
   return openDatabase({ file: join(resolve(config.dataDir), "jobs.sqlite"), now });

@@ -62,4 +62,24 @@ describe("the stores of a context", () => {
     });
     expect(Object.keys(app.connectionDeps.servicesFor(context))).toEqual(["now"]);
   });
+
+  it("tell their owner, and nobody else, of a fact that was saved or forgotten, and not of one that was known", async () => {
+    const { app } = await openProgram();
+    const heard: unknown[] = [];
+    const overheard: unknown[] = [];
+    const { events } = app.connectionDeps;
+    const open = (user: string) => app.openContext({ user });
+    const [alice, mallory] = [open("alice"), open("mallory")];
+    events.subscribe(alice.context.userKey, (event) => heard.push(event));
+    events.subscribe(mallory.context.userKey, (event) => overheard.push(event));
+    const call = async (name: string, args: object) =>
+      (await alice.toolkit.call(name, args)).structuredContent as Record<string, string>;
+    const { fact_id } = await call("save_fact", { fact: "Alice keeps bees." });
+    await call("save_fact", { fact: "alice keeps BEES." });
+    await call("forget_fact", { fact_id });
+    await call("forget_fact", { fact_id }).catch(() => {});
+    const told = { kind: "fact", uri: `fact://${fact_id}` };
+    expect(heard).toEqual([told, told]);
+    expect(overheard).toEqual([]);
+  });
 });

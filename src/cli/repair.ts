@@ -1,5 +1,4 @@
 import { chmod, readdir, stat } from "node:fs/promises";
-import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import type { Config } from "../config.ts";
 import type { RepairedProblem } from "../database/sqlite-doctor.ts";
@@ -68,14 +67,15 @@ async function attempt(
 
 /** Processes that hold an unexpired lease. One on another host counts as alive. */
 async function findHolders(file: string): Promise<string[]> {
-  const [{ readLeases }, { isAlive }] = await Promise.all([
+  const [{ readLeases }, { identifyProcess, isAlive }] = await Promise.all([
     import("../database/sqlite-doctor.ts"),
-    import("../scheduler/heartbeat.ts"),
+    import("../scheduler/this-process.ts"),
   ]);
+  const here = identifyProcess({ isShared: false }).host;
   const live = (await readLeases(file)).filter(
-    ({ host, pid, until }) => until >= Date.now() && (host !== hostname() || isAlive(pid)),
+    ({ host, pid, until }) => until >= Date.now() && (host !== here || isAlive(pid)),
   );
-  return [...new Set(live.map(({ host, pid }) => `process ${pid} on ${host}`))];
+  return [...new Set(live.map(({ host, pid }) => `process ${pid} on ${host.split(" ")[0]}`))];
 }
 
 async function repairModes(dir: string): Promise<RepairedProblem[]> {
@@ -103,14 +103,19 @@ async function repairJobs(file: string): Promise<RepairedProblem[]> {
 
 /** Repairs rows: jobs without a next time, wrong counters, and runs whose process is dead. */
 async function repairRows(file: string, backUp: () => Promise<void>): Promise<RepairedProblem[]> {
-  const [{ readLeases }, { openDatabase }, { findJobProblems }, { openRunQueue }, { isAlive }] =
-    await Promise.all([
-      import("../database/sqlite-doctor.ts"),
-      import("../database/open-sqlite.ts"),
-      import("../store/job-doctor.ts"),
-      import("../store/open-run-queue.ts"),
-      import("../scheduler/heartbeat.ts"),
-    ]);
+  const [
+    { readLeases },
+    { openDatabase },
+    { findJobProblems },
+    { openRunQueue },
+    { identifyProcess, isAlive },
+  ] = await Promise.all([
+    import("../database/sqlite-doctor.ts"),
+    import("../database/open-sqlite.ts"),
+    import("../store/job-doctor.ts"),
+    import("../store/open-run-queue.ts"),
+    import("../scheduler/this-process.ts"),
+  ]);
   const db = await openDatabase({ file, now: Date.now });
   try {
     const problems = await findJobProblems(db, Date.now());
@@ -121,7 +126,7 @@ async function repairRows(file: string, backUp: () => Promise<void>): Promise<Re
       await repair?.();
       results.push({ found, repaired: true });
     }
-    const worker = { workerId: "doctor", host: hostname(), pid: process.pid };
+    const worker = { ...identifyProcess({ isShared: false }), workerId: "doctor" };
     for (const { runId } of await openRunQueue(db).reapLost({ now: Date.now(), worker, isAlive }))
       results.push({ found: `${runId} was running in a process that is dead; it is lost`, repaired: true });
     return results;

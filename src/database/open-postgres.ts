@@ -8,7 +8,7 @@ import { isConnectionLost, isRolledBack, toJobsError } from "./db-errors.ts";
 import type { Migrations } from "./migrations.ts";
 import { watchClock } from "./postgres-clock.ts";
 import { createPostgresDialect } from "./postgres-driver.ts";
-import { createNotifyChannel, openListener } from "./postgres-notify.ts";
+import { createNotifyChannel, type HeldName, openListener } from "./postgres-notify.ts";
 import { connectionConfig, jobsTimeouts, openPool, SCHEMA_NAME } from "./postgres-pool.ts";
 import type { Tables } from "./schema.ts";
 import { sendPipelined } from "./sql.ts";
@@ -28,6 +28,8 @@ export interface PostgresOptions {
   readonly migrations?: Migrations;
   /** Called when Postgres's clock differs noticeably from `now`, at the start and later, with the ms that it is ahead. */
   readonly onSkew?: (aheadMs: number) => void;
+  /** The name of this node: while another one has it, opening rejects with CONFIG_INVALID. Default: none. */
+  readonly node?: string | undefined;
 }
 
 /** Tries for a transaction that Postgres undid because of another one. */
@@ -93,6 +95,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
         changed();
         notifyChannel.onReconnect(disconnectedAt);
       },
+      name: options.node === undefined ? undefined : nodeName(schema, options.node),
     }).catch((error: unknown) => {
       throw toJobsError(error);
     });
@@ -126,6 +129,16 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     throw error;
   }
 }
+
+/** Sessions are routed by the names of nodes, so no two may have the same one. */
+const nodeName = (schema: string, node: string): HeldName => ({
+  lock: `${schema} node ${node}`,
+  takenError: () =>
+    new NightshiftError(
+      "CONFIG_INVALID",
+      `Another node with the name ${node} uses this Postgres; give each node a NIGHTSHIFT_NODE of its own. After its machine has failed, the name is free within half a minute.`,
+    ),
+});
 
 /** Users would take half of a moved folder for all of it. */
 async function refuseHalfMoved(kysely: Database["kysely"]): Promise<void> {

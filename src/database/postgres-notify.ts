@@ -11,6 +11,16 @@ export interface ListenOptions {
   readonly onDisconnect: () => void;
   /** Called when they can again. */
   readonly onReconnect: () => void;
+  /** Held as long as this connection is open. Default: none. */
+  readonly name?: HeldName | undefined;
+}
+
+/** A name that only one process may have at a time. */
+export interface HeldName {
+  /** The name of the advisory lock. */
+  readonly lock: string;
+  /** What the first connection is rejected with while another process has the name. */
+  readonly takenError: () => Error;
 }
 
 export interface ListenerConnection {
@@ -23,6 +33,13 @@ const FIRST_RECONNECT_MS = 50;
 const LONGEST_RECONNECT_MS = 2_000;
 /** A connection that a firewall has dropped looks open for ever; only a query shows that it is not. */
 const PING_MS = 10_000;
+/** So Postgres soon sees that a machine has failed, and gives its name free. It takes half a minute. */
+const KEEP_ALIVE_SQL =
+  "set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 4";
+/** A process that was killed a moment ago may still count as connected. */
+const NAME_TRIES = 10;
+const NAME_RETRY_MS = 200;
+const TRY_NAME_SQL = "select pg_try_advisory_lock(hashtextextended($1, 0)) as taken";
 
 /** Listens on a connection of its own and reconnects until it is closed. Rejects when the first connection fails. */
 export async function openListener({
@@ -31,13 +48,27 @@ export async function openListener({
   onMessage,
   onDisconnect,
   onReconnect,
+  name,
 }: ListenOptions): Promise<ListenerConnection> {
   const { Client } = (await import("pg")).default;
   let client: Client | undefined;
   let disconnectedSince: number | null = performance.now();
   let isClosed = false;
   let reconnectTimer: NodeJS.Timeout | undefined;
+  let isFirst = true;
+  let hasName = false;
 
+  const takeName = async (on: Client): Promise<void> => {
+    if (!name) return;
+    for (let tries = 1; ; tries++) {
+      const { rows } = await on.query(TRY_NAME_SQL, [name.lock]);
+      hasName = rows[0]?.taken === true;
+      // Later, the server may think for a while that our own last connection is open: the next ping tries again.
+      if (hasName || !isFirst) return;
+      if (tries === NAME_TRIES) throw name.takenError();
+      await sleep(NAME_RETRY_MS);
+    }
+  };
   const connect = async (): Promise<void> => {
     const opening = new Client(config);
     // A connection that breaks emits more than one event.
@@ -57,7 +88,10 @@ export async function openListener({
     opening.on("notification", ({ channel, payload = "" }) => onMessage(channel, payload));
     try {
       await opening.connect();
+      await opening.query(KEEP_ALIVE_SQL);
+      await takeName(opening);
       await opening.query(channels.map((channel) => `listen "${channel}"`).join("; "));
+      isFirst = false;
     } catch (error) {
       onEnd();
       throw error;
@@ -74,7 +108,9 @@ export async function openListener({
   };
   const pingTimer = setInterval(() => {
     const pinged = client;
-    pinged?.query("select 1").catch((error: unknown) => pinged.emit("error", error));
+    if (!pinged) return;
+    const ping = name && !hasName ? takeName(pinged) : pinged.query("select 1");
+    ping.catch((error: unknown) => pinged.emit("error", error));
   }, PING_MS).unref();
 
   try {

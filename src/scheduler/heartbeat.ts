@@ -3,6 +3,7 @@ import type { Run } from "../jobs/run.ts";
 import type { Log } from "../log.ts";
 import type { RunQueue, Worker } from "../store/run-queue.ts";
 import type { Slots } from "./slots.ts";
+import { isAlive } from "./this-process.ts";
 
 export interface HeartbeatOptions {
   readonly runQueue: RunQueue;
@@ -101,16 +102,6 @@ function trackSilence(sparedMs: number) {
     /** True when the last round met a lease that has run out. */
     hasOverdue: () => seen.size > 0,
   };
-}
-
-/** True when a process of this host exists, also one of another user. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }
 
 const cancelled = (reason: string | null) =>

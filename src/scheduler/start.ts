@@ -1,4 +1,3 @@
-import { hostname } from "node:os";
 import { resolve } from "node:path";
 import type { Activity } from "../activity.ts";
 import type { Config } from "../config.ts";
@@ -13,7 +12,7 @@ import type { Log } from "../log.ts";
 import { openModel } from "../model/provider.ts";
 import { openRunQueue, type RunQueueOptions } from "../store/open-run-queue.ts";
 import { startRetention } from "../store/retention.ts";
-import type { ClaimFilter, RunQueue, Worker } from "../store/run-queue.ts";
+import type { ClaimFilter, RunQueue } from "../store/run-queue.ts";
 import { openDailyTokens, openJobTokens } from "../store/usage.ts";
 import type { UpstreamConfig } from "../upstream/config.ts";
 import { openUpstreams } from "../upstream/open.ts";
@@ -22,6 +21,7 @@ import { createDispatcher, type Dispatcher } from "../webhooks/dispatcher.ts";
 import { createOutbox } from "../webhooks/outbox.ts";
 import { createSchedulerLoop, type SchedulerLoop } from "./loop.ts";
 import type { RunStats } from "./run-stats.ts";
+import { identifyProcess } from "./this-process.ts";
 import { openThreads, type Threads } from "./threads.ts";
 
 export interface SchedulerDeps {
@@ -41,9 +41,6 @@ export interface SchedulerDeps {
   /** The file that a ghost's thread runs. Default: the ghost's entry, from source or as built. */
   readonly threadFile?: string;
 }
-
-/** One per process: two schedulers in it must not take each other's runs for those of a dead process. */
-const WORKER: Worker = { workerId: `worker_${crypto.randomUUID()}`, host: hostname(), pid: process.pid };
 
 export interface SchedulerRuntime {
   wake(): void;
@@ -157,7 +154,7 @@ function createLoop(deps: SchedulerDeps, filter: ClaimFilter, parts: LoopParts):
   });
   return createSchedulerLoop({
     runQueue,
-    worker: WORKER,
+    worker: identifyProcess({ isShared: config.databaseUrl !== undefined }),
     filter,
     leaseMs: config.leaseMs,
     maxGhosts: config.maxGhosts,

@@ -122,5 +122,5 @@ function isLost(row: RunRow, options: ReapOptions): boolean {
 function isHeldByDeadProcess(row: RunRow, { worker, isAlive }: ReapOptions): boolean {
   if (row.host !== worker.host || row.worker_id === worker.workerId || row.pid === null) return false;
   // Our own pid under another worker id: the operating system has given us the pid of a dead process.
-  return row.pid === worker.pid || !isAlive(row.pid);
+  return row.pid === worker.pid || !isAlive(row.pid, row.worker_id ?? "");
 }

@@ -4,6 +4,7 @@ import type { Run, RunResult } from "../jobs/run.ts";
 /** Identifies this process, so that others can tell whether the holder of a run is still alive. */
 export interface Worker {
   readonly workerId: string;
+  /** Where `pid` is unique: equal for processes that can see each other, and for no others. */
   readonly host: string;
   readonly pid: number;
 }
@@ -75,7 +76,8 @@ export interface RunQueue {
   reapLost(options: {
     now: number;
     worker: Worker;
-    isAlive: (pid: number) => boolean;
+    /** Called with processes whose host is that of `worker`. */
+    isAlive: (pid: number, workerId: string) => boolean;
     /** Called with each lease that has run out while its process may be alive; false spares it. Default: true. */
     isSilent?: (lease: { readonly runId: string; readonly until: number }) => boolean;
   }): Promise<readonly Run[]>;

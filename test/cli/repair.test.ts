@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
+import { identifyProcess } from "../../src/scheduler/this-process.ts";
 import { cli, start } from "../child-process.ts";
 import { tempDir } from "../harness.ts";
 import { ask, endedRun, openProgram } from "../program.ts";
@@ -65,7 +66,7 @@ async function damage(file: string, name: string, text: string): Promise<void> {
 /** A run of the job that is held by that process. */
 const held = (job_id: string, pid: number) =>
   `INSERT INTO runs SELECT 'run_held', job_id, user_key, kind, 'manual', 'running', NULL, scheduled_for, NULL, NULL,
-   ${Date.now() + 600_000}, 'worker_x', '${hostname()}', ${pid}, 1, 0, created_at, created_at, NULL, NULL, 0, 0, prompt,
+   ${Date.now() + 600_000}, 'worker_x', '${identifyProcess({ isShared: false }).host}', ${pid}, 1, 0, created_at, created_at, NULL, NULL, 0, 0, prompt,
    NULL, detail, NULL FROM runs WHERE job_id = '${job_id}' LIMIT 1`;
 
 describe("nightshift doctor --repair", () => {

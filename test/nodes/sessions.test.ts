@@ -1,6 +1,15 @@
 import { expect, it } from "vitest";
 import { eventually } from "../harness.ts";
-import { bearer, openAgent, openCaller, openStream, schedule, send } from "../http/caller.ts";
+import {
+  bearer,
+  ERAS,
+  openAgent,
+  openCaller,
+  openStream,
+  type Stream,
+  schedule,
+  send,
+} from "../http/caller.ts";
 import { LEGACY, serve } from "../http/harness.ts";
 import { openPostgres } from "../postgres.ts";
 
@@ -62,3 +71,35 @@ it("the old pair's address names the node of its stream", async () => {
   expect((await post(north.base)).status).toBe(202);
   await eventually(async () => stream.messages.some(({ id }) => id === 1));
 });
+
+it.each(ERAS)(
+  "a fact that is forgotten on one node is told on the other, within scopes (%s era)",
+  async (era) => {
+    const { north, south, alice, mallory } = await open();
+    const here = await openCaller("modern", north, alice);
+    const save = async (fact: string) =>
+      (await here.call("save_fact", { fact })).structuredContent.fact_id as string;
+    const [first, last] = [await save("The bees are in the north."), await save("The hives are blue.")];
+    const uris = [`fact://${first}`, `fact://${last}`];
+    const scopes = ["facts:write", "jobs:read", "jobs:write"] as const;
+    const listener = async (key: string, more: string[] = []) =>
+      (await openCaller(era, south, key)).listen([...uris, ...more]);
+    const heard = await listener(alice);
+    const job = await schedule(here);
+    const unscoped = await listener(await north.key("alice", { scopes }), [`job://${job}`]);
+    const overheard = await listener(mallory);
+    await here.call("forget_fact", { fact_id: first });
+    await here.call("forget_fact", { fact_id: last });
+    await here.call("pause_job", { job_id: job });
+    // In order: whoever has heard of the job has heard of all that came before.
+    await eventually(async () => updates(unscoped).length > 0 && updates(heard).length > 1);
+    expect(updates(heard)).toEqual(uris);
+    expect(updates(unscoped)).toEqual([`job://${job}`]);
+    expect(updates(overheard)).toEqual([]);
+  },
+);
+
+const updates = ({ messages }: Stream): string[] =>
+  messages
+    .filter(({ method }) => method === "notifications/resources/updated")
+    .map(({ params }) => params.uri);
