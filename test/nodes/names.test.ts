@@ -1,8 +1,8 @@
 import { Client } from "pg";
 import { expect, it } from "vitest";
-import { startServer } from "../child-process.ts";
+import { cli, startServer } from "../child-process.ts";
 import { eventually } from "../harness.ts";
-import { cli, serveChild } from "../http/harness.ts";
+import { serveChild } from "../http/harness.ts";
 import { openPostgres } from "../postgres.ts";
 
 const TAKEN = /Another node with the name north uses this Postgres; give each node a NIGHTSHIFT_NODE/;
@@ -10,7 +10,7 @@ const TAKEN = /Another node with the name north uses this Postgres; give each no
 async function open() {
   const { url } = await openPostgres();
   const env = { NIGHTSHIFT_DATABASE_URL: url, NIGHTSHIFT_NODE: "north", NIGHTSHIFT_LOG_LEVEL: "info" };
-  return { url, env, second: () => cli(["serve", "--port", "0"], env) };
+  return { url, env, second: () => cli(["serve", "--port", "0"], { env }) };
 }
 
 it("a second node of the same name refuses to start, and no other process does", async () => {
