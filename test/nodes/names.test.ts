@@ -18,7 +18,7 @@ it("a second node of the same name refuses to start, and no other process does",
   const first = await serveChild({ env });
   const refused = await second();
   expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(TAKEN)]);
-  expect((await cli(["keys", "create", "--user", "alice"], env)).code).toBe(0);
+  expect((await cli(["keys", "create", "--user", "alice"], { env })).code).toBe(0);
   const stdio = await startServer(["--user", "alice"], { env });
   expect((await stdio.call("list_jobs")).jobs).toEqual([]);
   await serveChild({ env: { ...env, NIGHTSHIFT_NODE: "south" } });
