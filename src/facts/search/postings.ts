@@ -1,5 +1,5 @@
 import { createSortedTerms, lowerBound, type SortedTerms } from "./sorted-terms.ts";
-import { isStopTerm, namesOf, termsOf } from "./terms.ts";
+import { capitalNamesOf, isStopTerm, termsOf } from "./terms.ts";
 
 /** The documents of one term. `slots` may name removed documents; `live` counts the others. */
 export interface Posting {
@@ -216,7 +216,7 @@ export function createPostings(): Postings {
 function allTermsOf({ text, tags }: SearchableText): string[] {
   const terms = termsOf(text);
   for (const tag of tags) terms.push(...termsOf(tag));
-  terms.push(...namesOf(text, true));
+  terms.push(...capitalNamesOf(text, true));
   return terms;
 }
 
