@@ -130,6 +130,33 @@ describeRows("scripts", [
   [["La casa dell’amico è grande.", "La macchina è rossa."], "amico", "La casa dell’amico è grande."],
 ]);
 
+describeRows("other languages", [
+  [
+    ["Mein Hund heißt Bello.", "Der Schlüssel liegt unter dem blauen Topf."],
+    "Wo ist mein Schlüssel?",
+    "Der Schlüssel liegt unter dem blauen Topf.",
+  ],
+  [["Mon chien dort.", "La clé est sous le pot."], "Où est ma clé ?", "La clé est sous le pot."],
+  [["Mi perro duerme.", "La llave está en la mesa."], "¿Dónde está mi llave?", "La llave está en la mesa."],
+  [["Il mio cane dorme.", "La chiave è sul tavolo."], "Dove è la mia chiave?", "La chiave è sul tavolo."],
+  [["Mijn hond slaapt.", "De sleutel ligt op tafel."], "Waar is mijn sleutel?", "De sleutel ligt op tafel."],
+  [["Моя собака спит.", "Ключ лежит на столе."], "Где мой ключ?", "Ключ лежит на столе."],
+  [["Tom is a man.", "Tom is tall."], "man Tom", "Tom is a man."],
+  [["Zahnarzttermin am Montag.", "Hund geimpft."], "Termin", "Zahnarzttermin am Montag."],
+  [["Die Haustür klemmt.", "Hund geimpft."], "Haus", "Die Haustür klemmt."],
+  [
+    ["Die Wohnungsschlüssel sind weg.", "Hund geimpft."],
+    "Wo sind die Schlüssel?",
+    "Die Wohnungsschlüssel sind weg.",
+  ],
+  [["The war ended in 1945.", "The peace lasted."], "war", "The war ended in 1945."],
+  [
+    ["The plants die in winter.", "The plants bloom in May."],
+    "When do plants die?",
+    "The plants die in winter.",
+  ],
+]);
+
 describe("forms of a word meet:", () => {
   const FAMILIES = `go goes went gone going|sink sank sunk|shrink shrank shrunk|spring sprang sprung|strike struck|
     bleed bled|breed bred|flee fled fleeing|sweep swept|weep wept|creep crept|leap leapt|kneel knelt|bind bound|

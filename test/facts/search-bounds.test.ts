@@ -5,7 +5,7 @@ import { newFactId } from "../../src/facts/rules.ts";
 import { createSearchIndex } from "../../src/facts/search/index.ts";
 import { createPostings, type Posting } from "../../src/facts/search/postings.ts";
 import { expandQuery } from "../../src/facts/search/query.ts";
-import { createSortedTerms } from "../../src/facts/search/sorted-terms.ts";
+import { createSortedTerms, type SortedTerms } from "../../src/facts/search/sorted-terms.ts";
 import { createUserFacts, type UserFacts } from "../../src/facts/user-facts.ts";
 
 /** The same words in every run (mulberry32). */
@@ -46,14 +46,14 @@ function countVisits(storedWords: number, query: readonly string[]): number {
   }
   const vocabulary = new Counted();
   for (const [term, posting] of postings.vocabulary) vocabulary.set(term, posting);
-  const sortedTerms = {
-    ...postings.sortedTerms,
+  const [sortedTerms, endings] = [postings.sortedTerms, postings.endings].map((sorted) => ({
+    ...sorted,
     startingWith(prefix: string, limit: number) {
       visits += limit;
-      return postings.sortedTerms.startingWith(prefix, limit);
+      return sorted.startingWith(prefix, limit);
     },
-  };
-  expandQuery(query, { vocabulary, sortedTerms });
+  })) as [SortedTerms, SortedTerms];
+  expandQuery(query, { vocabulary, sortedTerms, endings });
   return visits;
 }
 

@@ -1,5 +1,5 @@
 import { createSortedTerms, lowerBound, type SortedTerms } from "./sorted-terms.ts";
-import { isStopTerm, namesOf, termsOf } from "./terms.ts";
+import { capitalNamesOf, isStopTerm, termsOf } from "./terms.ts";
 
 /** The documents of one term. `slots` may name removed documents; `live` counts the others. */
 export interface Posting {
@@ -34,6 +34,8 @@ export interface Postings {
   readonly vocabulary: ReadonlyMap<string, Posting>;
   /** The terms of `vocabulary`. */
   readonly sortedTerms: SortedTerms;
+  /** The long ones spelt backwards, by which those with a common end are found. */
+  readonly endings: SortedTerms;
   readonly liveDocuments: number;
   /** Number of terms in all live documents. */
   readonly liveTerms: number;
@@ -56,6 +58,7 @@ const BYTES_PER_TERM = 230;
 /** Both arrays grow by half and 16 places at a time. */
 const BYTES_PER_REPEATED_TERM = 250;
 const BYTES_PER_SLOT = 20;
+const BYTES_PER_ENDING = 35;
 /** A term that has a wide character takes two bytes a character. */
 const BYTES_PER_TERM_CHAR = 1;
 
@@ -63,11 +66,13 @@ export function createPostings(): Postings {
   let documents: (Document | undefined)[] = [];
   let vocabulary = new Map<string, Posting>();
   let sortedTerms = createSortedTerms();
+  let endings = createSortedTerms();
   let slotOf = new Map<string, number>();
   let liveTerms = 0;
   /** Of the terms in `vocabulary`: bytes of their text, places in `slots`, and how many have more than one of these. */
   let termBytes = 0;
   let slotCount = 0;
+  let endingBytes = 0;
   let repeatedTerms = 0;
 
   /** Counts one occurrence of `term` in the document of `slot`. */
@@ -78,6 +83,10 @@ export function createPostings(): Postings {
       const first: Posting = { term, isStop: isStopTerm(term), slots: [slot], counts: [1], live: 1 };
       vocabulary.set(term, first);
       sortedTerms.add(term);
+      if (isCompound(term)) {
+        endings.add(backwards(term));
+        endingBytes += BYTES_PER_ENDING + term.length;
+      }
       termBytes += Buffer.byteLength(term) * BYTES_PER_TERM_CHAR;
       slotCount += 1;
       return first;
@@ -108,6 +117,8 @@ export function createPostings(): Postings {
     documents = [];
     vocabulary = new Map();
     sortedTerms = createSortedTerms();
+    endings = createSortedTerms();
+    endingBytes = 0;
     termBytes = 0;
     slotCount = 0;
     repeatedTerms = 0;
@@ -138,6 +149,10 @@ export function createPostings(): Postings {
   function drop(posting: Posting): void {
     vocabulary.delete(posting.term);
     sortedTerms.remove(posting.term);
+    if (isCompound(posting.term)) {
+      endings.remove(backwards(posting.term));
+      endingBytes -= BYTES_PER_ENDING + posting.term.length;
+    }
     termBytes -= Buffer.byteLength(posting.term) * BYTES_PER_TERM_CHAR;
     slotCount -= posting.slots.length;
     if (posting.slots.length > 1) repeatedTerms -= 1;
@@ -150,6 +165,9 @@ export function createPostings(): Postings {
     get vocabulary() {
       return vocabulary;
     },
+    get endings() {
+      return endings;
+    },
     get sortedTerms() {
       return sortedTerms;
     },
@@ -160,6 +178,7 @@ export function createPostings(): Postings {
         vocabulary.size * BYTES_PER_TERM +
         repeatedTerms * BYTES_PER_REPEATED_TERM +
         slotCount * BYTES_PER_SLOT +
+        endingBytes +
         termBytes
       );
     },
@@ -197,7 +216,7 @@ export function createPostings(): Postings {
 function allTermsOf({ text, tags }: SearchableText): string[] {
   const terms = termsOf(text);
   for (const tag of tags) terms.push(...termsOf(tag));
-  terms.push(...namesOf(text, true));
+  terms.push(...capitalNamesOf(text, true));
   return terms;
 }
 
@@ -211,4 +230,14 @@ function placeOf(slots: readonly number[], slot: number): number {
 function insertAt(numbers: number[], place: number, number: number): void {
   if (place === numbers.length) numbers.push(number);
   else numbers.splice(place, 0, number);
+}
+
+/** Shorter words of Latin letters are seldom made of two. */
+const isCompound = (term: string): boolean => /^[a-z]{9,}$/.test(term);
+
+export function backwards(term: string): string {
+  let reversed = "";
+  for (let i = term.length - 1; i >= 0; i--) reversed += term[i];
+  // In one piece: a string that was put together keeps its parts until it is read.
+  return Buffer.from(reversed).toString();
 }

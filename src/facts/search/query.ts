@@ -1,4 +1,4 @@
-import type { Posting, Postings } from "./postings.ts";
+import { backwards, type Posting, type Postings } from "./postings.ts";
 import { slipsOf } from "./slips.ts";
 import { termsOf } from "./terms.ts";
 import { RELATED_WORDS } from "./words.ts";
@@ -30,7 +30,7 @@ export interface ExpandedQuery {
   readonly required: ReadonlySet<Posting>;
 }
 
-type Vocabulary = Pick<Postings, "vocabulary" | "sortedTerms">;
+type Vocabulary = Pick<Postings, "vocabulary" | "sortedTerms" | "endings">;
 
 let related: ReadonlyMap<string, ReadonlySet<string>> | undefined;
 
@@ -92,10 +92,10 @@ function relateAll(): Map<string, Set<string>> {
 
 /**
  * Words one slip away, or with the same beginning: "educaton" and "educ", the stem of education, since the stemmer does
- * not cut the suffix of a misspelt word. Only for words of letters: a number with another digit is another number.
+ * not cut the suffix of a misspelt word. Or compounds that end with it: "Zahnarzttermin" for "Termin". Only for words of letters: a number with another digit is another number.
  * Looks up spellings and visits a few neighbours, whatever the number of words that are stored.
  */
-function nearTo(term: string, { vocabulary, sortedTerms }: Vocabulary): Posting[] {
+function nearTo(term: string, { vocabulary, sortedTerms, endings }: Vocabulary): Posting[] {
   if (!/^\p{L}+$/u.test(term)) return [];
   const near = new Set<string>();
   const isWord = (known: string) => vocabulary.get(known)?.isStop === false;
@@ -107,6 +107,9 @@ function nearTo(term: string, { vocabulary, sortedTerms }: Vocabulary): Posting[
   if (term.length >= MIN_PREFIX_CHARS)
     for (const longer of sortedTerms.startingWith(term, MAX_LONGER_VISITED))
       if (longer.length <= term.length * 2 && isWord(longer)) near.add(longer);
+  if (/^[a-z]{5,}$/.test(term))
+    for (const ending of endings.startingWith(backwards(term), MAX_LONGER_VISITED))
+      near.add(backwards(ending));
   // In alphabetical order: the order of the vocabulary depends on facts that were forgotten, and results must not.
   return [...near]
     .sort()

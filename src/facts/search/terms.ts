@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import { codesOf } from "./codes.ts";
 import { baseFormsOf } from "./irregular.ts";
+import { functionWordsOf } from "./languages.ts";
 import { beforeParticle, foldLetters, typedUmlauts, withoutArticle } from "./scripts.ts";
 import { STOP_WORDS } from "./words.ts";
 
@@ -79,9 +80,14 @@ export function queryTermsOf(query: string): string[] {
 
 /** Returns the terms of a query that a fact must have one of, and the stop words beside them. */
 export function splitQuery(query: string): { terms: string[]; stopTerms: string[] } {
-  const all = [...new Set([...termsOf(query), ...namesOf(query, false)])];
-  const terms = all.filter((term) => !isStopTerm(term));
-  return terms.length > 0 ? { terms, stopTerms: all.filter(isStopTerm) } : { terms: all, stopTerms: [] };
+  const all = [...new Set([...termsOf(query), ...capitalNamesOf(query, false)])];
+  const words = foldLetters(foldCase(query.normalize("NFKC"))).match(/\p{L}+/gu) ?? [];
+  const isEnglish = (word: string) => STOP_WORDS.has(word);
+  const foreign = [...functionWordsOf(words, isEnglish, BEYOND_ASCII.test(query))].flatMap(stemsOf);
+  const stops = new Set(foreign);
+  const isStop = (term: string) => isStopTerm(term) || stops.has(term);
+  const terms = all.filter((term) => !isStop(term));
+  return terms.length > 0 ? { terms, stopTerms: all.filter(isStop) } : { terms: all, stopTerms: [] };
 }
 
 /**
@@ -89,7 +95,7 @@ export function splitQuery(query: string): { terms: string[]; stopTerms: string[
  * IT, "Will" for a man, "A" for gate A. They are terms beside the word itself. At the beginning of a sentence any word
  * has a capital letter: there, in what `isTold` rather than asked, a verb is more likely to be a name.
  */
-export function namesOf(text: string, isTold: boolean): string[] {
+export function capitalNamesOf(text: string, isTold: boolean): string[] {
   const names: string[] = [];
   for (const { 0: word, 1: letters = "", 2: possessive, index } of text.matchAll(CAPITALISED)) {
     const lower = letters.toLowerCase();
