@@ -7,6 +7,7 @@ const BANK_ACCOUNT = /\b[A-Za-z]{2}\d{2}(?:[ -][A-Za-z0-9]{4}){2,7}(?:[ -][A-Za-
 const LETTERS_AND_NUMBER = /\b([A-Z]{1,3})[ -](\d{1,5})\b/g;
 const LOWER_LETTERS_AND_NUMBER = /\b([a-z]{2,3})[ -](\d{2,5})\b/g;
 const IDENTIFIER = /[A-Za-z0-9]+/g;
+const CAMEL_CASE = /[a-z][A-Z]/;
 const CAMEL_PART = /[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+/g;
 
 // No pattern here may try a long run of letters or digits from each of its places: texts are as long as a fact.
@@ -16,7 +17,15 @@ const CAMEL_PART = /[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+/g;
  * 5551234567 for 555-123-4567, ba117 for BA 117, and parse, http and header for parseHttpHeader.
  */
 export function codesOf(text: string): string[] {
-  if (!/\d|[a-z][A-Z]/.test(text)) return [];
+  const codes = /\d/.test(text) ? numbersOf(text) : [];
+  if (CAMEL_CASE.test(text))
+    for (const [name] of text.matchAll(IDENTIFIER))
+      if (CAMEL_CASE.test(name))
+        codes.push(...(name.match(CAMEL_PART) ?? []).map((part) => part.toLowerCase()));
+  return codes;
+}
+
+function numbersOf(text: string): string[] {
   const codes: string[] = [];
   for (const [group] of text.matchAll(GROUPED_DIGITS)) {
     const digits = group.replace(/\D/g, "");
@@ -26,8 +35,5 @@ export function codesOf(text: string): string[] {
   for (const pattern of [LETTERS_AND_NUMBER, LOWER_LETTERS_AND_NUMBER])
     for (const [, letters = "", number = ""] of text.matchAll(pattern))
       codes.push(letters.toLowerCase() + number);
-  for (const [name] of text.matchAll(IDENTIFIER))
-    if (/[a-z][A-Z]/.test(name))
-      codes.push(...(name.match(CAMEL_PART) ?? []).map((part) => part.toLowerCase()));
   return codes;
 }

@@ -1,6 +1,6 @@
 /**
- * Function words of languages other than English, without accents as `termsOf` has them: the most frequent of
- * Snowball's stop word lists. They say nothing in a question of their language, and may mean much in English ("die", "war").
+ * Function words of languages other than English, without accents as `termsOf` has them: articles, pronouns,
+ * prepositions, auxiliaries and question words. They say nothing in a question of their language, and may mean much in English ("die", "war").
  */
 const FUNCTION_WORDS: Readonly<Record<string, string>> = {
   german: `aber als am an auch auf aus bei bin bis da damit das dass dein deine dem den der des dich die dir doch du
