@@ -117,6 +117,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
         listening.ping().catch((error: unknown) => {
           throw toJobsError(error);
         }),
+      unreachableSince: () => listening.disconnectedSince,
       notifyChannel,
       close: once(async () => {
         unwatchClock();
