@@ -53,6 +53,8 @@ export interface App {
   runOne(userKey: string, runId: string): Promise<void>;
   /** Rejects while the jobs database cannot be reached. */
   checkReady(): Promise<void>;
+  /** True while the database is so busy that further calls of this user are better refused at once. */
+  isBusy(userKey: string): boolean;
   /** Counts of the runs that ended in this process. */
   readonly runStats: RunStats;
   /** Counts the runs that are due, on all nodes. Rejects with DATA_UNAVAILABLE. */
@@ -176,6 +178,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     runOne: async (userKey, runId) =>
       (await import("./scheduler/start.ts")).runOne(schedulerDeps, userKey, runId),
     checkReady: async () => (await stores.database()).ping(),
+    isBusy: stores.isBusy,
     runStats,
     readBacklog: async () =>
       (await import("./store/fair-order.ts")).readBacklog(await stores.database(), now()),

@@ -4,6 +4,7 @@ import type { Config } from "./config.ts";
 import type { Scope } from "./context/scopes.ts";
 import type { UserContext } from "./context/user-context.ts";
 import type { Database } from "./database/database.ts";
+import { createTurns, type Turns } from "./database/turns.ts";
 import { NightshiftError } from "./errors.ts";
 import type { Events, JoinableEvents } from "./events.ts";
 import type { FactBackend, FactStore, Saved } from "./facts/store.ts";
@@ -34,6 +35,8 @@ interface StoreOptions<Store extends AsyncMethods<Store>> {
       ...args: Parameters<Store[Method]>
     ) => void;
   };
+  /** Waits for the turn of the store's user, and then calls the method. Default: calls it at once. */
+  readonly inTurn?: <T>(work: () => Promise<T>, method: keyof Store) => Promise<T>;
 }
 
 /**
@@ -42,7 +45,10 @@ interface StoreOptions<Store extends AsyncMethods<Store>> {
  */
 function scoped<Store extends AsyncMethods<Store>>(
   open: () => Promise<Store>,
-  { access, grants, listeners }: StoreOptions<Store> = { access: "all", grants: {} },
+  { access, grants, listeners, inTurn = (work) => work() }: StoreOptions<Store> = {
+    access: "all",
+    grants: {},
+  },
 ): Store {
   const openOnce = once(open);
   const allowed = access === "all" ? undefined : new Set(access.flatMap((scope) => grants[scope] ?? []));
@@ -53,7 +59,7 @@ function scoped<Store extends AsyncMethods<Store>>(
         `The credential of this connection has no scope for ${String(method)}.`,
       );
     const store = await openOnce();
-    const result = await store[method](...args);
+    const result = await inTurn(() => store[method](...args), method);
     listeners?.[method]?.(result as never, ...(args as never));
     return result;
   };
@@ -66,8 +72,9 @@ function scoped<Store extends AsyncMethods<Store>>(
   });
 }
 
+const FACT_READS: readonly (keyof FactStore)[] = ["recall", "list", "get"];
 const FACT_GRANTS: Grants<FactStore> = {
-  "facts:read": ["recall", "list", "get"],
+  "facts:read": FACT_READS,
   "facts:write": ["save", "forget"],
 };
 const JOB_GRANTS: Grants<JobStore> = {
@@ -134,13 +141,24 @@ export function openStores(parts: {
       (await import("./database/cluster-events.ts")).shareEvents(events, opened.notifyChannel, opened);
     return opened;
   });
+  const turns = (poolSize: number): Turns | undefined =>
+    config.databaseUrl ? createTurns({ poolSize, timeoutMs: config.databaseTimeoutMs }) : undefined;
+  // The memory has a pool of its own to read by, half as large.
+  const [jobTurns, factTurns] = [turns(config.databasePool), turns(Math.floor(config.databasePool / 2))];
+  const inTurnOf = (userKey: string) =>
+    jobTurns && { inTurn: <T>(work: () => Promise<T>) => jobTurns.run(userKey, work) };
   return {
     database,
+    /** True while the database is so busy that further calls of this user are better refused at once. */
+    isBusy: (userKey: string) => [jobTurns, factTurns].some((of) => of?.isSlow(userKey)),
     facts: (userKey: string, access: Access): FactStore =>
       scoped(async () => (await factBackend()).open(userKey), {
         access,
         grants: FACT_GRANTS,
         listeners: listenersFor(userKey, events).facts,
+        // Saves need no turn: those that wait share one transaction.
+        inTurn: (work, method) =>
+          factTurns && FACT_READS.includes(method) ? factTurns.run(userKey, work) : work(),
       }),
     jobs: ({ userKey, userId }: Pick<UserContext, "userKey" | "userId">, access: Access): JobStore =>
       scoped(
@@ -148,7 +166,7 @@ export function openStores(parts: {
           const { openJobStore } = await import("./store/job-store.ts");
           return openJobStore(await database(), { userKey, userId, now, maxJobs: config.maxJobs });
         },
-        { access, grants: JOB_GRANTS, listeners: listenersFor(userKey, events).jobs },
+        { access, grants: JOB_GRANTS, listeners: listenersFor(userKey, events).jobs, ...inTurnOf(userKey) },
       ),
     runs: (userKey: string, access: Access): RunStore =>
       scoped(
@@ -156,7 +174,7 @@ export function openStores(parts: {
           const { openRunStore } = await import("./store/run-store.ts");
           return openRunStore(await database(), { userKey, now });
         },
-        { access, grants: RUN_GRANTS, listeners: listenersFor(userKey, events).runs },
+        { access, grants: RUN_GRANTS, listeners: listenersFor(userKey, events).runs, ...inTurnOf(userKey) },
       ),
     inbox: (userKey: string, access: Access): Inbox =>
       scoped(
@@ -164,7 +182,12 @@ export function openStores(parts: {
           const { openInbox } = await import("./inbox/inbox-store.ts");
           return openInbox(await database(), { userKey, now });
         },
-        { access, grants: INBOX_GRANTS, listeners: listenersFor(userKey, events).inbox },
+        {
+          access,
+          grants: INBOX_GRANTS,
+          listeners: listenersFor(userKey, events).inbox,
+          ...inTurnOf(userKey),
+        },
       ),
     deliveries: (userKey: string, access: Access): DeliveryReader =>
       scoped(
@@ -172,7 +195,7 @@ export function openStores(parts: {
           const { openDeliveries } = await import("./webhooks/webhook-store.ts");
           return openDeliveries(await database(), userKey);
         },
-        { access, grants: DELIVERY_GRANTS },
+        { access, grants: DELIVERY_GRANTS, ...inTurnOf(userKey) },
       ),
     keys: scoped<KeyRing>(async () => {
       const { openKeyRing } = await import("./store/api-keys.ts");

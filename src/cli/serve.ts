@@ -36,6 +36,7 @@ export async function runServe(config: Config): Promise<number> {
       }),
       issuer: tokens?.issuer,
       checkReady: app.checkReady,
+      isBusy: app.isBusy,
       readBacklog: app.readBacklog,
       runStats: app.runStats,
       now: Date.now,

@@ -20,6 +20,8 @@ export interface Database {
   onWrite?(listener: () => void): () => void;
   /** Rejects with DATA_UNAVAILABLE while the database cannot be read. */
   ping(): Promise<void>;
+  /** Since when it cannot be reached, by `performance.now()`; null while it can. Absent where that is not watched. */
+  unreachableSince?(): number | null;
   /** To the other processes that have the database open. Absent where there is no way to reach them. */
   readonly notifyChannel?: NotifyChannel;
   close(): Promise<void>;

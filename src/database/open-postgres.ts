@@ -112,9 +112,12 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
         listeners.add(listener);
         return () => void listeners.delete(listener);
       },
-      ping: async () => {
-        await kysely.executeQuery(raw("select 1"));
-      },
+      // Not by the pool, whose connections may all wait for a lock.
+      ping: () =>
+        listening.ping().catch((error: unknown) => {
+          throw toJobsError(error);
+        }),
+      unreachableSince: () => listening.disconnectedSince,
       notifyChannel,
       close: once(async () => {
         unwatchClock();

@@ -26,6 +26,8 @@ export interface HeldName {
 export interface ListenerConnection {
   /** Since when notifications cannot arrive, by `performance.now()`. Null while they can. */
   readonly disconnectedSince: number | null;
+  /** Asks the server for an answer. Rejects while there is no connection. */
+  ping(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -57,6 +59,7 @@ export async function openListener({
   let reconnectTimer: NodeJS.Timeout | undefined;
   let isFirst = true;
   let hasName = false;
+  let answer: Promise<void> | undefined;
 
   const takeName = async (on: Client): Promise<void> => {
     if (!name) return;
@@ -122,6 +125,15 @@ export async function openListener({
   return {
     get disconnectedSince() {
       return disconnectedSince;
+    },
+    ping() {
+      // One at a time: those who ask while the server is silent wait for the same answer.
+      answer ??= (client?.query("select 1") ?? Promise.reject(new Error("Connection terminated")))
+        .then(() => {})
+        .finally(() => {
+          answer = undefined;
+        });
+      return answer;
     },
     async close() {
       isClosed = true;

@@ -7,7 +7,7 @@ import { NightshiftError } from "../errors.ts";
 /** `nsk_<id>_<secret>`: the id finds the row, the 256 secret bits prove the holder. */
 const KEY = /^nsk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})$/;
 const MAX_CACHED_KEYS = 10_000;
-/** How long a key that was valid is still accepted while the database cannot be reached. */
+/** How long keys that were valid are still accepted, from when the database could no longer be reached. */
 const OUTAGE_GRACE_MS = 30_000;
 
 // A fast hash is safe here: the secret is random, so it cannot be guessed.
@@ -18,7 +18,6 @@ interface CachedKey {
   readonly hash: Buffer;
   /** The database's version when the row was read. The entry is current while that has not changed. */
   readonly version: number;
-  readonly readAt: number;
 }
 
 /** The keys in the jobs database. Rows are cached until anybody, in this process or another, writes to it. */
@@ -29,6 +28,8 @@ export function openKeyRing(db: Database, now: () => number): KeyRing {
   let ownWrites = 0;
   let seenVersion = db.dataVersion();
   let checkedAt = 0;
+  /** The start of the first look that failed since one went well, by `performance.now()`. */
+  let failingSince: number | undefined;
   const versionNow = () => {
     // Requests within the same millisecond share one check.
     if (performance.now() - checkedAt >= 1) {
@@ -41,22 +42,27 @@ export function openKeyRing(db: Database, now: () => number): KeyRing {
     const version = versionNow();
     const cached = cache.get(keyId);
     if (cached?.version === version) return cached;
-    const readAt = performance.now();
+    const askedAt = performance.now();
     try {
       const row = await db.kysely
         .selectFrom("api_keys")
         .selectAll()
         .where("key_id", "=", keyId)
         .executeTakeFirst();
+      failingSince = undefined;
       cache.delete(keyId);
       if (!row) return null;
       if (cache.size >= MAX_CACHED_KEYS) cache.clear();
-      const found = { apiKey: readKey(row), hash: Buffer.from(row.hash, "hex"), version, readAt };
+      const found = { apiKey: readKey(row), hash: Buffer.from(row.hash, "hex"), version };
       cache.set(keyId, found);
       return found;
     } catch (error) {
+      if (!isUnavailable(error)) throw error;
+      failingSince ??= askedAt;
+      // Nobody may have looked at the beginning of the outage.
+      const since = Math.min(failingSince, db.unreachableSince?.() ?? failingSince);
       // Without the database, the holder can do no more than what needs no database.
-      if (cached && isUnavailable(error) && readAt - cached.readAt < OUTAGE_GRACE_MS) return cached;
+      if (cached && askedAt - since < OUTAGE_GRACE_MS) return cached;
       throw error;
     }
   };

@@ -45,6 +45,7 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
     authenticator: createAuthenticator({ keys: app.keys, tokens, openUser, now: Date.now }),
     issuer,
     checkReady: app.checkReady,
+    isBusy: app.isBusy,
     readBacklog: app.readBacklog,
     runStats: app.runStats,
     now: Date.now,

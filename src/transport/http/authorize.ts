@@ -16,6 +16,7 @@ export interface AuthorizeDeps {
   readonly limits: CallerLimits;
   readonly credentials: CredentialWatcher;
   readonly metadataUrl: (req: IncomingMessage) => MetadataUrl;
+  readonly isBusy?: (userKey: string) => boolean;
 }
 
 const MOST_IN_BATCH = 50;
@@ -46,6 +47,10 @@ export async function authorize(
   if (!(await isPaced(limits, auth, body, res))) return undefined;
   const scope = missingScope(connectionDeps, auth, body);
   if (scope) return void askForScope(res, scope, metadataUrl(req));
+  if (deps.isBusy?.(auth.userKey) && callsIn(body).length > 0) {
+    const message = "The database is busy at the moment; try again soon. [DATA_UNAVAILABLE]";
+    return void refuse(res, 503, message, { headers: { "Retry-After": "2" } });
+  }
   const taken = takeSlots(limits, auth, req, body, res);
   return taken && { req, res, auth, body, retain: taken.retain };
 }

@@ -30,6 +30,8 @@ export interface HttpOptions {
   readonly issuer?: string | undefined;
   /** Rejects while the stores cannot be reached. */
   readonly checkReady: () => Promise<unknown>;
+  /** True while the stores are so busy that a call of this user is to be refused. Default: never. */
+  readonly isBusy?: (userKey: string) => boolean;
   /** Reads how many runs are due; rejects while the stores cannot be reached. */
   readonly readBacklog: () => Promise<Backlog>;
   readonly runStats: RunStats;
