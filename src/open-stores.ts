@@ -4,7 +4,7 @@ import type { Config } from "./config.ts";
 import type { Scope } from "./context/scopes.ts";
 import type { UserContext } from "./context/user-context.ts";
 import type { Database } from "./database/database.ts";
-import { createTurns, type Turns } from "./database/turns.ts";
+import { createFairQueue, type FairQueue } from "./database/fair-queue.ts";
 import { NightshiftError } from "./errors.ts";
 import type { Events, JoinableEvents } from "./events.ts";
 import type { FactBackend, FactStore, Saved } from "./facts/store.ts";
@@ -35,8 +35,8 @@ interface StoreOptions<Store extends AsyncMethods<Store>> {
       ...args: Parameters<Store[Method]>
     ) => void;
   };
-  /** Waits for the turn of the store's user, and then calls the method. Default: calls it at once. */
-  readonly inTurn?: <T>(work: () => Promise<T>, method: keyof Store) => Promise<T>;
+  /** Waits until the store's user is next, and then calls the method. Default: calls it at once. */
+  readonly inQueue?: <T>(work: () => Promise<T>, method: keyof Store) => Promise<T>;
 }
 
 /**
@@ -45,7 +45,7 @@ interface StoreOptions<Store extends AsyncMethods<Store>> {
  */
 function scoped<Store extends AsyncMethods<Store>>(
   open: () => Promise<Store>,
-  { access, grants, listeners, inTurn = (work) => work() }: StoreOptions<Store> = {
+  { access, grants, listeners, inQueue = (work) => work() }: StoreOptions<Store> = {
     access: "all",
     grants: {},
   },
@@ -59,7 +59,7 @@ function scoped<Store extends AsyncMethods<Store>>(
         `The credential of this connection has no scope for ${String(method)}.`,
       );
     const store = await openOnce();
-    const result = await inTurn(() => store[method](...args), method);
+    const result = await inQueue(() => store[method](...args), method);
     listeners?.[method]?.(result as never, ...(args as never));
     return result;
   };
@@ -141,24 +141,27 @@ export function openStores(parts: {
       (await import("./database/cluster-events.ts")).shareEvents(events, opened.notifyChannel, opened);
     return opened;
   });
-  const turns = (poolSize: number): Turns | undefined =>
-    config.databaseUrl ? createTurns({ poolSize, timeoutMs: config.databaseTimeoutMs }) : undefined;
+  const fairQueue = (poolSize: number): FairQueue | undefined =>
+    config.databaseUrl ? createFairQueue({ poolSize, timeoutMs: config.databaseTimeoutMs }) : undefined;
   // The memory has a pool of its own to read by, half as large.
-  const [jobTurns, factTurns] = [turns(config.databasePool), turns(Math.floor(config.databasePool / 2))];
-  const inTurnOf = (userKey: string) =>
-    jobTurns && { inTurn: <T>(work: () => Promise<T>) => jobTurns.run(userKey, work) };
+  const [jobQueue, factQueue] = [
+    fairQueue(config.databasePool),
+    fairQueue(Math.floor(config.databasePool / 2)),
+  ];
+  const queueOf = (userKey: string) =>
+    jobQueue && { inQueue: <T>(work: () => Promise<T>) => jobQueue.run(userKey, work) };
   return {
     database,
     /** True while the database is so busy that further calls of this user are better refused at once. */
-    isBusy: (userKey: string) => [jobTurns, factTurns].some((of) => of?.isSlow(userKey)),
+    isBusy: (userKey: string) => [jobQueue, factQueue].some((of) => of?.isSlow(userKey)),
     facts: (userKey: string, access: Access): FactStore =>
       scoped(async () => (await factBackend()).open(userKey), {
         access,
         grants: FACT_GRANTS,
         listeners: listenersFor(userKey, events).facts,
-        // Saves need no turn: those that wait share one transaction.
-        inTurn: (work, method) =>
-          factTurns && FACT_READS.includes(method) ? factTurns.run(userKey, work) : work(),
+        // Saves do not queue: those that wait share one transaction.
+        inQueue: (work, method) =>
+          factQueue && FACT_READS.includes(method) ? factQueue.run(userKey, work) : work(),
       }),
     jobs: ({ userKey, userId }: Pick<UserContext, "userKey" | "userId">, access: Access): JobStore =>
       scoped(
@@ -166,7 +169,7 @@ export function openStores(parts: {
           const { openJobStore } = await import("./store/job-store.ts");
           return openJobStore(await database(), { userKey, userId, now, maxJobs: config.maxJobs });
         },
-        { access, grants: JOB_GRANTS, listeners: listenersFor(userKey, events).jobs, ...inTurnOf(userKey) },
+        { access, grants: JOB_GRANTS, listeners: listenersFor(userKey, events).jobs, ...queueOf(userKey) },
       ),
     runs: (userKey: string, access: Access): RunStore =>
       scoped(
@@ -174,7 +177,7 @@ export function openStores(parts: {
           const { openRunStore } = await import("./store/run-store.ts");
           return openRunStore(await database(), { userKey, now });
         },
-        { access, grants: RUN_GRANTS, listeners: listenersFor(userKey, events).runs, ...inTurnOf(userKey) },
+        { access, grants: RUN_GRANTS, listeners: listenersFor(userKey, events).runs, ...queueOf(userKey) },
       ),
     inbox: (userKey: string, access: Access): Inbox =>
       scoped(
@@ -186,7 +189,7 @@ export function openStores(parts: {
           access,
           grants: INBOX_GRANTS,
           listeners: listenersFor(userKey, events).inbox,
-          ...inTurnOf(userKey),
+          ...queueOf(userKey),
         },
       ),
     deliveries: (userKey: string, access: Access): DeliveryReader =>
@@ -195,7 +198,7 @@ export function openStores(parts: {
           const { openDeliveries } = await import("./webhooks/webhook-store.ts");
           return openDeliveries(await database(), userKey);
         },
-        { access, grants: DELIVERY_GRANTS, ...inTurnOf(userKey) },
+        { access, grants: DELIVERY_GRANTS, ...queueOf(userKey) },
       ),
     keys: scoped<KeyRing>(async () => {
       const { openKeyRing } = await import("./store/api-keys.ts");

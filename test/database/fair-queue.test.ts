@@ -1,14 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { createTurns } from "../../src/database/turns.ts";
+import { createFairQueue } from "../../src/database/fair-queue.ts";
 import { eventually } from "../harness.ts";
 
 /** Work that lasts until the test ends it; what has begun, in order. */
-function openWork(options: Parameters<typeof createTurns>[0]) {
-  const turns = createTurns(options);
+function openWork(options: Parameters<typeof createFairQueue>[0]) {
+  const fairQueue = createFairQueue(options);
   const begun: string[] = [];
   const ends: (() => void)[] = [];
   const ask = (userKey: string) =>
-    turns.run(userKey, () => {
+    fairQueue.run(userKey, () => {
       begun.push(userKey);
       return new Promise<void>((resolve) => ends.push(resolve));
     });
@@ -17,10 +17,10 @@ function openWork(options: Parameters<typeof createTurns>[0]) {
     ends.shift()?.();
     await eventually(async () => begun.length > before);
   };
-  return { turns, begun, ends, ask, endOne };
+  return { fairQueue, begun, ends, ask, endOne };
 }
 
-describe("turns at a pool of connections", () => {
+describe("a fair queue at a pool of connections", () => {
   it("leave half of it to others, and a fifth to the program", async () => {
     const { begun, ask } = openWork({ poolSize: 10, timeoutMs: 60_000 });
     for (let i = 0; i < 200; i++) void ask("greedy").catch(() => {});
@@ -41,30 +41,30 @@ describe("turns at a pool of connections", () => {
   });
 
   it("come back after work that fails, and leave nothing of a user behind", async () => {
-    const { turns } = openWork({ poolSize: 1, timeoutMs: 60_000 });
-    const fail = () => turns.run("a", () => Promise.reject(new Error("no")));
+    const { fairQueue } = openWork({ poolSize: 1, timeoutMs: 60_000 });
+    const fail = () => fairQueue.run("a", () => Promise.reject(new Error("no")));
     for (let i = 0; i < 3; i++) await expect(fail()).rejects.toThrow("no");
-    expect(await turns.run("a", async () => 7)).toBe(7);
-    expect(turns.isSlow("a")).toBe(false);
+    expect(await fairQueue.run("a", async () => 7)).toBe(7);
+    expect(fairQueue.isSlow("a")).toBe(false);
   });
 
   it("that do not come in time are refused, and told of before", async () => {
-    const { turns, ask, ends } = openWork({ poolSize: 4, timeoutMs: 400, slowMs: 1 });
+    const { fairQueue, ask, ends } = openWork({ poolSize: 4, timeoutMs: 400, slowMs: 1 });
     const held = [ask("greedy"), ask("greedy")];
     const late = ask("greedy");
     late.catch(() => {});
-    await eventually(async () => turns.isSlow("greedy"));
+    await eventually(async () => fairQueue.isSlow("greedy"));
     // There are places for another user, but not for two.
-    expect(turns.isSlow("other")).toBe(false);
+    expect(fairQueue.isSlow("other")).toBe(false);
     held.push(ask("other"));
     const waiting = ask("third");
     waiting.catch(() => {});
-    await eventually(async () => turns.isSlow("fourth"));
+    await eventually(async () => fairQueue.isSlow("fourth"));
     await expect(late).rejects.toMatchObject({ code: "DATA_UNAVAILABLE" });
     await expect(waiting).rejects.toMatchObject({ code: "DATA_UNAVAILABLE" });
-    expect(turns.isSlow("greedy")).toBe(false);
+    expect(fairQueue.isSlow("greedy")).toBe(false);
     for (const end of ends) end();
     await Promise.all(held);
-    expect(await turns.run("greedy", async () => "served")).toBe("served");
+    expect(await fairQueue.run("greedy", async () => "served")).toBe("served");
   });
 });
