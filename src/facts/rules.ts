@@ -82,12 +82,13 @@ export function checkRoom(
 const WIDTH_FORMS = /[\uff01-\uffee]+/g;
 
 /**
- * The same for two texts that are one fact: they differ at most in white space, in how accents are composed and in the
- * width of letters. What differs in case or in superscripts may be another password, name or number.
+ * The same for two texts that are one fact: their words differ at most in case, white space and Unicode compatibility
+ * forms. A word with a number in it must be the same in case and superscripts too: it may be a password or a code.
  */
 export function textKeyOf(text: string): string {
   const narrow = text.replace(WIDTH_FORMS, (letters) => letters.normalize("NFKC"));
-  return narrow.normalize("NFC").replace(/\s+/g, " ").trim();
+  const words = narrow.split(/\s+/).filter((word) => word !== "");
+  return words.map((word) => (/\p{N}/u.test(word) ? word.normalize("NFC") : foldText(word))).join(" ");
 }
 
 /** Returns the fact with the tags and the later expiry of `again`, or undefined when these change nothing. */

@@ -33,8 +33,8 @@ interface FactPage {
  */
 export interface FactStore {
   /**
-   * Resolves once the fact is durable. Text that differs at most in white space, in how accents are composed and in the
-   * width of letters is a `duplicate` and resolves to the first one's id, which gets the tags that it lacks, and the
+   * Resolves once the fact is durable. Text that is the same after Unicode NFKC, case and white-space folding, in
+   * words with a number after white-space folding alone, is a `duplicate` and resolves to the first one's id, which gets the tags that it lacks, and the
    * later expiry of the two (none is later than any). Rejects with FACT_EMPTY, FACT_TOO_LARGE or
    * FACT_LIMIT_REACHED; the limits hold exactly, whoever else is saving.
    */

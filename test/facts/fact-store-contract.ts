@@ -110,8 +110,10 @@ export function factStoreContract(name: string, openBackend: OpenBackend): void 
 
     describe("duplicates", () => {
       it.each([
+        ["case", "alice LIKES Straße"],
+        ["sharp s", "Alice likes STRASSE"],
         ["white space", "\tAlice  likes\u00a0Straße\n"],
-        ["the width of letters", "Ａｌｉｃｅ likes Straße"],
+        ["compatibility forms", "Ａｌｉｃｅ likes Straße"],
       ])("recognises one that differs in %s", async (_what, text) => {
         const first = await alice.save({ text: "Alice likes Straße" });
         expect(await alice.save({ text })).toEqual({ kind: "duplicate", factId: first.factId });
@@ -119,12 +121,10 @@ export function factStoreContract(name: string, openBackend: OpenBackend): void 
       });
 
       it.each([
-        ["case", "The wifi password is Abc123x", "The wifi password is aBC123X"],
-        ["case of a name", "Will called", "will called"],
+        ["the case of a code", "The wifi password is Abc123x", "The wifi password is aBC123X"],
         ["superscripts", "Her code is 10\u00b2", "Her code is 102"],
         ["subscripts", "H\u2082", "H2"],
         ["circled digits", "Room \u2460", "Room 1"],
-        ["sharp s", "Stra\u00dfe", "Strasse"],
       ])("takes what differs in %s for another fact", async (_what, text, other) => {
         await alice.save({ text });
         expect((await alice.save({ text: other })).kind).toBe("saved");
@@ -191,7 +191,7 @@ export function factStoreContract(name: string, openBackend: OpenBackend): void 
       it("let a duplicate pass when the memory is full", async () => {
         await reopen({ maxFacts: 1 });
         const { factId } = await alice.save({ text: "the one" });
-        expect(await alice.save({ text: " the  one" })).toEqual({ kind: "duplicate", factId });
+        expect(await alice.save({ text: "The One" })).toEqual({ kind: "duplicate", factId });
       });
 
       it("show no fact's text in an error", async () => {
