@@ -84,7 +84,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const runStats = createRunStats();
   const activity = createActivity();
   const node = options.lifetime === "service" ? config.node : undefined;
-  const stores = openStores({ config, now, onSkew, events, cleanup, node });
+  const stores = openStores({ config, now, onSkew, log, events, cleanup, node });
   const ghosts = describeGhosts(config, modules, await nameUpstreams(upstreams, log, now));
   const schedulerDeps: SchedulerDeps = {
     config,

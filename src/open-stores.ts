@@ -5,6 +5,7 @@ import type { Scope } from "./context/scopes.ts";
 import type { UserContext } from "./context/user-context.ts";
 import type { Database } from "./database/database.ts";
 import { createFairQueue, type FairQueue } from "./database/fair-queue.ts";
+import { MIGRATION_WAITS } from "./database/migration-lock.ts";
 import { NightshiftError } from "./errors.ts";
 import type { Events, JoinableEvents } from "./events.ts";
 import type { FactBackend, FactStore, Saved } from "./facts/store.ts";
@@ -14,6 +15,7 @@ import { INBOX_URI, type Inbox } from "./jobs/inbox-item.ts";
 import type { Job } from "./jobs/job.ts";
 import type { Run } from "./jobs/run.ts";
 import { type Cleanup, once } from "./lifecycle.ts";
+import type { Log } from "./log.ts";
 import type { KeyRing } from "./store/api-keys.ts";
 import type { WebhookStore } from "./webhooks/webhook-store.ts";
 
@@ -116,21 +118,24 @@ function listenersFor(userKey: string, events: Events) {
   };
 }
 
-/** Every store of the program: each is opened when it is first needed and closed with the app. */
-export function openStores(parts: {
-  config: Config;
-  now: () => number;
-  onSkew: (aheadMs: number) => void;
-  events: JoinableEvents;
-  cleanup: Cleanup;
+interface StoreParts {
+  readonly config: Config;
+  readonly now: () => number;
+  readonly onSkew: (aheadMs: number) => void;
+  readonly log: Pick<Log, "warn">;
+  readonly events: JoinableEvents;
+  readonly cleanup: Cleanup;
   /** The name that no other node on the same Postgres may have. Undefined for a process that is no node. */
-  node: string | undefined;
-}) {
+  readonly node: string | undefined;
+}
+
+/** Every store of the program: each is opened when it is first needed and closed with the app. */
+export function openStores(parts: StoreParts) {
   const { config, now, events, cleanup } = parts;
   const factBackend = once(async () => {
     // What changes a fact is told to other processes, by way of the jobs database.
     if (config.databaseUrl) await database();
-    const opened = await openFactBackend(config, now);
+    const opened = await openFactBackend(config, parts);
     cleanup.add(() => opened.close());
     return opened;
   });
@@ -216,7 +221,12 @@ export function openStores(parts: {
   };
 }
 
-async function openFactBackend(config: Config, now: () => number): Promise<FactBackend> {
+const warnOfWait = (log: Pick<Log, "warn">) => () => log.warn(MIGRATION_WAITS);
+
+async function openFactBackend(
+  config: Config,
+  { now, log }: Pick<StoreParts, "now" | "log">,
+): Promise<FactBackend> {
   const { databaseUrl, databasePool, databaseTimeoutMs: timeoutMs } = config;
   const dataDir = resolve(config.dataDir);
   if (!databaseUrl) mkdirSync(dataDir, { recursive: true, mode: 0o700 });
@@ -228,19 +238,22 @@ async function openFactBackend(config: Config, now: () => number): Promise<FactB
   };
   const poolSize = Math.max(2, databasePool);
   const place = databaseUrl
-    ? { databaseUrl, poolSize, statementTimeoutMs: timeoutMs, lockTimeoutMs: timeoutMs }
+    ? {
+        databaseUrl,
+        poolSize,
+        statementTimeoutMs: timeoutMs,
+        lockTimeoutMs: timeoutMs,
+        onMigrationWait: warnOfWait(log),
+      }
     : { file: join(dataDir, "facts.sqlite") };
   return openKeyvFacts({ ...place, limits, now });
 }
 
-async function openJobsDatabase(
-  config: Config,
-  { now, onSkew, node }: { now: () => number; onSkew: (aheadMs: number) => void; node: string | undefined },
-): Promise<Database> {
+async function openJobsDatabase(config: Config, { now, onSkew, log, node }: StoreParts): Promise<Database> {
   const { databaseUrl: url, databasePool: poolSize, databaseTimeoutMs: timeoutMs } = config;
   if (url) {
     const { openPostgres } = await import("./database/open-postgres.ts");
-    return openPostgres({ url, now, poolSize, timeoutMs, onSkew, node });
+    return openPostgres({ url, now, poolSize, timeoutMs, onSkew, node, onMigrationWait: warnOfWait(log) });
   }
   const { openDatabase } = await import("./database/open-sqlite.ts");
   return openDatabase({ file: join(resolve(config.dataDir), "jobs.sqlite"), now });

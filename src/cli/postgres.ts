@@ -1,4 +1,5 @@
 import type { Config } from "../config.ts";
+import { MIGRATION_WAITS } from "../database/migration-lock.ts";
 import { NightshiftError } from "../errors.ts";
 import { createLog } from "../log.ts";
 import { dryRunMove, type Moved, move } from "../move/move.ts";
@@ -97,14 +98,17 @@ async function makeTables(config: Config): Promise<void> {
     import("../facts/postgres.ts"),
     import("../scheduler/pg-boss.ts"),
   ]);
-  const jobs = await openPostgres({ url, now: Date.now, timeoutMs: config.databaseTimeoutMs });
+  const log = createLog(config.logLevel);
+  const onMigrationWait = () => log.warn(MIGRATION_WAITS);
+  const timeoutMs = config.databaseTimeoutMs;
+  const jobs = await openPostgres({ url, now: Date.now, timeoutMs, onMigrationWait });
   try {
-    const runQueue = await openPgBoss(jobs, { log: createLog(config.logLevel) });
+    const runQueue = await openPgBoss(jobs, { log });
     await runQueue.close();
   } finally {
     await jobs.close();
   }
-  const facts = await openFactsPostgres({ databaseUrl: url }, FACTS_TIMEOUT_MS);
+  const facts = await openFactsPostgres({ databaseUrl: url, onMigrationWait }, FACTS_TIMEOUT_MS);
   await facts.close();
 }
 

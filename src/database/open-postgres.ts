@@ -5,6 +5,7 @@ import { NightshiftError } from "../errors.ts";
 import { once } from "../lifecycle.ts";
 import type { Database, TransactOptions, UserLocks } from "./database.ts";
 import { isConnectionLost, isRolledBack, toJobsError } from "./db-errors.ts";
+import { migrationLock, retryMigration } from "./migration-lock.ts";
 import type { Migrations } from "./migrations.ts";
 import { watchClock } from "./postgres-clock.ts";
 import { createPostgresDialect } from "./postgres-driver.ts";
@@ -28,6 +29,8 @@ export interface PostgresOptions {
   readonly migrations?: Migrations;
   /** Called when Postgres's clock differs noticeably from `now`, at the start and later, with the ms that it is ahead. */
   readonly onSkew?: (aheadMs: number) => void;
+  /** Called each time the migration of the tables has to wait for a lock. */
+  readonly onMigrationWait?: () => void;
   /** The name of this node: while another one has it, opening rejects with CONFIG_INVALID. Default: none. */
   readonly node?: string | undefined;
 }
@@ -73,12 +76,14 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
         now,
         onSkew,
       });
-    await migrate(kysely, now(), {
-      ...(options.migrations && { migrations: options.migrations }),
-      lock: async (trx) => {
-        for (const sql of migrationLock(schema)) await trx.executeQuery(raw(sql));
-      },
-    });
+    const lock = async (trx: Transaction<Tables>) => {
+      for (const sql of [...migrationLock(schema), makeSchema(schema)]) await trx.executeQuery(raw(sql));
+    };
+    const { migrations, onMigrationWait } = options;
+    await retryMigration(
+      () => migrate(kysely, now(), { ...(migrations && { migrations }), lock }),
+      onMigrationWait,
+    );
     await refuseHalfMoved(kysely);
     const listening = await openListener({
       config: connectionConfig(connection),
@@ -160,16 +165,10 @@ async function timeOf(kysely: Database["kysely"], query: CompiledQuery): Promise
   return (rows as { now: number }[])[0]?.now ?? 0;
 }
 
-/** The first statements of a migration: nodes that start together make the tables once. */
-const migrationLock = (schema: string): string[] => [
-  "set local statement_timeout = 0",
-  "set local lock_timeout = 0",
-  `select pg_advisory_xact_lock(${lockNumber(`'${schema} tables'`)})`,
-  // Only when it is absent: a user without the right to create schemas can be given one.
-  `do $$ begin
+/** Creates the schema only when it is absent: a user without the right to create one can be given it. */
+const makeSchema = (schema: string): string => `do $$ begin
     if to_regnamespace('${schema}') is null then create schema ${schema}; end if;
-  end $$`,
-];
+  end $$`;
 
 /** Advisory locks are numbers that the whole database shares. Ours are hashes of names that contain our schema. */
 const lockNumber = (name: string): string => `hashtextextended(${name}, 0)`;

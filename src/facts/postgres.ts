@@ -1,6 +1,7 @@
 import type { KeyvPostgres } from "@keyv/postgres";
 import type { Pool, PoolClient } from "pg";
 import { toFactsError } from "../database/db-errors.ts";
+import { migrationLock, retryMigration } from "../database/migration-lock.ts";
 import { openPool, SCHEMA_NAME } from "../database/postgres-pool.ts";
 import { type FactsDatabase, KEYV_OPTIONS, parseRow, type Query, whileBusy } from "./database.ts";
 import type { StoredFact } from "./rules.ts";
@@ -17,6 +18,8 @@ export interface PostgresLocation {
   readonly poolSize?: number;
   /** Default 10,000 ms. */
   readonly statementTimeoutMs?: number;
+  /** Called each time the migration of the tables has to wait for a lock. */
+  readonly onMigrationWait?: () => void;
 }
 
 /** Connects and brings the tables up to date. Rejects with DATA_UNAVAILABLE; a later call may succeed. */
@@ -47,7 +50,8 @@ export async function openFactsPostgres(
   const [readers, writers] = await Promise.all([open(poolSize / 2), open((poolSize + 1) / 2)]);
   const close = async () => void (await Promise.all([readers.end(), writers.end()]));
   try {
-    await whileBusy(lockTimeoutMs, () => migratePostgres(writers));
+    const migrate = () => retryMigration(() => migratePostgres(writers), location.onMigrationWait);
+    await whileBusy(lockTimeoutMs, migrate);
     const read = postgresQuery(readers);
     const [secret] = await read<{ value: string }>("SELECT value FROM fact_secrets WHERE name = 'cursor'");
     const parser = new Keyv<StoredFact>(KEYV_OPTIONS);
@@ -119,9 +123,7 @@ const POSTGRES_MIGRATIONS = [
      VALUES ('cursor', replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''));`,
 ];
 
-/** The lock is that of the jobs' migrations too: nodes that start together create each table once. */
-const BEGIN_MIGRATION = `BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;
-  SELECT pg_advisory_xact_lock(hashtextextended('${SCHEMA_NAME} tables', 0))`;
+const BEGIN_MIGRATION = ["BEGIN", ...migrationLock()].join("; ");
 /** Creates the schema only when it is absent: a user without the right to create one can be given it. */
 const MAKE_SCHEMA = `DO $$ BEGIN
   IF to_regnamespace('${SCHEMA_NAME}') IS NULL THEN CREATE SCHEMA ${SCHEMA_NAME}; END IF; END $$`;

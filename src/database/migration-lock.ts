@@ -1,0 +1,42 @@
+import { backoff, retry } from "../async.ts";
+import { SCHEMA_NAME } from "./postgres-pool.ts";
+
+/**
+ * How long a migration waits for a lock at a time, in ms. Short, because everybody who comes to the table later waits
+ * behind it. A dump or a long query may hold the lock for minutes.
+ */
+const LOCK_MS = 1_000;
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 5_000;
+/** After so long the migration is given up, and nothing was changed. */
+const TIMEOUT_MS = 5 * 60_000;
+
+/**
+ * The first statements of each transaction that migrates, of jobs and of facts: nodes that start together make the tables
+ * once.
+ */
+export const migrationLock = (schema: string = SCHEMA_NAME): string[] => [
+  "set local statement_timeout = 0",
+  `set local lock_timeout = ${LOCK_MS}`,
+  `select pg_advisory_xact_lock(hashtextextended('${schema} tables', 0))`,
+];
+
+/** Runs a transaction that migrates, again while a lock is held by others. `onWait` is called before each pause. */
+export const retryMigration = (work: () => Promise<void>, onWait: () => void = () => {}): Promise<void> =>
+  retry(work, {
+    delayMs: backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS),
+    timeoutMs: TIMEOUT_MS,
+    isWorthIt: isLockTimeout,
+    onFailure: onWait,
+  });
+
+/** What `onWait` writes into the log. */
+export const MIGRATION_WAITS =
+  "the migration waits for a lock that a dump, a long query or another migration holds; it tries again, and lets others go first";
+
+const LOCK_NOT_AVAILABLE = "55P03";
+
+function isLockTimeout(error: unknown): boolean {
+  const { code, cause } = error as { code?: unknown; cause?: { code?: unknown } };
+  return (cause?.code ?? code) === LOCK_NOT_AVAILABLE;
+}
