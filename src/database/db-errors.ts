@@ -23,7 +23,8 @@ const JOBS_SENTENCES = {
   tooManyConnections: NO_ROOM,
   noTls: "The TLS connection to Postgres failed; check sslmode and the certificates in --database-url.",
   wrongUser: "Postgres refused this user or password; check --database-url.",
-  noRight: "Postgres does not let this user do that; give it the rights that the README lists.",
+  noRight:
+    "Postgres does not let this user do that; give it the rights that the README lists, and run nightshift migrate as the owner of the tables.",
   noDatabase: "Postgres has no database of this name; create it, or check --database-url.",
   readOnly: "Postgres is read-only here (a standby?); name the primary in --database-url.",
   locked: "Postgres is busy with other work on the same data; try again in a moment.",

@@ -15,7 +15,7 @@ import type { Worker } from "../store/run-queue.ts";
 export function identifyProcess({ isShared }: { isShared: boolean }): Worker {
   const { pid } = process;
   const place = placeOfPids();
-  const startedAt = startOf(pid);
+  const startedAt = startOfProcess(pid);
   const isKnown = place !== undefined && startedAt !== undefined;
   if (!isKnown)
     return {
@@ -38,7 +38,7 @@ export function isAlive(pid: number, workerId = ""): boolean {
     if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
   }
   const [, started] = /^worker_[0-9a-f]{16}_\d+_(\d+)$/.exec(workerId) ?? [];
-  const startedAt = started && startOf(pid);
+  const startedAt = started && startOfProcess(pid);
   // Another start: the pid was given to another process.
   return !startedAt || startedAt === started;
 }
@@ -53,7 +53,7 @@ function placeOfPids(): string | undefined {
 }
 
 /** When a process started, in ticks since the boot; field 22 of proc_pid_stat(5). */
-function startOf(pid: number): string | undefined {
+function startOfProcess(pid: number): string | undefined {
   try {
     // Its name, in parentheses, may hold anything.
     const [, fields = ""] = /\) ([^)]*)$/.exec(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? [];

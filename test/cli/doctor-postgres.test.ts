@@ -1,4 +1,6 @@
-import { describe, expect, it } from "vitest";
+import { randomBytes } from "node:crypto";
+import { Client } from "pg";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { openPostgres as openDatabase } from "../../src/database/open-postgres.ts";
 import { cli } from "../child-process.ts";
 import { openPostgres } from "../postgres.ts";
@@ -36,5 +38,38 @@ describe("nightshift doctor --database-url", () => {
       found: expect.stringMatching(/user or password/),
     });
     expect(refused.found).not.toContain("owl");
+  });
+
+  it.each([
+    [
+      "drop table nightshift.moves; create table nightshift.moves as select 'x' as source, null::bigint as finished_at",
+      /move into it is not finished; run the same nightshift move/,
+    ],
+    ["update nightshift.schema_version set version = 0", /version 0, .*run nightshift migrate as the owner/],
+    [
+      "grant usage on schema nightshift to :role; grant select on all tables in schema nightshift to :role",
+      /may only read .*jobs.*runs/,
+    ],
+    ["grant usage on schema nightshift to :role", /may not read .*jobs/],
+    ["select 1", /may not use the schema nightshift/],
+  ])("knows what a node would fail at: %s", async (sql, found) => {
+    const { url } = await openPostgres();
+    await (await openDatabase({ url, now: Date.now })).close();
+    const role = `doctor_${randomBytes(6).toString("hex")}`;
+    const client = new Client({ connectionString: url });
+    await client.connect();
+    onTestFinished(async () => {
+      await client.query(`drop owned by ${role}; drop role ${role}`);
+      await client.end();
+    });
+    await client.query(`create role ${role} login password 'p'`);
+    await client.query(sql.replaceAll(":role", role));
+    const isOwner = !sql.includes(":role") && sql !== "select 1";
+    const as = isOwner ? url : Object.assign(new URL(url), { username: role, password: "p" }).href;
+    expect(await examine(as)).toMatchObject({
+      code: 1,
+      status: "problem",
+      found: expect.stringMatching(found),
+    });
   });
 });
