@@ -9,7 +9,7 @@ const MODEL = /^(anthropic|openai|openai-compatible):(.+)$/;
 
 const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 
-/** All settings with their defaults. A key is the name of its flag; `ENVIRONMENT` has the names of the variables. */
+/** All settings with their defaults. `ENVIRONMENT` has the names of their variables. */
 const configSchema = z.strictObject({
   dataDir: z
     .string()

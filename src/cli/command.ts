@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import { type Config, ENVIRONMENT, readConfig } from "../config.ts";
+import { type Config, type ConfigKey, ENVIRONMENT, readConfig } from "../config.ts";
 
 /** Turns a command's work, which resolves to an exit code, into an action for Commander. */
 export type Runner = (
@@ -20,48 +20,41 @@ export function command(
   return made;
 }
 
-/** A flag without a value. Config reads its environment variable, because Commander would take `false` for true. */
-const flag = (name: string, description: string, variable: string) =>
-  new Option(name, `${description} (env: ${variable})`);
+/** The flag of a setting. Config reads its environment variable: Commander would keep an empty one, and split no list. */
+export const setting = (flags: string, description: string, key: ConfigKey) =>
+  new Option(flags, `${description} (env: ${ENVIRONMENT[key]})`);
 
 /** Flags that several commands have. `--help` names the environment variable of each. */
 export const OPTIONS = {
-  data: new Option("--data <dir>", "folder that holds facts, jobs and runs (default ~/.nightshift)").env(
-    ENVIRONMENT.dataDir,
-  ),
-  databaseUrl: new Option(
+  data: setting("--data <dir>", "folder that holds facts, jobs and runs (default ~/.nightshift)", "dataDir"),
+  databaseUrl: setting(
     "--database-url <url>",
     "use this Postgres instead of files; any number of nodes may share it",
-  ).env(ENVIRONMENT.databaseUrl),
-  user: new Option("--user <name>", "user to act as (default: your login name)").env(ENVIRONMENT.user),
-  jobs: new Option("--jobs <dir>", "folder of job files to watch").env(ENVIRONMENT.jobsDir),
-  tools: new Option("--tools <path...>", "modules that export tools: files, folders or globs").env(
-    ENVIRONMENT.tools,
+    "databaseUrl",
   ),
-  mcpConfig: new Option(
+  user: setting("--user <name>", "user to act as (default: your login name)", "user"),
+  jobs: setting("--jobs <dir>", "folder of job files to watch", "jobsDir"),
+  tools: setting("--tools <path...>", "modules that export tools: files, folders or globs", "tools"),
+  mcpConfig: setting(
     "--mcp-config <file>",
     "file that lists other MCP servers whose tools jobs may use, as {mcpServers: …}",
-  ).env(ENVIRONMENT.mcpConfig),
-  host: new Option("--host <address>", "address to listen on (default 127.0.0.1)").env(ENVIRONMENT.host),
-  port: new Option("--port <port>", "port to listen on (default 3333, 0 = any)").env(ENVIRONMENT.port),
-  sse: flag("--sse", "also serve the old HTTP+SSE transport", ENVIRONMENT.sse),
-  allowedHosts: new Option(
+    "mcpConfig",
+  ),
+  host: setting("--host <address>", "address to listen on (default 127.0.0.1)", "host"),
+  port: setting("--port <port>", "port to listen on (default 3333, 0 = any)", "port"),
+  sse: setting("--sse", "also serve the old HTTP+SSE transport", "sse"),
+  allowedHosts: setting(
     "--allowed-hosts <name...>",
     "host names that clients use for this server, besides localhost",
-  ).env(ENVIRONMENT.allowedHosts),
-  publicUrl: new Option("--public-url <url>", "URL that clients use for this server").env(
-    ENVIRONMENT.publicUrl,
+    "allowedHosts",
   ),
-  oauthIssuer: new Option("--oauth-issuer <url>", "accept access tokens of this issuer").env(
-    ENVIRONMENT.oauthIssuer,
-  ),
-  oauthAudience: new Option("--oauth-audience <name>", "audience that access tokens must name").env(
-    ENVIRONMENT.oauthAudience,
-  ),
-  webhookAllowPrivate: flag(
+  publicUrl: setting("--public-url <url>", "URL that clients use for this server", "publicUrl"),
+  oauthIssuer: setting("--oauth-issuer <url>", "accept access tokens of this issuer", "oauthIssuer"),
+  oauthAudience: setting("--oauth-audience <name>", "audience that access tokens must name", "oauthAudience"),
+  webhookAllowPrivate: setting(
     "--webhook-allow-private",
     "allow webhooks to private and loopback addresses, and over plain http",
-    ENVIRONMENT.webhookAllowPrivate,
+    "webhookAllowPrivate",
   ),
   json: new Option("--json", "print JSON"),
 };
@@ -92,37 +85,8 @@ export const DATA_OPTIONS = [OPTIONS.data, OPTIONS.databaseUrl, OPTIONS.user, OP
 /** The flags of one command, by their camelCase names. */
 export type Flags = Readonly<Record<string, unknown>>;
 
-/** Splits a list that came from the environment, where it is one string with commas. */
-const splitList = (value: unknown) => (typeof value === "string" ? value.split(",") : value);
-
 /** Reads the configuration, in which a flag wins over its environment variable. Throws CONFIG_INVALID. */
 export function configFrom({ data, jobs, ...flags }: Flags): Config {
-  const {
-    databaseUrl,
-    user,
-    mcpConfig,
-    webhookAllowPrivate,
-    host,
-    port,
-    sse,
-    publicUrl,
-    oauthIssuer,
-    oauthAudience,
-  } = flags;
-  const lists = { tools: splitList(flags.tools), allowedHosts: splitList(flags.allowedHosts) };
-  return readConfig({
-    dataDir: data,
-    jobsDir: jobs,
-    databaseUrl,
-    user,
-    mcpConfig,
-    webhookAllowPrivate,
-    host,
-    port,
-    sse,
-    publicUrl,
-    oauthIssuer,
-    oauthAudience,
-    ...lists,
-  });
+  const settings = Object.keys(ENVIRONMENT).map((key) => [key, flags[key]]);
+  return readConfig({ ...Object.fromEntries(settings), dataDir: data, jobsDir: jobs });
 }

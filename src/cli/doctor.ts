@@ -1,6 +1,7 @@
 import { access, constants, mkdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type Config, variable } from "../config.ts";
+import { NightshiftError } from "../errors.ts";
 import { scanFolder } from "../jobs-folder/scan.ts";
 import { findLocalModels } from "../model/local.ts";
 import { loadToolModules } from "../tools/modules.ts";
@@ -22,9 +23,17 @@ export interface DoctorOptions {
   readonly repair: boolean;
 }
 
-/** Checks everything that a run needs and prints advice. Resolves to exit code 1 when there is a problem. */
+/**
+ * Checks everything that a run needs and prints advice. Resolves to exit code 1 when there is a problem. Rejects with
+ * CONFIG_INVALID when Postgres is to be repaired.
+ */
 export async function runDoctor(config: Config, { json, repair }: DoctorOptions): Promise<number> {
-  const repairs = repair && !config.databaseUrl ? await (await import("./repair.ts")).repairData(config) : [];
+  if (repair && config.databaseUrl)
+    throw new NightshiftError(
+      "CONFIG_INVALID",
+      "--repair repairs the files of a data folder, and Postgres is in use. Run doctor without it.",
+    );
+  const repairs = repair ? await (await import("./repair.ts")).repairData(config) : [];
   const findings = [
     { check: "node", status: "ok", found: `${process.version}, Nightshift ${version}` } as const,
     ...(config.databaseUrl ? [await checkPostgresServer(config.databaseUrl)] : await checkFiles(config)),

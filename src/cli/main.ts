@@ -72,7 +72,10 @@ const doctorCommand = (run: Runner): Command =>
     [
       ...SERVER_OPTIONS,
       OPTIONS.json,
-      new Option("--repair", "repair the data where nothing can be lost by it, after a backup"),
+      new Option(
+        "--repair",
+        "repair the files of the data folder where nothing can be lost by it, after a backup",
+      ),
     ],
     ["doctor", "doctor --json", "doctor --repair"],
   ).action(

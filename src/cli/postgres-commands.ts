@@ -1,10 +1,9 @@
 import { type Command, Option } from "commander";
-import { ENVIRONMENT } from "../config.ts";
-import { command, configFrom, OPTIONS, type Runner } from "./command.ts";
+import { command, configFrom, OPTIONS, type Runner, setting } from "./command.ts";
 
 export function moveCommand(run: Runner): Command {
-  const from = new Option("--from <dir>", "data folder to read; it is not changed").env(ENVIRONMENT.dataDir);
-  const to = new Option("--to <url>", "an empty Postgres database").env(ENVIRONMENT.databaseUrl);
+  const from = setting("--from <dir>", "data folder to read; it is not changed", "dataDir");
+  const to = setting("--to <url>", "an empty Postgres database", "databaseUrl");
   const dryRun = new Option("--dry-run", "report what would be copied, and write nothing");
   return command(
     "move",

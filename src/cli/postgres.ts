@@ -79,8 +79,6 @@ function printMoved({ status, tables }: Moved): void {
   print(paint(status === "unfinished" ? "red" : "green", MOVE_RESULTS[status]));
 }
 
-const FACTS_TIMEOUT_MS = 10_000;
-
 /** The Postgres URL. Throws CONFIG_INVALID, which names the flag, when there is none. */
 function requirePostgres({ databaseUrl }: Config, flag: string): string {
   if (databaseUrl) return databaseUrl;
@@ -108,7 +106,8 @@ async function makeTables(config: Config): Promise<void> {
   } finally {
     await jobs.close();
   }
-  const facts = await openFactsPostgres({ databaseUrl: url, onMigrationWait }, FACTS_TIMEOUT_MS);
+  const location = { databaseUrl: url, statementTimeoutMs: timeoutMs, onMigrationWait };
+  const facts = await openFactsPostgres(location, timeoutMs);
   await facts.close();
 }
 

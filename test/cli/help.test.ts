@@ -1,4 +1,7 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { ENVIRONMENT } from "../../src/config.ts";
 import { cli } from "../child-process.ts";
 import { tempDir } from "../harness.ts";
 
@@ -123,7 +126,26 @@ describe("a configuration that is not valid", () => {
   });
 
   it("may leave variables empty, as a client's configuration does", async () => {
-    const env = { NIGHTSHIFT_MODEL: "", NIGHTSHIFT_MODEL_API_KEY: "", NIGHTSHIFT_TOOLS: "" };
-    expect((await cli(["jobs", "list", "--data", await tempDir()], { env })).code).toBe(0);
+    const env = Object.fromEntries(Object.values(ENVIRONMENT).map((name) => [name, ""]));
+    for (const command of [["jobs", "list"], ["doctor"]])
+      expect((await cli([...command, "--data", await tempDir()], { env })).code).toBe(0);
+  });
+
+  it("separates the items of a variable that is a list with commas", async () => {
+    const data = await tempDir();
+    const env = { NIGHTSHIFT_TOOLS: ["a", "b"].map((name) => join(data, `${name}.mjs`)).join(", ") };
+    for (const name of ["a", "b"])
+      await writeFile(
+        join(data, `${name}.mjs`),
+        `export const ${name} = { name: "tool_${name}", description: "A tool.", run: () => "" };`,
+      );
+    const { code, stdout } = await cli(["doctor", "--json", "--data", data], { env });
+    expect(code).toBe(0);
+    expect(stdout).toContain("tool_a, tool_b");
+  });
+
+  it("of doctor: --repair is for files, and says so where Postgres is in use", async () => {
+    const { code, stderr } = await cli(["doctor", "--repair", "--database-url", "postgres://127.0.0.1:1/db"]);
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/--repair repairs the files of a data folder/)]);
   });
 });
