@@ -5,7 +5,8 @@ import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport as StdioV1 } from "@modelcontextprotocol/sdk/client/stdio.js";
-import { afterAll, beforeAll, onTestFinished } from "vitest";
+import { ResourceUpdatedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
+import { afterAll, beforeAll, expect, onTestFinished } from "vitest";
 import { databaseEnvironment } from "./database-url.ts";
 
 export const ROOT = new URL("..", import.meta.url).pathname;
@@ -122,4 +123,24 @@ export function shareStdio(kind: ClientKind): () => AnyClient {
     if (!client) throw new Error("the server is not there: this was called outside of a test");
     return client;
   };
+}
+
+/** Subscribes in the way of the client's era. Resolves to a list to which the URIs of updates are added. */
+export async function follow(kind: ClientKind, client: AnyClient, uris: readonly string[]) {
+  const told: string[] = [];
+  const take = ({ params }: { params: { uri: string } }) => void told.push(params.uri);
+  const method = kind.startsWith("v1")
+    ? ResourceUpdatedNotificationSchema
+    : "notifications/resources/updated";
+  client.raw.setNotificationHandler(method, take);
+  if (kind.endsWith("2026 era")) {
+    const subscription = await client.raw.listen({ resourceSubscriptions: uris });
+    expect(subscription.honoredFilter).toEqual({ resourceSubscriptions: uris });
+    return { told, stop: () => subscription.close() };
+  }
+  for (const uri of uris) await client.raw.subscribeResource({ uri });
+  const stop = async () => {
+    for (const uri of uris) await client.raw.unsubscribeResource({ uri });
+  };
+  return { told, stop };
 }

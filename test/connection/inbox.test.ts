@@ -1,6 +1,5 @@
-import { ResourceUpdatedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
 import { describe, expect, it } from "vitest";
-import { type AnyClient, CLIENTS, eventually, shareStdio, spawnStdio, tempDir } from "../harness.ts";
+import { type AnyClient, CLIENTS, eventually, follow, shareStdio, spawnStdio, tempDir } from "../harness.ts";
 
 const SPOKEN = { tool: { name: "current_time", arguments: { timezone: "UTC" } }, cron: "0 9 * * *" };
 
@@ -34,16 +33,7 @@ describe.each(CLIENTS)("the inbox, %s", (kind) => {
   it("is a resource of what is unread, told of when a run has ended and when it was read", async () => {
     const client = await open(kind);
     expect(await read(client)).toEqual({ unread: 0, items: [] });
-    const told: string[] = [];
-    const take = ({ params }: { params: { uri: string } }) => void told.push(params.uri);
-    const method = kind.startsWith("v1")
-      ? ResourceUpdatedNotificationSchema
-      : "notifications/resources/updated";
-    client.raw.setNotificationHandler(method, take);
-    if (kind.endsWith("2026 era")) {
-      const subscription = await client.raw.listen({ resourceSubscriptions: ["inbox://"] });
-      expect(subscription.honoredFilter).toEqual({ resourceSubscriptions: ["inbox://"] });
-    } else await client.raw.subscribeResource({ uri: "inbox://" });
+    const { told } = await follow(kind, client, ["inbox://"]);
 
     const { job_id, run_id } = await runOnce(client);
     await eventually(async () => told.length === 1);

@@ -1,15 +1,6 @@
-import { ResourceUpdatedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { startScriptedModel } from "../../src/model/scripted.ts";
-import {
-  type AnyClient,
-  CLIENTS,
-  type ClientKind,
-  eventually,
-  shareStdio,
-  spawnStdio,
-  tempDir,
-} from "../harness.ts";
+import { type AnyClient, CLIENTS, eventually, follow, shareStdio, spawnStdio, tempDir } from "../harness.ts";
 
 const DAILY = { tool: { name: "whoami" }, cron: "0 9 * * *", timezone: "UTC" };
 
@@ -31,26 +22,6 @@ async function errorOf(client: AnyClient, uri: string): Promise<unknown> {
   expect(error).toBeInstanceOf(Error);
   const { message, code, data } = error as Error & { code: unknown; data: unknown };
   return JSON.parse(JSON.stringify({ message, code, data }).replaceAll(uri, "<uri>"));
-}
-
-/** Subscribes in the way of the client's era. Resolves to a list to which the URIs of updates are added. */
-async function follow(kind: ClientKind, client: AnyClient, uris: readonly string[]) {
-  const told: string[] = [];
-  const take = ({ params }: { params: { uri: string } }) => void told.push(params.uri);
-  const method = kind.startsWith("v1")
-    ? ResourceUpdatedNotificationSchema
-    : "notifications/resources/updated";
-  client.raw.setNotificationHandler(method, take);
-  if (kind.endsWith("2026 era")) {
-    const subscription = await client.raw.listen({ resourceSubscriptions: uris });
-    expect(subscription.honoredFilter).toEqual({ resourceSubscriptions: uris });
-    return { told, stop: () => subscription.close() };
-  }
-  for (const uri of uris) await client.raw.subscribeResource({ uri });
-  const stop = async () => {
-    for (const uri of uris) await client.raw.unsubscribeResource({ uri });
-  };
-  return { told, stop };
 }
 
 describe.each(CLIENTS)("resources, %s", (kind) => {

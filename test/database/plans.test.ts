@@ -75,8 +75,8 @@ describe("queries on a large jobs database", () => {
         const ways = plans.filter((plan) => plan.includes(`INDEX ${index}`));
         expect(ways).not.toEqual([]);
         // All of them search by kind and time, and by user where there is one: none scans the due rows of others.
-        for (const network of ways)
-          expect(network).toMatch(new RegExp(`INDEX ${name}(_of_user)? \\((user_key=\\? AND )?kind=\\?`));
+        for (const plan of ways)
+          expect(plan).toMatch(new RegExp(`INDEX ${name}(_of_user)? \\((user_key=\\? AND )?kind=\\?`));
       }
     },
   );

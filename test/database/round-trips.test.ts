@@ -1,16 +1,12 @@
 import { Client } from "pg";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { isPipelined } from "../../src/database/sql.ts";
-import type { RunResult } from "../../src/jobs/run.ts";
-import { ALL_KINDS, newJob, openWorld, type World, worker } from "../world.ts";
+import { ALL_KINDS, newJob, openWorld, resultOf, type World, worker } from "../world.ts";
 
-const OUTCOME: RunResult = {
-  status: "succeeded",
+const OUTCOME = resultOf("succeeded", {
   output: "done",
-  error: null,
   transcript: [{ step: 1, type: "note", text: "done" }],
-  usage: { input_tokens: 1, output_tokens: 1 },
-};
+});
 
 describe.each(["Postgres", "pg-boss"] as const)("round trips to Postgres with the queue of %s", (backend) => {
   let world: World;

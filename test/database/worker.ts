@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { appendFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { RunResult } from "../../src/jobs/run.ts";
+import { isAlive } from "../../src/scheduler/this-process.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import type { Claimed } from "../../src/store/run-queue.ts";
 import { migrateTo } from "./migrating.ts";
@@ -20,15 +21,6 @@ const OUTCOME: RunResult = {
   usage: { input_tokens: 1, output_tokens: 1 },
 };
 const self = { workerId: `worker_${process.pid}_${Math.random()}`, host: "here", pid: process.pid };
-
-const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-};
 
 async function drain(finish: boolean): Promise<string[]> {
   const db = await openLocation(location, () => NOW);

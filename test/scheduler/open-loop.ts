@@ -4,7 +4,6 @@ import { pino } from "pino";
 import { onTestFinished } from "vitest";
 import type { Database } from "../../src/database/database.ts";
 import { openDatabase } from "../../src/database/open-sqlite.ts";
-import { DEFAULT_LIMITS } from "../../src/jobs/job.ts";
 import type { RunResult } from "../../src/jobs/run.ts";
 import { createSchedulerLoop, type LoopOptions, type SchedulerLoop } from "../../src/scheduler/loop.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
@@ -12,15 +11,10 @@ import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import type { Claimed } from "../../src/store/run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
 import { tempDir } from "../harness.ts";
+import { newJob, resultOf } from "../world.ts";
 
 const ALICE = { userId: "alice", userKey: "a".repeat(64) };
-const DONE: RunResult = {
-  status: "succeeded",
-  output: "done",
-  error: null,
-  transcript: [],
-  usage: { input_tokens: 0, output_tokens: 0 },
-};
+const DONE = resultOf("succeeded", { output: "done" });
 
 interface Begun extends Claimed {
   readonly at: number;
@@ -32,7 +26,7 @@ interface Begun extends Claimed {
 export async function openLoop(options: Partial<LoopOptions> & { file?: string; autoFinish?: boolean } = {}) {
   const { file = join(await tempDir(), "jobs.sqlite"), autoFinish = true, ...rest } = options;
   const now = options.now ?? Date.now;
-  const db: Database = await openDatabase({ file, now: now });
+  const db: Database = await openDatabase({ file, now });
   const runQueue = openRunQueue(db);
   const begun: Begun[] = [];
   const loop: SchedulerLoop = createSchedulerLoop({
@@ -63,18 +57,9 @@ export async function openLoop(options: Partial<LoopOptions> & { file?: string; 
     await loop.stop({ graceMs: 500 });
     await db.close();
   });
-  const jobs = openJobStore(db, { ...ALICE, now: now });
-  const runs = openRunStore(db, { userKey: ALICE.userKey, now: now });
+  const jobs = openJobStore(db, { ...ALICE, now });
+  const runs = openRunStore(db, { userKey: ALICE.userKey, now });
   const add = (dueAt: number, name = "job") =>
-    jobs.create({
-      name,
-      action: { kind: "tool", tool: "whoami", arguments: {} },
-      schedule: { kind: "at", at: dueAt },
-      timezone: "UTC",
-      limits: DEFAULT_LIMITS,
-      tools: null,
-      nextRunAt: dueAt,
-      origin: { kind: "tool", parentSessionId: "s", threadId: "t" },
-    });
+    jobs.create(newJob({ name, schedule: { kind: "at", at: dueAt }, nextRunAt: dueAt }));
   return { file, loop, jobs, runs, add, begun, runQueue };
 }

@@ -27,9 +27,12 @@ async function startProcess(before: readonly string[] = []) {
   return { worker: JSON.parse(line.toString()) as Worker, end };
 }
 
-const linux = describe.runIf(process.platform === "linux");
+const isLinux = process.platform === "linux";
+if (!isLinux) console.info("test/scheduler/this-process.test.ts is skipped: only Linux has /proc.");
+else if (!canUnshare)
+  console.info("Processes in another space of pids are not tested: unshare needs rights.");
 
-linux("a process, as others know it", () => {
+describe.runIf(isLinux)("a process, as others know it", () => {
   /** Claims a run as `holder`, and lets this process look for lost ones. */
   async function openRun(holder: Worker) {
     const { user, claim, runQueue, now } = await openWorld("SQLite");

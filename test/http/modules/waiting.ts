@@ -16,12 +16,3 @@ export const wait = defineTool({
     },
   }),
 });
-
-/** Fails as a careless tool does: with secrets in its message. */
-export const explode = defineTool({
-  name: "explode",
-  description: "Fails",
-  run: () => {
-    throw new Error("it went wrong");
-  },
-});
