@@ -133,6 +133,9 @@ function openStore(userKey: string, { getOpened, now, limits, lockTimeoutMs }: S
     isSweeping = false;
   }
 
+  /** Loads a large memory before a write takes the lock, so that other writers need not wait for it. */
+  const load = () => read(() => {});
+
   async function write<T>(change: Change<T>): Promise<T> {
     const { cache, writeQueue } = await getOpened();
     return writeQueue.run(userKey, (transaction) =>
@@ -147,8 +150,7 @@ function openStore(userKey: string, { getOpened, now, limits, lockTimeoutMs }: S
   return {
     async save(fact) {
       checkNewFact(fact, limits);
-      // Loads a large memory before the lock is taken, so that other writers need not wait for it.
-      await read(() => {});
+      await load();
       return write((transaction, entry) => insertFact(userKey, fact, { transaction, entry, limits, now }));
     },
     recall: (query, { limit = DEFAULT_RECALL_LIMIT, tags = [] } = {}) =>
@@ -169,13 +171,15 @@ function openStore(userKey: string, { getOpened, now, limits, lockTimeoutMs }: S
       if (fact === undefined) throw factNotFound(factId);
       return toFact(fact);
     },
-    forget: (factId) =>
-      write(async ({ keyv, query }, entry) => {
+    async forget(factId) {
+      await load();
+      await write(async ({ keyv, query }, entry) => {
         if (!entry.userFacts.facts.has(factId)) throw factNotFound(factId);
         await keyv.delete(`${userKey}:${factId}`);
         entry.userFacts.remove([factId]);
         await noteOwnWrite(userKey, entry, query);
-      }),
+      });
+    },
   };
 }
 

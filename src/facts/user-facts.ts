@@ -1,5 +1,6 @@
 import { bytesOf, type StoredFact, textKeyOf, toFact } from "./rules.ts";
 import { createSearchIndex, type SearchIndex } from "./search/index.ts";
+import { lowerBound } from "./search/sorted-terms.ts";
 import { foldText } from "./search/terms.ts";
 import type { RecalledFact } from "./store.ts";
 
@@ -203,7 +204,7 @@ function createSortedFacts(): SortedFacts {
       return gone.map(({ factId }) => factId);
     },
     page(position, limit) {
-      const end = firstFrom(byAge, position);
+      const end = lowerBound(byAge, (fact) => fact.position < position);
       const start = Math.max(0, end - limit);
       return { facts: byAge.slice(start, end).reverse(), hasMore: start > 0 };
     },
@@ -212,16 +213,4 @@ function createSortedFacts(): SortedFacts {
 
 function compareAge(a: StoredFact, b: StoredFact): number {
   return a.position - b.position || (a.factId < b.factId ? -1 : 1);
-}
-
-/** The index of the first fact at or after `position`, by binary search. */
-function firstFrom(byAge: readonly StoredFact[], position: number): number {
-  let low = 0;
-  let high = byAge.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((byAge[middle]?.position ?? 0) < position) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

@@ -67,6 +67,7 @@ async function takeQueued(
   active: ActiveRuns,
   options: StartOptions,
 ): Promise<Claimed | null> {
+  if (active.isReplaced && !(await isQueued(trx, row.run_id))) return null;
   const job = jobRow && tryReadJob(jobRow);
   const skip = async (reason: string) => {
     await endRun(trx, row.run_id, "queued", emptyResult("skipped", reason), options.now);
@@ -101,6 +102,14 @@ async function takeQueued(
   active.waiting--;
   return { run: readRun({ ...row, ...started }, null), job };
 }
+
+const isQueued = async (trx: Transaction<Tables>, runId: string): Promise<boolean> =>
+  (await trx
+    .selectFrom("runs")
+    .select("run_id")
+    .where("run_id", "=", runId)
+    .where("status", "=", "queued")
+    .executeTakeFirst()) !== undefined;
 
 /** The jobs of the queued runs among `due`, by id. */
 async function findJobs(

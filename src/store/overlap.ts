@@ -13,6 +13,8 @@ export interface ActiveRuns {
   running: number;
   /** Queued: held behind another run, or due. */
   waiting: number;
+  /** A newer run has taken the place of others, so that what was read as queued before may have been skipped. */
+  isReplaced: boolean;
 }
 
 /** The decision about one more run of a job that may have active runs. */
@@ -57,7 +59,7 @@ export async function countActive(trx: Transaction<Tables>, jobId: string): Prom
     .groupBy("status")
     .execute();
   const count = (status: Run["status"]) => Number(rows.find((row) => row.status === status)?.count ?? 0);
-  return { running: count("running"), waiting: count("queued") };
+  return { running: count("running"), waiting: count("queued"), isReplaced: false };
 }
 
 /** Makes way for a newer run: asks the job's running runs to stop, and skips the waiting ones. */
@@ -85,4 +87,5 @@ export async function replaceActive(
   }
   if (active.waiting > 0) await skipQueuedRuns(trx, jobId, now, REPLACED);
   active.waiting = 0;
+  active.isReplaced = true;
 }

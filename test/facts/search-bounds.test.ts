@@ -6,6 +6,7 @@ import { createSearchIndex } from "../../src/facts/search/index.ts";
 import { createPostings, type Posting } from "../../src/facts/search/postings.ts";
 import { expandQuery } from "../../src/facts/search/query.ts";
 import { createSortedTerms, type SortedTerms } from "../../src/facts/search/sorted-terms.ts";
+import { termsOf } from "../../src/facts/search/terms.ts";
 import { createUserFacts, type UserFacts } from "../../src/facts/user-facts.ts";
 
 /** The same words in every run (mulberry32). */
@@ -198,5 +199,30 @@ describe("the memory of a user's facts", () => {
     userFacts.add(facts, 0);
     userFacts.remove(facts.map(({ factId }) => factId));
     expect(userFacts.costBytes).toBeLessThan(empty + 64 * 200);
+  });
+});
+
+describe("the terms of a text", () => {
+  it.each([
+    [
+      "Latin letters",
+      (i: number) => `${"unpronounceable".slice(0, 13)}${i.toString(36).padStart(3, "q")}`,
+      "seldom said ",
+    ],
+    ["Hangul", (i: number) => `${String.fromCodePoint(0xac00 + i).repeat(16)}에서`, "말 "],
+  ])("keep nothing else of it in memory: %s", async (_what, word, filling) => {
+    const kept: string[][] = [];
+    const before = await heapBytes();
+    for (let i = 0; i < 300; i++) kept.push([...new Set(termsOf(filling.repeat(1_500) + word(i)))]);
+    expect((await heapBytes()) - before).toBeLessThan(300 * 5_000);
+    expect(kept).toHaveLength(300);
+  });
+
+  it("are found in an identifier as long as the longest fact", () => {
+    expect(termsOf("aB".repeat(524_288)).length).toBeGreaterThan(524_288);
+  });
+
+  it("are in a text of names only, however many", () => {
+    expect(postingsOf(`${"said Us ".repeat(131_072)}`).liveDocuments).toBe(1);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createSearchIndex } from "../../src/facts/search/index.ts";
-import { foldText, queryTermsOf, termsOf } from "../../src/facts/search/terms.ts";
+import { foldText, splitQuery, termsOf } from "../../src/facts/search/terms.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -29,8 +29,8 @@ describe("terms", () => {
   ])("%s", (_what, text, terms) => expect(termsOf(text)).toEqual(expect.arrayContaining(terms)));
 
   it("of a query leave out stop words, unless there is nothing else", () => {
-    expect(queryTermsOf("What is the name of my dog?")).toEqual(["name", "dog"]);
-    expect(queryTermsOf("who am I")).toEqual(["who", "be", "i"]);
+    expect(splitQuery("What is the name of my dog?").terms).toEqual(["name", "dog"]);
+    expect(splitQuery("who am I").terms).toEqual(["who", "be", "i"]);
   });
 
   it("of a text of one endless word are short", () => {

@@ -130,6 +130,24 @@ export function policyContract(backend: Backend): void {
       expect(await statuses()).toEqual(["cancelled", "running", "skipped"]);
     });
 
+    it("overlap cancel_other: passes over a retry that is due in the same claim", async () => {
+      const retry = { ...DEFAULT_POLICY.retry, attempts: 2, backoffSeconds: 120 };
+      const { jobId } = await add({ overlap: "allow_all", retry });
+      world.pass(MINUTE);
+      const error = { code: "MODEL_UNREACHABLE", message: "It was away." } as const;
+      await finish((await claim())[0], resultOf("failed", { error }));
+      await jobs.update(jobId, ({ policy }) => ({ policy: { ...policy, overlap: "cancel_other" } }));
+      world.pass(5 * MINUTE);
+      expect((await claim()).map(({ run }) => run.attempt)).toEqual([1]);
+      const { runs: stored } = await runs.list();
+      expect(stored.filter(({ status }) => status === "running")).toHaveLength(1);
+      expect(stored.find(({ attempt }) => attempt === 2)).toMatchObject({
+        status: "skipped",
+        statusReason: expect.stringMatching(/newer run of this job took its place/),
+      });
+      expect((await countersOf(jobId))?.runsStarted).toBe(2);
+    });
+
     it("overlap allow_all: starts each at its time, whatever runs", async () => {
       await add({ overlap: "allow_all" });
       for (let i = 1; i <= 3; i++) {

@@ -21,7 +21,7 @@ export function codesOf(text: string): string[] {
   if (CAMEL_CASE.test(text))
     for (const [name] of text.matchAll(IDENTIFIER))
       if (CAMEL_CASE.test(name))
-        codes.push(...(name.match(CAMEL_PART) ?? []).map((part) => part.toLowerCase()));
+        for (const part of name.match(CAMEL_PART) ?? []) codes.push(part.toLowerCase());
   return codes;
 }
 

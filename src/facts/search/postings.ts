@@ -47,8 +47,7 @@ export interface Postings {
   replace(text: SearchableText): void;
 }
 
-/** Removed slots are swept when there are more of them than the live ones times the factor plus the floor. */
-const SWEEP_FACTOR = 1;
+/** Removed slots are swept when there are more of them than live ones and these. */
 const SWEEP_FLOOR = 64;
 
 // Measured on Node 24 for facts of many shapes: short and long, of few and of many words, in Latin letters and others.
@@ -59,8 +58,6 @@ const BYTES_PER_TERM = 230;
 const BYTES_PER_REPEATED_TERM = 250;
 const BYTES_PER_SLOT = 20;
 const BYTES_PER_ENDING = 35;
-/** A term that has a wide character takes two bytes a character. */
-const BYTES_PER_TERM_CHAR = 1;
 
 export function createPostings(): Postings {
   let documents: (Document | undefined)[] = [];
@@ -69,7 +66,7 @@ export function createPostings(): Postings {
   let endings = createSortedTerms();
   let slotOf = new Map<string, number>();
   let liveTerms = 0;
-  /** Of the terms in `vocabulary`: bytes of their text, places in `slots`, and how many have more than one of these. */
+  /** Of the terms in `vocabulary`: bytes of their text, entries in `slots`, and how many have more than one of these. */
   let termBytes = 0;
   let slotCount = 0;
   let endingBytes = 0;
@@ -87,16 +84,16 @@ export function createPostings(): Postings {
         endings.add(backwards(term));
         endingBytes += BYTES_PER_ENDING + term.length;
       }
-      termBytes += Buffer.byteLength(term) * BYTES_PER_TERM_CHAR;
+      termBytes += Buffer.byteLength(term);
       slotCount += 1;
       return first;
     }
-    const place = placeOf(posting.slots, slot);
-    if (posting.slots[place] === slot) {
-      posting.counts[place] = (posting.counts[place] ?? 0) + 1;
+    const index = indexIn(posting.slots, slot);
+    if (posting.slots[index] === slot) {
+      posting.counts[index] = (posting.counts[index] ?? 0) + 1;
     } else {
-      insertAt(posting.slots, place, slot);
-      insertAt(posting.counts, place, 1);
+      insertAt(posting.slots, index, slot);
+      insertAt(posting.counts, index, 1);
       posting.live += 1;
       slotCount += 1;
       if (posting.slots.length === 2) repeatedTerms += 1;
@@ -139,10 +136,10 @@ export function createPostings(): Postings {
       drop(posting);
       return;
     }
-    const place = placeOf(posting.slots, slot);
+    const index = indexIn(posting.slots, slot);
     if (posting.slots.length === 2) repeatedTerms -= 1;
-    posting.slots.splice(place, 1);
-    posting.counts.splice(place, 1);
+    posting.slots.splice(index, 1);
+    posting.counts.splice(index, 1);
     slotCount -= 1;
   }
 
@@ -153,7 +150,7 @@ export function createPostings(): Postings {
       endings.remove(backwards(posting.term));
       endingBytes -= BYTES_PER_ENDING + posting.term.length;
     }
-    termBytes -= Buffer.byteLength(posting.term) * BYTES_PER_TERM_CHAR;
+    termBytes -= Buffer.byteLength(posting.term);
     slotCount -= posting.slots.length;
     if (posting.slots.length > 1) repeatedTerms -= 1;
   }
@@ -208,28 +205,25 @@ export function createPostings(): Postings {
         posting.live -= 1;
         if (posting.live === 0) drop(posting);
       }
-      if (documents.length - slotOf.size > slotOf.size * SWEEP_FACTOR + SWEEP_FLOOR) sweep();
+      if (documents.length - slotOf.size > slotOf.size + SWEEP_FLOOR) sweep();
     },
   };
 }
 
 function allTermsOf({ text, tags }: SearchableText): string[] {
-  const terms = termsOf(text);
-  for (const tag of tags) terms.push(...termsOf(tag));
-  terms.push(...capitalNamesOf(text, true));
-  return terms;
+  return [...termsOf(text), ...tags.flatMap(termsOf), ...capitalNamesOf(text, true)];
 }
 
-/** The place of `slot` in ascending slots, or where it would be: most often at the end. */
-function placeOf(slots: readonly number[], slot: number): number {
+/** The index of `slot` in ascending slots, or where it would be: most often at the end. */
+function indexIn(slots: readonly number[], slot: number): number {
   const last = slots.length - 1;
   if ((slots[last] ?? -1) < slot) return slots.length;
   return lowerBound(slots, (other) => other < slot);
 }
 
-function insertAt(numbers: number[], place: number, number: number): void {
-  if (place === numbers.length) numbers.push(number);
-  else numbers.splice(place, 0, number);
+function insertAt(numbers: number[], index: number, number: number): void {
+  if (index === numbers.length) numbers.push(number);
+  else numbers.splice(index, 0, number);
 }
 
 /** Shorter words of Latin letters are seldom made of two. */

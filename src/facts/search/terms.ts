@@ -44,6 +44,7 @@ let stopTerms: ReadonlySet<string> | undefined;
  * text are duplicates.
  */
 export function foldText(text: string): string {
+  if (!BEYOND_ASCII.test(text)) return text.toLowerCase().replace(/\s+/g, " ").trim();
   return foldCase(text.normalize("NFKC")).normalize("NFKC").replace(/\s+/g, " ").trim();
 }
 
@@ -73,12 +74,7 @@ export function termsOf(text: string): string[] {
   return terms;
 }
 
-/** Returns the terms of a query without stop words, or all of them when it has no others. */
-export function queryTermsOf(query: string): string[] {
-  return splitQuery(query).terms;
-}
-
-/** Returns the terms of a query that a fact must have one of, and the stop words beside them. */
+/** Returns the terms of a query that a fact must have one of, all of them when it has only stop words, and these. */
 export function splitQuery(query: string): { terms: string[]; stopTerms: string[] } {
   const all = [...new Set([...termsOf(query), ...capitalNamesOf(query, false)])];
   const words = foldLetters(foldCase(query.normalize("NFKC"))).match(/\p{L}+/gu) ?? [];
@@ -97,13 +93,15 @@ export function splitQuery(query: string): { terms: string[]; stopTerms: string[
  */
 export function capitalNamesOf(text: string, isTold: boolean): string[] {
   const names: string[] = [];
+  const hasLowerCase = /[a-z]/.test(text);
+  const trimmed = text.trim();
   for (const { 0: word, 1: letters = "", 2: possessive, index } of text.matchAll(CAPITALISED)) {
     const lower = letters.toLowerCase();
     if (!STOP_WORDS.has(lower) || lower === "i") continue;
     const isFirst = /(?:^|[.!?:\n])[\s"'“(]*$/.test(text.slice(Math.max(0, index - 8), index));
     const isAcronym = letters.length > 1 && letters === letters.toUpperCase();
     // In a sentence all in capitals they say nothing.
-    if (isAcronym && !/[a-z]/.test(text) && text.trim() !== word) continue;
+    if (isAcronym && !hasLowerCase && trimmed !== word) continue;
     if (isAcronym || !isFirst || possessive !== undefined || (isTold && VERBS_AND_NAMES.has(word)))
       names.push(letters.charAt(0) + lower.slice(1));
   }
@@ -135,11 +133,11 @@ function pushUnspaced(word: string, terms: string[]): void {
     end = run.index + run[0].length;
     for (const { segment, isWordLike } of segmenter.segment(run[0])) {
       if (isWordLike && !(CJK.test(segment) && segment.length === 2))
-        terms.push(segment.slice(0, MAX_TERM_CHARS));
+        terms.push(copyOf(segment.slice(0, MAX_TERM_CHARS)));
     }
     if (CJK.test(run[0])) pushPairs(run[0], terms);
     const bare = beforeParticle(run[0]);
-    if (bare !== undefined) terms.push(bare.slice(0, MAX_TERM_CHARS));
+    if (bare !== undefined) terms.push(copyOf(bare.slice(0, MAX_TERM_CHARS)));
   }
   if (end < word.length) pushWord(word.slice(end).replace(/^[-']+|[-']+$/g, ""), terms);
 }
@@ -153,15 +151,19 @@ function pushPairs(run: string, terms: string[]): void {
 
 /** Returns the stem of a word, or both when it can be a form of two. */
 function stemsOf(whole: string): readonly string[] {
-  const word = whole.slice(0, MAX_TERM_CHARS);
-  const known = stems.get(word);
+  const asWritten = whole.slice(0, MAX_TERM_CHARS);
+  const known = stems.get(asWritten);
   if (known !== undefined) return known;
+  const word = copyOf(asWritten);
   if (stems.size >= MAX_CACHED_STEMS) stems.clear();
   const bare = word.replace(/(?:'s|'m|'re|'ve|'ll|'d)$|'/g, "");
   const found = [...new Set(baseFormsOf(bare).map((base) => stemmerFor(base)?.stem(base) ?? base))];
   stems.set(word, found);
   return found;
 }
+
+/** A string of its own: V8 keeps the whole text for a part of it, here for as long as the term is kept. */
+const copyOf = (part: string): string => Buffer.from(part).toString();
 
 function stemmerFor(word: string): Stemmer | undefined {
   const algorithm = /^[a-z]+$/.test(word) ? "english" : CYRILLIC.test(word) ? "russian" : undefined;
