@@ -8,6 +8,8 @@ const MAX_CAUGHT_UP = 200;
 
 /** Exchanges events with the other processes that have the same database open. */
 export function shareEvents(events: JoinableEvents, notifyChannel: NotifyChannel, db: Database): void {
+  /** When the first gap began that is not caught up, in epoch ms. */
+  let missedSince = Number.POSITIVE_INFINITY;
   const bridge = events.join((userKey, event) => notifyChannel.send(JSON.stringify([userKey, event])));
   notifyChannel.listen({
     onMessage(message) {
@@ -15,16 +17,23 @@ export function shareEvents(events: JoinableEvents, notifyChannel: NotifyChannel
       if (parsed) bridge.receive(...parsed);
     },
     onReconnect(since) {
-      for (const userKey of bridge.owners())
-        void changedSince(db, userKey, since - SKEW_MS).then(
-          (changed) => {
-            for (const event of changed) bridge.receive(userKey, event);
-          },
-          // The query fails when the connection is lost again, and the next reconnect catches up on both gaps.
-          () => {},
-        );
+      const from = Math.min(missedSince, since);
+      missedSince = Number.POSITIVE_INFINITY;
+      void catchUp(from);
     },
   });
+
+  /** One user after the other, because calls need the connections of the pool too. */
+  async function catchUp(from: number): Promise<void> {
+    for (const userKey of bridge.owners()) {
+      try {
+        for (const event of await changedSince(db, userKey, from - SKEW_MS)) bridge.receive(userKey, event);
+      } catch {
+        // Most often the connection is lost again: the next reconnect catches up on both gaps.
+        missedSince = Math.min(missedSince, from);
+      }
+    }
+  }
 }
 
 /** Any user of the database may send notifications, so a message may hold anything. */

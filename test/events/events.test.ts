@@ -1,7 +1,7 @@
 import { CompiledQuery } from "kysely";
 import { describe, expect, it, vi } from "vitest";
 import { shareEvents } from "../../src/database/cluster-events.ts";
-import type { Database } from "../../src/database/database.ts";
+import type { Database, NotifyChannel, NotifyListener } from "../../src/database/database.ts";
 import { createEvents } from "../../src/events.ts";
 import { newJob, openWorld } from "../world.ts";
 import { type EventNodes, eventsContract } from "./events-contract.ts";
@@ -35,6 +35,28 @@ describe("events on Postgres", () => {
     return { world, store, here: eventsOn(world.db), heard };
   }
   const query = (db: Database, sql: string) => db.kysely.executeQuery(CompiledQuery.raw(sql));
+
+  it("of a gap that could not be caught up are told after the next one", async () => {
+    const { db, user, now, pass } = await openWorld("SQLite");
+    let reconnect = (_since: number): void => {};
+    const events = createEvents();
+    const channel = {
+      send: () => {},
+      listen: ({ onReconnect }: NotifyListener) => (reconnect = onReconnect),
+    };
+    shareEvents(events, channel as unknown as NotifyChannel, db);
+    const heard: string[] = [];
+    events.subscribe("a", ({ uri }) => heard.push(uri));
+    const { jobId } = await user("a").jobs.create(newJob());
+    await query(db, "alter table jobs rename to hidden");
+    const read = vi.spyOn(db.kysely, "selectFrom");
+    reconnect(now());
+    await vi.waitFor(() => expect(read.mock.settledResults).not.toEqual([]));
+    pass(600_000);
+    await query(db, "alter table hidden rename to jobs");
+    reconnect(now());
+    await vi.waitFor(() => expect(heard).toEqual([`job://${jobId}`]));
+  });
 
   it("that were missed while the connection was cut are told when it is back", async () => {
     const { world, store, here, heard } = await openNodes();
