@@ -85,6 +85,13 @@ const configSchema = z.strictObject({
   maxBodyBytes: whole(1_024, 64 * 1024 * 1024)
     .default(1024 * 1024)
     .describe("bytes of one HTTP request's body"),
+  bodySeconds: whole(1, 3_600).default(30).describe("time that one HTTP request's body may take to arrive"),
+  maxHeldBytes: whole(64 * 1024, 2 ** 40)
+    .default(64 * 1024 * 1024)
+    .describe("bytes held for each principal at once, on each node: bodies, stored events, subscriptions"),
+  keepAliveSeconds: whole(1, 3_600)
+    .default(75)
+    .describe("an idle HTTP connection is closed after so long; longer than a proxy keeps one"),
   maxJsonDepth: whole(4, 1_000).default(64).describe("levels of a request's JSON"),
   shutdownSeconds: whole(0, 3_600).default(10).describe("time for calls to finish when the server stops"),
   callsPerSecond: whole(0, 1_000_000)
@@ -157,6 +164,9 @@ export const ENVIRONMENT: Readonly<Record<ConfigKey, string>> = {
   maxSubscriptions: "NIGHTSHIFT_MAX_SUBSCRIPTIONS",
   sessionIdleSeconds: "NIGHTSHIFT_SESSION_IDLE_SECONDS",
   maxBodyBytes: "NIGHTSHIFT_MAX_BODY_BYTES",
+  bodySeconds: "NIGHTSHIFT_BODY_SECONDS",
+  maxHeldBytes: "NIGHTSHIFT_MAX_HELD_BYTES",
+  keepAliveSeconds: "NIGHTSHIFT_KEEP_ALIVE_SECONDS",
   maxJsonDepth: "NIGHTSHIFT_MAX_JSON_DEPTH",
   shutdownSeconds: "NIGHTSHIFT_SHUTDOWN_SECONDS",
   callsPerSecond: "NIGHTSHIFT_CALLS_PER_SECOND",

@@ -61,7 +61,7 @@ const LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"];
 /** Serves MCP over HTTP. Rejects with CONFIG_INVALID when it cannot listen. */
 export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   const { connectionDeps, config, authenticator, now } = options;
-  const limits = createLimits(config);
+  const limits = createLimits(config, connectionDeps.work.unfinished);
   const credentials = watchCredentials(authenticator);
   const { node } = config;
   const idleMs = config.sessionIdleSeconds * 1000;
@@ -76,6 +76,14 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
     contexts: { help: "Open contexts", read: () => connectionDeps.open.size },
     responses: { help: "HTTP responses at work", read: () => credentials.size - sessions.size },
     calls: { help: "Calls at work", read: () => limits.total("calls") },
+    unfinished_calls: {
+      help: "Calls that are over and whose work goes on",
+      read: () => connectionDeps.work.unfinishedTotal,
+    },
+    held_bytes: {
+      help: "Bytes held of bodies, events and subscriptions",
+      read: () => connectionDeps.held.total,
+    },
     subscriptions: { help: "Open subscription streams", read: () => limits.total("subscriptions") },
     queue_depth: {
       help: "What is due and was not started, on all nodes",
