@@ -2,12 +2,14 @@ import { createApp } from "../app.ts";
 import type { Config } from "../config.ts";
 import { NightshiftError } from "../errors.ts";
 import { createLog } from "../log.ts";
+import { logStrayErrors } from "./stray-errors.ts";
 
 const LOOPBACK_HOST = /^(?:localhost|127\.\d+\.\d+\.\d+|::1|\[::1\])$/;
 
 /** Serves HTTP and runs due jobs until SIGINT or SIGTERM. Resolves to exit code 0 after an orderly stop. */
 export async function runServe(config: Config): Promise<number> {
   const log = createLog(config.logLevel);
+  const stopLogging = logStrayErrors(log);
   const app = await createApp({ config, log, lifetime: "service" });
   const stopped = new Promise<string>((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve(signal));
@@ -56,6 +58,7 @@ export async function runServe(config: Config): Promise<number> {
     await http.close();
   } finally {
     await app.close();
+    stopLogging();
   }
   return 0;
 }

@@ -158,7 +158,7 @@ export function setSubscriptionHandlers(
   });
   set("resources/unsubscribe", (request, context) => {
     const uri = String(request.params?.uri);
-    if (subscribed.delete(uri)) held.give(bytesOf(uri));
+    if (subscribed.delete(uri)) held.give(subscriptionBytes(uri));
     return delegate("resources/unsubscribe", request, context);
   });
   return subscribed;
@@ -167,7 +167,7 @@ export function setSubscriptionHandlers(
 const hasResources = (moduleHandlers: ModuleHandlers): boolean =>
   moduleHandlers.has("resources/read") || moduleHandlers.has("resources/subscribe");
 
-const bytesOf = (uri: string): number => Buffer.byteLength(uri) + ENTRY_BYTES;
+const subscriptionBytes = (uri: string): number => Buffer.byteLength(uri) + ENTRY_BYTES;
 
 function takeSubscription(
   uri: string,
@@ -179,7 +179,7 @@ function takeSubscription(
   if (Buffer.byteLength(uri) > MOST_URI_BYTES) throw refuse(`A uri may have at most ${MOST_URI_BYTES} bytes`);
   if (!isServed(uri, hasModules)) throw new ResourceNotFoundError(uri);
   if (subscribed.size >= MOST_SUBSCRIPTIONS) throw refuse(`At most ${MOST_SUBSCRIPTIONS} subscriptions`);
-  if (!held.take(bytesOf(uri)))
+  if (!held.take(subscriptionBytes(uri)))
     throw refuse("You hold too much at once; end a subscription or a session first");
   subscribed.add(uri);
 }

@@ -10,7 +10,7 @@ export interface WorkInProgress {
   takeNames(): readonly string[];
 }
 
-export interface Work {
+interface Work {
   /** The call is over. May be called after `ended`, and twice. */
   answered(): void;
   /** The work itself has ended. */

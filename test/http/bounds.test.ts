@@ -2,7 +2,7 @@ import { connect, type Socket } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { eventually } from "../harness.ts";
 import { bearer, ERAS, INITIALIZE, openAgent, openCaller, send } from "./caller.ts";
-import { type Served, serve } from "./harness.ts";
+import { type Served, serve, serveChild } from "./harness.ts";
 
 const STUBBORN = new URL("modules/stubborn.ts", import.meta.url).pathname;
 
@@ -250,4 +250,15 @@ describe.each(ERAS)("a call that was cancelled, %s era", (era) => {
     for (const end of shared.ends) end();
     await eventually(async () => server.app.connectionDeps.work.unfinishedTotal === 0);
   });
+});
+
+it("what a tool module forgot fails in the log, and the server goes on", async () => {
+  const child = await serveChild({ args: ["--tools", STUBBORN] });
+  const caller = await openCaller("modern", child);
+  for (let i = 0; i < 3; i++) expect((await caller.call("forgetful")).content[0]?.text).toBe("done");
+  const failed = (what: string) => child.stderr().split(`"message":"forgotten ${what}"`).length - 1;
+  await eventually(async () => failed("timer") === 3 && failed("promise") === 3);
+  expect(child.stderr()).toMatch(/"session_id":"[^"]+".*an error was thrown after its call had ended/);
+  expect((await caller.call("whoami")).structuredContent.user_id).toBe("alice");
+  expect(await child.stop()).toBe(0);
 });

@@ -33,7 +33,7 @@ const ENCODED = {
   status: 415,
   message: "Send the body as it is, without a content encoding.",
 } as const;
-const TOO_SLOW = {
+const LATE = {
   kind: "refused",
   status: 408,
   message: "The body of this request did not arrive in time.",
@@ -87,7 +87,7 @@ function readBytes(
       chunks = [];
       resolve(why);
     };
-    const timer = setTimeout(refuse, bodySeconds * 1000, TOO_SLOW);
+    const timer = setTimeout(refuse, bodySeconds * 1000, LATE);
     req.on("data", (chunk: Buffer) => {
       // The rest is read and dropped: many clients read no response before they have sent their body.
       if (isRefused) return;
