@@ -30,6 +30,9 @@ const configSchema = z.strictObject({
   mcpConfig: z.string().min(1).optional().describe("other MCP servers, in the standard mcpServers format"),
   host: z.string().min(1).default("127.0.0.1").describe("address to listen on"),
   port: whole(0, 65_535).default(3333).describe("port to listen on"),
+  metricsPort: whole(0, 65_535)
+    .optional()
+    .describe("serve /metrics on this port of 127.0.0.1 alone, instead of the main one"),
   sse: z.stringbool().or(z.boolean()).default(false).describe("serve the old HTTP+SSE pair too"),
   allowedHosts: z
     .array(z.string().min(1))
@@ -146,6 +149,7 @@ export const ENVIRONMENT: Readonly<Record<ConfigKey, string>> = {
   mcpConfig: "NIGHTSHIFT_MCP_CONFIG",
   host: "NIGHTSHIFT_HOST",
   port: "NIGHTSHIFT_PORT",
+  metricsPort: "NIGHTSHIFT_METRICS_PORT",
   sse: "NIGHTSHIFT_SSE",
   allowedHosts: "NIGHTSHIFT_ALLOWED_HOSTS",
   publicUrl: "NIGHTSHIFT_PUBLIC_URL",

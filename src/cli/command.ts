@@ -44,6 +44,10 @@ export const OPTIONS = {
   ).env(ENVIRONMENT.mcpConfig),
   host: new Option("--host <address>", "address to listen on (default 127.0.0.1)").env(ENVIRONMENT.host),
   port: new Option("--port <port>", "port to listen on (default 3333, 0 = any)").env(ENVIRONMENT.port),
+  metricsPort: new Option(
+    "--metrics-port <port>",
+    "serve /metrics on this port of 127.0.0.1 instead of the main port (0 = any)",
+  ).env(ENVIRONMENT.metricsPort),
   sse: flag("--sse", "also serve the old HTTP+SSE transport", ENVIRONMENT.sse),
   allowedHosts: new Option(
     "--allowed-hosts <name...>",
@@ -80,6 +84,7 @@ export const SERVER_OPTIONS = [
 export const HTTP_OPTIONS = [
   OPTIONS.host,
   OPTIONS.port,
+  OPTIONS.metricsPort,
   OPTIONS.sse,
   OPTIONS.allowedHosts,
   OPTIONS.publicUrl,
@@ -104,6 +109,7 @@ export function configFrom({ data, jobs, ...flags }: Flags): Config {
     webhookAllowPrivate,
     host,
     port,
+    metricsPort,
     sse,
     publicUrl,
     oauthIssuer,
@@ -119,6 +125,7 @@ export function configFrom({ data, jobs, ...flags }: Flags): Config {
     webhookAllowPrivate,
     host,
     port,
+    metricsPort,
     sse,
     publicUrl,
     oauthIssuer,

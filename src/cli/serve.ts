@@ -4,8 +4,6 @@ import { NightshiftError } from "../errors.ts";
 import { createLog } from "../log.ts";
 import { logStrayErrors } from "./stray-errors.ts";
 
-const LOOPBACK_HOST = /^(?:localhost|127\.\d+\.\d+\.\d+|::1|\[::1\])$/;
-
 /** Serves HTTP and runs due jobs until SIGINT or SIGTERM. Resolves to exit code 0 after an orderly stop. */
 export async function runServe(config: Config): Promise<number> {
   const log = createLog(config.logLevel);
@@ -15,13 +13,14 @@ export async function runServe(config: Config): Promise<number> {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve(signal));
   });
   try {
-    const [{ serveHttp }, { createAuthenticator }] = await Promise.all([
+    const [{ serveHttp }, { isLoopback }, { createAuthenticator }] = await Promise.all([
       import("../transport/http/server.ts"),
+      import("../transport/http/listen.ts"),
       import("../transport/http/auth.ts"),
     ]);
     const tokens = await openTokens(config, log);
     const isOpen = !tokens && !(await app.keys.isUsed());
-    if (isOpen && !LOOPBACK_HOST.test(config.host))
+    if (isOpen && !isLoopback(config.host))
       throw new NightshiftError(
         "CONFIG_INVALID",
         `Without authentication Nightshift listens on loopback only, not on ${config.host}. Make a key first (nightshift keys create --user …), or give --oauth-issuer.`,
@@ -33,7 +32,7 @@ export async function runServe(config: Config): Promise<number> {
         keys: app.keys,
         tokens,
         // Unauthenticated calls stay impossible on other hosts, even after all keys are deleted.
-        openUser: tokens || !LOOPBACK_HOST.test(config.host) ? undefined : config.user,
+        openUser: tokens || !isLoopback(config.host) ? undefined : config.user,
         now: Date.now,
       }),
       issuer: tokens?.issuer,
@@ -45,6 +44,7 @@ export async function runServe(config: Config): Promise<number> {
     await app.startScheduler();
     const fields = {
       url: `${http.url}/mcp`,
+      metrics: http.metricsUrl,
       sse: config.sse ? `${http.url}/sse` : undefined,
       authentication: !isOpen,
     };

@@ -57,6 +57,19 @@ export async function authorize(
   return taken && { req, res, auth, body, retain: taken.retain && held.retainWith(taken.retain) };
 }
 
+/** True for a request with any good credential; others are answered. For what is about all users and names none. */
+export async function authorizeOperator(
+  { authenticator, limits, metadataUrl }: AuthorizeDeps,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<boolean> {
+  const result = await authenticator.authenticate(req.headers.authorization);
+  if (result.kind === "refused") askForCredentials(res, result.reason, metadataUrl(req));
+  const waitSeconds = result.kind === "proven" ? await limits.pace(result.auth.userKey) : undefined;
+  if (waitSeconds !== undefined) askToWait(res, waitSeconds);
+  return result.kind === "proven" && waitSeconds === undefined;
+}
+
 /** An account for what a request holds, until its response is closed or, if it is retained, until it is released. */
 function holdUntilClose({ held }: ConnectionDeps, { userKey }: AuthInfo, res: ServerResponse) {
   const account = held.open(userKey);
