@@ -18,16 +18,20 @@ export function logStrayErrors(log: Log): () => void {
   };
   const onRejection = (reason: unknown) =>
     log.error({ err: reason, ...ids() }, "a promise failed that nobody waits for");
-  const onException = (error: unknown) => {
-    if (getContext())
-      return log.error({ err: error, ...ids() }, "an error was thrown after its call had ended");
-    log.fatal({ err: error }, "an error that nobody handles; the process ends");
-    process.exit(1);
-  };
-  process.on("unhandledRejection", onRejection);
-  process.on("uncaughtException", onException);
-  return () => {
+  const stop = () => {
     process.off("unhandledRejection", onRejection);
     process.off("uncaughtException", onException);
   };
+  const onException = (error: unknown) => {
+    if (getContext())
+      return log.error({ err: error, ...ids() }, "an error was thrown after its call had ended");
+    // Node itself then ends the process.
+    stop();
+    setImmediate(() => {
+      throw error;
+    });
+  };
+  process.on("unhandledRejection", onRejection);
+  process.on("uncaughtException", onException);
+  return stop;
 }
