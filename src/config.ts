@@ -47,6 +47,11 @@ const configSchema = z.strictObject({
     .optional()
     .describe("accept access tokens of this OAuth issuer"),
   oauthAudience: z.string().min(1).optional().describe("the audience that access tokens must be for"),
+  oauthTokenType: z
+    .string()
+    .min(1)
+    .default("at+jwt")
+    .describe("the typ header of access tokens; JWT for an issuer that does not follow RFC 9068"),
   databaseUrl: z
     .url({ protocol: /^postgres(?:ql)?$/ })
     .optional()
@@ -155,6 +160,7 @@ export const ENVIRONMENT: Readonly<Record<ConfigKey, string>> = {
   publicUrl: "NIGHTSHIFT_PUBLIC_URL",
   oauthIssuer: "NIGHTSHIFT_OAUTH_ISSUER",
   oauthAudience: "NIGHTSHIFT_OAUTH_AUDIENCE",
+  oauthTokenType: "NIGHTSHIFT_OAUTH_TOKEN_TYPE",
   databaseUrl: "NIGHTSHIFT_DATABASE_URL",
   databasePool: "NIGHTSHIFT_DATABASE_POOL",
   databaseTimeoutMs: "NIGHTSHIFT_DATABASE_TIMEOUT_MS",

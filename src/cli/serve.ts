@@ -64,7 +64,7 @@ export async function runServe(config: Config): Promise<number> {
 }
 
 async function openTokens(config: Config, log: ReturnType<typeof createLog>) {
-  const { oauthIssuer: issuer, oauthAudience: audience } = config;
+  const { oauthIssuer: issuer, oauthAudience: audience, oauthTokenType: tokenType } = config;
   if (!issuer && !audience) return undefined;
   if (!issuer || !audience)
     throw new NightshiftError(
@@ -72,5 +72,5 @@ async function openTokens(config: Config, log: ReturnType<typeof createLog>) {
       "--oauth-issuer and --oauth-audience go together; give both.",
     );
   const { openTokenVerifier } = await import("../transport/http/oauth.ts");
-  return openTokenVerifier({ issuer, audience, log });
+  return openTokenVerifier({ issuer, audience, tokenType, log });
 }
