@@ -1,5 +1,6 @@
 import { createApp } from "../app.ts";
 import type { Config } from "../config.ts";
+import { watchTurns } from "../connection/turns.ts";
 import { NightshiftError } from "../errors.ts";
 import { createLog } from "../log.ts";
 import { logStrayErrors } from "./stray-errors.ts";
@@ -9,6 +10,7 @@ export async function runServe(config: Config): Promise<number> {
   const log = createLog(config.logLevel);
   const stopLogging = logStrayErrors(log);
   const app = await createApp({ config, log, lifetime: "service" });
+  const turns = watchTurns({ work: app.connectionDeps.work, log });
   const stopped = new Promise<string>((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve(signal));
   });
@@ -58,6 +60,7 @@ export async function runServe(config: Config): Promise<number> {
     await http.close();
   } finally {
     await app.close();
+    turns.close();
     stopLogging();
   }
   return 0;

@@ -262,3 +262,10 @@ it("what a tool module forgot fails in the log, and the server goes on", async (
   expect((await caller.call("whoami")).structuredContent.user_id).toBe("alice");
   expect(await child.stop()).toBe(0);
 });
+
+it("a tool that holds the event loop is named in the log", async () => {
+  const child = await serveChild({ args: ["--tools", STUBBORN] });
+  const caller = await openCaller("modern", child);
+  await caller.call("busy");
+  await eventually(async () => /"at_work":\[[^\]]*"busy"[^\]]*\],"msg":"one turn/.test(child.stderr()));
+});
