@@ -169,6 +169,10 @@ const hasResources = (moduleHandlers: ModuleHandlers): boolean =>
 
 const subscriptionBytes = (uri: string): number => Buffer.byteLength(uri) + ENTRY_BYTES;
 
+/**
+ * Adds a URI that somebody serves. One of another kind is acknowledged, as one of nothing that exists is, and not kept:
+ * nobody would ever tell of it. Throws for what can be no resource, and when it is too much.
+ */
 function takeSubscription(
   uri: string,
   subscribed: Set<string>,
@@ -177,7 +181,10 @@ function takeSubscription(
 ): void {
   const refuse = (why: string) => new ProtocolError(ProtocolErrorCode.InvalidParams, why);
   if (Buffer.byteLength(uri) > MOST_URI_BYTES) throw refuse(`A uri may have at most ${MOST_URI_BYTES} bytes`);
-  if (!isServed(uri, hasModules)) throw new ResourceNotFoundError(uri);
+  if (!isServed(uri, hasModules)) {
+    if (isOurs(uri) || !/^[a-z][a-z0-9+.-]*:/i.test(uri)) throw new ResourceNotFoundError(uri);
+    return;
+  }
   if (subscribed.size >= MOST_SUBSCRIPTIONS) throw refuse(`At most ${MOST_SUBSCRIPTIONS} subscriptions`);
   if (!held.take(subscriptionBytes(uri)))
     throw refuse("You hold too much at once; end a subscription or a session first");

@@ -44,7 +44,7 @@ describe("what a client subscribes to", () => {
     "of no kind of ours": "job://a/b",
     "ours with a query": "run://x?y",
     "an inbox of somebody": "inbox://bob",
-    "nobody's": "https://example.com/",
+    "no URI": "x",
     empty: "",
   };
 
