@@ -12,12 +12,12 @@ const MOST_TYPED_BYTES = 2_048;
 const isLonger = (value: unknown, bytes: number): boolean =>
   typeof value === "string" && Buffer.byteLength(value) > bytes;
 
-interface Fields {
+interface MessageFields {
   readonly [name: string]: unknown;
 }
 
-const fieldsOf = (value: unknown): Fields =>
-  typeof value === "object" && value !== null ? (value as Fields) : {};
+const fieldsOf = (value: unknown): MessageFields =>
+  typeof value === "object" && value !== null ? (value as MessageFields) : {};
 
 /**
  * Says what is too long in a JSON-RPC message; undefined when nothing is. What is checked here is kept while a call, a
@@ -40,7 +40,7 @@ export function lengthProblem(message: unknown): string | undefined {
 
 const NAMES = ["name", "requestId", "progressToken", "level", "cursor", "protocolVersion", "taskId"] as const;
 
-const pick = (params: Fields, names: readonly string[]): Fields =>
+const pick = (params: MessageFields, names: readonly string[]): MessageFields =>
   Object.fromEntries(names.map((name) => [name, params[name]]));
 
 /** Of `subscriptions/listen`. A list that is not one is left to the protocol's own checks. */
