@@ -6,6 +6,8 @@ import {
   type OpenContext,
   openContext,
 } from "./connection/connection.ts";
+import { createHeldBytes } from "./connection/held-bytes.ts";
+import { createWorkInProgress } from "./connection/work.ts";
 import { type UserContext, userKeyOf } from "./context/user-context.ts";
 import { NightshiftError } from "./errors.ts";
 import { createEvents, createTopics, type StepFeed } from "./events.ts";
@@ -147,6 +149,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     events,
     activity,
     log,
+    work: createWorkInProgress(),
+    held: createHeldBytes(config.maxHeldBytes),
     open: new Set(),
   };
   const startRuntime = async (onlyUser: string | undefined) => {

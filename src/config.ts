@@ -30,6 +30,9 @@ const configSchema = z.strictObject({
   mcpConfig: z.string().min(1).optional().describe("other MCP servers, in the standard mcpServers format"),
   host: z.string().min(1).default("127.0.0.1").describe("address to listen on"),
   port: whole(0, 65_535).default(3333).describe("port to listen on"),
+  metricsPort: whole(0, 65_535)
+    .optional()
+    .describe("serve /metrics on this port of 127.0.0.1 alone, instead of the main one"),
   sse: z.stringbool().or(z.boolean()).default(false).describe("serve the old HTTP+SSE pair too"),
   allowedHosts: z
     .array(z.string().min(1))
@@ -44,6 +47,11 @@ const configSchema = z.strictObject({
     .optional()
     .describe("accept access tokens of this OAuth issuer"),
   oauthAudience: z.string().min(1).optional().describe("the audience that access tokens must be for"),
+  oauthTokenType: z
+    .string()
+    .min(1)
+    .default("at+jwt")
+    .describe("the typ header of access tokens; JWT for an issuer that does not follow RFC 9068"),
   databaseUrl: z
     .url({ protocol: /^postgres(?:ql)?$/ })
     .optional()
@@ -85,6 +93,13 @@ const configSchema = z.strictObject({
   maxBodyBytes: whole(1_024, 64 * 1024 * 1024)
     .default(1024 * 1024)
     .describe("bytes of one HTTP request's body"),
+  bodySeconds: whole(1, 3_600).default(30).describe("time that one HTTP request's body may take to arrive"),
+  maxHeldBytes: whole(64 * 1024, 2 ** 40)
+    .default(64 * 1024 * 1024)
+    .describe("bytes held for each principal at once, on each node: bodies, stored events, subscriptions"),
+  keepAliveSeconds: whole(1, 3_600)
+    .default(75)
+    .describe("an idle HTTP connection is closed after so long; longer than a proxy keeps one"),
   maxJsonDepth: whole(4, 1_000).default(64).describe("levels of a request's JSON"),
   shutdownSeconds: whole(0, 3_600).default(10).describe("time for calls to finish when the server stops"),
   callsPerSecond: whole(0, 1_000_000)
@@ -139,11 +154,13 @@ export const ENVIRONMENT: Readonly<Record<ConfigKey, string>> = {
   mcpConfig: "NIGHTSHIFT_MCP_CONFIG",
   host: "NIGHTSHIFT_HOST",
   port: "NIGHTSHIFT_PORT",
+  metricsPort: "NIGHTSHIFT_METRICS_PORT",
   sse: "NIGHTSHIFT_SSE",
   allowedHosts: "NIGHTSHIFT_ALLOWED_HOSTS",
   publicUrl: "NIGHTSHIFT_PUBLIC_URL",
   oauthIssuer: "NIGHTSHIFT_OAUTH_ISSUER",
   oauthAudience: "NIGHTSHIFT_OAUTH_AUDIENCE",
+  oauthTokenType: "NIGHTSHIFT_OAUTH_TOKEN_TYPE",
   databaseUrl: "NIGHTSHIFT_DATABASE_URL",
   databasePool: "NIGHTSHIFT_DATABASE_POOL",
   databaseTimeoutMs: "NIGHTSHIFT_DATABASE_TIMEOUT_MS",
@@ -157,6 +174,9 @@ export const ENVIRONMENT: Readonly<Record<ConfigKey, string>> = {
   maxSubscriptions: "NIGHTSHIFT_MAX_SUBSCRIPTIONS",
   sessionIdleSeconds: "NIGHTSHIFT_SESSION_IDLE_SECONDS",
   maxBodyBytes: "NIGHTSHIFT_MAX_BODY_BYTES",
+  bodySeconds: "NIGHTSHIFT_BODY_SECONDS",
+  maxHeldBytes: "NIGHTSHIFT_MAX_HELD_BYTES",
+  keepAliveSeconds: "NIGHTSHIFT_KEEP_ALIVE_SECONDS",
   maxJsonDepth: "NIGHTSHIFT_MAX_JSON_DEPTH",
   shutdownSeconds: "NIGHTSHIFT_SHUTDOWN_SECONDS",
   callsPerSecond: "NIGHTSHIFT_CALLS_PER_SECOND",

@@ -42,6 +42,11 @@ export const OPTIONS = {
   ),
   host: setting("--host <address>", "address to listen on (default 127.0.0.1)", "host"),
   port: setting("--port <port>", "port to listen on (default 3333, 0 = any)", "port"),
+  metricsPort: setting(
+    "--metrics-port <port>",
+    "serve /metrics on this port of 127.0.0.1 instead of the main port (0 = any)",
+    "metricsPort",
+  ),
   sse: setting("--sse", "also serve the old HTTP+SSE transport", "sse"),
   allowedHosts: setting(
     "--allowed-hosts <name...>",
@@ -73,6 +78,7 @@ export const SERVER_OPTIONS = [
 export const HTTP_OPTIONS = [
   OPTIONS.host,
   OPTIONS.port,
+  OPTIONS.metricsPort,
   OPTIONS.sse,
   OPTIONS.allowedHosts,
   OPTIONS.publicUrl,

@@ -1,25 +1,28 @@
 import { createApp } from "../app.ts";
 import type { Config } from "../config.ts";
+import { watchTurns } from "../connection/turns.ts";
 import { NightshiftError } from "../errors.ts";
 import { createLog } from "../log.ts";
-
-const LOOPBACK_HOST = /^(?:localhost|127\.\d+\.\d+\.\d+|::1|\[::1\])$/;
+import { logStrayErrors } from "./stray-errors.ts";
 
 /** Serves HTTP and runs due jobs until SIGINT or SIGTERM. Resolves to exit code 0 after an orderly stop. */
 export async function runServe(config: Config): Promise<number> {
   const log = createLog(config.logLevel);
+  const stopLogging = logStrayErrors(log);
   const app = await createApp({ config, log, lifetime: "service" });
+  const turns = watchTurns({ work: app.connectionDeps.work, log });
   const stopped = new Promise<string>((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve(signal));
   });
   try {
-    const [{ serveHttp }, { createAuthenticator }] = await Promise.all([
+    const [{ serveHttp }, { isLoopback }, { createAuthenticator }] = await Promise.all([
       import("../transport/http/server.ts"),
+      import("../transport/http/listen.ts"),
       import("../transport/http/auth.ts"),
     ]);
     const tokens = await openTokens(config, log);
     const isOpen = !tokens && !(await app.keys.isUsed());
-    if (isOpen && !LOOPBACK_HOST.test(config.host))
+    if (isOpen && !isLoopback(config.host))
       throw new NightshiftError(
         "CONFIG_INVALID",
         `Without authentication Nightshift listens on loopback only, not on ${config.host}. Make a key first (nightshift keys create --user …), or give --oauth-issuer.`,
@@ -31,7 +34,7 @@ export async function runServe(config: Config): Promise<number> {
         keys: app.keys,
         tokens,
         // Unauthenticated calls stay impossible on other hosts, even after all keys are deleted.
-        openUser: tokens || !LOOPBACK_HOST.test(config.host) ? undefined : config.user,
+        openUser: tokens || !isLoopback(config.host) ? undefined : config.user,
         now: Date.now,
       }),
       issuer: tokens?.issuer,
@@ -44,6 +47,7 @@ export async function runServe(config: Config): Promise<number> {
     await app.startScheduler();
     const fields = {
       url: `${http.url}/mcp`,
+      metrics: http.metricsUrl,
       sse: config.sse ? `${http.url}/sse` : undefined,
       authentication: !isOpen,
     };
@@ -57,12 +61,14 @@ export async function runServe(config: Config): Promise<number> {
     await http.close();
   } finally {
     await app.close();
+    turns.close();
+    stopLogging();
   }
   return 0;
 }
 
 async function openTokens(config: Config, log: ReturnType<typeof createLog>) {
-  const { oauthIssuer: issuer, oauthAudience: audience } = config;
+  const { oauthIssuer: issuer, oauthAudience: audience, oauthTokenType: tokenType } = config;
   if (!issuer && !audience) return undefined;
   if (!issuer || !audience)
     throw new NightshiftError(
@@ -70,5 +76,5 @@ async function openTokens(config: Config, log: ReturnType<typeof createLog>) {
       "--oauth-issuer and --oauth-audience go together; give both.",
     );
   const { openTokenVerifier } = await import("../transport/http/oauth.ts");
-  return openTokenVerifier({ issuer, audience, log });
+  return openTokenVerifier({ issuer, audience, tokenType, log });
 }

@@ -4,6 +4,7 @@ import type { Config } from "../config.ts";
 import { localPrincipal } from "../connection/connection.ts";
 import { createLog } from "../log.ts";
 import { serveOverStdio, takeStdout } from "../transport/stdio.ts";
+import { logStrayErrors } from "./stray-errors.ts";
 
 /** The scheduler starts after this delay, so that the client's handshake comes first. */
 const SCHEDULER_START_MS = 200;
@@ -13,7 +14,9 @@ const MAX_START_WAIT_MS = 60_000;
 /** Serves one client over stdin and stdout, and runs its user's jobs while it is connected. */
 export async function runStdio(config: Config): Promise<number> {
   const stdout = takeStdout();
-  const app = await createApp({ config, log: createLog(config.logLevel), lifetime: "connection" });
+  const log = createLog(config.logLevel);
+  const stopLogging = logStrayErrors(log);
+  const app = await createApp({ config, log, lifetime: "connection" });
   const stop = new AbortController();
   const end = () => stop.abort();
   process.once("SIGINT", end);
@@ -38,6 +41,7 @@ export async function runStdio(config: Config): Promise<number> {
     stop.abort();
     await starting;
     await app.close();
+    stopLogging();
   }
   return 0;
 }

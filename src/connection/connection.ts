@@ -17,6 +17,8 @@ import type { Catalog } from "../tools/catalog.ts";
 import type { Register } from "../tools/modules.ts";
 import type { Services } from "../tools/services.ts";
 import { buildToolkit, type FailureLog, type Toolkit } from "../tools/toolkit.ts";
+import type { HeldBytes } from "./held-bytes.ts";
+import type { WorkInProgress } from "./work.ts";
 
 /** Shared by all connections: the catalog, events, and a function that opens one user's services. Holds no user. */
 export interface ConnectionDeps {
@@ -26,6 +28,8 @@ export interface ConnectionDeps {
   readonly events: Events;
   readonly activity: Pick<Activity, "note">;
   readonly log: Log;
+  readonly work: WorkInProgress;
+  readonly held: HeldBytes;
   /** Open connections and embedded contexts. Tests assert that none is left. */
   readonly open: Set<OpenContext>;
 }
@@ -53,7 +57,10 @@ export function openContext(
     createUserContext({ ...caller, signal: ended.signal }),
   );
   const services = connectionDeps.servicesFor(context);
-  const toolkit = buildToolkit(connectionDeps.catalog, context, services, logOf(connectionDeps.log, context));
+  const { catalog, log, work } = connectionDeps;
+  const toolkit = buildToolkit(catalog, context, services, logOf(log, context), (tool) =>
+    work.begin(context.userKey, tool),
+  );
   const opened = {
     context,
     toolkit,
@@ -82,10 +89,15 @@ export async function openConnection(
   const opened = openContext(connectionDeps, caller);
   try {
     const parts = { toolkit: opened.toolkit, services: opened.services, registers: connectionDeps.registers };
-    const { events, activity, log } = connectionDeps;
-    const { server, release } = await buildServer({ ...parts, events, activity, log, era });
-    opened.context.signal.addEventListener("abort", release, { once: true });
-    if (opened.context.signal.aborted) release();
+    const { events, activity, log, work } = connectionDeps;
+    const held = connectionDeps.held.open(opened.context.userKey);
+    const { server, release } = await buildServer({ ...parts, events, activity, log, work, held, era });
+    const end = () => {
+      release();
+      held.close();
+    };
+    opened.context.signal.addEventListener("abort", end, { once: true });
+    if (opened.context.signal.aborted) end();
     const { onclose } = server.server;
     server.server.onclose = () => {
       onclose?.();

@@ -6,6 +6,8 @@ import type { Log } from "../log.ts";
 import type { Register } from "../tools/modules.ts";
 import type { Services } from "../tools/services.ts";
 import type { Toolkit } from "../tools/toolkit.ts";
+import type { ByteAccount } from "./held-bytes.ts";
+import type { WorkInProgress } from "./work.ts";
 
 /** The parts of one connection's MCP server. */
 export interface ServerParts {
@@ -15,6 +17,9 @@ export interface ServerParts {
   readonly events: Events;
   readonly activity: Pick<Activity, "note">;
   readonly log: Log;
+  readonly work: WorkInProgress;
+  /** What this connection holds of its principal's bytes. It ends with the context. */
+  readonly held: ByteAccount;
   /** `modern` (2026-07-28) filters change notifications itself; `legacy` (2025) leaves that to the server. */
   readonly era: "modern" | "legacy";
 }
@@ -31,12 +36,17 @@ export const isWireError = (error: unknown): boolean =>
   typeof (error as { code?: unknown } | null)?.code === "number";
 
 /**
- * Wraps a handler: notes that the process is in use, and replaces errors that it did not mean for the caller. The SDK
- * would send any error's message; ours sends only sentences of our own, with an id by which the log has the rest.
+ * Wraps a handler: notes that the process is in use and until when this handler is at work, and replaces errors that it
+ * did not mean for the caller. The SDK would send any error's message; ours sends only sentences of our own, with an id
+ * by which the log has the rest.
  */
-export function withPublicErrors({ toolkit, activity, log }: ServerParts, handler: Handler): Handler {
+export function withPublicErrors(parts: ServerParts, method: string, handler: Handler): Handler {
+  const { toolkit, activity, log, work } = parts;
   return async (request, context) => {
     activity.note();
+    const { answered, ended } = work.begin(toolkit.context.userKey, method);
+    const { signal } = context.mcpReq;
+    signal.addEventListener("abort", answered, { once: true });
     try {
       return await handler(request, context);
     } catch (error) {
@@ -45,6 +55,9 @@ export function withPublicErrors({ toolkit, activity, log }: ServerParts, handle
       const { correlationId: correlation_id } = toolkit.context;
       if (error !== toPublicError(error)) log.error({ err: error, correlation_id }, "a request failed");
       throw new ProtocolError(ProtocolErrorCode.InternalError, message, { code, correlation_id });
+    } finally {
+      ended();
+      signal.removeEventListener("abort", answered);
     }
   };
 }

@@ -37,11 +37,11 @@ export async function buildServer(parts: ServerParts): Promise<{ server: McpServ
   const moduleHandlers = await letModulesRegister(server, parts);
   declareCapabilities(server, era === "legacy" ? LEGACY_CAPABILITIES : CAPABILITIES);
   const setHandler = handlerSetter(server);
-  const set: SetHandler = (method, handler) => setHandler(method, withPublicErrors(parts, handler));
+  const set: SetHandler = (method, handler) => setHandler(method, withPublicErrors(parts, method, handler));
   setToolHandlers(set, server, parts, moduleHandlers);
   setResourceHandlers(set, parts, moduleHandlers);
   setPromptHandlers(set, parts, moduleHandlers);
-  const subscribed = setSubscriptionHandlers(set, era, moduleHandlers);
+  const subscribed = setSubscriptionHandlers(set, parts, moduleHandlers);
   return { server, release: forwardChanges(server, parts, subscribed) };
 }
 

@@ -13,6 +13,8 @@ import { showFullJob } from "../tools/jobs/show.ts";
 import { showRunWithDeliveries } from "../tools/runs.ts";
 import type { Services } from "../tools/services.ts";
 import type { Handler, ModuleHandlers, ServerParts, SetHandler } from "./handlers.ts";
+import { type ByteAccount, ENTRY_BYTES } from "./held-bytes.ts";
+import { MOST_SUBSCRIPTIONS, MOST_URI_BYTES } from "./lengths.ts";
 
 export const RESOURCE_TEMPLATES = Object.freeze([
   {
@@ -55,6 +57,10 @@ export function mayRead(uri: string, scopes: readonly Scope[]): boolean {
 }
 
 const isOurs = (uri: string): boolean => /^(?:job|run|fact|inbox):/.test(uri);
+
+/** True for a URI that we serve, or that users' modules may serve where there are any. It may be of nothing that exists. */
+export const isServed = (uri: string, hasModules: boolean): boolean =>
+  isOurs(uri) ? resourceScope(uri) !== undefined : hasModules;
 
 const INBOX = Object.freeze({
   uri: INBOX_URI,
@@ -138,23 +144,49 @@ export function setResourceHandlers(
 /** Handles 2025-era subscriptions. Returns the URIs to which this connection has subscribed. */
 export function setSubscriptionHandlers(
   set: SetHandler,
-  era: ServerParts["era"],
+  { era, held }: Pick<ServerParts, "era" | "held">,
   moduleHandlers: ModuleHandlers,
 ): ReadonlySet<string> {
   const subscribed = new Set<string>();
   if (era === "modern") return subscribed;
-  const MOST = 1_000;
   const delegate = (method: string, request: Parameters<Handler>[0], context: ServerContext) =>
     isOurs(String(request.params?.uri)) ? {} : (moduleHandlers.get(method)?.(request, context) ?? {});
   set("resources/subscribe", (request, context) => {
-    if (subscribed.size >= MOST)
-      throw new ProtocolError(ProtocolErrorCode.InvalidParams, `At most ${MOST} subscriptions`);
-    subscribed.add(String(request.params?.uri));
+    const uri = String(request.params?.uri);
+    if (!subscribed.has(uri)) takeSubscription(uri, subscribed, held, hasResources(moduleHandlers));
     return delegate("resources/subscribe", request, context);
   });
   set("resources/unsubscribe", (request, context) => {
-    subscribed.delete(String(request.params?.uri));
+    const uri = String(request.params?.uri);
+    if (subscribed.delete(uri)) held.give(subscriptionBytes(uri));
     return delegate("resources/unsubscribe", request, context);
   });
   return subscribed;
+}
+
+const hasResources = (moduleHandlers: ModuleHandlers): boolean =>
+  moduleHandlers.has("resources/read") || moduleHandlers.has("resources/subscribe");
+
+const subscriptionBytes = (uri: string): number => Buffer.byteLength(uri) + ENTRY_BYTES;
+
+/**
+ * Adds a URI that somebody serves. One of another kind is acknowledged, as one of nothing that exists is, and not kept:
+ * nobody would ever tell of it. Throws for what can be no resource, and when it is too much.
+ */
+function takeSubscription(
+  uri: string,
+  subscribed: Set<string>,
+  held: ByteAccount,
+  hasModules: boolean,
+): void {
+  const refuse = (why: string) => new ProtocolError(ProtocolErrorCode.InvalidParams, why);
+  if (Buffer.byteLength(uri) > MOST_URI_BYTES) throw refuse(`A uri may have at most ${MOST_URI_BYTES} bytes`);
+  if (!isServed(uri, hasModules)) {
+    if (isOurs(uri) || !/^[a-z][a-z0-9+.-]*:/i.test(uri)) throw new ResourceNotFoundError(uri);
+    return;
+  }
+  if (subscribed.size >= MOST_SUBSCRIPTIONS) throw refuse(`At most ${MOST_SUBSCRIPTIONS} subscriptions`);
+  if (!held.take(subscriptionBytes(uri)))
+    throw refuse("You hold too much at once; end a subscription or a session first");
+  subscribed.add(uri);
 }

@@ -7,6 +7,10 @@ import { NightshiftError } from "../errors.ts";
 /** `nsk_<id>_<secret>`: the id finds the row, the 256 secret bits prove the holder. */
 const KEY = /^nsk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})$/;
 const MAX_CACHED_KEYS = 10_000;
+/** With more keys than this, an id that is not cached costs a query. */
+const MAX_KNOWN_IDS = 100_000;
+/** Ids of this age are read again for an id that is not among them: word of another node's new key may be under way. */
+const KNOWN_IDS_MS = 1_000;
 /** How long keys that were valid are still accepted, from when the database could no longer be reached. */
 const OUTAGE_GRACE_MS = 30_000;
 
@@ -38,10 +42,27 @@ export function openKeyRing(db: Database, now: () => number): KeyRing {
     }
     return seenVersion + ownWrites;
   };
+  /** The ids of all keys when the database had that version. Undefined: not read yet, or that failed. */
+  let known: KnownIds | undefined;
+  /** False when there is no such key. However many ids somebody makes up, they cost one query a second. */
+  const mayExist = async (keyId: string, version: number): Promise<boolean> => {
+    if (known && known.version === version && (await known.ids)?.has(keyId)) return true;
+    const readAt = performance.now();
+    if (known?.version !== version || readAt - known.readAt >= KNOWN_IDS_MS)
+      known = { version, readAt, ids: readIds(db) };
+    const own = known;
+    try {
+      return (await own.ids)?.has(keyId) ?? true;
+    } catch (error) {
+      if (known === own) known = undefined;
+      throw error;
+    }
+  };
   const find = async (keyId: string): Promise<CachedKey | null> => {
     const version = versionNow();
     const cached = cache.get(keyId);
     if (cached?.version === version) return cached;
+    if (!cached && !(await mayExist(keyId, version))) return null;
     const askedAt = performance.now();
     try {
       const row = await db.kysely
@@ -83,6 +104,7 @@ export function openKeyRing(db: Database, now: () => number): KeyRing {
         revoked_at: null,
       };
       await db.transact((trx) => trx.insertInto("api_keys").values(row).execute(), { of: null });
+      ownWrites++;
       return { key: `nsk_${keyId}_${secret}`, apiKey: readKey(row) };
     },
     async list(userId) {
@@ -127,6 +149,22 @@ export function openKeyRing(db: Database, now: () => number): KeyRing {
   };
 }
 
+interface KnownIds {
+  readonly version: number;
+  readonly readAt: number;
+  readonly ids: Promise<ReadonlySet<string> | undefined>;
+}
+
+/** Undefined where there are too many to remember. */
+async function readIds(db: Database): Promise<ReadonlySet<string> | undefined> {
+  const rows = await db.kysely
+    .selectFrom("api_keys")
+    .select("key_id")
+    .limit(MAX_KNOWN_IDS + 1)
+    .execute();
+  return rows.length > MAX_KNOWN_IDS ? undefined : new Set(rows.map(({ key_id }) => key_id));
+}
+
 const isUnavailable = (error: unknown) =>
   error instanceof NightshiftError && error.code === "DATA_UNAVAILABLE";
 
@@ -151,7 +189,10 @@ export interface ApiKey {
 
 /** The keys of this installation, for the transport that checks them and for the operator's command line. */
 export interface KeyRing {
-  /** Creates a key for the user. Only the returned `key` ever contains the secret. */
+  /**
+   * Creates a key for the user. Only the returned `key` ever contains the secret. It is good at once on this node, and on
+   * another that was asked for unknown keys just now when its notification has arrived there, or within a second.
+   */
   create(options: {
     userId: string;
     scopes: readonly Scope[];

@@ -19,6 +19,11 @@ export interface FailureLog {
   error(fields: object, message: string): void;
 }
 
+/** Told that the work of a tool begins, of the end of its call, and of the end of the work, which may be later. */
+export type NoteWork = (tool: string) => { answered(): void; ended(): void };
+
+const NOTE_NOTHING: NoteWork = () => ({ answered() {}, ended() {} });
+
 /** The tools of one context: made with it, disposed with it, and not shared. */
 export interface Toolkit {
   readonly context: UserContext;
@@ -40,6 +45,7 @@ export function buildToolkit<Services>(
   context: UserContext,
   services: Services,
   log: FailureLog,
+  noteWork: NoteWork = NOTE_NOTHING,
 ): Toolkit {
   const registryId = `user_${context.userKey.slice(0, 12)}_${context.runId}_${Date.now()}`;
   const instances = new Map<string, ToolInstance<never>>();
@@ -81,7 +87,7 @@ export function buildToolkit<Services>(
     // The arguments were checked asynchronously, and the context may have ended meanwhile.
     assertOpen();
     const signals = [context.signal, ...(options.signal ? [options.signal] : [])];
-    const value = await withDeadline(tool, signals, inFlight, (signal) => {
+    const value = await withDeadline(tool, signals, inFlight, noteWork, (signal) => {
       const call = { signal, progress: options.progress ?? (() => {}) };
       return instanceOf(tool).run(parsed.value as never, call);
     });
@@ -146,6 +152,7 @@ async function withDeadline(
   tool: ToolDefinition<never>,
   signals: readonly AbortSignal[],
   inFlight: Set<() => void>,
+  noteWork: NoteWork,
   work: (signal: AbortSignal) => unknown,
 ): Promise<unknown> {
   const timeoutMs = tool.timeoutMs ?? DEFAULT_TOOL_TIMEOUT_MS;
@@ -174,7 +181,13 @@ async function withDeadline(
   const begin = async () => {
     // Nothing is started for a caller that is gone already.
     stop.signal.throwIfAborted();
-    return work(stop.signal);
+    const { answered, ended } = noteWork(tool.name);
+    stop.signal.addEventListener("abort", answered, { once: true });
+    try {
+      return await work(stop.signal);
+    } finally {
+      ended();
+    }
   };
   try {
     return await Promise.race([stopped, begin()]);

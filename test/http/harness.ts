@@ -32,11 +32,11 @@ export interface Served {
 export async function serve(options: ServeOptions = {}): Promise<Served> {
   const { open = false, ...given } = options;
   const { app, dataDir, lines } = await openProgram({ port: 0, callsPerSecond: 0, node: "north", ...given });
-  const { oauthIssuer: issuer, oauthAudience: audience } = app.config;
+  const { oauthIssuer: issuer, oauthAudience: audience, oauthTokenType: tokenType } = app.config;
   const { openTokenVerifier } = await import("../../src/transport/http/oauth.ts");
   const tokens =
     issuer && audience
-      ? await openTokenVerifier({ issuer, audience, log: app.connectionDeps.log })
+      ? await openTokenVerifier({ issuer, audience, tokenType, log: app.connectionDeps.log })
       : undefined;
   const openUser = open ? app.config.user : undefined;
   const http = await serveHttp({

@@ -10,6 +10,8 @@ export interface TokenOptions {
   readonly algorithm?: "RS256" | "ES256";
   /** Signs with keys that the issuer does not have, under the same ids. */
   readonly stranger?: boolean;
+  /** Default at+jwt; null leaves it out. */
+  readonly typ?: string | null;
 }
 
 export interface Issuer {
@@ -54,12 +56,14 @@ export async function startIssuer(path = ""): Promise<Issuer> {
     url,
     close,
     publicPem: () => exportSPKI((own[0] as (typeof own)[0]).publicKey),
-    async token({ claims = {}, algorithm = "RS256", stranger = false } = {}) {
+    async token({ claims = {}, algorithm = "RS256", stranger = false, typ = "at+jwt" } = {}) {
       const keys = stranger ? others : own;
       const key = keys[algorithms.indexOf(algorithm)]?.privateKey ?? new Uint8Array();
       const all = { iss: url, aud: AUDIENCE, sub: "dave", exp: seconds(300), iat: seconds(0), ...claims };
       const given = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
-      return new SignJWT(given).setProtectedHeader({ alg: algorithm, kid: algorithm }).sign(key);
+      return new SignJWT(given)
+        .setProtectedHeader({ alg: algorithm, kid: algorithm, ...(typ !== null && { typ }) })
+        .sign(key);
     },
   };
 }

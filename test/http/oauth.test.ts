@@ -60,6 +60,11 @@ describe.each(ERAS)("an access token, %s era", (era) => {
 
 /** Tokens that must not be believed, by what is wrong with them. */
 const BAD: Record<string, TokenOptions | ((issuer: Issuer) => Promise<string>)> = {
+  "the type of any token": { typ: "JWT" },
+  "no type": { typ: null },
+  "the type of a logout token": { typ: "logout+jwt" },
+  "an id token's nonce": { claims: { nonce: "n-0S6_WzA2Mj" } },
+  "an id token's hash": { claims: { at_hash: "77QmUPtjPfzWtF2AnpK9RQ" } },
   "another audience": { claims: { aud: "https://other.example/mcp" } },
   "no audience": { claims: { aud: undefined } as never },
   "another issuer": { claims: { iss: "https://evil.example" } },
@@ -115,6 +120,20 @@ it("is refused in the same words whatever is wrong with it, and never repeated",
     'Bearer realm="nightshift", error="invalid_token", resource_metadata="http://127.0.0.1:9/.well-known/oauth-protected-resource/mcp"',
   );
   expect(server.app.connectionDeps.open.size).toBe(0);
+});
+
+it("has the type that RFC 9068 gives it, in either spelling, or the one that the operator names", async () => {
+  const { issuer, server } = await serveOAuth();
+  const status = async (at: typeof server, options: TokenOptions) =>
+    (await openCaller("modern", at, await issuer.token(options)).then((caller) => caller.send("tools/list")))
+      .status;
+  for (const typ of ["at+jwt", "application/at+jwt", "AT+JWT"])
+    expect(await status(server, { typ })).toBe(200);
+  const named = { oauthIssuer: issuer.url, oauthAudience: AUDIENCE, oauthTokenType: "JWT" };
+  const lenient = await serve(named);
+  for (const typ of ["JWT", null]) expect(await status(lenient, { typ })).toBe(200);
+  expect(await status(lenient, { typ: "at+jwt" })).toBe(401);
+  expect(await status(lenient, { typ: "JWT", claims: { nonce: "n" } })).toBe(401);
 });
 
 describe("the metadata of the protected resource", () => {

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
+import { createHttpServer } from "../../src/transport/http/listen.ts";
 import { eventually, ROOT } from "../harness.ts";
-import { ERAS, openAgent, openCaller, openStream, send } from "./caller.ts";
+import { bearer, ERAS, openAgent, openCaller, openStream, send } from "./caller.ts";
 import { serve, serveChild } from "./harness.ts";
 
 const WAITING = `${ROOT}test/http/modules/waiting.ts`;
@@ -121,4 +122,43 @@ describe.each(ERAS)("a server that is told to stop, %s era", (era) => {
     expect(await server.stop("SIGINT")).toBe(0);
     expect(await call).toBe("broken off");
   }, 30_000);
+});
+
+describe("/metrics", () => {
+  it("has a port of its own where one is given, for this machine alone", async () => {
+    const server = await serve({ metricsPort: 0 });
+    const { metricsUrl = "" } = server.http;
+    expect(new URL(metricsUrl).hostname).toBe("127.0.0.1");
+    expect(new URL(metricsUrl).port).not.toBe(new URL(server.base).port);
+    const get = (url: string, headers = {}) => send(openAgent(), url, { method: "GET", headers });
+    expect((await get(metricsUrl)).text).toContain("nightshift_sessions 0");
+    expect((await get(`${server.base}/metrics`)).status).toBe(404);
+    expect((await get(metricsUrl, { host: "evil.example" })).status).toBe(403);
+    expect((await get(metricsUrl.replace("metrics", "mcp"))).status).toBe(404);
+    const taken = { metricsPort: Number(new URL(metricsUrl).port) };
+    await expect(serve(taken)).rejects.toThrow(/give another --metrics-port/);
+  });
+
+  it("needs a key on an address that others reach", async () => {
+    const server = await serve({ host: "0.0.0.0", allowedHosts: ["0.0.0.0"] });
+    const get = (headers = {}) => send(openAgent(), `${server.base}/metrics`, { method: "GET", headers });
+    const refused = await get();
+    expect([refused.status, refused.headers["www-authenticate"]]).toEqual([401, 'Bearer realm="nightshift"']);
+    expect((await get(bearer("nsk_0123456789abcdef_x"))).status).toBe(401);
+    const { status, text } = await get(bearer(await server.key("prometheus")));
+    expect([status, text.includes("nightshift_sessions 0")]).toEqual([200, true]);
+  });
+});
+
+it("waits longer for a request than it keeps an idle connection, whatever the settings", () => {
+  for (const [keepAliveSeconds, bodySeconds] of [
+    [75, 30],
+    [600, 1],
+    [1, 3_600],
+  ] as const) {
+    const server = createHttpServer({ keepAliveSeconds, bodySeconds }, () => {});
+    expect(server.keepAliveTimeout).toBe(keepAliveSeconds * 1000);
+    expect(server.headersTimeout).toBeGreaterThan(server.keepAliveTimeout);
+    expect(server.requestTimeout).toBeGreaterThanOrEqual(server.headersTimeout + bodySeconds * 1000);
+  }
 });

@@ -10,7 +10,7 @@ const PIECE = "x".repeat(256 * 1024);
 const PIECES = 80;
 
 /** Serves one stream of many chunks. Resolves to how it ended. */
-async function serveStream() {
+async function serveStream(unreadMs?: number) {
   const seen = { listeners: 0, isCancelled: false, isSent: false };
   const server = createServer(async (_req, res: ServerResponse) => {
     let left = PIECES;
@@ -26,7 +26,11 @@ async function serveStream() {
         seen.isCancelled = true;
       },
     });
-    await sendResponse(new Response(body, { headers: { "content-type": "text/event-stream" } }), res);
+    await sendResponse(
+      new Response(body, { headers: { "content-type": "text/event-stream" } }),
+      res,
+      unreadMs,
+    );
     seen.isSent = true;
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -57,5 +61,13 @@ describe("a stream to a client", () => {
     answer.destroy();
     await eventually(async () => seen.isSent);
     expect(seen.isCancelled).toBe(true);
+  });
+
+  it("ends where the client does not read what waits for it", async () => {
+    const { seen, answer } = await serveStream(100);
+    answer.pause().on("error", () => {});
+    await eventually(async () => seen.isSent);
+    expect(seen.isCancelled).toBe(true);
+    answer.destroy();
   });
 });

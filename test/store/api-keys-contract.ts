@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
+import type { Database } from "../../src/database/database.ts";
 import type { KeyRing } from "../../src/store/api-keys.ts";
 import { openKeyRing } from "../../src/store/api-keys.ts";
 import { type Backend, openWorld, START, type World } from "../world.ts";
@@ -40,6 +41,29 @@ export function keyRingContract(backend: Backend): void {
       expect(await there.verify(wrong)).toBeUndefined();
       expect(await there.verify(apiKey.keyId)).toBeUndefined();
       expect(await there.verify(key.replace(/_[0-9a-f]{16}_/, `_${"0".repeat(16)}_`))).toBeUndefined();
+    });
+
+    it("that nobody made cost no query each, and hide no key that is made later", async () => {
+      const madeUp = (i: number) => `nsk_${i.toString(16).padStart(16, "0")}_${"A".repeat(43)}`;
+      await make();
+      let queries = 0;
+      const counted: Database = {
+        ...world.db,
+        get kysely() {
+          queries += 1;
+          return world.db.kysely;
+        },
+      };
+      const ring = openKeyRing(counted, world.now);
+      const asked = await Promise.all(Array.from({ length: 500 }, (_, i) => ring.verify(madeUp(i))));
+      for (let i = 0; i < 500; i++) asked.push(await ring.verify(madeUp(i % 3)));
+      expect(asked.filter(Boolean)).toEqual([]);
+      expect(queries).toBeLessThan(20);
+      expect(await there.verify(madeUp(1))).toBeUndefined();
+      expect(await here.verify(madeUp(1))).toBeUndefined();
+      const { key, apiKey } = await make();
+      expect(await here.verify(key)).toEqual(apiKey);
+      await vi.waitFor(async () => expect(await there.verify(key)).toEqual(apiKey), 10_000);
     });
 
     it("end at their time", async () => {

@@ -1,11 +1,13 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Config } from "../../config.ts";
 import type { ConnectionDeps } from "../../connection/connection.ts";
+import type { ByteAccount } from "../../connection/held-bytes.ts";
+import { lengthProblem } from "../../connection/lengths.ts";
 import { promptScope } from "../../connection/prompts.ts";
-import { resourceScope } from "../../connection/resources.ts";
+import { isServed, resourceScope } from "../../connection/resources.ts";
 import type { Scope } from "../../context/scopes.ts";
 import type { Authenticator, AuthInfo, AuthorizedRequest, CredentialWatcher } from "./auth.ts";
-import { readBody } from "./body.ts";
+import { type Body, readBody } from "./body.ts";
 import { type CallerLimits, callsIn } from "./limits.ts";
 import { askToWait, refuse } from "./responses.ts";
 
@@ -30,20 +32,25 @@ export async function authorize(
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<AuthorizedRequest | undefined> {
-  const { authenticator, config, connectionDeps, limits, credentials, metadataUrl } = deps;
+  const { authenticator, connectionDeps, limits, credentials, metadataUrl } = deps;
   const result = await authenticator.authenticate(req.headers.authorization);
   if (result.kind === "refused") return void askForCredentials(res, result.reason, metadataUrl(req));
   const { auth } = result;
   const waitSeconds = await limits.pace(auth.userKey);
   if (waitSeconds !== undefined) return void askToWait(res, waitSeconds);
+  // A caller who left meanwhile sends no close event any more, which is what gives everything back.
+  if (res.closed) return undefined;
   res.once(
     "close",
     credentials.watch(auth, () => res.destroy()),
   );
 
-  const read = await readBody(req, config);
-  if (read.kind === "refused") return void refuse(res, read.status, read.message, { code: -32_700 });
+  const held = holdUntilClose(connectionDeps, auth, res);
+  const read = await takeBody(deps, auth, req, held.account);
+  if (read.kind === "refused") return void refuseBody(res, read);
   const body = read.value;
+  const problem = problemIn(body, connectionDeps.registers.length > 0);
+  if (problem) return void refuse(res, 400, problem, { code: -32_602 });
   if (!(await isPaced(limits, auth, body, res))) return undefined;
   const scope = missingScope(connectionDeps, auth, body);
   if (scope) return void askForScope(res, scope, metadataUrl(req));
@@ -52,7 +59,84 @@ export async function authorize(
     return void refuse(res, 503, message, { headers: { "Retry-After": "2" } });
   }
   const taken = takeSlots(limits, auth, req, body, res);
-  return taken && { req, res, auth, body, retain: taken.retain };
+  return taken && { req, res, auth, body, retain: taken.retain && held.retainWith(taken.retain) };
+}
+
+/** True for a request with any good credential; others are answered. For what is about all users and names none. */
+export async function authorizeOperator(
+  { authenticator, limits, metadataUrl }: AuthorizeDeps,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<boolean> {
+  const result = await authenticator.authenticate(req.headers.authorization);
+  if (result.kind === "refused") askForCredentials(res, result.reason, metadataUrl(req));
+  const waitSeconds = result.kind === "proven" ? await limits.pace(result.auth.userKey) : undefined;
+  if (waitSeconds !== undefined) askToWait(res, waitSeconds);
+  return result.kind === "proven" && waitSeconds === undefined;
+}
+
+/** An account for what a request holds, until its response is closed or, if it is retained, until it is released. */
+function holdUntilClose({ held }: ConnectionDeps, { userKey }: AuthInfo, res: ServerResponse) {
+  const account = held.open(userKey);
+  let isRetained = false;
+  res.once("close", () => {
+    if (!isRetained) account.close();
+  });
+  return {
+    account,
+    retainWith: (retain: () => () => void) => () => {
+      isRetained = true;
+      const release = retain();
+      return () => {
+        release();
+        account.close();
+      };
+    },
+  };
+}
+
+const TOO_MANY_BODIES: Body = {
+  kind: "refused",
+  status: 429,
+  message: "You are sending too many requests at once; wait for one to end.",
+};
+
+/** Reads the body, in a place that is taken before: an unfinished body must not count for nothing. */
+async function takeBody(
+  { config, limits }: AuthorizeDeps,
+  { userKey }: AuthInfo,
+  req: IncomingMessage,
+  account: ByteAccount,
+): Promise<Body> {
+  const release = limits.take("bodies", userKey);
+  if (!release) return TOO_MANY_BODIES;
+  try {
+    return await readBody(req, config, account);
+  } finally {
+    release();
+  }
+}
+
+function refuseBody(res: ServerResponse, { status, message }: Extract<Body, { kind: "refused" }>): void {
+  const headers = {
+    ...(status === 429 && { "Retry-After": "1" }),
+    // Nothing waits for the rest of a body that is late.
+    ...(status === 408 && { Connection: "close" }),
+  };
+  refuse(res, status, message, { code: status === 429 ? -32_000 : -32_700, headers });
+}
+
+/** What is too long in a body, or subscribes to what nobody serves. */
+function problemIn(body: unknown, hasModules: boolean): string | undefined {
+  for (const message of Array.isArray(body) ? body : [body]) {
+    const problem = lengthProblem(message);
+    if (problem) return problem;
+    const uris = message?.params?.notifications?.resourceSubscriptions;
+    const isUnserved = (uri: unknown) => typeof uri === "string" && !isServed(uri, hasModules);
+    if (Array.isArray(uris) && uris.some(isUnserved))
+      return "No such resource: each URI that is subscribed to must be of a kind that resources/templates/list shows.";
+  }
+  return undefined;
 }
 
 /** A batch, which old clients may send, is as many calls as it has messages. */

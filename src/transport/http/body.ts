@@ -1,15 +1,17 @@
 import type { IncomingMessage } from "node:http";
 import { isJsonContentType } from "@modelcontextprotocol/server";
+import type { ByteAccount } from "../../connection/held-bytes.ts";
 
 export interface BodyLimits {
   readonly maxBodyBytes: number;
   readonly maxJsonDepth: number;
+  readonly bodySeconds: number;
 }
 
 /** The value is `undefined` where there is no JSON; the SDK then answers what it expects. */
 export type Body =
   | { readonly kind: "read"; readonly value: unknown }
-  | { readonly kind: "refused"; readonly status: 400 | 413 | 415; readonly message: string };
+  | { readonly kind: "refused"; readonly status: 400 | 408 | 413 | 415 | 429; readonly message: string };
 
 const TOO_LARGE = {
   kind: "refused",
@@ -31,18 +33,36 @@ const ENCODED = {
   status: 415,
   message: "Send the body as it is, without a content encoding.",
 } as const;
+const LATE = {
+  kind: "refused",
+  status: 408,
+  message: "The body of this request did not arrive in time.",
+} as const;
+/** Also said of an account's other bytes: which of them are too many, the caller cannot know. */
+const TOO_MUCH_HELD = {
+  kind: "refused",
+  status: 429,
+  message: "You have sent too much at once; wait for a call to end.",
+} as const;
 const NO_BODY = { kind: "read", value: undefined } as const;
 
-/** Reads the JSON body of an authenticated request, within limits. Rejects when the caller goes away. */
-export async function readBody(req: IncomingMessage, limits: BodyLimits): Promise<Body> {
+/**
+ * Reads the JSON body of an authenticated request, within limits and as far as `held` takes its bytes, which the caller
+ * gives back. Rejects when the caller goes away.
+ */
+export async function readBody(
+  req: IncomingMessage,
+  limits: BodyLimits,
+  held: Pick<ByteAccount, "take">,
+): Promise<Body> {
   const { headers } = req;
   const length = headers["content-length"];
   if ((length === undefined && headers["transfer-encoding"] === undefined) || length === "0") return NO_BODY;
   if (!isJsonContentType(headers["content-type"] ?? null)) return NO_BODY;
   if ((headers["content-encoding"] ?? "identity") !== "identity") return ENCODED;
   if (Number(length) > limits.maxBodyBytes) return TOO_LARGE;
-  const bytes = await readBytes(req, limits.maxBodyBytes);
-  if (!bytes) return TOO_LARGE;
+  const bytes = await readBytes(req, limits, held);
+  if (!Buffer.isBuffer(bytes)) return bytes;
   if (!isWithinLimits(bytes, limits.maxJsonDepth)) return TOO_DEEP;
   try {
     const value: unknown = JSON.parse(bytes.toString());
@@ -52,19 +72,39 @@ export async function readBody(req: IncomingMessage, limits: BodyLimits): Promis
   }
 }
 
-function readBytes(req: IncomingMessage, most: number): Promise<Buffer | undefined> {
+function readBytes(
+  req: IncomingMessage,
+  { maxBodyBytes, bodySeconds }: BodyLimits,
+  held: Pick<ByteAccount, "take">,
+): Promise<Buffer | Body> {
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
+    let chunks: Buffer[] = [];
     let size = 0;
+    let isRefused = false;
+    const refuse = (why: Body) => {
+      isRefused = true;
+      clearTimeout(timer);
+      chunks = [];
+      resolve(why);
+    };
+    const timer = setTimeout(refuse, bodySeconds * 1000, LATE);
     req.on("data", (chunk: Buffer) => {
-      size += chunk.length;
       // The rest is read and dropped: many clients read no response before they have sent their body.
-      if (size <= most) chunks.push(chunk);
-      else resolve(undefined);
+      if (isRefused) return;
+      size += chunk.length;
+      if (size > maxBodyBytes) refuse(TOO_LARGE);
+      else if (held.take(chunk.length)) chunks.push(chunk);
+      else refuse(TOO_MUCH_HELD);
     });
-    req.on("end", () => resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)));
+    req.on("end", () => {
+      clearTimeout(timer);
+      resolve(Buffer.concat(chunks));
+    });
     req.on("error", reject);
-    req.on("close", () => reject(new Error("the caller went away before the end of its body")));
+    req.on("close", () => {
+      clearTimeout(timer);
+      reject(new Error("the caller went away before the end of its body"));
+    });
   });
 }
 

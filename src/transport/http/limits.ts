@@ -5,7 +5,7 @@ import { watchResponses } from "../../connection/sdk-patches.ts";
 import type { AuthorizedRequest } from "./auth.ts";
 
 /** Things of which one principal may have only so many at once. */
-type Counted = "calls" | "sessions" | "subscriptions";
+type Counted = "bodies" | "calls" | "sessions" | "subscriptions";
 
 export interface CallerLimits {
   /** Seconds until the principal may make so many calls again (default one); undefined when it may now. */
@@ -16,25 +16,31 @@ export interface CallerLimits {
   total(what: Counted): number;
 }
 
-/** Limits per principal, so that one at its limits does not slow down another. Idle principals take no memory. */
+/**
+ * Limits per principal, so that one at its limits does not slow down another. Idle principals take no memory. Calls
+ * that are over count until their work has ended (`unfinished`): else one principal could start any number, by leaving.
+ */
 export function createLimits(
   config: Pick<Config, "callsPerSecond" | "maxCallsAtOnce" | "maxSessions" | "maxSubscriptions">,
+  unfinished: (userKey: string) => number,
 ): CallerLimits {
   const limiter =
     config.callsPerSecond > 0
       ? new RateLimiterMemory({ points: config.callsPerSecond, duration: 1 })
       : undefined;
   const most: Record<Counted, number> = {
+    bodies: config.maxCallsAtOnce,
     calls: config.maxCallsAtOnce,
     sessions: config.maxSessions,
     subscriptions: config.maxSubscriptions,
   };
   const counts: Record<Counted, Map<string, number>> = {
+    bodies: new Map(),
     calls: new Map(),
     sessions: new Map(),
     subscriptions: new Map(),
   };
-  const totals: Record<Counted, number> = { calls: 0, sessions: 0, subscriptions: 0 };
+  const totals: Record<Counted, number> = { bodies: 0, calls: 0, sessions: 0, subscriptions: 0 };
   return {
     async pace(userKey, calls = 1) {
       if (!limiter) return undefined;
@@ -49,7 +55,8 @@ export function createLimits(
     take(what, userKey, amount = 1) {
       const own = counts[what];
       const count = own.get(userKey) ?? 0;
-      if (count + amount > most[what]) return undefined;
+      const left = what === "calls" ? unfinished(userKey) : 0;
+      if (count + left + amount > most[what]) return undefined;
       own.set(userKey, count + amount);
       totals[what] += amount;
       let isBack = false;
@@ -57,8 +64,8 @@ export function createLimits(
         if (isBack) return;
         isBack = true;
         totals[what] -= amount;
-        const left = (own.get(userKey) ?? amount) - amount;
-        if (left > 0) own.set(userKey, left);
+        const rest = (own.get(userKey) ?? amount) - amount;
+        if (rest > 0) own.set(userKey, rest);
         else own.delete(userKey);
       };
     },

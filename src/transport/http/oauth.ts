@@ -10,6 +10,8 @@ const ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256
 /** Clocks of the issuer and of this machine may differ by so much. */
 const TOLERANCE_SECONDS = 5;
 const MOST_SUBJECT_CHARACTERS = 1_024;
+/** What OpenID Connect puts into id tokens alone. An id token tells its client who logged in; it gives access to nothing. */
+const ID_TOKEN_CLAIMS = ["nonce", "at_hash", "c_hash"];
 
 /**
  * Finds the issuer's signing keys by its metadata (RFC 8414, OpenID Connect Discovery). Rejects with CONFIG_INVALID
@@ -18,9 +20,12 @@ const MOST_SUBJECT_CHARACTERS = 1_024;
 export async function openTokenVerifier(options: {
   issuer: string;
   audience: string;
+  /** The `typ` header of its access tokens (RFC 9068: at+jwt). With JWT a token without one is accepted too. */
+  tokenType: string;
   log: Log;
 }): Promise<TokenVerifier> {
-  const { issuer, audience, log } = options;
+  const { issuer, audience, tokenType, log } = options;
+  const isType = typeChecker(tokenType);
   const { createRemoteJWKSet, errors, jwtVerify } = await import("jose");
   const keys = createRemoteJWKSet(await findKeys(issuer));
   return {
@@ -34,7 +39,11 @@ export async function openTokenVerifier(options: {
           requiredClaims: ["sub", "exp"],
           clockTolerance: TOLERANCE_SECONDS,
         };
-        const { payload } = await jwtVerify(token, keys, checks);
+        const { payload, protectedHeader } = await jwtVerify(token, keys, checks);
+        if (!isType(protectedHeader.typ) || ID_TOKEN_CLAIMS.some((name) => name in payload)) {
+          log.info({ reason: "ERR_NO_ACCESS_TOKEN" }, "a token that is no access token was refused");
+          return undefined;
+        }
         const subject = subjectOf(payload.sub);
         if (subject === undefined) {
           log.info({ reason: "ERR_NO_SUBJECT" }, "an access token was refused");
@@ -62,6 +71,13 @@ export async function openTokenVerifier(options: {
       }
     },
   };
+}
+
+/** A media type may be given without `application/` (RFC 7515, 4.1.9), and in either case. */
+function typeChecker(wanted: string): (typ: string | undefined) => boolean {
+  const plain = (typ: string) => typ.toLowerCase().replace(/^application\//, "");
+  const otherwise = plain(wanted) === "jwt" ? "jwt" : "";
+  return (typ) => plain(typ ?? otherwise) === plain(wanted);
 }
 
 /** Only strings are subjects: the number `1` and the string `"1"` must not become one user. */

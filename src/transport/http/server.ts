@@ -1,11 +1,4 @@
-import {
-  createServer,
-  type IncomingMessage,
-  type RequestListener,
-  type Server,
-  type ServerResponse,
-} from "node:http";
-import type { AddressInfo } from "node:net";
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { hostHeaderValidation, originValidation } from "@modelcontextprotocol/node";
 import { classifyInboundRequest } from "@modelcontextprotocol/server";
 import type { Config } from "../../config.ts";
@@ -14,8 +7,9 @@ import { NightshiftError } from "../../errors.ts";
 import type { RunStats } from "../../scheduler/run-stats.ts";
 import type { Backlog } from "../../store/fair-order.ts";
 import { type Authenticator, type AuthorizedRequest, watchCredentials } from "./auth.ts";
-import { type AuthorizeDeps, authorize } from "./authorize.ts";
+import { type AuthorizeDeps, authorize, authorizeOperator } from "./authorize.ts";
 import { type CallerLimits, createLimits } from "./limits.ts";
+import { createHttpServer, isLoopback, startListening } from "./listen.ts";
 import { createMetrics, type Metrics, memoizeFor } from "./metrics.ts";
 import { correlationIdOf, refuse, sendJson } from "./responses.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
@@ -40,8 +34,15 @@ export interface HttpOptions {
 
 export interface HttpServer {
   readonly url: string;
+  /** Where the metrics are, if they have a port of their own. */
+  readonly metricsUrl: string | undefined;
   /** Stops accepting requests, gives calls `shutdownSeconds` to finish, then ends the rest. */
   close(): Promise<void>;
+}
+
+interface MetricsServer {
+  readonly url: string;
+  close(): void;
 }
 
 interface HttpParts extends HttpOptions, AuthorizeDeps {
@@ -54,16 +55,15 @@ interface HttpParts extends HttpOptions, AuthorizeDeps {
 const MODERN = "2026-07-28";
 /** For this long `/metrics` shows the same backlog, so that scrapes do not load the database. */
 const BACKLOG_MS = 3_000;
-/** Longer than proxies keep an idle connection (60 s at most) and than Node clients do, which read it from the response. */
-const KEEP_ALIVE_MS = 75_000;
 /** A database that takes longer to answer counts as unavailable. */
 const READY_MS = 2_000;
+const METRICS_PATH = "/metrics";
 const LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"];
 
 /** Serves MCP over HTTP. Rejects with CONFIG_INVALID when it cannot listen. */
 export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   const { connectionDeps, config, authenticator, now } = options;
-  const limits = createLimits(config);
+  const limits = createLimits(config, connectionDeps.work.unfinished);
   const credentials = watchCredentials(authenticator);
   const { node } = config;
   const idleMs = config.sessionIdleSeconds * 1000;
@@ -78,6 +78,14 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
     contexts: { help: "Open contexts", read: () => connectionDeps.open.size },
     responses: { help: "HTTP responses at work", read: () => credentials.size - sessions.size },
     calls: { help: "Calls at work", read: () => limits.total("calls") },
+    unfinished_calls: {
+      help: "Calls that are over and whose work goes on",
+      read: () => connectionDeps.work.unfinishedTotal,
+    },
+    held_bytes: {
+      help: "Bytes held of bodies, events and subscriptions",
+      read: () => connectionDeps.held.total,
+    },
     subscriptions: { help: "Open subscription streams", read: () => limits.total("subscriptions") },
     queue_depth: {
       help: "What is due and was not started, on all nodes",
@@ -90,15 +98,19 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   });
   const metadataUrl = (req: IncomingMessage) =>
     options.issuer && `${baseUrl(config, req)}/.well-known/oauth-protected-resource/mcp`;
-  const server = createServer(
-    route({ ...options, limits, credentials, metrics, stateless, sessions, sse, metadataUrl }),
-  );
-  // With Node's 5 s, a busy server closes a connection as idle although a request has just arrived on it.
-  server.keepAliveTimeout = KEEP_ALIVE_MS;
-  const url = await startListening(server, config);
+  const parts = { ...options, limits, credentials, metrics, stateless, sessions, sse, metadataUrl };
+  const server = createHttpServer(config, route(parts));
+  const { host, port, metricsPort } = config;
+  const metricsServer = metricsPort === undefined ? undefined : await listenForMetrics(parts, metricsPort);
+  const url = await startListening(server, { host, port, flag: "--port" }).catch((error: unknown) => {
+    metricsServer?.close();
+    throw error;
+  });
   return {
     url,
+    metricsUrl: metricsServer?.url,
     async close() {
+      metricsServer?.close();
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeIdleConnections();
       await finishCalls(limits, config.shutdownSeconds * 1000);
@@ -110,25 +122,24 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   };
 }
 
-function startListening(server: Server, { host, port }: Config): Promise<string> {
-  return new Promise((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      const why =
-        error.code === "EADDRINUSE" ? "another program listens there; give another --port" : error.message;
-      reject(
-        new NightshiftError(
-          "CONFIG_INVALID",
-          `Cannot listen on ${host}:${port}: ${why}.`,
-          {},
-          { cause: error },
-        ),
-      );
-    });
-    server.listen(port, host, () => {
-      const { port: bound } = server.address() as AddressInfo;
-      resolve(`http://${host.includes(":") ? `[${host}]` : host}:${bound}`);
-    });
+/** Serves `/metrics` alone, to programs on this machine. */
+async function listenForMetrics(
+  { config, metrics, connectionDeps }: HttpParts,
+  port: number,
+): Promise<MetricsServer> {
+  const isHostKnown = hostHeaderValidation(LOOPBACK_HOSTS);
+  const show = caught({ connectionDeps }, (_req, res) => metrics.show(res));
+  const server = createHttpServer(config, (req, res) => {
+    if (!isHostKnown(req, res)) return;
+    if (req.method === "GET" && pathOf(req) === METRICS_PATH) show(req, res);
+    else refuse(res, 404, `There is nothing here; the metrics are at ${METRICS_PATH}.`);
   });
+  const url = await startListening(server, { host: "127.0.0.1", port, flag: "--metrics-port" });
+  const close = () => {
+    server.close();
+    server.closeAllConnections();
+  };
+  return { url: url + METRICS_PATH, close };
 }
 
 async function finishCalls(limits: CallerLimits, timeoutMs: number): Promise<void> {
@@ -170,7 +181,7 @@ const pathOf = ({ url = "" }: IncomingMessage): string => {
 
 /** Routes for the operator, for OAuth clients and for clients of the oldest transport, by method and path. */
 function otherRoutes(parts: HttpParts): ReadonlyMap<string, RequestListener> {
-  const { checkReady, issuer, metrics, sse } = parts;
+  const { checkReady, config, issuer, sse } = parts;
   const routes = new Map<string, RequestListener>([
     ["GET /healthz", (_req, res) => sendJson(res, 200, { status: "ok" })],
     [
@@ -186,13 +197,20 @@ function otherRoutes(parts: HttpParts): ReadonlyMap<string, RequestListener> {
         sendJson(res, isReady ? 200 : 503, { status: isReady ? "ready" : "unavailable" });
       },
     ],
-    ["GET /metrics", caught(parts, (_req, res) => metrics.show(res))],
   ]);
+  if (config.metricsPort === undefined) routes.set(`GET ${METRICS_PATH}`, showMetrics(parts));
   if (issuer) for (const path of METADATA_PATHS) routes.set(`GET ${path}`, showMetadata(parts, issuer));
   if (sse)
     routes.set("GET /sse", authorized(parts, sse.stream)).set("POST /messages", authorized(parts, sse.post));
   return routes;
 }
+
+/** Where others than this machine's programs can ask, they need a key. */
+const showMetrics = (parts: HttpParts): RequestListener =>
+  caught(parts, async (req, res) => {
+    if (isLoopback(parts.config.host) || (await authorizeOperator(parts, req, res)))
+      await parts.metrics.show(res);
+  });
 
 /** Serves the requests that `authorize` lets in; it has answered the others. */
 const authorized = (
@@ -206,7 +224,7 @@ const authorized = (
 
 /** Logs in full what `serve` rejects with, and tells the caller nothing of it. */
 function caught(
-  { connectionDeps: { log } }: HttpParts,
+  { connectionDeps: { log } }: Pick<HttpParts, "connectionDeps">,
   serve: (req: IncomingMessage, res: ServerResponse) => Promise<void>,
 ): RequestListener {
   return async (req, res) => {

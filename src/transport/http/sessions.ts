@@ -5,6 +5,7 @@ import {
   WebStandardStreamableHTTPServerTransport,
 } from "@modelcontextprotocol/server";
 import { type ConnectionDeps, openConnection } from "../../connection/connection.ts";
+import { type ByteAccount, ENTRY_BYTES } from "../../connection/held-bytes.ts";
 import type { AuthInfo, AuthorizedRequest, CredentialWatcher } from "./auth.ts";
 import { type CallerLimits, type InFlightCalls, trackCalls } from "./limits.ts";
 import { noSuchSession, refuse, sessionElsewhere } from "./responses.ts";
@@ -64,9 +65,10 @@ export function createSessions(parts: {
         { headers: { "Retry-After": "5" } },
       );
     const ended = new AbortController();
+    const held = connectionDeps.held.open(auth.userKey);
     const transport = new WebStandardStreamableHTTPServerTransport({
       sessionIdGenerator: () => `${node}.${randomUUID()}`,
-      eventStore: createEventStore(),
+      eventStore: createEventStore(held),
       retryInterval: STREAM_RETRY_MS,
       onsessioninitialized: (id) => void sessions.set(id, session),
     });
@@ -86,6 +88,7 @@ export function createSessions(parts: {
     const end = () => {
       session.unwatch();
       inFlight.end();
+      held.close();
       release();
       ended.abort();
       if (transport.sessionId) sessions.delete(transport.sessionId);
@@ -180,26 +183,40 @@ interface KeptEvent {
   readonly streamId: string;
   /** As JSON: one string costs the garbage collector less than the objects of a message. */
   readonly message: string;
+  readonly bytes: number;
 }
 
 /**
- * Keeps the latest messages of one session's streams, for clients that reconnect with `Last-Event-ID`. It belongs to
- * one session, so another session's ids are not found here.
+ * Keeps the latest messages of one session's streams, for clients that reconnect with `Last-Event-ID`, as far as `held`
+ * takes them. It belongs to one session, so another session's ids are not found here.
  */
-function createEventStore(): EventStore {
+function createEventStore(held: ByteAccount): EventStore {
   // Random per session: an id of an earlier session must not be taken for one of this.
   const name = randomBytes(9).toString("base64url");
   const kept: KeptEvent[] = [];
   let count = 0;
-  let bytes = 0;
+  let total = 0;
+  const dropOldest = () => {
+    const bytes = kept.shift()?.bytes ?? 0;
+    total -= bytes;
+    held.give(bytes);
+  };
   return {
-    async storeEvent(streamId, message) {
-      const event = { id: `${name}-${count++}`, streamId, message: JSON.stringify(message) };
-      kept.push(event);
-      bytes += event.message.length;
-      while (kept.length > MOST_EVENTS || (bytes > MOST_BYTES && kept.length > 1))
-        bytes -= kept.shift()?.message.length ?? 0;
-      return event.id;
+    async storeEvent(streamId, value) {
+      const id = `${name}-${count++}`;
+      const message = JSON.stringify(value);
+      const bytes = Buffer.byteLength(message) + ENTRY_BYTES;
+      while (kept.length >= MOST_EVENTS || (total + bytes > MOST_BYTES && kept.length > 0)) dropOldest();
+      let isTaken = held.take(bytes);
+      while (!isTaken && kept.length > 0) {
+        dropOldest();
+        isTaken = held.take(bytes);
+      }
+      if (isTaken) {
+        total += bytes;
+        kept.push({ id, streamId, message, bytes });
+      }
+      return id;
     },
     getStreamIdForEventId: async (eventId) => kept.find(({ id }) => id === eventId)?.streamId,
     async replayEventsAfter(lastEventId, { send }) {

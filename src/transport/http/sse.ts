@@ -1,9 +1,11 @@
+import type { ServerResponse } from "node:http";
 import { SSEServerTransport } from "@modelcontextprotocol/sdk/server/sse.js";
 import { type ConnectionDeps, openConnection } from "../../connection/connection.ts";
 import type { AuthInfo, AuthorizedRequest } from "./auth.ts";
 import { type CallerLimits, type InFlightCalls, trackCalls } from "./limits.ts";
 import { noSuchSession, refuse, sessionElsewhere } from "./responses.ts";
 import { isSameCaller, NODE_HEADER, nodeOf } from "./sessions.ts";
+import { drained } from "./web.ts";
 
 /**
  * The HTTP+SSE transport of the 2024-11-05 protocol: a stream to read from, and an address to post to. The address
@@ -34,6 +36,7 @@ export function createSsePair(connectionDeps: ConnectionDeps, limits: CallerLimi
       });
       res.setHeader(NODE_HEADER, node);
       const transport = new SSEServerTransport(`/messages?node=${node}`, res);
+      endUnread(transport, res);
       const inFlight = trackCalls(transport);
       streams.set(transport.sessionId, { auth, transport, inFlight });
       const end = () => {
@@ -58,5 +61,19 @@ export function createSsePair(connectionDeps: ConnectionDeps, limits: CallerLimi
     async close() {
       await Promise.all([...streams.values()].map(({ transport }) => transport.close()));
     },
+  };
+}
+
+/** Ends a stream whose client does not read: this transport writes without waiting. */
+function endUnread(transport: SSEServerTransport, res: ServerResponse): void {
+  const send = transport.send.bind(transport);
+  let isWaiting = false;
+  transport.send = async (message) => {
+    await send(message);
+    if (isWaiting || !res.writableNeedDrain) return;
+    isWaiting = true;
+    void drained(res).then(() => {
+      isWaiting = false;
+    });
   };
 }

@@ -22,11 +22,24 @@ export function toWebRequest(req: IncomingMessage, signal: AbortSignal, whole: b
   return headersOnlyRequest(method, (name) => headers[name.toLowerCase()]?.toString() ?? null, signal);
 }
 
-/** Sends a whole body in one write, and a stream as it comes. Cancels the stream when the client goes away. */
-export async function sendResponse(response: Response, res: ServerResponse): Promise<void> {
+/**
+ * A client that has not read within this time what waits for it counts as gone. Until then whatever else is sent to it
+ * waits in memory.
+ */
+const UNREAD_MS = 60_000;
+
+/**
+ * Sends a whole body in one write, and a stream as it comes. Cancels the stream when the client goes away, or does not
+ * read for `unreadMs` (default 60 s).
+ */
+export async function sendResponse(
+  response: Response,
+  res: ServerResponse,
+  unreadMs = UNREAD_MS,
+): Promise<void> {
   const headers = Object.fromEntries(response.headers);
   if (response.body && headers["content-type"]?.startsWith("text/event-stream"))
-    return sendStream(response.status, headers, response.body, res);
+    return sendStream(response.status, headers, response.body, res, unreadMs);
   sendWhole(res, response.status, headers, await response.text());
 }
 
@@ -43,6 +56,7 @@ async function sendStream(
   headers: Record<string, string>,
   body: ReadableStream<Uint8Array>,
   res: ServerResponse,
+  unreadMs: number,
 ): Promise<void> {
   const reader = body.getReader();
   const drop = () => void reader.cancel().catch(() => {});
@@ -67,16 +81,21 @@ async function sendStream(
     if (value) waiting.push(value);
     if (!isDue) process.nextTick(flush);
     isDue = true;
-    if (res.writableNeedDrain) await drained(res);
+    if (res.writableNeedDrain) await drained(res, unreadMs);
   }
   res.off("close", drop);
 }
 
-/** Resolves when the socket takes more, or is closed. Leaves no listener behind, however often it waits. */
-async function drained(res: ServerResponse): Promise<void> {
+/**
+ * Resolves when the socket takes more, or is closed, which it is after `unreadMs`. Leaves no listener behind, however
+ * often it waits.
+ */
+export async function drained(res: ServerResponse, unreadMs = UNREAD_MS): Promise<void> {
   if (res.destroyed) return;
+  const timer = setTimeout(() => res.destroy(), unreadMs);
   const { promise, resolve } = Promise.withResolvers<void>();
   res.once("drain", resolve).once("close", resolve);
   await promise;
+  clearTimeout(timer);
   res.off("drain", resolve).off("close", resolve);
 }
