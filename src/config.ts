@@ -102,6 +102,11 @@ const configSchema = z.strictObject({
     .describe("an idle HTTP connection is closed after so long; longer than a proxy keeps one"),
   maxJsonDepth: whole(4, 1_000).default(64).describe("levels of a request's JSON"),
   shutdownSeconds: whole(0, 3_600).default(10).describe("time for calls to finish when the server stops"),
+  drainSeconds: whole(0, 3_600)
+    .optional()
+    .describe(
+      "time for which a server that stops says so in /readyz, before it closes its port (default 2 on Postgres, 0 on files)",
+    ),
   callsPerSecond: whole(0, 1_000_000)
     .default(100)
     .describe("calls a second for each principal, on each node, 0 = no limit"),
@@ -179,6 +184,7 @@ export const ENVIRONMENT: Readonly<Record<ConfigKey, string>> = {
   keepAliveSeconds: "NIGHTSHIFT_KEEP_ALIVE_SECONDS",
   maxJsonDepth: "NIGHTSHIFT_MAX_JSON_DEPTH",
   shutdownSeconds: "NIGHTSHIFT_SHUTDOWN_SECONDS",
+  drainSeconds: "NIGHTSHIFT_DRAIN_SECONDS",
   callsPerSecond: "NIGHTSHIFT_CALLS_PER_SECOND",
   maxGhosts: "NIGHTSHIFT_MAX_GHOSTS",
   spareThreads: "NIGHTSHIFT_SPARE_THREADS",

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { createApp } from "../app.ts";
 import type { Config } from "../config.ts";
 import { watchTurns } from "../connection/turns.ts";
@@ -11,6 +12,7 @@ export async function runServe(config: Config): Promise<number> {
   const stopLogging = logStrayErrors(log);
   const app = await createApp({ config, log, lifetime: "service" });
   const turns = watchTurns({ work: app.connectionDeps.work, log });
+  let isStopping = false;
   const stopped = new Promise<string>((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve(signal));
   });
@@ -38,7 +40,10 @@ export async function runServe(config: Config): Promise<number> {
         now: Date.now,
       }),
       issuer: tokens?.issuer,
-      checkReady: app.checkReady,
+      checkReady: async () => {
+        if (isStopping) throw new NightshiftError("DATA_UNAVAILABLE", "This node stops.");
+        await app.checkReady();
+      },
       isBusy: app.isBusy,
       readBacklog: app.readBacklog,
       runStats: app.runStats,
@@ -58,6 +63,9 @@ export async function runServe(config: Config): Promise<number> {
         : "listening",
     );
     log.info({ signal: await stopped }, "stopping");
+    isStopping = true;
+    // A balancer sends nothing more before the port is closed. A second signal ends the process at once.
+    await sleep((config.drainSeconds ?? (config.databaseUrl ? 2 : 0)) * 1000);
     await http.close();
   } finally {
     await app.close();

@@ -88,6 +88,7 @@ export async function serveChild(options: ChildOptions = {}): Promise<Child> {
     env: {
       NIGHTSHIFT_CALLS_PER_SECOND: "0",
       NIGHTSHIFT_SPARE_THREADS: "0",
+      NIGHTSHIFT_DRAIN_SECONDS: "0",
       ...(await databaseEnvironment(args)),
       ...options.env,
     },

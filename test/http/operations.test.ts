@@ -162,3 +162,17 @@ it("waits longer for a request than it keeps an idle connection, whatever the se
     expect(server.requestTimeout).toBeGreaterThanOrEqual(server.headersTimeout + bodySeconds * 1000);
   }
 });
+
+it("a server that stops says so while it still serves, and then closes its port", async () => {
+  const server = await serveChild({ env: { NIGHTSHIFT_DRAIN_SECONDS: "3" } });
+  const status = async (path: string) =>
+    (await send(openAgent(), server.base + path, { method: "GET" })).status;
+  expect(await status("/readyz")).toBe(200);
+  const stopped = server.stop();
+  await eventually(async () => (await status("/readyz")) === 503);
+  expect(await status("/healthz")).toBe(200);
+  const caller = await openCaller("modern", server);
+  expect((await caller.call("whoami")).structuredContent.user_id).toBe("alice");
+  expect(await stopped).toBe(0);
+  await expect(status("/healthz")).rejects.toThrow(/ECONNREFUSED/);
+}, 60_000);
