@@ -18,13 +18,17 @@ interface UpstreamCheck {
 
 /** The abilities of ghosts in this process, for the tools that make jobs. Starts nothing. */
 export function describeGhosts(
-  config: Pick<Config, "model" | "jobsDir">,
+  config: Pick<Config, "model" | "jobsDir" | "maxTimeoutSeconds">,
   modules: Pick<LoadedModules, "tools">,
   upstreams?: UpstreamCheck,
-): Pick<SchedulerApi, "obstacle" | "ghostTools" | "toolsOf" | "checkUpstreams" | "isUpstream"> {
+): Pick<
+  SchedulerApi,
+  "obstacle" | "ghostTools" | "toolsOf" | "checkUpstreams" | "isUpstream" | "maxTimeoutSeconds"
+> {
   const isUpstream = (name: string) => upstreams?.servers.includes(serverOf(name) ?? "") ?? false;
   return {
     isUpstream,
+    maxTimeoutSeconds: config.maxTimeoutSeconds,
     checkUpstreams: async (names) => (await upstreams?.check(names)) ?? [],
     obstacle(kind: Action["kind"]) {
       if (kind === "prompt" && !config.model) return NO_MODEL;

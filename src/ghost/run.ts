@@ -26,6 +26,8 @@ export interface GhostDeps {
   readonly openBudgets?: (job: Job) => readonly TokenBudget[];
   /** The runs of one user. */
   readonly openRuns: (userKey: string) => RunReader;
+  /** The longest time that a run gets, whatever its job says. Default: no limit. */
+  readonly maxTimeoutSeconds?: number;
   readonly log: Log;
   readonly now: () => number;
   /** Modules with users' own tools, as `--tools` names them. */
@@ -71,8 +73,8 @@ export async function runGhost(claimed: Claimed, deps: GhostDeps, signal: AbortS
     thread = await deps.threads.take();
     broker = openRunBroker(claimed, deps, { thread, upstreams });
     broker.start(start);
-    const { timeoutSeconds } = claimed.job.limits;
-    outcome = await awaitOutcome(broker, thread, { timeoutSeconds, signal });
+    const { maxTimeoutSeconds = Number.POSITIVE_INFINITY } = deps;
+    outcome = await awaitOutcome(broker, thread, { job: claimed.job, maxTimeoutSeconds, signal });
   } catch (error) {
     if (!(error instanceof NightshiftError)) deps.log.error({ err: error }, "a ghost could not be started");
     outcome = failedOutcome(toPublicError(error), signal.aborted ? "cancelled" : "failed");

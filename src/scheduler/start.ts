@@ -161,6 +161,7 @@ function createLoop(deps: SchedulerDeps, filter: ClaimFilter, parts: LoopParts):
     filter,
     leaseMs: config.leaseMs,
     maxGhosts: config.maxGhosts,
+    maxGhostsPerUser: config.maxGhostsPerUser ?? Math.max(1, Math.floor(config.maxGhosts / 2)),
     maxRunsPerDay: config.maxRunsPerDay,
     log,
     now,
@@ -238,6 +239,7 @@ function ghostDeps(
       openDailyTokens(database, { userKey, maxTokens: config.maxTokensPerDay, now }),
       openJobTokens(database, { jobId, userKey, maxTokens: provision.maxTokensPerJob }),
     ],
+    maxTimeoutSeconds: config.maxTimeoutSeconds,
     log,
     now,
     ...(upstreams.length > 0 && {
