@@ -42,8 +42,8 @@ export interface GhostDeps {
 /** The other MCP servers of this process. None is connected before `open`. */
 interface UpstreamSource {
   readonly servers: readonly string[];
-  /** Opens, for one run, what `grants` name and nothing else. */
-  open(grants: readonly string[]): Upstreams;
+  /** Opens, for one run of this user, what `grants` name and nothing else. */
+  open(grants: readonly string[], userKey: string): Upstreams;
 }
 
 /** Called with each step as it happens, and once with the end. Errors that it throws are logged and change nothing. */
@@ -164,7 +164,7 @@ function openGrantedUpstreams(job: Claimed["job"], { upstreams }: GhostDeps): Up
   const grants = [...grantsOf(job), ...checked].filter((name) =>
     upstreams?.servers.includes(serverOf(name) ?? ""),
   );
-  return grants.length > 0 ? upstreams?.open(grants) : undefined;
+  return grants.length > 0 ? upstreams?.open(grants, job.userKey) : undefined;
 }
 
 /** The action with the absolute path of its code file. Throws JOB_FILE_INVALID for a file outside of the jobs folder. */

@@ -245,7 +245,7 @@ function ghostDeps(
     ...(upstreams.length > 0 && {
       upstreams: {
         servers: upstreams.map(({ name }) => name),
-        open: (grants) => openUpstreams(upstreams, { grants, log }),
+        open: (grants, userKey) => openUpstreams(upstreams, { grants, userKey, log }),
       },
     }),
     toolModules: config.tools.map((path) => resolve(path)),

@@ -10,7 +10,12 @@ const NEVER = new AbortController().signal;
 async function openHostile(answers: Readonly<Record<string, unknown>>) {
   const web = await startHostile(answers);
   const log = { debug: () => {}, warn: () => {} };
-  const upstreams = openUpstreams([overHttp("web", web.url)], { grants: ["web__*"], log, connectMs: 15_000 });
+  const upstreams = openUpstreams([overHttp("web", web.url)], {
+    grants: ["web__*"],
+    userKey: "a".repeat(64),
+    log,
+    connectMs: 15_000,
+  });
   onTestFinished(upstreams.close);
   return {
     asked: web.asked,
