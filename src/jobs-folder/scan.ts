@@ -179,5 +179,5 @@ export async function describeCodeJob(
   return described;
 }
 
-const isCodeFile = (file: string): boolean =>
+export const isCodeFile = (file: string): boolean =>
   [".ts", ".js", ".mts", ".mjs"].includes(extname(file)) && !file.endsWith(".d.ts");
