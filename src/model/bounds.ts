@@ -74,8 +74,8 @@ export function checkUsage(
   request: ModelRequest,
   { text, calls }: Pick<ModelAnswer, "text" | "calls">,
 ): { readonly usage: Usage; readonly isEstimate: boolean } {
-  const sent = bytesOf({ messages: request.messages, tools: request.tools });
-  const received = text || calls.length > 0 ? bytesOf({ text, calls }) : 0;
+  const sent = jsonBytesOf({ messages: request.messages, tools: request.tools });
+  const received = text || calls.length > 0 ? jsonBytesOf({ text, calls }) : 0;
   const input = believable(reported.inputTokens, sent, ADDED_INPUT_TOKENS);
   const output = believable(reported.outputTokens, received, HIDDEN_OUTPUT_TOKENS);
   return {
@@ -87,7 +87,7 @@ export function checkUsage(
   };
 }
 
-const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
+const jsonBytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
 
 function believable(tokens: number | undefined, bytes: number, unseen: number): number | undefined {
   if (tokens === undefined || !Number.isSafeInteger(tokens)) return undefined;

@@ -70,11 +70,11 @@ function blockText(block: unknown): string {
   const { type, text, uri, resource } = block;
   if (type === "text") return typeof text === "string" ? text : "";
   if (type === "resource" && isObject(resource) && typeof resource.text === "string") return resource.text;
-  if (type === "resource_link") return `[resource ${textOf(uri).slice(0, 1_000)}]`;
-  return `[${textOf(type).slice(0, 40)} content]`;
+  if (type === "resource_link") return `[resource ${textOrUnknown(uri).slice(0, 1_000)}]`;
+  return `[${textOrUnknown(type).slice(0, 40)} content]`;
 }
 
-const textOf = (value: unknown): string => (typeof value === "string" ? value : "unknown");
+const textOrUnknown = (value: unknown): string => (typeof value === "string" ? value : "unknown");
 
 const isObject = (value: unknown): value is Values =>
   typeof value === "object" && value !== null && !Array.isArray(value);
