@@ -8,7 +8,7 @@ import {
 } from "./connection/connection.ts";
 import { createHeldBytes } from "./connection/held-bytes.ts";
 import { createWorkInProgress } from "./connection/work.ts";
-import { type UserContext, userKeyOf } from "./context/user-context.ts";
+import { type Principal, type UserContext, userKeyOf } from "./context/user-context.ts";
 import { NightshiftError } from "./errors.ts";
 import { createEvents, createTopics, type StepFeed } from "./events.ts";
 import { describeGhosts } from "./ghost/capabilities.ts";
@@ -101,7 +101,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     openRuns: (userKey) => stores.runs(userKey, "all"),
   };
   let runtime: Promise<SchedulerRuntime> | undefined;
-  const scheduler: SchedulerApi = {
+  const scheduler: Omit<SchedulerApi, "checkUpstreams"> = {
     ...ghosts,
     follow: steps.subscribe,
     checkWebhook: (url) => {
@@ -121,7 +121,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     // Opened when a tool first reads one: most requests need one of them or none.
     return {
       now,
-      scheduler,
+      scheduler: { ...scheduler, checkUpstreams: (names) => ghosts.checkUpstreams(names, userKey) },
       get facts() {
         return stores.facts(userKey, scopes);
       },
@@ -198,8 +198,13 @@ export async function createApp(options: AppOptions): Promise<App> {
 
 /** Reads the configuration of upstream servers, without connecting. Loads nothing when there is none. */
 async function readUpstreams({ mcpConfig }: Config): Promise<UpstreamConfig> {
-  return mcpConfig ? (await import("./upstream/config.ts")).readMcpConfig(mcpConfig, variable) : [];
+  return mcpConfig
+    ? (await import("./upstream/config.ts")).readMcpConfig(mcpConfig, variable, keyOfUser)
+    : [];
 }
+
+const keyOfUser = (user: string | Principal): string =>
+  userKeyOf(typeof user === "string" ? localPrincipal(user) : user);
 
 async function nameUpstreams(upstreams: UpstreamConfig, log: Log, now: () => number) {
   if (upstreams.length === 0) return undefined;

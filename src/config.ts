@@ -113,6 +113,12 @@ const configSchema = z.strictObject({
   maxGhosts: whole(1, 1_000)
     .default(16)
     .describe("ghosts at work at once on each node; the rest wait in order"),
+  maxGhostsPerUser: whole(1, 1_000)
+    .optional()
+    .describe("ghosts of one user at work at once on each node; default: half of the ghosts"),
+  maxTimeoutSeconds: whole(1, 86_400)
+    .default(86_400)
+    .describe("longest time that one run of any job gets, in seconds"),
   spareThreads: whole(0, 64).default(2).describe("ghost threads started ahead of need, each used once"),
   ghostMemoryMb: whole(16, 65_536).default(128).describe("heap of one ghost's thread, in MiB"),
   leaseMs: whole(1_000, 3_600_000).default(30_000).describe("silence before a run counts as lost, in ms"),
@@ -187,6 +193,8 @@ export const ENVIRONMENT: Readonly<Record<ConfigKey, string>> = {
   drainSeconds: "NIGHTSHIFT_DRAIN_SECONDS",
   callsPerSecond: "NIGHTSHIFT_CALLS_PER_SECOND",
   maxGhosts: "NIGHTSHIFT_MAX_GHOSTS",
+  maxGhostsPerUser: "NIGHTSHIFT_MAX_GHOSTS_PER_USER",
+  maxTimeoutSeconds: "NIGHTSHIFT_MAX_TIMEOUT_SECONDS",
   spareThreads: "NIGHTSHIFT_SPARE_THREADS",
   ghostMemoryMb: "NIGHTSHIFT_GHOST_MEMORY_MB",
   leaseMs: "NIGHTSHIFT_LEASE_MS",

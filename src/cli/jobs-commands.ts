@@ -89,7 +89,7 @@ const backfillCommand = (run: Runner): Command =>
 const validateCommand = (run: Runner): Command =>
   command(
     "validate",
-    "Check the files of a jobs folder",
+    "Check the files of a jobs folder; this loads code jobs, which runs their top level",
     [OPTIONS.jobs, OPTIONS.json],
     ["jobs validate ./jobs"],
   )

@@ -3,11 +3,11 @@ import type { Config } from "../config.ts";
 import { NightshiftError } from "../errors.ts";
 import type { FolderJob } from "../jobs/contracts.ts";
 import { toZonedIso } from "../jobs/time.ts";
-import { scanFolder } from "../jobs-folder/scan.ts";
+import { isCodeFile, readFolder, scanFolder } from "../jobs-folder/scan.ts";
 import type { ShownJob } from "../tools/jobs/show.ts";
 import { asUser, callUserTool } from "./as-user.ts";
 import type { Flags } from "./command.ts";
-import { oneLine, paint, plain, print, printJson, table } from "./output.ts";
+import { oneLine, paint, plain, print, printError, printJson, table } from "./output.ts";
 import { printRun, type ShownRun } from "./runs.ts";
 
 const actionLine = (job: ShownJob): string =>
@@ -81,7 +81,7 @@ const scheduleLine = ({ cron, execute_at, every_seconds, after }: ShownJob): str
 export async function runJobHere(config: Config, id: string, { json }: Flags): Promise<number> {
   return asUser(config, async (context, app) => {
     const { run_id } = await callUserTool<{ run_id: string }>(context, "run_job", { job_id: id });
-    if (!json) process.stderr.write(`${run_id} …\n`);
+    if (!json) printError(`${run_id} …`);
     await app.runOne(context.context.userKey, run_id);
     const run = await callUserTool<ShownRun>(context, "get_run", { run_id });
     // The result is printed here, so it does not stay unread.
@@ -135,6 +135,11 @@ interface QueuedRuns {
 /** Checks the files of a jobs folder. Resolves to exit code 1 when one of them is invalid. */
 export async function validateJobs(dir: string | undefined, { json }: Flags): Promise<number> {
   if (!dir) throw new NightshiftError("CONFIG_INVALID", "Name the folder: nightshift jobs validate ./jobs");
+  const code = (await readFolder(resolve(dir))).filter(isCodeFile);
+  if (code.length > 0)
+    printError(
+      `The modules of code jobs are loaded, which runs their top level: ${oneLine(code.join(", "), 200)}`,
+    );
   const { jobs, problems } = await scanFolder(resolve(dir), Date.now());
   if (json) {
     const shown = jobs.map(({ file, job }) => ({

@@ -12,7 +12,7 @@ import {
   SERVER_OPTIONS,
 } from "./command.ts";
 import { jobsCommand } from "./jobs-commands.ts";
-import { paint } from "./output.ts";
+import { paint, plain, printError } from "./output.ts";
 import { migrateCommand, moveCommand } from "./postgres-commands.ts";
 
 function createProgram(done: (code: number) => void): Command {
@@ -227,7 +227,7 @@ export async function main(argv: readonly string[]): Promise<number> {
       : error instanceof Error
         ? (error.stack ?? error.message)
         : String(error);
-    process.stderr.write(`${paint("red", "nightshift:")} ${message}\n`);
+    printError(`${paint("red", "nightshift:")} ${plain(message)}`);
     return known ? 1 : 70;
   }
 }

@@ -5,7 +5,7 @@ import { createLog } from "../log.ts";
 import { dryRunMove, type Moved, move } from "../move/move.ts";
 import { openSource } from "../move/source.ts";
 import type { Flags } from "./command.ts";
-import { paint, print, printJson, table } from "./output.ts";
+import { paint, print, printError, printJson, table } from "./output.ts";
 
 const PROGRESS_EVERY_MS = 1_000;
 
@@ -43,7 +43,7 @@ function createProgressPrinter(): (table: string, rows: number) => void {
     const at = Date.now();
     if (table === last.table && at - last.at < PROGRESS_EVERY_MS) return;
     last = { table, at };
-    process.stderr.write(`moving ${table}: ${rows} rows\n`);
+    printError(`moving ${table}: ${rows} rows`);
   };
 }
 

@@ -14,7 +14,7 @@ import { parseToMain } from "./protocol/parse-main.ts";
 import { openRequestHandler, type RequestHandlerOptions } from "./requests.ts";
 
 /** Fixed when the port is opened: no message of the thread can name another job or user. */
-export interface BrokerOptions extends Omit<RequestHandlerOptions, "reply"> {
+export interface BrokerOptions extends Omit<RequestHandlerOptions, "reply" | "onNote"> {
   readonly port: MessagePort;
   readonly onStep: (step: TranscriptStep) => void;
 }
@@ -44,7 +44,11 @@ export function openBroker({ port, onStep, ...options }: BrokerOptions): Broker 
   const send = (message: ToThread) => {
     if (isOpen) port.postMessage(encode(message));
   };
-  const requests = openRequestHandler({ ...options, reply: send });
+  const requests = openRequestHandler({
+    ...options,
+    reply: send,
+    onNote: (text) => record({ type: "note", text }),
+  });
   const close = () => {
     isOpen = false;
     requests.cancelAll(new NightshiftError("CANCELLED", "The run has ended."));

@@ -13,19 +13,26 @@ const NO_FOLDER = "Code jobs run where their folder is: start with --jobs <folde
 /** The names of the other MCP servers of this process, and a check of names of their tools. */
 interface UpstreamCheck {
   readonly servers: readonly string[];
-  check(names: readonly string[]): Promise<readonly string[]>;
+  check(names: readonly string[], userKey: string): Promise<readonly string[]>;
+}
+
+interface GhostAbilities
+  extends Pick<SchedulerApi, "obstacle" | "ghostTools" | "toolsOf" | "isUpstream" | "maxTimeoutSeconds"> {
+  /** See SchedulerApi, which is one user's. */
+  checkUpstreams(names: readonly string[], userKey: string): Promise<readonly string[]>;
 }
 
 /** The abilities of ghosts in this process, for the tools that make jobs. Starts nothing. */
 export function describeGhosts(
-  config: Pick<Config, "model" | "jobsDir">,
+  config: Pick<Config, "model" | "jobsDir" | "maxTimeoutSeconds">,
   modules: Pick<LoadedModules, "tools">,
   upstreams?: UpstreamCheck,
-): Pick<SchedulerApi, "obstacle" | "ghostTools" | "toolsOf" | "checkUpstreams" | "isUpstream"> {
+): GhostAbilities {
   const isUpstream = (name: string) => upstreams?.servers.includes(serverOf(name) ?? "") ?? false;
   return {
     isUpstream,
-    checkUpstreams: async (names) => (await upstreams?.check(names)) ?? [],
+    maxTimeoutSeconds: config.maxTimeoutSeconds,
+    checkUpstreams: async (names, userKey) => (await upstreams?.check(names, userKey)) ?? [],
     obstacle(kind: Action["kind"]) {
       if (kind === "prompt" && !config.model) return NO_MODEL;
       if (kind === "code" && !config.jobsDir) return NO_FOLDER;

@@ -1,5 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { type NightshiftError, toPublicError } from "../errors.ts";
+import type { Job } from "../jobs/job.ts";
 import type { RunResult } from "../jobs/run.ts";
 import type { Broker } from "./broker.ts";
 import type { GhostThread, ThreadExit } from "./ghost-thread.ts";
@@ -18,8 +19,10 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 export async function awaitOutcome(
   broker: Broker,
   thread: GhostThread,
-  { timeoutSeconds, signal }: { timeoutSeconds: number; signal: AbortSignal },
+  { job, maxTimeoutSeconds, signal }: { job: Job; maxTimeoutSeconds: number; signal: AbortSignal },
 ): Promise<Outcome> {
+  const timeoutSeconds = Math.min(job.limits.timeoutSeconds, maxTimeoutSeconds);
+  const outOfTime = timeoutSeconds < job.limits.timeoutSeconds ? outOfServerTime : outOfJobTime;
   const { promise: stopped, resolve: stop } = Promise.withResolvers<Outcome>();
   const cancel = () => stop(failedOutcome(toPublicError(signal.reason), "cancelled"));
   const deadline = setTimeout(
@@ -54,7 +57,13 @@ export const failedOutcome = (
   status: "failed" | "timed_out" | "cancelled",
 ): Outcome => ({ status, output: null, error: { code, message } });
 
-const outOfTime = (timeoutSeconds: number) =>
+const outOfServerTime = (timeoutSeconds: number) =>
+  ({
+    code: "GHOST_TIMED_OUT",
+    message: `Stopped after ${timeoutSeconds} s: that is the longest time that this server gives a run, and less than this job's timeout_seconds.`,
+  }) as const;
+
+const outOfJobTime = (timeoutSeconds: number) =>
   ({
     code: "GHOST_TIMED_OUT",
     message: `Stopped after ${timeoutSeconds} s: that is the time this job's timeout_seconds gives a run.`,

@@ -22,6 +22,8 @@ export interface RequestHandlerOptions {
   readonly upstreams?: Upstreams | undefined;
   readonly log: Log;
   readonly reply: (message: ToThread) => void;
+  /** Adds a note to the run's transcript. */
+  readonly onNote: (text: string) => void;
 }
 
 /** Serves the requests of one ghost, within its job and its budget. */
@@ -77,8 +79,9 @@ export function openRequestHandler(options: RequestHandlerOptions): RequestHandl
 }
 
 /** Makes the model calls of one ghost, one after the other, so that each is checked against the use of all before it. */
-function openMeteredModel({ model, maxTokens, budgets, log }: RequestHandlerOptions) {
+function openMeteredModel({ model, maxTokens, budgets, log, onNote }: RequestHandlerOptions) {
   let usage: Usage = { input_tokens: 0, output_tokens: 0 };
+  let hasEstimate = false;
   let last: Promise<unknown> = Promise.resolve();
   const onFailure = (error: unknown) =>
     log.error({ err: error }, "the tokens of a ghost's model call could not be written");
@@ -97,6 +100,11 @@ function openMeteredModel({ model, maxTokens, budgets, log }: RequestHandlerOpti
       input_tokens: usage.input_tokens + answer.usage.input_tokens,
       output_tokens: usage.output_tokens + answer.usage.output_tokens,
     };
+    if (answer.usageIsEstimate && !hasEstimate) {
+      hasEstimate = true;
+      onNote(ESTIMATED);
+      log.warn({ model: model.name }, "a model reported no tokens, or a number that cannot be true");
+    }
     for (const budget of budgets) await retry(() => budget.spend(spent), { onFailure, signal });
     return answer;
   };
@@ -111,6 +119,9 @@ function openMeteredModel({ model, maxTokens, budgets, log }: RequestHandlerOpti
     },
   };
 }
+
+const ESTIMATED =
+  "The model reported no tokens, or a number that cannot be true; this run's usage is partly an estimate.";
 
 function overBudget({ input_tokens, output_tokens }: Usage, maxTokens: number): NightshiftError {
   const spent = input_tokens + output_tokens;

@@ -26,6 +26,8 @@ export interface GhostDeps {
   readonly openBudgets?: (job: Job) => readonly TokenBudget[];
   /** The runs of one user. */
   readonly openRuns: (userKey: string) => RunReader;
+  /** The longest time that a run gets, whatever its job says. Default: no limit. */
+  readonly maxTimeoutSeconds?: number;
   readonly log: Log;
   readonly now: () => number;
   /** Modules with users' own tools, as `--tools` names them. */
@@ -40,8 +42,8 @@ export interface GhostDeps {
 /** The other MCP servers of this process. None is connected before `open`. */
 interface UpstreamSource {
   readonly servers: readonly string[];
-  /** Opens, for one run, what `grants` name and nothing else. */
-  open(grants: readonly string[]): Upstreams;
+  /** Opens, for one run of this user, what `grants` name and nothing else. */
+  open(grants: readonly string[], userKey: string): Upstreams;
 }
 
 /** Called with each step as it happens, and once with the end. Errors that it throws are logged and change nothing. */
@@ -71,8 +73,8 @@ export async function runGhost(claimed: Claimed, deps: GhostDeps, signal: AbortS
     thread = await deps.threads.take();
     broker = openRunBroker(claimed, deps, { thread, upstreams });
     broker.start(start);
-    const { timeoutSeconds } = claimed.job.limits;
-    outcome = await awaitOutcome(broker, thread, { timeoutSeconds, signal });
+    const { maxTimeoutSeconds = Number.POSITIVE_INFINITY } = deps;
+    outcome = await awaitOutcome(broker, thread, { job: claimed.job, maxTimeoutSeconds, signal });
   } catch (error) {
     if (!(error instanceof NightshiftError)) deps.log.error({ err: error }, "a ghost could not be started");
     outcome = failedOutcome(toPublicError(error), signal.aborted ? "cancelled" : "failed");
@@ -162,7 +164,7 @@ function openGrantedUpstreams(job: Claimed["job"], { upstreams }: GhostDeps): Up
   const grants = [...grantsOf(job), ...checked].filter((name) =>
     upstreams?.servers.includes(serverOf(name) ?? ""),
   );
-  return grants.length > 0 ? upstreams?.open(grants) : undefined;
+  return grants.length > 0 ? upstreams?.open(grants, job.userKey) : undefined;
 }
 
 /** The action with the absolute path of its code file. Throws JOB_FILE_INVALID for a file outside of the jobs folder. */

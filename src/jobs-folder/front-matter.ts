@@ -82,7 +82,7 @@ function readFileFields(raw: unknown): JobFile {
     const field = unknown ?? issue?.path[0]?.toString();
     const known = Object.keys(jobFileSchema.shape).join(", ");
     throw new FieldError(
-      unknown
+      unknown !== undefined
         ? `there is no field "${unknown}"; there are ${known}`
         : `${field ?? "its fields"}: ${issue?.message}`,
       field,

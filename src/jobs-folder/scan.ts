@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readdir, readFile, stat } from "node:fs/promises";
+import { constants, open, readdir } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { NightshiftError } from "../errors.ts";
@@ -43,7 +43,7 @@ export async function scanFolder(dir: string, now: number, options: ScanOptions 
     problems.map(({ file }) => file),
   );
   for (const [file, message] of broken) {
-    const text = await readFile(join(dir, file), "utf8").catch(() => "");
+    const text = await readRegularFile(join(dir, file)).catch(() => "");
     problems.push({ file, ...codeLineOf(text, "after"), message: `after: ${message}` });
   }
   return { jobs: jobs.filter(({ file }) => !broken.has(file)), problems };
@@ -75,11 +75,7 @@ async function readJobFile(
   { cache, signal }: ScanOptions,
 ): Promise<{ job: FolderJob } | { problem: FileProblem }> {
   const path = join(dir, file);
-  const { size } = await stat(path);
-  if (size > MAX_FILE_BYTES)
-    return { problem: { file, message: `it is larger than ${MAX_FILE_BYTES / 1024} KiB` } };
-  // Some editors start a file with a byte order mark.
-  const text = (await readFile(path, "utf8")).replace(/^\uFEFF/, "");
+  const text = await readRegularFile(path);
   const digest = createHash("sha256").update(text).digest("hex");
   const known = cache?.get(file);
   if (known?.digest === digest) return { job: known };
@@ -90,6 +86,27 @@ async function readJobFile(
   const job = { file, digest, job: read.job };
   cache?.set(file, job);
   return { job };
+}
+
+/**
+ * The text of a file, or of the file behind a link. Rejects when it is too large, or is no regular file: a FIFO or a
+ * device could be read for ever. It is opened once, so that what was checked is what is read.
+ */
+async function readRegularFile(path: string): Promise<string> {
+  // Without O_NONBLOCK the opening of a FIFO waits for its writer. Windows has neither.
+  const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  try {
+    if (!(await handle.stat()).isFile()) throw new Error("it is no regular file");
+    const buffer = Buffer.alloc(MAX_FILE_BYTES + 1);
+    let length = 0;
+    for (let read = 1; read > 0 && length < buffer.length; length += read)
+      ({ bytesRead: read } = await handle.read(buffer, length));
+    if (length > MAX_FILE_BYTES) throw new Error(`it is larger than ${MAX_FILE_BYTES / 1024} KiB`);
+    // Some editors start a file with a byte order mark.
+    return buffer.toString("utf8", 0, length).replace(/^\uFEFF/, "");
+  } finally {
+    await handle.close();
+  }
 }
 
 async function readCode(
@@ -109,8 +126,19 @@ async function readCode(
 
 /** The line of a field in code, counted from 1; empty when it isn't found. */
 function codeLineOf(text: string, field: string): { line?: number } {
-  const at = text.split("\n").findIndex((line) => new RegExp(`\\b${field}\\b["']?\\s*:`).test(line));
+  const at = text.split("\n").findIndex((line) => namesField(line, field));
   return at < 0 ? {} : { line: at + 1 };
+}
+
+/** True when `line` has the field as a key: `field:`, `"field":`. The name is from the file, so it is no pattern. */
+function namesField(line: string, field: string): boolean {
+  if (field === "") return false;
+  for (let at = line.indexOf(field); at >= 0; at = line.indexOf(field, at + field.length)) {
+    const end = at + field.length;
+    const isWhole = !/[\w$]/.test(line.charAt(at - 1));
+    if (isWhole && /^["'`]?\s*:/.test(line.slice(end, end + 20))) return true;
+  }
+  return false;
 }
 
 /** The source is a .ts file; the bundle has a .js file. */
@@ -151,5 +179,5 @@ export async function describeCodeJob(
   return described;
 }
 
-const isCodeFile = (file: string): boolean =>
+export const isCodeFile = (file: string): boolean =>
   [".ts", ".js", ".mts", ".mjs"].includes(extname(file)) && !file.endsWith(".d.ts");

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { fetchBounded } from "./bounds.ts";
 
 /** A model server on this machine with its models. */
 export interface LocalModels {
@@ -33,7 +34,7 @@ async function probe(
 ): Promise<LocalModels | undefined> {
   const timeout = AbortSignal.timeout(PROBE_MS);
   try {
-    const response = await fetch(`${server.baseUrl}/models`, {
+    const response = await fetchBounded(`${server.baseUrl}/models`, {
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     });
     if (!response.ok) return undefined;

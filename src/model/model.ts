@@ -37,6 +37,8 @@ export interface ModelAnswer {
   readonly text: string;
   readonly calls: readonly ToolRequest[];
   readonly usage: Usage;
+  /** True where the provider reported no usage, or one that cannot be true. */
+  readonly usageIsEstimate?: boolean;
 }
 
 /**

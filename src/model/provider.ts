@@ -1,6 +1,7 @@
 import type { LanguageModel, ModelMessage, ToolSet } from "ai";
 import type { Config } from "../config.ts";
 import { NightshiftError } from "../errors.ts";
+import { checkUsage, fetchBounded } from "./bounds.ts";
 import { explainFailure, type ModelLocation } from "./failure.ts";
 import type { Message, Model, ModelAnswer, ModelRequest } from "./model.ts";
 
@@ -48,7 +49,7 @@ async function load(
   base: URL | undefined,
   apiKey: string | undefined,
 ): Promise<LanguageModel> {
-  const settings = { ...(base && address(base)), ...(apiKey && { apiKey }) };
+  const settings = { ...(base && address(base)), ...(apiKey && { apiKey }), fetch: fetchBounded };
   if (provider === "anthropic") {
     const { createAnthropic } = await import("@ai-sdk/anthropic");
     return createAnthropic(settings)(modelId);
@@ -103,15 +104,16 @@ async function generateStep(
       abortSignal: signal,
       // Read here and not from the result: there is no result when a model calls tools although it may not.
       onLanguageModelCallEnd: ({ content, usage }) => {
-        answer = {
+        const said = {
           text: content.flatMap((part) => (part.type === "text" ? [part.text] : [])).join(""),
           calls: content.flatMap((part) =>
             part.type === "tool-call"
               ? [{ callId: part.toolCallId, tool: part.toolName, arguments: part.input }]
               : [],
           ),
-          usage: { input_tokens: usage.inputTokens ?? 0, output_tokens: usage.outputTokens ?? 0 },
         };
+        const checked = checkUsage(usage, request, said);
+        answer = { ...said, usage: checked.usage, ...(checked.isEstimate && { usageIsEstimate: true }) };
       },
     });
   } catch (error) {

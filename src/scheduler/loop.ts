@@ -11,6 +11,11 @@ export interface LoopOptions extends HeartbeatOptions {
   readonly maxRunsPerDay?: number;
   /** Ghosts that run at once; other due items wait in order. */
   readonly maxGhosts: number;
+  /**
+   * Ghosts of one user at once, so that others find a place however long those run; default: no limit. Not for a loop
+   * that serves one user.
+   */
+  readonly maxGhostsPerUser?: number;
   /** Runs one claimed run to its end. Must not reject. */
   readonly run: (claimed: Claimed, signal: AbortSignal) => Promise<unknown>;
   /** Called when something will be due within seconds: the time to start spare threads. */
@@ -112,7 +117,7 @@ async function startDue(
   slots: Slots,
   { at, signal, onCancelling }: { at: number; signal: AbortSignal; onCancelling: () => void },
 ): Promise<number> {
-  const { runQueue, filter, worker, leaseMs, maxRunsPerDay = 0, onSkipped } = options;
+  const { runQueue, filter, worker, leaseMs, maxRunsPerDay = 0, maxGhostsPerUser, onSkipped } = options;
   let started = 0;
   for (;;) {
     const limit = Math.min(slots.free, CLAIM_BATCH);
@@ -124,6 +129,8 @@ async function startDue(
       worker,
       leaseMs,
       maxRunsPerDay,
+      ...(maxGhostsPerUser &&
+        filter.userKey === undefined && { places: { limit: maxGhostsPerUser, held: slots.byUser } }),
       ...(onSkipped && { onSkipped }),
       onCancelling,
     });

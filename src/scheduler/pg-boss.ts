@@ -11,6 +11,7 @@ import {
   openRunQueue,
   type RunQueueOptions,
 } from "../store/open-run-queue.ts";
+import { openPlaces } from "../store/places.ts";
 import { ACTION_KINDS, type ClaimOptions, type RunQueue } from "../store/run-queue.ts";
 import { type BossOutbox, SEND_BATCH, type Sent, singletonKey } from "./pg-boss-outbox.ts";
 import { DEAD, inTransaction, pipelined, startBoss } from "./pg-boss-setup.ts";
@@ -136,13 +137,22 @@ async function sendDue(
 /** Fetches from pg-boss, in the claim's transaction. What needs no run is completed with it. */
 const findFetched =
   (boss: PgBoss, kinds: readonly string[]): FindDue =>
-  async (trx, users, { limit }) => {
+  async (trx, users, { limit, places: userPlaces }) => {
     const fetched: Fetched[] = [];
-    for (const kind of kinds) {
-      if (fetched.length >= limit) break;
-      const batchSize = limit - fetched.length;
-      fetched.push(...(await boss.fetch<Sent>(kind, { batchSize, db: inTransaction(trx) })));
-    }
+    const places = openPlaces(userPlaces);
+    for (const kind of kinds)
+      while (fetched.length < limit) {
+        // No more than any one user may start: a batch may be all of one user.
+        const batchSize = Math.min(limit - fetched.length, places.least);
+        const batch = await boss.fetch<Sent>(kind, {
+          batchSize,
+          ignoreGroups: [...places.full],
+          db: inTransaction(trx),
+        });
+        for (const { data } of batch) places.take(data.userKey);
+        fetched.push(...batch);
+        if (batch.length < batchSize) break;
+      }
     const items = await findRows(trx, users, fetched);
     const tickets = fetched.map(ticketOf);
     return {

@@ -6,6 +6,8 @@ export interface Slots {
   readonly free: number;
   /** Ids of the running runs. */
   readonly running: readonly string[];
+  /** The number of running runs of each user who has any. */
+  readonly byUser: ReadonlyMap<string, number>;
   /** Starts a claimed run; `onFree` is called when it has ended. */
   start(claimed: Claimed): void;
   /** Tells a run to stop, for `reason`. Does nothing when it is not running here. */
@@ -19,7 +21,7 @@ export function openSlots(options: {
   readonly run: (claimed: Claimed, signal: AbortSignal) => Promise<unknown>;
   readonly onFree: () => void;
 }): Slots {
-  const inFlight = new Map<string, { stop: AbortController; done: Promise<unknown> }>();
+  const inFlight = new Map<string, { userKey: string; stop: AbortController; done: Promise<unknown> }>();
   return {
     get free() {
       return options.max - inFlight.size;
@@ -27,14 +29,19 @@ export function openSlots(options: {
     get running() {
       return [...inFlight.keys()];
     },
+    get byUser() {
+      const held = new Map<string, number>();
+      for (const { userKey } of inFlight.values()) held.set(userKey, (held.get(userKey) ?? 0) + 1);
+      return held;
+    },
     start(claimed) {
-      const { runId } = claimed.run;
+      const { runId, userKey } = claimed.run;
       const stop = new AbortController();
       const done = options.run(claimed, stop.signal).finally(() => {
         inFlight.delete(runId);
         options.onFree();
       });
-      inFlight.set(runId, { stop, done });
+      inFlight.set(runId, { userKey, stop, done });
     },
     stop(runId, reason) {
       inFlight.get(runId)?.stop.abort(reason);

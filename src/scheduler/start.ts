@@ -158,6 +158,7 @@ function createLoop(deps: SchedulerDeps, filter: ClaimFilter, parts: LoopParts):
     filter,
     leaseMs: config.leaseMs,
     maxGhosts: config.maxGhosts,
+    maxGhostsPerUser: config.maxGhostsPerUser ?? Math.max(1, Math.floor(config.maxGhosts / 2)),
     maxRunsPerDay: config.maxRunsPerDay,
     log,
     now,
@@ -235,12 +236,13 @@ function ghostDeps(
       openDailyTokens(database, { userKey, maxTokens: config.maxTokensPerDay, now }),
       openJobTokens(database, { jobId, userKey, maxTokens: provision.maxTokensPerJob }),
     ],
+    maxTimeoutSeconds: config.maxTimeoutSeconds,
     log,
     now,
     ...(upstreams.length > 0 && {
       upstreams: {
         servers: upstreams.map(({ name }) => name),
-        open: (grants) => openUpstreams(upstreams, { grants, log }),
+        open: (grants, userKey) => openUpstreams(upstreams, { grants, userKey, log }),
       },
     }),
     toolModules: config.tools.map((path) => resolve(path)),

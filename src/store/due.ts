@@ -2,6 +2,7 @@ import type { Transaction } from "kysely";
 import type { UserLocks } from "../database/database.ts";
 import type { JobRow, RunRow, Tables } from "../database/schema.ts";
 import { advanceUser, findUsersDue, type UserQueue } from "./fair-order.ts";
+import { type OpenPlaces, openPlaces, type UserPlaces } from "./places.ts";
 import type { ClaimFilter } from "./run-queue.ts";
 
 /** A job or a queued run whose time has come. */
@@ -28,6 +29,7 @@ export interface Wanted {
   readonly filter: ClaimFilter;
   readonly now: number;
   readonly limit: number;
+  readonly places?: UserPlaces;
 }
 
 /** Minimum users to look at per round. Looking at one with nothing due is cheap. */
@@ -47,17 +49,26 @@ export async function findDue(trx: Transaction<Tables>, users: UserLocks, wanted
     return { items: await findOldest(trx, filter, now, limit), done: nothing };
   }
   const locks = createClaimLocks(users);
+  const places = openPlaces(wanted.places);
+  const except = places.full;
   for (let round = 0; round < MAX_ROUNDS && filter.runId === undefined; round++) {
-    const dueUsers = await findUsersDue(trx, filter.kinds, now, Math.max(limit, MIN_USERS));
+    const dueUsers = await findUsersDue(
+      trx,
+      { kinds: filter.kinds, except },
+      now,
+      Math.max(limit, MIN_USERS),
+    );
     if (dueUsers.length === 0) break;
-    const { items, done } = await pickFairly(trx, locks, dueUsers, wanted);
+    const { items, done } = await pickFairly(trx, { locks, places }, dueUsers, wanted);
     if (items.length > 0) return { items, done };
     await done(new Set());
   }
+  // What follows would find only what those users have due.
+  if (except.length > 0) return { items: [], done: nothing };
   // Finds nothing where every item has its row in the fair order; a file that was edited by hand may lack some.
   const unqueued = await findOldest(trx, filter, now, limit);
   const queues = new Map(unqueued.map(({ row }) => [`${row.kind} ${row.user_key}`, row]));
-  return pickFairly(trx, locks, [...queues.values()], wanted);
+  return pickFairly(trx, { locks, places }, [...queues.values()], wanted);
 }
 
 /** The users that one claim has locked. */
@@ -90,7 +101,7 @@ function createClaimLocks(users: UserLocks): ClaimLocks {
  */
 async function pickFairly(
   trx: Transaction<Tables>,
-  locks: ClaimLocks,
+  { locks, places }: { locks: ClaimLocks; places: OpenPlaces },
   dueUsers: readonly UserQueue[],
   { filter, now, limit }: Wanted,
 ): Promise<DueItems> {
@@ -114,7 +125,9 @@ async function pickFairly(
   for (let index = 0; index < maxEach && items.length < limit; index++)
     for (const queue of queues) {
       const item = queue[index];
-      if (item && items.length < limit) items.push(item);
+      if (!item || items.length >= limit || places.left(item.row.user_key) < 1) continue;
+      places.take(item.row.user_key);
+      items.push(item);
     }
   return {
     items: items.sort((a, b) => a.at - b.at),

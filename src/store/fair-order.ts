@@ -33,10 +33,13 @@ export async function enqueueUser(
   await sendPipelined(trx, query);
 }
 
-/** The users that have something due, in fair order. One select for each kind, so that each follows the index. */
+/**
+ * The users that have something due, in fair order, without those of `except`. One select for each kind, so that each
+ * follows the index.
+ */
 export async function findUsersDue(
   trx: Transaction<Tables>,
-  kinds: readonly string[],
+  { kinds, except }: { kinds: readonly string[]; except: readonly string[] },
   now: number,
   limit: number,
 ): Promise<TurnRow[]> {
@@ -46,6 +49,7 @@ export async function findUsersDue(
       .selectAll()
       .where("kind", "=", kind)
       .where("turn_at", "<=", now)
+      .$if(except.length > 0, (query) => query.where("user_key", "not in", except))
       .orderBy("turn_at")
       .orderBy("turn_no")
       .limit(limit);

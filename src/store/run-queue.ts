@@ -1,5 +1,6 @@
 import type { Job } from "../jobs/job.ts";
 import type { Run, RunResult } from "../jobs/run.ts";
+import type { UserPlaces } from "./places.ts";
 
 /** Identifies this process, so that others can tell whether the holder of a run is still alive. */
 export interface Worker {
@@ -34,6 +35,8 @@ export interface ClaimOptions {
   readonly leaseMs: number;
   /** Runs of one user in a day; the others are recorded as skipped. Default 0, no limit. */
   readonly maxRunsPerDay?: number;
+  /** Users who have as many runs here as they may are passed over. Default: no limit. */
+  readonly places?: UserPlaces;
 }
 
 /**

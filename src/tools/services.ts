@@ -15,6 +15,8 @@ export interface SchedulerApi {
   obstacle(kind: Action["kind"]): string | undefined;
   /** A sentence for the result of schedule_task when jobs run only at times (while a stdio server's client is there). */
   readonly caveat?: string;
+  /** The longest time that a run gets here, whatever its job says. */
+  readonly maxTimeoutSeconds: number;
   /** The names of all tools that a ghost of this host can have. */
   ghostTools(): readonly string[];
   /**

@@ -4,6 +4,16 @@ import { basename, dirname, resolve } from "node:path";
 import { z } from "zod";
 import { NightshiftError } from "../errors.ts";
 
+/** Who may use a server's tools, and which of them. What is absent is not limited. */
+export interface UpstreamAccess {
+  readonly userKeys?: readonly string[];
+  /** By the server's own names. */
+  readonly tools?: readonly string[];
+}
+
+/** A user of the file: the name of a local user or of a key's user, or the issuer and subject of an access token. */
+export type UpstreamUser = string | { readonly issuer: string; readonly subject: string };
+
 export interface StdioUpstream {
   readonly kind: "stdio";
   readonly name: string;
@@ -12,6 +22,7 @@ export interface StdioUpstream {
   /** The environment of the process, besides PATH and HOME. */
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string | undefined;
+  readonly access?: UpstreamAccess;
 }
 
 export interface HttpUpstream {
@@ -19,6 +30,7 @@ export interface HttpUpstream {
   readonly name: string;
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
+  readonly access?: UpstreamAccess;
 }
 
 export type UpstreamServer = StdioUpstream | HttpUpstream;
@@ -37,12 +49,20 @@ const plainText = z
   .string()
   .max(10_000)
   .refine((value) => !value.includes("\0"), "it has a NUL in it");
+const name = z.string().min(1).max(300);
+const access = z
+  .strictObject({
+    users: z.array(name.or(z.strictObject({ issuer: name, subject: name }))).optional(),
+    tools: z.array(name).optional(),
+  })
+  .optional();
 const stdio = z.strictObject({
   type: z.literal("stdio").optional(),
   command: plainText.min(1),
   args: z.array(plainText).max(1_000).default([]),
   env: z.record(z.string().regex(/^[^=\0]+$/), plainText).default({}),
   cwd: plainText.min(1).optional(),
+  nightshift: access,
 });
 const http = z.strictObject({
   type: z.enum(["http", "streamable-http"]).optional(),
@@ -50,6 +70,7 @@ const http = z.strictObject({
   headers: z
     .record(z.string().regex(HEADER), plainText.regex(/^[\t\x20-\x7e\x80-\xff]*$/, "no line breaks"))
     .default({}),
+  nightshift: access,
 });
 const file = z.strictObject({
   $schema: z.string().optional(),
@@ -59,9 +80,14 @@ const file = z.strictObject({
 /**
  * Reads the file that `--mcp-config` names: the `mcpServers` of desktop clients, with `command`, `args`, `env` and
  * `cwd` (relative to the file), or `url` and `headers`. `${NAME}` and `${NAME:-default}` in a text stand for a variable
- * of the environment. Rejects with CONFIG_INVALID, which names the file and the key but no value: it may be a secret.
+ * of the environment. `nightshift: { users, tools }` limits who may use a server and which of its tools; `keyOf` finds a
+ * user's key, and without it nobody may use a server that names its users. Rejects with CONFIG_INVALID, which names the file and the key but no value: it may be a secret.
  */
-export async function readMcpConfig(path: string, variable: Variable): Promise<UpstreamConfig> {
+export async function readMcpConfig(
+  path: string,
+  variable: Variable,
+  keyOf?: (user: UpstreamUser) => string,
+): Promise<UpstreamConfig> {
   const invalid = (problem: string, cause?: unknown) =>
     new NightshiftError("CONFIG_INVALID", `${basename(path)} (--mcp-config): ${problem}.`, {}, { cause });
   const content = await readFile(path, "utf8").catch((cause: NodeJS.ErrnoException) => {
@@ -94,12 +120,24 @@ export async function readMcpConfig(path: string, variable: Variable): Promise<U
         `${at.join(".")}.type: the old HTTP+SSE transport is not supported; give the server's streamable HTTP address`,
       );
     if ("url" in value || value.type === "http" || value.type === "streamable-http") {
-      const { url, headers } = check(http, value, at);
-      return { kind: "http", name, url, headers };
+      const { url, headers, nightshift } = check(http, value, at);
+      return { kind: "http", name, url, headers, ...toAccess(nightshift, keyOf) };
     }
-    const { command, args, env, cwd } = check(stdio, value, at);
-    return { kind: "stdio", name, command, args, env, cwd: cwd && resolve(dirname(path), cwd) };
+    const { command, args, env, cwd, nightshift } = check(stdio, value, at);
+    const directory = cwd && resolve(dirname(path), cwd);
+    return { kind: "stdio", name, command, args, env, cwd: directory, ...toAccess(nightshift, keyOf) };
   });
+}
+
+function toAccess(
+  given: z.output<typeof access>,
+  keyOf: ((user: UpstreamUser) => string) | undefined,
+): { access?: UpstreamAccess } {
+  if (!given) return {};
+  const { users, tools } = given;
+  return {
+    access: { ...(users && { userKeys: keyOf ? users.map(keyOf) : [] }), ...(tools && { tools }) },
+  };
 }
 
 const NAMED = /\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g;

@@ -9,6 +9,7 @@ import {
 } from "@modelcontextprotocol/client";
 import { version } from "../version.ts";
 import type { HttpUpstream, UpstreamServer } from "./config.ts";
+import { cutIncoming, MAX_MESSAGE_BYTES } from "./incoming.ts";
 import { startProcess } from "./process.ts";
 
 export interface ConnectUpstreamOptions {
@@ -23,8 +24,6 @@ export interface Connection {
   close(): Promise<void>;
 }
 
-/** Longest HTTP response. */
-const MAX_RESPONSE_BYTES = 10 * 1024 * 1024;
 const GOODBYE_MS = 1_000;
 
 /**
@@ -50,6 +49,7 @@ async function connectAs(
   { timeoutMs, signal, onStderr }: ConnectUpstreamOptions,
 ): Promise<Connection> {
   const transport = server.kind === "http" ? overHttp(server) : startProcess(server, onStderr);
+  cutIncoming(transport);
   const client = new Client(
     { name: "nightshift", version },
     { capabilities: {}, versionNegotiation: { mode, probe: { timeoutMs } } },
@@ -89,7 +89,7 @@ function limited(response: Response): Response {
   const counting = new TransformStream<Uint8Array, Uint8Array>({
     transform(chunk, controller) {
       bytes += chunk.byteLength;
-      if (bytes > MAX_RESPONSE_BYTES) controller.error(new Error("the response is too large"));
+      if (bytes > MAX_MESSAGE_BYTES) controller.error(new Error("the response is too large"));
       else controller.enqueue(chunk);
     },
   });

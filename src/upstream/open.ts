@@ -7,12 +7,15 @@ import {
   type UpstreamListing,
   type Upstreams,
 } from "../tools/upstream.ts";
+import { isOffered, mayUse } from "./access.ts";
 import type { UpstreamConfig, UpstreamLog, UpstreamServer } from "./config.ts";
 import type { ConnectedServer } from "./upstream-server.ts";
 
 export interface OpenUpstreamsOptions {
   /** `server__tool` and `server__*`; no other server is connected. */
   readonly grants: readonly string[];
+  /** Whose run it is: the operator may limit who uses a server. */
+  readonly userKey: string;
   readonly log: UpstreamLog;
   /** For connecting to one server and listing its tools; default 30,000. */
   readonly connectMs?: number;
@@ -25,9 +28,13 @@ const CONNECT_MS = 30_000;
  * shared between two runs. The MCP client is imported when the first server is needed.
  */
 export function openUpstreams(config: UpstreamConfig, options: OpenUpstreamsOptions): Upstreams {
-  const { grants, log, connectMs = CONNECT_MS } = options;
+  const { grants, userKey, log, connectMs = CONNECT_MS } = options;
   const named = new Set(grants.map(serverOf));
-  const wanted = config.filter(({ name }) => named.has(name));
+  const granted = config.filter(({ name }) => named.has(name));
+  const wanted = granted.filter((server) => mayUse(server, userKey));
+  const denied = granted.filter((server) => !wanted.includes(server)).map(({ name }) => name);
+  const isAllowed = (tool: string) =>
+    isGranted(tool, grants) && wanted.some((one) => one.name === serverOf(tool) && isOffered(one, tool));
   const ending = new AbortController();
   const connectAll = once(async () => {
     const { connectServer } = await import("./upstream-server.ts");
@@ -42,10 +49,13 @@ export function openUpstreams(config: UpstreamConfig, options: OpenUpstreamsOpti
     return unless(signal, opened);
   };
   return {
-    list: async (signal) => listingOf(await connected(signal), grants),
+    async list(signal) {
+      const { tools, notes } = listingOf(await connected(signal), isAllowed);
+      return { tools, notes: [...denied.map(deniedNote), ...notes] };
+    },
     async call(tool, args, signal): Promise<UpstreamAnswer> {
       const server = serverOf(tool);
-      const found = isGranted(tool, grants)
+      const found = isAllowed(tool)
         ? (await connected(signal)).find(({ name }) => name === server)
         : undefined;
       if (!found?.tools.some(({ name }) => name === tool))
@@ -60,11 +70,17 @@ export function openUpstreams(config: UpstreamConfig, options: OpenUpstreamsOpti
   };
 }
 
-function listingOf(connected: readonly ConnectedServer[], grants: readonly string[]): UpstreamListing {
+const deniedNote = (server: string): string =>
+  `The tools of ${server} are absent: the operator lets only other users use them.`;
+
+function listingOf(
+  connected: readonly ConnectedServer[],
+  isAllowed: (tool: string) => boolean,
+): UpstreamListing {
   return {
-    tools: connected.flatMap(({ tools }) => tools.filter(({ name }) => isGranted(name, grants))),
+    tools: connected.flatMap(({ tools }) => tools.filter(({ name }) => isAllowed(name))),
     notes: connected.flatMap(({ name, left, notes }) => {
-      const missed = left.filter((tool) => isGranted(tool, grants));
+      const missed = left.filter(isAllowed);
       return missed.length > 0 ? [...notes, leftOut(name, missed)] : notes;
     }),
   };

@@ -3,9 +3,8 @@ import { homedir } from "node:os";
 import { ReadBuffer, serializeMessage, type Transport } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import type { StdioUpstream } from "./config.ts";
+import { MAX_MESSAGE_BYTES } from "./incoming.ts";
 
-/** Longest message of a server. */
-const MAX_MESSAGE_BYTES = 10 * 1024 * 1024;
 /** Time for a process to end after its stdin was closed, and again after SIGTERM. */
 const END_MS = 1_000;
 

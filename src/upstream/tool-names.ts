@@ -1,5 +1,6 @@
 import { NightshiftError } from "../errors.ts";
 import { isWildcard, serverOf } from "../tools/upstream.ts";
+import { isOffered, mayUse } from "./access.ts";
 import type { UpstreamConfig, UpstreamLog, UpstreamServer } from "./config.ts";
 import { listServers, type ServerTools } from "./open.ts";
 
@@ -8,9 +9,10 @@ export interface UpstreamToolNames {
   readonly servers: readonly string[];
   /**
    * Asks the servers of `names` (`server__tool`) whether they have these tools. Resolves to a warning for each server
-   * that does not answer now; the job is made all the same. Rejects with TOOL_NOT_FOUND and the server's tools.
+   * that does not answer now; the job is made all the same. Rejects with TOOL_NOT_FOUND and the server's tools, and with
+   * TOOL_DENIED where this user may not use the server.
    */
-  check(names: readonly string[]): Promise<readonly string[]>;
+  check(names: readonly string[], userKey: string): Promise<readonly string[]>;
 }
 
 /** Short, because somebody waits for the job to be made. */
@@ -33,8 +35,8 @@ export function createUpstreamNames(
   const ask = (server: UpstreamServer): Promise<ServerTools> => {
     const found = known.get(server.name);
     if (found && found.until > now()) return found.listing;
-    const listing = listServers([server], { log, timeoutMs: askMs }).then(
-      ([answer]) => answer as ServerTools,
+    const listing = listServers([server], { log, timeoutMs: askMs }).then(([answer]) =>
+      onlyOffered(server, answer as ServerTools),
     );
     const entry: Known = { listing, until: Number.POSITIVE_INFINITY };
     known.set(server.name, entry);
@@ -45,8 +47,10 @@ export function createUpstreamNames(
   };
   return {
     servers: config.map(({ name }) => name),
-    async check(names) {
+    async check(names, userKey) {
       const wanted = config.filter(({ name }) => names.some((tool) => serverOf(tool) === name));
+      const denied = wanted.find((server) => !mayUse(server, userKey));
+      if (denied) throw serverDenied(denied.name);
       const answers = await Promise.all(wanted.map(ask));
       for (const answer of answers) {
         const unknown = names.find((name) => isOfServer(answer, name) && !hasTool(answer, name));
@@ -60,6 +64,14 @@ export function createUpstreamNames(
     },
   };
 }
+
+const onlyOffered = (server: UpstreamServer, answer: ServerTools): ServerTools => ({
+  ...answer,
+  names: answer.names.filter((name) => isOffered(server, name)),
+});
+
+const serverDenied = (server: string) =>
+  new NightshiftError("TOOL_DENIED", `The operator of this server lets only other users use ${server}.`);
 
 const isOfServer = ({ server }: ServerTools, name: string): boolean => serverOf(name) === server;
 const hasTool = ({ names, problem }: ServerTools, name: string): boolean =>

@@ -1,7 +1,8 @@
-import type { Client } from "@modelcontextprotocol/client";
+import type { Client, RequestOptions } from "@modelcontextprotocol/client";
 import { type UpstreamAnswer, type UpstreamTool, upstreamName } from "../tools/upstream.ts";
 import type { UpstreamLog, UpstreamServer } from "./config.ts";
 import { type Connection, connectUpstream, upstreamReason } from "./connect.ts";
+import { MAX_TOOLS } from "./incoming.ts";
 
 export interface ConnectServerOptions {
   readonly log: UpstreamLog;
@@ -23,7 +24,6 @@ export interface ConnectedServer {
 }
 
 const MAX_PAGES = 20;
-const MAX_TOOLS = 500;
 const MAX_DESCRIPTION_CHARS = 4_000;
 const MAX_SCHEMA_CHARS = 50_000;
 const CALL_MS = 600_000;
@@ -54,7 +54,10 @@ export async function connectServer(
       tools,
       left,
       notes,
-      call: (tool, args, callSignal) => callTool(server.name, client, tool, args, callSignal),
+      call: (name, args, callSignal) => {
+        const tool = tools.find((one) => one.name === name);
+        return tool ? callTool(server.name, client, { tool, args }, callSignal) : notThere();
+      },
       close,
     };
   } catch (error) {
@@ -75,7 +78,7 @@ async function listTools(server: string, client: Client, signal: AbortSignal, ti
   let cursor: string | undefined;
   let isWhole = false;
   for (let page = 0; page < MAX_PAGES && tools.size < MAX_TOOLS && !isWhole; page++) {
-    const answer = await client.listTools(cursor === undefined ? {} : { cursor }, { signal, timeout });
+    const answer = await listPage(client, cursor, { signal, timeout });
     for (const tool of answer.tools) {
       const name = upstreamName(server, tool.name);
       if (tools.size < MAX_TOOLS && isUsable(name, tool.inputSchema) && !tools.has(name))
@@ -94,6 +97,16 @@ async function listTools(server: string, client: Client, signal: AbortSignal, ti
   return { tools: [...tools.values()], left, notes };
 }
 
+/**
+ * One page. Not `client.listTools`, which reads up to 64 pages by itself, keeps them for the tools' output schemas, and
+ * prints to stdout for a server without tools.
+ */
+async function listPage(client: Client, cursor: string | undefined, options: RequestOptions) {
+  if (!client.getServerCapabilities()?.tools) return { tools: [] };
+  const params = cursor === undefined ? {} : { cursor };
+  return client.request({ method: "tools/list", params }, options);
+}
+
 const isUsable = (name: string, schema: unknown): boolean =>
   TOOL_NAME.test(name) && JSON.stringify(schema).length <= MAX_SCHEMA_CHARS;
 
@@ -101,55 +114,48 @@ const isUsable = (name: string, schema: unknown): boolean =>
 async function callTool(
   server: string,
   client: Client,
-  tool: string,
-  args: Readonly<Record<string, unknown>>,
+  { tool, args }: { tool: UpstreamTool; args: Readonly<Record<string, unknown>> },
   signal: AbortSignal,
 ): Promise<UpstreamAnswer> {
   try {
-    const name = tool.slice(upstreamName(server, "").length);
+    const name = tool.name.slice(upstreamName(server, "").length);
     const result = await client.callTool(
       { name, arguments: { ...args } },
-      // An upper bound: the ghost's own deadlines are shorter.
-      { signal, timeout: CALL_MS, maxTotalTimeout: CALL_MS },
+      {
+        signal,
+        // An upper bound: the ghost's own deadlines are shorter.
+        timeout: CALL_MS,
+        maxTotalTimeout: CALL_MS,
+        // Has no output schema, so the client compiles and validates none: a pattern in one could stall this thread.
+        toolDefinition: { name, inputSchema: { ...tool.inputSchema, type: "object" } },
+      },
     );
     return readAnswer(result);
   } catch (error) {
     signal.throwIfAborted();
-    return { text: `${tool} failed: ${upstreamReason(error)}.`, isError: true };
+    return { text: `${tool.name} failed: ${upstreamReason(error)}.`, isError: true };
   }
 }
 
 /** Characters of one result that are passed to a ghost's thread; the model is given fewer. */
 const MAX_TEXT_CHARS = 200_000;
 
-interface Block {
-  readonly type: string;
-  readonly text?: unknown;
-  readonly uri?: unknown;
-  readonly resource?: { readonly uri?: unknown; readonly text?: unknown };
-}
-
-/** A server's result as text, with its structured content if that is small enough. Images and audio are only named. */
+/** A server's result as text, with its structured content if that is small enough. */
 function readAnswer(result: {
   readonly content?: unknown;
   readonly structuredContent?: unknown;
   readonly isError?: unknown;
 }): UpstreamAnswer {
-  const blocks = Array.isArray(result.content) ? (result.content as readonly Block[]) : [];
+  // Only text is left of it: see incoming.ts.
+  const blocks = Array.isArray(result.content) ? (result.content as readonly { text?: string }[]) : [];
   const structured = structureOf(result.structuredContent);
-  const text = blocks.map(blockText).join("\n") || (structured ? JSON.stringify(structured) : "");
+  const text =
+    blocks.map((block) => block.text ?? "").join("\n") || (structured ? JSON.stringify(structured) : "");
   return {
     text: cutText(text),
     ...(structured && { structured }),
     isError: result.isError === true,
   };
-}
-
-function blockText(block: Block): string {
-  if (block.type === "text") return String(block.text);
-  if (block.type === "resource" && typeof block.resource?.text === "string") return block.resource.text;
-  if (block.type === "resource_link") return `[resource ${String(block.uri).slice(0, 1_000)}]`;
-  return `[${String(block.type).slice(0, 40)} content]`;
 }
 
 function structureOf(value: unknown): Readonly<Record<string, unknown>> | undefined {

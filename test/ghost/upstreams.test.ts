@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { ScriptedAnswer } from "../../src/model/scripted.ts";
 import { tempDir } from "../harness.ts";
-import { listen, overHttp, overStdio, startHttp } from "../upstream/servers.ts";
+import { listen, overHttp, overStdio, startHostile, startHttp } from "../upstream/servers.ts";
 import { openGhostWorld } from "./ghost-world.ts";
 
 /** A script that asks for these calls one after the other, then answers "done". */
@@ -54,6 +54,17 @@ describe("a ghost that was granted tools of another server", () => {
     expect(run.transcript.find(({ tool }) => tool)?.result).toMatch(
       /^other__echo was not run: .*text.*It takes text \(required\), times\./,
     );
+  });
+
+  it("is ended by its deadline when the server's schema for arguments takes for ever", async () => {
+    const inputSchema = { type: "object", properties: { v: { type: "string", pattern: "^(a+)+$" } } };
+    const web = await startHostile({ "tools/list": { tools: [{ name: "x", inputSchema }] } });
+    const script = calling({ tool: "web__x", arguments: { v: `${"a".repeat(60)}!` } });
+    const world = await openGhostWorld({ upstreams: [overHttp("web", web.url)], script });
+    const run = await world.prompt("p", { tools: ["web__x"], limits: { timeoutSeconds: 3 } });
+    expect(run).toMatchObject({ status: "timed_out" });
+    expect(web.asked).not.toContain("tools/call");
+    expect(world.threads.size).toBe(0);
   });
 
   it("is given no more of a long result than fits", async () => {

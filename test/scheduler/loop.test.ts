@@ -28,6 +28,21 @@ describe("a tick", () => {
     expect(begun.map(({ run }) => run.scheduledFor - START)).toEqual([1, 2, 3, 4]);
   });
 
+  it("leaves places free of a user who has as many as one user may, and fills all where it serves one", async () => {
+    const options = { now: () => START, maxGhosts: 4, maxGhostsPerUser: 2, autoFinish: false };
+    const { loop, add, begun } = await openLoop(options);
+    for (let i = 0; i < 4; i++) await add(START + i);
+    expect([await loop.tick(START + 1_000), await loop.tick(START + 1_000)]).toEqual([2, 0]);
+    await begun[0]?.finish();
+    await eventually(async () => loop.running.length === 1);
+    expect(await loop.tick(START + 1_000)).toBe(1);
+
+    const filter = { kinds: ["tool" as const], userKey: "a".repeat(64) };
+    const own = await openLoop({ ...options, filter });
+    for (let i = 0; i < 4; i++) await own.add(START + i);
+    expect(await own.loop.tick(START + 1_000)).toBe(4);
+  });
+
   it("gives others their turn between claims", async () => {
     const { loop, add } = await openLoop({ now: () => START, maxGhosts: 200 });
     for (let i = 0; i < 100; i++) await add(START);

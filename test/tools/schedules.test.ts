@@ -56,6 +56,17 @@ describe("a job's policy", () => {
     expect(cleared.allowed_tools).toContain("current_time");
   });
 
+  it("may ask for more time than the operator gives a run, and the answer says so", async () => {
+    const context = (await openProgram({ maxTimeoutSeconds: 60 })).open();
+    const longer = { ...WHOAMI, ...LATER, timeout_seconds: 61 };
+    const { job_id, note, timeout_seconds } = await ask(context, "schedule_task", longer);
+    expect([note, timeout_seconds]).toEqual([expect.stringContaining("at most 60 s on this server"), 61]);
+    const changed = await context.toolkit.call("update_job", { job_id, timeout_seconds: 90 });
+    expect(changed.content[0]?.text).toContain("at most 60 s on this server");
+    const within = await ask(context, "schedule_task", { ...WHOAMI, ...LATER, timeout_seconds: 60 });
+    expect(within).not.toHaveProperty("note");
+  });
+
   it("starts an interval at starts_at, and shows next_runs within the span and with jitter", async () => {
     const context = (await openProgram()).open();
     const base = { ...WHOAMI, timezone: "UTC", every_seconds: 3600, starts_at: "2099-01-01 00:00" };

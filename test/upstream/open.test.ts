@@ -15,7 +15,7 @@ function open(config: UpstreamConfig, grants: readonly string[], connectMs = 15_
     debug: (fields: object) => void logged.push(fields),
     warn: (fields: object) => void logged.push(fields),
   };
-  const upstreams = openUpstreams(config, { grants, log, connectMs });
+  const upstreams = openUpstreams(config, { grants, userKey: "a".repeat(64), log, connectMs });
   onTestFinished(upstreams.close);
   const call = (tool: string, args = {}) => upstreams.call(tool, args, NEVER);
   return {

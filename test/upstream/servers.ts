@@ -69,6 +69,26 @@ export async function listen(handle: Parameters<typeof createServer>[1] & {}): P
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`, seen };
 }
 
+/** A server whose results, by method, are what the test says, whether MCP allows them or not. */
+export async function startHostile(answers: Readonly<Record<string, unknown>>) {
+  const asked: string[] = [];
+  const { url } = await listen(async (request, response) => {
+    let body = "";
+    for await (const chunk of request) body += chunk;
+    const message = JSON.parse(body || '{"method":"none"}');
+    if (message.id === undefined) return void response.writeHead(202).end();
+    asked.push(message.method);
+    const result = answers[message.method] ?? {
+      protocolVersion: "2025-06-18",
+      capabilities: { tools: {} },
+      serverInfo: { name: "hostile", version: "1" },
+    };
+    response.writeHead(200, { "content-type": "application/json" });
+    response.end(JSON.stringify({ jsonrpc: "2.0", id: message.id, result }));
+  });
+  return { url, asked };
+}
+
 export const overHttp = (
   name: string,
   url: string,

@@ -95,7 +95,7 @@ export function assertRunnable(
 /** Results of the asynchronous work that comes before a job is made or changed. */
 export interface PreparedArguments {
   readonly pinnedFacts?: readonly PinnedFact[];
-  /** A sentence for each server that did not answer. */
+  /** A sentence for each server that did not answer, and for a limit that does not hold here. */
   readonly warnings: readonly string[];
 }
 
@@ -110,9 +110,14 @@ export async function prepare(args: JobArguments, services: Services): Promise<P
   if (webhook_url) scheduler.checkWebhook(webhook_url);
   return {
     ...(pinned_facts && { pinnedFacts: await copyFacts(pinned_facts, services) }),
-    warnings: await checkUpstreamTools(args, scheduler),
+    warnings: [...(await checkUpstreamTools(args, scheduler)), ...longerThanAllowed(args, scheduler)],
   };
 }
+
+const longerThanAllowed = ({ timeout_seconds = 0 }: JobArguments, { maxTimeoutSeconds }: SchedulerApi) =>
+  timeout_seconds > maxTimeoutSeconds
+    ? [`A run gets at most ${maxTimeoutSeconds} s on this server, less than the timeout_seconds given.`]
+    : [];
 
 async function checkUpstreamTools({ tool, check, allowed_tools }: JobArguments, scheduler: SchedulerApi) {
   const named = [...(allowed_tools ?? []), ...(tool ? [tool.name] : []), ...(check ? [check.name] : [])];
