@@ -1,19 +1,9 @@
 import { createHash } from "node:crypto";
-import { Cron, type CronOptions } from "croner";
 import { NightshiftError } from "../errors.ts";
+import { nextCron, previousCron } from "./cron.ts";
 import type { Policy, Schedule } from "./job.ts";
 import { readExecuteAt } from "./moment.ts";
 import { hostTimezone, readTimezone } from "./time.ts";
-
-/**
- * How cron expressions are read. `no-wildcard`: a job whose hour and minute are named (`30 1 * * *`, `0 9,17 * * *`)
- * runs once for every time it names: not twice when the clocks go back, and at the first moment after the gap when
- * they go forward. A job with `*` or a step in its times (`0 * * * *`) keeps its interval through both.
- */
-export const CRON_OPTIONS = {
-  mode: "5-or-6-parts",
-  fixedTimeRule: "no-wildcard",
-} as const satisfies CronOptions;
 
 /** Epoch ms of the first occurrence later than `after`, or null when there is none. */
 export function nextOccurrence(schedule: Schedule, timezone: string, after: number): number | null {
@@ -28,20 +18,9 @@ export function nextOccurrence(schedule: Schedule, timezone: string, after: numb
     case "after":
       return null;
     case "cron":
-      return readCron(schedule.cron, timezone).nextRun(new Date(after))?.getTime() ?? null;
+      return nextCron(schedule.cron, timezone, after);
   }
 }
-
-/** A cron expression without a timer. Throws croner's own errors. */
-export const readCron = (cron: string, timezone: string): Cron =>
-  new Cron(cron, { ...CRON_OPTIONS, timezone });
-
-/** Epoch ms of the last time of a cron expression that is not later than `at`; null when there was none. */
-export const previousCron = (cron: string, timezone: string, at: number): number | null =>
-  // croner's previous run lies strictly before the time it is given.
-  readCron(cron, timezone)
-    .previousRuns(1, new Date(at + 1))[0]
-    ?.getTime() ?? null;
 
 /** When to run, as a person or a model says it: exactly one of the three times, or after another job. */
 export interface ScheduleInput {
