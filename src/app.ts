@@ -10,7 +10,6 @@ import { type UserContext, userKeyOf } from "./context/user-context.ts";
 import { NightshiftError } from "./errors.ts";
 import { createEvents, createTopics, type StepFeed } from "./events.ts";
 import { describeGhosts } from "./ghost/capabilities.ts";
-import { hostZoneProblem } from "./jobs/time.ts";
 import { createCleanup, once } from "./lifecycle.ts";
 import type { Log } from "./log.ts";
 import { openStores } from "./open-stores.ts";
@@ -150,10 +149,9 @@ export async function createApp(options: AppOptions): Promise<App> {
   const startRuntime = async (onlyUser: string | undefined) => {
     const { startScheduler } = await import("./scheduler/start.ts");
     const owner = localPrincipal(config.user);
-    const problem = hostZoneProblem(variable("TZ"));
-    if (problem) log.warn(problem);
     const opened = await startScheduler({
       ...schedulerDeps,
+      tz: variable("TZ"),
       folderStore: stores.jobs({ userId: config.user, userKey: userKeyOf(owner) }, "all"),
       ...(onlyUser !== undefined && { onlyUserKey: userKeyOf(localPrincipal(onlyUser)) }),
     });

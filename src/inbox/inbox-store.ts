@@ -83,7 +83,8 @@ interface JoinedRow extends InboxRow {
 }
 
 function readItem(row: JoinedRow): InboxItem {
-  const failure = row.run_detail === null ? null : readDetail(row.run_detail).error;
+  const { error: failure = null, endReason = null } =
+    row.run_detail === null ? {} : readDetail(row.run_detail);
   return {
     itemId: row.item_id,
     kind: row.kind,
@@ -94,6 +95,7 @@ function readItem(row: JoinedRow): InboxItem {
     note: row.note,
     output: cutOutput(row.output),
     failure: cutOutput(failure?.message ?? null),
+    ...(endReason && { endReason }),
     createdAt: row.created_at,
     readAt: row.read_at,
   };

@@ -9,6 +9,7 @@ import type { JobStore, RunStore } from "../jobs/contracts.ts";
 import { INBOX_URI } from "../jobs/inbox-item.ts";
 import type { Action } from "../jobs/job.ts";
 import { isEnded, type Run } from "../jobs/run.ts";
+import { hostZoneProblem } from "../jobs/time.ts";
 import type { Log } from "../log.ts";
 import { openModel } from "../model/provider.ts";
 import { openRunQueue, type RunQueueOptions } from "../store/open-run-queue.ts";
@@ -55,9 +56,11 @@ export interface SchedulerRuntime {
  * DATA_UNAVAILABLE. A jobs folder that cannot be read is logged, and the scheduler runs without it.
  */
 export async function startScheduler(
-  deps: SchedulerDeps & { folderStore: JobStore; onlyUserKey?: string },
+  deps: SchedulerDeps & { folderStore: JobStore; tz: string | undefined; onlyUserKey?: string },
 ): Promise<SchedulerRuntime> {
   const { config, log, now, folderStore, onlyUserKey } = deps;
+  const problem = hostZoneProblem(deps.tz);
+  if (problem) log.warn(problem);
   const only = onlyUserKey ? { userKey: onlyUserKey } : {};
   const { loop, webhooks, close } = await openScheduler(deps, only, config.spareThreads);
   const { wake } = loop;

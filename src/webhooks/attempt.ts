@@ -2,7 +2,7 @@ import type { Transaction } from "kysely";
 import { readRunSummary } from "../database/run-row.ts";
 import type { DeliveryRow, Tables } from "../database/schema.ts";
 import { ghostSessionId } from "../jobs/job.ts";
-import type { RunError, RunStatus } from "../jobs/run.ts";
+import type { EndReason, RunError, RunStatus } from "../jobs/run.ts";
 import { version } from "../version.ts";
 import { askNameServers, askSystem, type PostOptions, type PostResult, post } from "./post.ts";
 import { isPublicAddress, urlProblem } from "./url.ts";
@@ -147,6 +147,8 @@ interface RunEndData {
   readonly output: string | null;
   readonly output_chars: number;
   readonly error: RunError | null;
+  /** Why its output may be incomplete; absent when it is complete. */
+  readonly end_reason?: EndReason;
 }
 
 const MAX_WEBHOOK_OUTPUT_CHARS = 32_000;
@@ -181,6 +183,7 @@ export async function readMessage(
     output: run.output === null ? null : run.output.slice(0, MAX_WEBHOOK_OUTPUT_CHARS),
     output_chars: run.output?.length ?? 0,
     error: run.error,
+    ...(run.endReason && { end_reason: run.endReason }),
   };
   return {
     message: { type: `run.${run.status}`, timestamp: finishedAt, data },

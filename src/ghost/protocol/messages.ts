@@ -1,7 +1,7 @@
 import type { ErrorCode } from "../../errors.ts";
 import type { RunPage } from "../../jobs/contracts.ts";
 import type { Action, Check } from "../../jobs/job.ts";
-import type { EndStatus, Run, RunStatus, TranscriptStep } from "../../jobs/run.ts";
+import type { EndReason, EndStatus, Run, RunStatus, TranscriptStep } from "../../jobs/run.ts";
 import type { ModelAnswer, ModelRequest } from "../../model/model.ts";
 import type { UpstreamAnswer, UpstreamListing } from "../../tools/upstream.ts";
 
@@ -104,6 +104,7 @@ export interface ThreadOutcome {
   readonly error: WireError | null;
   /** Why it was skipped, as a sentence. */
   readonly reason?: string;
+  readonly endReason?: EndReason;
 }
 
 export type ToMain =

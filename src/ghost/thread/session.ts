@@ -2,6 +2,7 @@ import { setEntityType, withContext } from "../../context/current-context.ts";
 import { createUserContext, type UserContext } from "../../context/user-context.ts";
 import { NightshiftError, toPublicError } from "../../errors.ts";
 import { ghostSessionId } from "../../jobs/job.ts";
+import { END_REASONS } from "../../jobs/run.ts";
 import { ghostTools } from "../../tools/builtin-ghost.ts";
 import { createCatalog } from "../../tools/catalog.ts";
 import type { ToolDefinition } from "../../tools/define.ts";
@@ -50,10 +51,13 @@ export function runSession(start: Start, client: BrokerClient): Promise<ThreadOu
       const session: GhostSession = { start, context, toolkit, toolCaller, ask, onStep };
       const reason = check && (await withContext(context, () => runCheck(check, session, client)));
       if (reason) return { ...toOutcome("skipped", null, null), reason };
-      const output = await withContext(context, () => work(session));
-      return toOutcome("succeeded", output === null ? null : shorten(output, MAX_RUN_OUTPUT_CHARS), null);
+      const { text, endReason } = await withContext(context, () => work(session));
+      const output = text === null ? null : shorten(text, MAX_RUN_OUTPUT_CHARS);
+      return { ...toOutcome("succeeded", output, null), ...(endReason && { endReason }) };
     } catch (error) {
-      return toOutcome("failed", null, toWire(toRunError(error)));
+      const failure = toRunError(error);
+      const endReason = END_REASONS.find((reason) => reason === failure.data.endReason);
+      return { ...toOutcome("failed", null, toWire(failure)), ...(endReason && { endReason }) };
     } finally {
       await toolkit?.dispose();
     }

@@ -7,6 +7,7 @@ import type { ModelAnswer, ModelRequest } from "../../model/model.ts";
 import { type ToolResult, textOf } from "../../tools/result.ts";
 import type { Toolkit } from "../../tools/toolkit.ts";
 import { MAX_STEP_TEXT_CHARS, type Start, type Step, shorten } from "../protocol/messages.ts";
+import type { Answer } from "./answer.ts";
 import { completeOnce, react } from "./react.ts";
 import { systemPrompt } from "./system-prompt.ts";
 import type { ToolCaller } from "./tools.ts";
@@ -21,15 +22,20 @@ export interface GhostSession {
   readonly onStep: (step: Step) => void;
 }
 
-/** Does the job's action and resolves to the output. Rejects with the error that the run fails with. */
-export function work(session: GhostSession): Promise<string | null> {
-  const { action } = session.start;
-  if (action.kind === "prompt") return answerPrompt(session, action.prompt);
-  if (action.kind === "tool") return callOnce(session, action.tool, action.arguments);
-  return runCode(session, action.file);
+/** What a run came to. `endReason`: why its output may be incomplete. */
+export interface Output extends Omit<Answer, "text"> {
+  readonly text: string | null;
 }
 
-function answerPrompt(session: GhostSession, prompt: string): Promise<string> {
+/** Does the job's action and resolves to the output. Rejects with the error that the run fails with. */
+export async function work(session: GhostSession): Promise<Output> {
+  const { action } = session.start;
+  if (action.kind === "prompt") return answerPrompt(session, action.prompt);
+  if (action.kind === "tool") return { text: await callOnce(session, action.tool, action.arguments) };
+  return { text: await runCode(session, action.file) };
+}
+
+function answerPrompt(session: GhostSession, prompt: string): Promise<Answer> {
   const { start, toolkit, toolCaller, ask, context, onStep } = session;
   const options = {
     system: systemPrompt(start, Date.now()),
@@ -77,8 +83,10 @@ async function runFile(session: GhostSession, file: string): Promise<unknown> {
     lateBySeconds: Math.max(0, startedAt - scheduledFor) / 1000,
     signal,
     callTool: (name: string, args?: Record<string, unknown>) => toolCaller.call(name, args ?? {}),
-    ask: (prompt: string) =>
-      completeOnce({ system: systemPrompt(start, Date.now()), prompt: String(prompt), ask, signal, onStep }),
+    ask: async (prompt: string) => {
+      const system = systemPrompt(start, Date.now());
+      return (await completeOnce({ system, prompt: String(prompt), ask, signal, onStep })).text;
+    },
     note: (text: string) => onStep({ type: "note", text: shorten(String(text), MAX_STEP_TEXT_CHARS) }),
   });
   return run(ghost);
