@@ -1,4 +1,5 @@
 import { Cron, type CronOptions } from "croner";
+import { unwrapRanges } from "./cron-text.ts";
 import { gapEnd, offsetMs } from "./time.ts";
 
 /**
@@ -13,10 +14,11 @@ const CRON_OPTIONS = {
 
 /** A cron expression without a timer. Throws croner's own errors. */
 export const readCron = (cron: string, timezone: string): Cron =>
-  new Cron(cron, { ...CRON_OPTIONS, timezone });
+  new Cron(unwrapRanges(cron), { ...CRON_OPTIONS, timezone });
 
 /** The same expression on a clock that is never changed: its times are what a wall clock shows, as if that were UTC. */
-export const readWallCron = (cron: string): Cron => new Cron(cron, { ...CRON_OPTIONS, utcOffset: 0 });
+export const readWallCron = (cron: string): Cron =>
+  new Cron(unwrapRanges(cron), { ...CRON_OPTIONS, utcOffset: 0 });
 
 /** Epoch ms of the first time later than `after`; null when there is none. Throws croner's own errors. */
 export function nextCron(cron: string, timezone: string, after: number): number | null {

@@ -1,5 +1,6 @@
 import { Cron } from "croner";
 import { NightshiftError } from "../errors.ts";
+import { cutText } from "./cut-text.ts";
 import { gapEnd } from "./time.ts";
 
 /** A model needs a moment to make a call: a time that passed less than this ago is run at once, not refused. */
@@ -23,7 +24,7 @@ const HELP =
  */
 export function readExecuteAt(text: string, timezone: string, now: number): number {
   const fields = MOMENT_PATTERN.exec(text.trim())?.groups;
-  if (!fields) throw invalidMoment(`"${text.slice(0, 60)}" is not a time that execute_at takes. ${HELP}`);
+  if (!fields) throw invalidMoment(`"${cutText(text, 60)}" is not a time that execute_at takes. ${HELP}`);
   const at = fields.offset ? readWithOffset(fields) : readInZone(fields, timezone);
   if (at === null)
     throw invalidMoment(`"${text.trim()}" is not on the calendar: check its day and time. ${HELP}`);

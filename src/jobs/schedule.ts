@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import { NightshiftError } from "../errors.ts";
 import { nextCron, previousCron } from "./cron.ts";
+import { hintOf } from "./cron-text.ts";
+import { cutText } from "./cut-text.ts";
 import type { Policy, Schedule } from "./job.ts";
 import { readExecuteAt } from "./moment.ts";
 import { hostTimezone, readTimezone } from "./time.ts";
@@ -39,7 +41,7 @@ export interface ParsedSchedule {
 }
 
 /** A leap year: for longer intervals there are cron expressions. */
-const MAX_EVERY_SECONDS = 366 * 86_400;
+export const MAX_EVERY_SECONDS = 366 * 86_400;
 
 /** Reads and checks a schedule. Throws INVALID_SCHEDULE with a sentence that says what to give instead. */
 export function parseSchedule(input: ScheduleInput, now: number): ParsedSchedule {
@@ -74,7 +76,9 @@ const CRON_HELP =
 
 function checkCron(text: string, timezone: string, now: number): string {
   const cron = text.trim().replaceAll(/\s+/g, " ");
-  const shown = `"${cron.slice(0, 80)}"`;
+  const shown = `"${cutText(cron, 80)}"`;
+  const hint = hintOf(cron);
+  if (hint) throw invalidSchedule(`The cron expression ${shown} can't be read. ${hint}`);
   const fields = cron.split(" ").length;
   // croner would also take a date here.
   if (!/^@[a-z]+$/i.test(cron) && fields !== 5 && fields !== 6) {
@@ -99,10 +103,13 @@ function checkCron(text: string, timezone: string, now: number): string {
   return cron;
 }
 
-/** croner's message without its class name in front. */
+/** croner's message without its class name in front. It counts months and days from 0. */
 function cronerReason(error: unknown): string {
   const message = error instanceof Error ? error.message : "unknown form";
-  return message.replace(/^Cron\w*:\s*/, "").replace(/\.$/, "");
+  return message
+    .replace(/^Cron\w*:\s*/, "")
+    .replace(/\.$/, "")
+    .replace(/(?<=value for (?:month|day): )-?\d+/, (value) => String(Number(value) + 1));
 }
 
 const invalidSchedule = (message: string, cause?: unknown): NightshiftError =>

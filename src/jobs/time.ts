@@ -1,4 +1,5 @@
 import { NightshiftError } from "../errors.ts";
+import { cutText } from "./cut-text.ts";
 import { CURRENT_NAMES, meaningsOf } from "./zone-names.ts";
 
 const formats = new Map<string, Intl.DateTimeFormat>();
@@ -90,7 +91,7 @@ export function readTimezone(timezone: string): string {
   const hint = close.length > 0 ? ` Did you mean ${close.join(" or ")}?` : "";
   throw new NightshiftError(
     "INVALID_SCHEDULE",
-    `"${name.slice(0, 60)}" is not a time zone.${hint} Use an IANA name, for example "Europe/Berlin" or "UTC".`,
+    `"${cutText(name, 60)}" is not a time zone.${hint} Use an IANA name, for example "Europe/Berlin" or "UTC".`,
   );
 }
 

@@ -1,6 +1,7 @@
 import type { Transaction } from "kysely";
 import { readRunSummary } from "../database/run-row.ts";
 import type { DeliveryRow, Tables } from "../database/schema.ts";
+import { cutText } from "../jobs/cut-text.ts";
 import { ghostSessionId } from "../jobs/job.ts";
 import type { EndReason, RunError, RunStatus } from "../jobs/run.ts";
 import { version } from "../version.ts";
@@ -180,7 +181,7 @@ export async function readMessage(
     scheduled_for: iso(run.scheduledFor),
     started_at: run.startedAt === null ? null : iso(run.startedAt),
     finished_at: finishedAt,
-    output: run.output === null ? null : run.output.slice(0, MAX_WEBHOOK_OUTPUT_CHARS),
+    output: run.output === null ? null : cutText(run.output, MAX_WEBHOOK_OUTPUT_CHARS),
     output_chars: run.output?.length ?? 0,
     error: run.error,
     ...(run.endReason && { end_reason: run.endReason }),

@@ -1,5 +1,6 @@
 import type { ErrorCode } from "../../errors.ts";
 import type { RunPage } from "../../jobs/contracts.ts";
+import { cutText } from "../../jobs/cut-text.ts";
 import type { Action, Check } from "../../jobs/job.ts";
 import type { EndReason, EndStatus, Run, RunStatus, TranscriptStep } from "../../jobs/run.ts";
 import type { ModelAnswer, ModelRequest } from "../../model/model.ts";
@@ -128,5 +129,5 @@ export const toWire = ({ code, message }: WireError): WireError => ({
 export function shorten(text: string, maxChars: number): string {
   if (text.length <= maxChars) return text;
   const note = `… [cut: ${text.length} characters in all]`;
-  return text.slice(0, Math.max(0, maxChars - note.length)) + note;
+  return cutText(text, Math.max(0, maxChars - note.length)) + note;
 }

@@ -1,6 +1,6 @@
 import { setEntityType, withContext } from "../../context/current-context.ts";
 import { createUserContext, type UserContext } from "../../context/user-context.ts";
-import { NightshiftError, toPublicError } from "../../errors.ts";
+import { NightshiftError } from "../../errors.ts";
 import { ghostSessionId } from "../../jobs/job.ts";
 import { END_REASONS } from "../../jobs/run.ts";
 import { ghostTools } from "../../tools/builtin-ghost.ts";
@@ -21,7 +21,7 @@ import {
 } from "../protocol/messages.ts";
 import type { BrokerClient } from "./port.ts";
 import { openToolCaller, upstreamTools } from "./tools.ts";
-import { findSkipReason, type GhostSession, work } from "./work.ts";
+import { findSkipReason, type GhostSession, textOfThrown, work } from "./work.ts";
 
 /** Runs the isolated session of one run, from its start message to its outcome. Never rejects. */
 export function runSession(start: Start, client: BrokerClient): Promise<ThreadOutcome> {
@@ -138,9 +138,7 @@ function limitSteps(send: (step: Step) => void): (step: Step) => void {
 /** An error of the job's own code keeps its message, because its owner reads it. */
 function toRunError(error: unknown): NightshiftError {
   if (error instanceof NightshiftError) return error;
-  if (error instanceof Error)
-    return new NightshiftError("TOOL_FAILED", `The job's code failed: ${error.message}`);
-  return toPublicError(error);
+  return new NightshiftError("TOOL_FAILED", `The job's code failed: ${textOfThrown(error)}`);
 }
 
 const toOutcome = (

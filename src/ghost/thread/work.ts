@@ -64,7 +64,35 @@ function previously({ run: { previousOutput } }: Start): string {
 async function runCode(session: GhostSession, file: string): Promise<string | null> {
   const output = await runFile(session, file);
   if (output === undefined || output === null) return null;
-  return typeof output === "string" ? output : JSON.stringify(output);
+  if (typeof output === "string") return output;
+  const failed = (problem: string, cause?: unknown) =>
+    new NightshiftError(
+      "TOOL_FAILED",
+      `The job's code returned ${problem}. Return a text, or what JSON can hold.`,
+      {},
+      { cause },
+    );
+  let json: string | undefined;
+  try {
+    json = JSON.stringify(output);
+  } catch (error) {
+    throw failed(`what JSON cannot hold: ${textOfThrown(error).split("\n")[0]}`, error);
+  }
+  if (json === undefined) throw failed(`a value of type ${typeof output}`);
+  return json;
+}
+
+/** The words of anything that code may throw. */
+export function textOfThrown(thrown: unknown): string {
+  if (typeof thrown === "string") return thrown || "it threw an empty text";
+  try {
+    const { message } = Object(thrown) as { message?: unknown };
+    if (typeof message === "string" && message) return message;
+    if (thrown instanceof Error) return String(thrown);
+    return (typeof thrown === "object" && thrown !== null && JSON.stringify(thrown)) || String(thrown);
+  } catch {
+    return `it threw a ${typeof thrown} that cannot be shown`;
+  }
 }
 
 /** Runs a code file of the jobs folder, and resolves to what its `run` returns. */
@@ -100,7 +128,7 @@ async function loadCode(file: string): Promise<(ghost: Ghost) => unknown> {
   try {
     job = ((await import(pathToFileURL(file).href)) as { default?: { run?: unknown } }).default;
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = textOfThrown(error);
     // The message must not show where the folder is on this machine.
     throw invalid(`it cannot be loaded: ${message.replaceAll(dirname(file), ".")}`, error);
   }
