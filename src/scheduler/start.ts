@@ -21,6 +21,7 @@ import { openUpstreams } from "../upstream/open.ts";
 import { createNetworkPolicy } from "../webhooks/attempt.ts";
 import { createDispatcher, type Dispatcher } from "../webhooks/dispatcher.ts";
 import { createOutbox } from "../webhooks/outbox.ts";
+import { watchClock } from "./clock-watch.ts";
 import { createSchedulerLoop, type SchedulerLoop } from "./loop.ts";
 import type { RunStats } from "./run-stats.ts";
 import { openThreads, type Threads } from "./threads.ts";
@@ -67,11 +68,13 @@ export async function startScheduler(
   await loop.start();
   const retention = startRetention(await deps.database(), { keep: config, log, now });
   webhooks.start();
+  const clock = await watchClock(await deps.database(), { now, log, onMended: wake });
   const folder = config.jobsDir && (await watchJobs(config.jobsDir, folderStore, { log, now, wake }));
   return {
     wake,
     async close() {
       await (folder || undefined)?.close();
+      await clock.close();
       await retention.stop();
       await close();
     },

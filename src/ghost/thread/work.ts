@@ -91,7 +91,7 @@ export function textOfThrown(thrown: unknown): string {
     if (thrown instanceof Error) return String(thrown);
     return (typeof thrown === "object" && thrown !== null && JSON.stringify(thrown)) || String(thrown);
   } catch {
-    return `it threw a ${typeof thrown} that cannot be shown`;
+    return `it threw a value of type ${typeof thrown} that cannot be shown`;
   }
 }
 
