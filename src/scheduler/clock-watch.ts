@@ -23,10 +23,7 @@ export async function watchClock(
     try {
       const jobs = await mendJobsAhead(db, now());
       if (jobs === 0) return;
-      log.warn(
-        { jobs },
-        "the clock was ahead and is set back: jobs that were due too late have their own times again",
-      );
+      log.warn({ jobs }, "the clock was ahead and is set back: what was due too late has its own time again");
       onMended();
     } catch (error) {
       log.error({ err: error }, "the clock was set back, but the jobs' times could not be checked");

@@ -2,6 +2,7 @@ import type { Database } from "../database/database.ts";
 import type { JobRow } from "../database/schema.ts";
 import type { Job } from "../jobs/job.ts";
 import { anchored, nextTime, startOf } from "../jobs/schedule.ts";
+import { enqueueUser } from "./fair-order.ts";
 import { rewriteJob, tryReadJob } from "./job-rows.ts";
 
 /** A clock that is set back by less is no reason to change a job: its times that have passed would come again. */
@@ -82,9 +83,32 @@ export async function wasClockAhead(db: Database, now: number): Promise<boolean>
   return Math.max(Number(job?.created_at ?? 0), Number(run?.created_at ?? 0)) > now + CLOCK_TOLERANCE_MS;
 }
 
-/** Mends all that `findJobsAhead` finds. Resolves to how many. */
+/** No retry waits longer: a queued run that is due later was queued while the clock was ahead. */
+const LONGEST_BACKOFF_MS = 86_400_000;
+
+/** Makes the queued runs due now that were queued while the clock was ahead. Resolves to how many. */
+async function mendQueuedRuns(db: Database, now: number): Promise<number> {
+  const latest = now + LONGEST_BACKOFF_MS + CLOCK_TOLERANCE_MS;
+  const runs = await db.kysely
+    .selectFrom("runs")
+    .select(["run_id", "user_key", "kind"])
+    .where("due_at", ">", latest)
+    .execute();
+  for (const { run_id, ...user } of runs)
+    await db.transact(
+      async (trx) => {
+        const isDue = trx.updateTable("runs").set({ due_at: now }).where("run_id", "=", run_id);
+        await isDue.where("due_at", ">", latest).execute();
+        await enqueueUser(trx, user, now);
+      },
+      { of: user.user_key },
+    );
+  return runs.length;
+}
+
+/** Mends all jobs and queued runs that were stored while the clock was ahead. Resolves to how many. */
 export async function mendJobsAhead(db: Database, now: number): Promise<number> {
   const found = await findJobsAhead(db, now);
   for (const row of found) await mendStoredJob(db, row, now);
-  return found.length;
+  return found.length + (await mendQueuedRuns(db, now));
 }

@@ -35,6 +35,7 @@ describe("a clock that was ahead and is set right", () => {
   it("is found at the start, and each job has its own next time again", async () => {
     const before = await openProgram({ now: () => Date.now() + AHEAD_MS });
     const ids = await schedule(before.open());
+    const queued = await ask(before.open(), "run_job", { job_id: ids[1] });
     await before.close();
     const sick = await doctor(before.dataDir);
     expect(sick.ok).toBe(false);
@@ -47,7 +48,8 @@ describe("a clock that was ahead and is set right", () => {
     });
     expect(next.every((at) => at > Date.now() - 5_000)).toBe(true);
     expect(next[4]).toBe(Date.UTC(2090, 0, 1));
-    expect(after.lines.filter(({ jobs }) => jobs === 4)).toHaveLength(1);
+    expect(after.lines.filter(({ jobs }) => jobs === 5)).toHaveLength(1);
+    expect(await endedRun(after.open(), ids[1] ?? "", queued.run_id)).toMatchObject({ status: "succeeded" });
     await after.close();
     expect((await doctor(before.dataDir)).ok).toBe(true);
   });
