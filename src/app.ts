@@ -158,6 +158,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     const owner = localPrincipal(config.user);
     const opened = await startScheduler({
       ...schedulerDeps,
+      tz: variable("TZ"),
       folderStore: stores.jobs({ userId: config.user, userKey: userKeyOf(owner) }, "all"),
       ...(onlyUser !== undefined && { onlyUserKey: userKeyOf(localPrincipal(onlyUser)) }),
     });

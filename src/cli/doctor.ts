@@ -91,9 +91,11 @@ const checkFiles = async (config: Config): Promise<Finding[]> => [
   await checkFile(config, "facts.sqlite", async (file) =>
     (await import("../facts/doctor.ts")).checkFacts(file),
   ),
-  await checkFile(config, "jobs.sqlite", async (file) =>
-    (await import("../database/sqlite-doctor.ts")).checkDatabase(file),
-  ),
+  await checkFile(config, "jobs.sqlite", async (file) => {
+    const { checkDatabase } = await import("../database/sqlite-doctor.ts");
+    const { timeProblem } = await import("../store/job-doctor.ts");
+    return checkDatabase(file, (row) => timeProblem(row, Date.now()));
+  }),
 ];
 
 async function checkFile(

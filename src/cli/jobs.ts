@@ -3,6 +3,7 @@ import type { Config } from "../config.ts";
 import { NightshiftError } from "../errors.ts";
 import type { FolderJob } from "../jobs/contracts.ts";
 import { toZonedIso } from "../jobs/time.ts";
+import { warningOf } from "../jobs-folder/front-matter.ts";
 import { isCodeFile, readFolder, scanFolder } from "../jobs-folder/scan.ts";
 import type { ShownJob } from "../tools/jobs/show.ts";
 import { asUser, callUserTool } from "./as-user.ts";
@@ -142,16 +143,21 @@ export async function validateJobs(dir: string | undefined, { json }: Flags): Pr
     );
   const { jobs, problems } = await scanFolder(resolve(dir), Date.now());
   if (json) {
-    const shown = jobs.map(({ file, job }) => ({
+    const shown = jobs.map(({ file, job, digest }) => ({
       file,
       name: job.name,
       next_run: job.nextRunAt && toZonedIso(job.nextRunAt, job.timezone),
       ...(job.schedule.kind === "after" && { after: job.schedule.jobId }),
+      ...(warningOf({ file, job, digest }) && { warning: warningOf({ file, job, digest }) }),
     }));
     printJson({ valid: problems.length === 0, jobs: shown, problems });
     return problems.length === 0 ? 0 : 1;
   }
-  for (const { file, job } of jobs) print(`${paint("green", "ok")}   ${file}  ${nextRunLine(job)}`);
+  for (const found of jobs) {
+    const warning = warningOf(found);
+    const mark = warning ? paint("yellow", "warn") : `${paint("green", "ok")}  `;
+    print(`${mark} ${found.file}  ${nextRunLine(found.job)}${warning ? `: ${plain(warning)}` : ""}`);
+  }
   for (const { file, line, message } of problems)
     print(`${paint("red", "bad")}  ${file}${line ? `:${line}` : ""}  ${plain(message)}`);
   if (jobs.length + problems.length === 0) print("The folder has no job files (*.md, *.ts or *.js).");

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { ERROR_CODES } from "../errors.ts";
 import { describeAction, type Job } from "../jobs/job.ts";
-import type { Run, TranscriptStep } from "../jobs/run.ts";
+import { END_REASONS, type Run, type TranscriptStep } from "../jobs/run.ts";
 import { newId } from "./ids.ts";
 import type { RunRow } from "./schema.ts";
 
@@ -15,6 +15,7 @@ const runDetail = z.object({
   exclusive: z.boolean().default(false),
   error: z.object({ code: z.enum(ERROR_CODES), message: z.string() }).nullable(),
   silent: z.boolean().default(false),
+  endReason: z.enum(END_REASONS).nullable().default(null),
 });
 type RunDetail = z.output<typeof runDetail>;
 
@@ -25,6 +26,7 @@ const UNREADABLE_DETAIL: RunDetail = {
   exclusive: false,
   error: null,
   silent: false,
+  endReason: null,
 };
 
 export const readDetail = (text: string): RunDetail => {
@@ -38,7 +40,7 @@ export const readDetail = (text: string): RunDetail => {
 
 /** A run without its transcript, as lists return it. */
 export function readRunSummary(row: RunRow): Omit<Run, "transcript"> {
-  const { parentSessionId, statusReason, error, silent } = readDetail(row.detail);
+  const { parentSessionId, statusReason, error, silent, endReason } = readDetail(row.detail);
   return {
     runId: row.run_id,
     jobId: row.job_id,
@@ -54,6 +56,7 @@ export function readRunSummary(row: RunRow): Omit<Run, "transcript"> {
     cancelRequestedAt: row.cancel_requested_at,
     output: row.output,
     silent,
+    endReason,
     usage: { input_tokens: row.input_tokens, output_tokens: row.output_tokens },
     parentSessionId,
     statusReason,
@@ -93,6 +96,7 @@ export function newRunRow(job: Job, seed: RunSeed, now: number): RunRow {
     exclusive,
     error: null,
     silent: false,
+    endReason: null,
   };
   return {
     run_id: newId("run", now),

@@ -1,7 +1,14 @@
 import type { DatabaseSync } from "node:sqlite";
+import type { JobRow } from "./schema.ts";
 
-/** Checks the whole jobs file for `doctor`. Resolves to a summary and rejects with an error that names the damage. */
-export async function checkDatabase(file: string): Promise<string> {
+/**
+ * Checks the whole jobs file for `doctor`. Resolves to a summary and rejects with an error that names the damage, or the
+ * first job that `problemOf` finds something wrong with.
+ */
+export async function checkDatabase(
+  file: string,
+  problemOf: (row: JobRow) => string | undefined = () => undefined,
+): Promise<string> {
   const { DatabaseSync } = await import("node:sqlite");
   const database = new DatabaseSync(file, { readOnly: true, timeout: 2_000 });
   try {
@@ -12,6 +19,14 @@ export async function checkDatabase(file: string): Promise<string> {
       "SELECT count(*) FROM jobs WHERE status = 'active' AND next_run_at IS NULL AND after_job IS NULL",
     );
     if (idle > 0) throw new Error(`${idle} active jobs have no next run`);
+    const active = database.prepare("SELECT * FROM jobs WHERE status = 'active'");
+    const wrong: string[] = [];
+    for (const row of active.iterate()) {
+      const problem = problemOf(row as unknown as JobRow);
+      if (problem !== undefined) wrong.push(problem);
+    }
+    if (wrong.length > 0)
+      throw new Error(`${wrong[0]}${wrong.length > 1 ? ` (and ${wrong.length - 1} more)` : ""}`);
     const jobs = count("SELECT count(*) FROM jobs");
     const due = count("SELECT count(*) FROM jobs WHERE next_run_at IS NOT NULL");
     return `${jobs} jobs (${due} with a next run), ${count("SELECT count(*) FROM runs")} runs, intact`;
@@ -72,7 +87,7 @@ export interface Problem {
 }
 
 /** Finds damaged pages and indices, and rows whose parent is gone. */
-export function findProblems(database: DatabaseSync): Problem[] {
+function findProblems(database: DatabaseSync): Problem[] {
   const damage = textsOf(database, "PRAGMA integrity_check(100)").filter((text) => text !== "ok");
   if (damage.length === 0) return findOrphans(database);
   const found = `the file is damaged: ${damage[0]}${damage.length > 1 ? ` (and ${damage.length - 1} more)` : ""}`;

@@ -4,9 +4,10 @@ import type { Job } from "../jobs/job.ts";
 import type { RunResult } from "../jobs/run.ts";
 import type { Broker } from "./broker.ts";
 import type { GhostThread, ThreadExit } from "./ghost-thread.ts";
+import type { ThreadOutcome } from "./protocol/messages.ts";
 
 /** How a run ended, without its transcript and usage. */
-export type Outcome = Pick<RunResult, "status" | "output" | "error" | "statusReason">;
+export type Outcome = Pick<RunResult, "status" | "output" | "error" | "statusReason" | "endReason">;
 
 /** How long a ghost that was told to stop may still send steps. Then its thread is ended. */
 const STOP_GRACE_MS = 500;
@@ -43,8 +44,14 @@ export async function awaitOutcome(
       if (error) broker.cancel(error);
       await Promise.race([ended, wait(STOP_GRACE_MS, undefined, { ref: false })]);
     }
-    const reason = "reason" in end ? end.reason : undefined;
-    return { status, output, error, ...(reason !== undefined && { statusReason: reason }) };
+    const { reason, endReason } = end as Partial<ThreadOutcome>;
+    return {
+      status,
+      output,
+      error,
+      ...(reason !== undefined && { statusReason: reason }),
+      ...(endReason !== undefined && { endReason }),
+    };
   } finally {
     clearTimeout(deadline);
     signal.removeEventListener("abort", cancel);

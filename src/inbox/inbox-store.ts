@@ -3,6 +3,7 @@ import type { Database } from "../database/database.ts";
 import { readPage } from "../database/page.ts";
 import { readDetail } from "../database/run-row.ts";
 import type { InboxRow, Tables } from "../database/schema.ts";
+import { cutText } from "../jobs/cut-text.ts";
 import { type Inbox, type InboxItem, type InboxPage, MAX_ITEM_CHARS } from "../jobs/inbox-item.ts";
 
 const DEFAULT_PAGE = 20;
@@ -83,7 +84,8 @@ interface JoinedRow extends InboxRow {
 }
 
 function readItem(row: JoinedRow): InboxItem {
-  const failure = row.run_detail === null ? null : readDetail(row.run_detail).error;
+  const { error: failure = null, endReason = null } =
+    row.run_detail === null ? {} : readDetail(row.run_detail);
   return {
     itemId: row.item_id,
     kind: row.kind,
@@ -94,6 +96,7 @@ function readItem(row: JoinedRow): InboxItem {
     note: row.note,
     output: cutOutput(row.output),
     failure: cutOutput(failure?.message ?? null),
+    ...(endReason && { endReason }),
     createdAt: row.created_at,
     readAt: row.read_at,
   };
@@ -101,5 +104,5 @@ function readItem(row: JoinedRow): InboxItem {
 
 const cutOutput = (text: string | null): string | null =>
   text !== null && text.length > MAX_ITEM_CHARS
-    ? `${text.slice(0, MAX_ITEM_CHARS)}… [cut; get_run has all of it]`
+    ? `${cutText(text, MAX_ITEM_CHARS)}… [cut; get_run has all of it]`
     : text;

@@ -2,6 +2,7 @@ import { LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { NightshiftError } from "../errors.ts";
 import type { FolderJob } from "../jobs/contracts.ts";
+import { cronWarning } from "../jobs/cron-text.ts";
 import { fileMoment } from "../jobs/field-forms.ts";
 import { fileFields, limitsOf, nameAndToolsOf, policyOf, provisionOf } from "../jobs/fields.ts";
 import type { Policy, Schedule } from "../jobs/job.ts";
@@ -17,18 +18,18 @@ export interface FileProblem {
 
 const UNIT_SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const;
 
+const secondsOf = (text: string): number =>
+  Number.parseFloat(text) * UNIT_SECONDS[text.at(-1) as keyof typeof UNIT_SECONDS];
+
 const durationText = z
   .union([
     z.number().int().min(1),
-    z.string().regex(/^\d+(?:\.\d+)?\s*[smhd]$/, "use seconds, or a duration such as 90s, 15m, 2h or 1d"),
+    z
+      .string()
+      .regex(/^\d+(?:\.\d+)?\s*[smhd]$/, "use seconds, or a duration such as 90s, 15m, 2h or 1d")
+      .refine((text) => secondsOf(text) >= 1, "use at least one second, such as 90s, 15m, 2h or 1d"),
   ])
-  .transform((value) => {
-    if (typeof value === "number") return value;
-    return Math.max(
-      1,
-      Math.round(Number.parseFloat(value) * UNIT_SECONDS[value.at(-1) as keyof typeof UNIT_SECONDS]),
-    );
-  });
+  .transform((value) => (typeof value === "number" ? value : Math.round(secondsOf(value))));
 
 /** Other names of three fields. */
 const ALIASES = { every: "every_seconds", at: "execute_at", tools: "allowed_tools" } as const;
@@ -133,6 +134,31 @@ function toFieldError(message: string, fields: JobFile): FieldError {
 
 const FENCE = /^---[ \t]*\r?\n([\s\S]*?)^---[ \t]*(?:\r?\n|$)/m;
 
+/** What is wrong with a file that has no front matter, if it can be told. */
+function formOf(text: string): string {
+  if (/\0/.test(text)) return "it is not UTF-8 (UTF-16, perhaps): save it as UTF-8; ";
+  if (text.trim() === "") return "it is empty: ";
+  if (/^---[ \t]*\r?\n/.test(text)) return "its front matter has no end, a line of its own with ---: ";
+  if (/^\s+---[ \t]*\r?\n/.test(text))
+    return "there is something before its first line ---, blank lines perhaps: ";
+  return "";
+}
+
+/** YAML has a meaning of its own for the first character of many values. */
+function quotingHint(line: string): string {
+  const [, key, value] = /^\s*([\w-]+):\s+([*@`%&!|>{[].*|[^'"].*:\s.*)$/.exec(line.trimEnd()) ?? [];
+  return key && value ? ` Put the value in quotes: ${key}: ${JSON.stringify(value)}` : "";
+}
+
+/** What the owner of a valid file should know. */
+export function warningOf({ job }: FolderJob): string | undefined {
+  const { schedule, nextRunAt } = job;
+  if (schedule.kind === "cron") return cronWarning(schedule.cron);
+  return schedule.kind === "after" || nextRunAt !== null
+    ? undefined
+    : "its time has passed, so it does not run; give a time in the future";
+}
+
 /** Reads a Markdown file: front matter, and the prompt below it. */
 export function readMarkdown(
   file: string,
@@ -145,7 +171,7 @@ export function readMarkdown(
       problem: {
         file,
         line: 1,
-        message: "it must start with front matter: a line ---, then cron, every, at or after, then ---",
+        message: `${formOf(text)}it must start with front matter: a line ---, then cron, every, at or after, then ---`,
       },
     };
   const lines = new LineCounter();
@@ -153,7 +179,9 @@ export function readMarkdown(
   const broken = document.errors[0];
   if (broken) {
     const message = broken.message.split("\n")[0] ?? "it is not YAML";
-    return { problem: { file, line: lines.linePos(broken.pos[0]).line + 1, message } };
+    const { line } = lines.linePos(broken.pos[0]);
+    const hint = quotingHint(fence[1]?.split("\n")[line - 1] ?? "");
+    return { problem: { file, line: line + 1, message: message + hint } };
   }
   const prompt = text.slice(fence[0].length).trim();
   const lastLine = fence[0].trimEnd().split("\n").length;

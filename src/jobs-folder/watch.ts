@@ -1,6 +1,7 @@
 import { type FSWatcher, watch } from "node:fs";
 import type { JobStore } from "../jobs/contracts.ts";
 import type { Log } from "../log.ts";
+import { warningOf } from "./front-matter.ts";
 import { type DescribeCache, readFolder, scanFolder } from "./scan.ts";
 
 export interface WatchedFolder {
@@ -40,6 +41,13 @@ export async function watchFolder(options: {
     for (const { file, line, message } of problems) {
       const text = `${file}${line ? `:${line}` : ""}: ${message}`;
       if (!warned.has(text)) log.error({ file, line }, `a job file is left out: ${text}`);
+      lines.add(text);
+    }
+    for (const job of jobs) {
+      const warning = warningOf(job);
+      if (warning === undefined) continue;
+      const text = `${job.file}: ${warning}`;
+      if (!warned.has(text)) log.warn({ file: job.file }, `a job file may not do what it should: ${text}`);
       lines.add(text);
     }
     warned = lines;

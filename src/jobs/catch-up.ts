@@ -1,15 +1,8 @@
-import { Cron } from "croner";
+import type { Cron } from "croner";
+import { previousCron, readCron, readWallCron } from "./cron.ts";
 import type { Policy, Schedule } from "./job.ts";
-import {
-  CRON_OPTIONS,
-  latestTime,
-  nextOccurrence,
-  nextTime,
-  previousCron,
-  readCron,
-  startOf,
-  type Timing,
-} from "./schedule.ts";
+import { latestTime, nextOccurrence, nextTime, startOf, type Timing } from "./schedule.ts";
+import { offsetMs } from "./time.ts";
 
 /** Missed occurrences are counted up to here: a user who missed a thousand need not know how many more. */
 export const MAX_COALESCED = 1000;
@@ -56,19 +49,8 @@ function countCron(cron: string, timezone: string, from: number, until: number):
   const reached = walk(readCron(cron, timezone), from, until, COUNTED_IN_ZONE);
   if (reached >= until) return count;
   const toLocal = (at: number): number => at + offsetMs(timezone, at);
-  const withoutZone = new Cron(cron, { ...CRON_OPTIONS, utcOffset: 0 });
-  walk(withoutZone, toLocal(reached), toLocal(until), MAX_COALESCED);
+  walk(readWallCron(cron), toLocal(reached), toLocal(until), MAX_COALESCED);
   return count;
-}
-
-/** Ms that the zone is ahead of UTC at that moment; seconds of historical offsets are dropped. */
-function offsetMs(timeZone: string, at: number): number {
-  const parts = new Intl.DateTimeFormat("en", { timeZone, timeZoneName: "longOffset" }).formatToParts(at);
-  const name = parts.find((part) => part.type === "timeZoneName")?.value ?? "GMT";
-  const match = /^GMT([+-])(\d\d):(\d\d)/.exec(name);
-  if (!match) return 0;
-  const minutes = Number(match[2]) * 60 + Number(match[3]);
-  return (match[1] === "-" ? -minutes : minutes) * 60_000;
 }
 
 /** A run that starts within this time of its occurrence is on time; a later one is being caught up. */

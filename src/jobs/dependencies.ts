@@ -5,7 +5,11 @@ export const MAX_CHAIN = 100;
 
 /** The file that a job runs after; undefined when it has a time of its own. */
 const dependencyOf = ({ job: { schedule } }: FolderJob): string | undefined =>
-  schedule.kind === "after" ? schedule.jobId : undefined;
+  schedule.kind === "after" ? schedule.jobId.normalize() : undefined;
+
+/** By name, in one form of Unicode: a disk may keep the letters of a name apart from their accents. */
+const indexByFile = (jobs: readonly FolderJob[]): ReadonlyMap<string, FolderJob> =>
+  new Map(jobs.map((job) => [job.file.normalize(), job]));
 
 /**
  * The files that could never run, each with a sentence that says why: the file that it runs after is missing or left
@@ -15,10 +19,11 @@ export function findBrokenChains(
   jobs: readonly FolderJob[],
   leftOut: readonly string[],
 ): ReadonlyMap<string, string> {
-  const byFile = new Map(jobs.map((job) => [job.file, job]));
+  const byFile = indexByFile(jobs);
+  const left = new Set(leftOut.map((file) => file.normalize()));
   const broken = new Map<string, string>();
   for (const job of jobs) {
-    const problem = chainProblemOf(job, byFile, leftOut);
+    const problem = chainProblemOf(job, byFile, left);
     if (problem) broken.set(job.file, problem);
   }
   return broken;
@@ -27,7 +32,7 @@ export function findBrokenChains(
 function chainProblemOf(
   job: FolderJob,
   byFile: ReadonlyMap<string, FolderJob>,
-  leftOut: readonly string[],
+  leftOut: ReadonlySet<string>,
 ): string | undefined {
   let from = job;
   for (let length = 1; ; length++) {
@@ -35,7 +40,7 @@ function chainProblemOf(
     if (file === undefined) return undefined;
     const next = byFile.get(file);
     if (!next)
-      return length === 1 && !leftOut.includes(file)
+      return length === 1 && !leftOut.has(file)
         ? `there is no file ${file} in this folder; name another job file of it`
         : `${dependencyOf(job)}, which it runs after, is left out itself`;
     if (next === job || length > MAX_CHAIN)
@@ -44,9 +49,9 @@ function chainProblemOf(
   }
 }
 
-/** The same jobs, in an order where each comes later than the one that it runs after. */
+/** The same jobs, in an order where each comes later than the one that it runs after, whose file it names exactly. */
 export function dependenciesFirst(jobs: readonly FolderJob[]): readonly FolderJob[] {
-  const byFile = new Map(jobs.map((job) => [job.file, job]));
+  const byFile = indexByFile(jobs);
   const ordered = new Set<FolderJob>();
   const add = (job: FolderJob) => {
     const dependency = byFile.get(dependencyOf(job) ?? "");
@@ -54,5 +59,9 @@ export function dependenciesFirst(jobs: readonly FolderJob[]): readonly FolderJo
     ordered.add(job);
   };
   for (const job of jobs) add(job);
-  return [...ordered];
+  return [...ordered].map((job) => {
+    const dependency = byFile.get(dependencyOf(job) ?? "");
+    if (!dependency) return job;
+    return { ...job, job: { ...job.job, schedule: { kind: "after", jobId: dependency.file } } };
+  });
 }

@@ -1,4 +1,4 @@
-import type { EndStatus } from "./run.ts";
+import type { EndReason, EndStatus } from "./run.ts";
 
 /** `warning`: its job fails again and again. `paused`: so often that it was paused. */
 export const ITEM_KINDS = ["result", "warning", "paused"] as const;
@@ -22,6 +22,8 @@ export interface InboxItem {
   readonly output: string | null;
   /** Why the run did not succeed, at most MAX_ITEM_CHARS. */
   readonly failure: string | null;
+  /** Why the run's answer may be incomplete; absent when it is complete. */
+  readonly endReason?: EndReason;
   readonly createdAt: number;
   readonly readAt: number | null;
 }

@@ -1,5 +1,7 @@
 import { Cron } from "croner";
 import { NightshiftError } from "../errors.ts";
+import { cutText } from "./cut-text.ts";
+import { gapEnd } from "./time.ts";
 
 /** A model needs a moment to make a call: a time that passed less than this ago is run at once, not refused. */
 const PAST_GRACE_MS = 5_000;
@@ -8,7 +10,7 @@ const DAY_MS = 86_400_000;
 const DATE_PATTERN = String.raw`(?<year>\d{4})-(?<month>\d\d)-(?<day>\d\d)`;
 const TIME_PATTERN = String.raw`(?<hour>\d\d):(?<minute>\d\d)(?::(?<second>\d\d)(?:\.(?<fraction>\d{1,9}))?)?`;
 const MOMENT_PATTERN = new RegExp(
-  String.raw`^${DATE_PATTERN}[T ]${TIME_PATTERN} ?(?<offset>Z|[+-]\d\d:?\d\d)?$`,
+  String.raw`^${DATE_PATTERN}[T ]${TIME_PATTERN} ?(?<offset>Z|[+-]\d\d(?::?\d\d)?)?$`,
   "i",
 );
 
@@ -22,7 +24,7 @@ const HELP =
  */
 export function readExecuteAt(text: string, timezone: string, now: number): number {
   const fields = MOMENT_PATTERN.exec(text.trim())?.groups;
-  if (!fields) throw invalidMoment(`"${text.slice(0, 60)}" is not a time that execute_at takes. ${HELP}`);
+  if (!fields) throw invalidMoment(`"${cutText(text, 60)}" is not a time that execute_at takes. ${HELP}`);
   const at = fields.offset ? readWithOffset(fields) : readInZone(fields, timezone);
   if (at === null)
     throw invalidMoment(`"${text.trim()}" is not on the calendar: check its day and time. ${HELP}`);
@@ -40,8 +42,8 @@ type DateParts = Readonly<Record<string, string | undefined>>;
 
 const millisecondsOf = ({ fraction = "" }: DateParts): number => Number(fraction.slice(0, 3).padEnd(3, "0"));
 
-function readWithOffset(fields: DateParts): number | null {
-  const { year, month, day, hour, minute, second = "00", offset = "Z" } = fields;
+/** What a clock on the wall shows, as if that were UTC; null for what no calendar has. */
+function wallOf({ year, month, day, hour, minute, second = "00" }: DateParts): number | null {
   const wall = Date.UTC(
     Number(year),
     Number(month) - 1,
@@ -51,11 +53,18 @@ function readWithOffset(fields: DateParts): number | null {
     Number(second),
   );
   // Date.UTC turns February 30 into March 2; the calendar doesn't.
-  if (new Date(wall).toISOString().slice(0, 19) !== `${year}-${month}-${day}T${hour}:${minute}:${second}`)
-    return null;
-  const parts = /^([+-])(\d\d):?(\d\d)$/.exec(offset);
+  const isReal =
+    new Date(wall).toISOString().slice(0, 19) === `${year}-${month}-${day}T${hour}:${minute}:${second}`;
+  return isReal ? wall : null;
+}
+
+function readWithOffset(fields: DateParts): number | null {
+  const { offset = "Z" } = fields;
+  const wall = wallOf(fields);
+  if (wall === null) return null;
+  const parts = /^([+-])(\d\d):?(\d\d)?$/.exec(offset);
   const offsetMs = parts
-    ? (Number(parts[2]) * 60 + Number(parts[3])) * 60_000 * (parts[1] === "-" ? -1 : 1)
+    ? (Number(parts[2]) * 60 + Number(parts[3] ?? 0)) * 60_000 * (parts[1] === "-" ? -1 : 1)
     : 0;
   if (Math.abs(offsetMs) > DAY_MS || Number(parts?.[3] ?? 0) > 59) return null;
   return wall + millisecondsOf(fields) - offsetMs;
@@ -64,18 +73,17 @@ function readWithOffset(fields: DateParts): number | null {
 /** croner reads it as a cron expression that comes true once, so that both kinds of job treat a clock change alike. */
 function readInZone(fields: DateParts, timezone: string): number | null {
   const { year, month, day, hour, minute, second = "00" } = fields;
-  try {
-    const once = new Cron(`${second} ${minute} ${hour} ${day} ${month} * ${year}`, {
-      mode: "7-part",
-      fixedTimeRule: "no-wildcard",
-      timezone,
-    });
-    const dayBefore = Date.UTC(Number(year), Number(month) - 1, Number(day)) - 2 * DAY_MS;
-    const found = once.nextRun(new Date(dayBefore));
-    return found ? found.getTime() + millisecondsOf(fields) : null;
-  } catch {
-    return null;
-  }
+  const wall = wallOf(fields);
+  if (wall === null) return null;
+  const gap = gapEnd(timezone, wall);
+  if (gap !== null) return gap + millisecondsOf(fields);
+  const once = new Cron(`${second} ${minute} ${hour} ${day} ${month} * ${year}`, {
+    mode: "7-part",
+    fixedTimeRule: "no-wildcard",
+    timezone,
+  });
+  const found = once.nextRun(new Date(wall - 2 * DAY_MS));
+  return found ? found.getTime() + millisecondsOf(fields) : null;
 }
 
 function describeDuration(ms: number): string {

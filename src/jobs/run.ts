@@ -31,6 +31,16 @@ export const NEXT_STATUSES = {
 
 export const isEnded = (status: RunStatus): status is EndStatus => NEXT_STATUSES[status].length === 0;
 
+/** Why an answer may be incomplete although its run succeeded, or why it is missing. */
+export const END_REASONS = [
+  "length",
+  "content_filter",
+  "refusal",
+  "unclosed_reasoning",
+  "max_iterations",
+] as const;
+export type EndReason = (typeof END_REASONS)[number];
+
 /** One thing a ghost did, in order. `skipped`: memory it does not have. `denied`: a tool it may not use. */
 export interface TranscriptStep {
   readonly step: number;
@@ -66,6 +76,7 @@ export interface RunResult {
   readonly statusReason?: string | null;
   /** Its output is the job's `silent_token`: there is nothing to deliver. */
   readonly silent?: boolean;
+  readonly endReason?: EndReason | null;
 }
 
 /** One execution of a job. Times are epoch ms. */
@@ -91,6 +102,8 @@ export interface Run {
   readonly output: string | null;
   /** Its output is recorded and delivered to nobody. */
   readonly silent: boolean;
+  /** Null for a run whose answer is complete, and for one without a model. */
+  readonly endReason: EndReason | null;
   readonly error: RunError | null;
   readonly transcript: readonly TranscriptStep[];
   readonly usage: Usage;

@@ -1,19 +1,11 @@
 import { createHash } from "node:crypto";
-import { Cron, type CronOptions } from "croner";
 import { NightshiftError } from "../errors.ts";
+import { nextCron, previousCron } from "./cron.ts";
+import { hintOf } from "./cron-text.ts";
+import { cutText } from "./cut-text.ts";
 import type { Policy, Schedule } from "./job.ts";
 import { readExecuteAt } from "./moment.ts";
 import { hostTimezone, readTimezone } from "./time.ts";
-
-/**
- * How cron expressions are read. `no-wildcard`: a job whose hour and minute are named (`30 1 * * *`, `0 9,17 * * *`)
- * runs once for every time it names: not twice when the clocks go back, and at the first moment after the gap when
- * they go forward. A job with `*` or a step in its times (`0 * * * *`) keeps its interval through both.
- */
-export const CRON_OPTIONS = {
-  mode: "5-or-6-parts",
-  fixedTimeRule: "no-wildcard",
-} as const satisfies CronOptions;
 
 /** Epoch ms of the first occurrence later than `after`, or null when there is none. */
 export function nextOccurrence(schedule: Schedule, timezone: string, after: number): number | null {
@@ -28,20 +20,9 @@ export function nextOccurrence(schedule: Schedule, timezone: string, after: numb
     case "after":
       return null;
     case "cron":
-      return readCron(schedule.cron, timezone).nextRun(new Date(after))?.getTime() ?? null;
+      return nextCron(schedule.cron, timezone, after);
   }
 }
-
-/** A cron expression without a timer. Throws croner's own errors. */
-export const readCron = (cron: string, timezone: string): Cron =>
-  new Cron(cron, { ...CRON_OPTIONS, timezone });
-
-/** Epoch ms of the last time of a cron expression that is not later than `at`; null when there was none. */
-export const previousCron = (cron: string, timezone: string, at: number): number | null =>
-  // croner's previous run lies strictly before the time it is given.
-  readCron(cron, timezone)
-    .previousRuns(1, new Date(at + 1))[0]
-    ?.getTime() ?? null;
 
 /** When to run, as a person or a model says it: exactly one of the three times, or after another job. */
 export interface ScheduleInput {
@@ -60,7 +41,7 @@ export interface ParsedSchedule {
 }
 
 /** A leap year: for longer intervals there are cron expressions. */
-const MAX_EVERY_SECONDS = 366 * 86_400;
+export const MAX_EVERY_SECONDS = 366 * 86_400;
 
 /** Reads and checks a schedule. Throws INVALID_SCHEDULE with a sentence that says what to give instead. */
 export function parseSchedule(input: ScheduleInput, now: number): ParsedSchedule {
@@ -95,7 +76,9 @@ const CRON_HELP =
 
 function checkCron(text: string, timezone: string, now: number): string {
   const cron = text.trim().replaceAll(/\s+/g, " ");
-  const shown = `"${cron.slice(0, 80)}"`;
+  const shown = `"${cutText(cron, 80)}"`;
+  const hint = hintOf(cron);
+  if (hint) throw invalidSchedule(`The cron expression ${shown} can't be read. ${hint}`);
   const fields = cron.split(" ").length;
   // croner would also take a date here.
   if (!/^@[a-z]+$/i.test(cron) && fields !== 5 && fields !== 6) {
@@ -120,10 +103,13 @@ function checkCron(text: string, timezone: string, now: number): string {
   return cron;
 }
 
-/** croner's message without its class name in front. */
+/** croner's message without its class name in front. It counts months and days from 0. */
 function cronerReason(error: unknown): string {
   const message = error instanceof Error ? error.message : "unknown form";
-  return message.replace(/^Cron\w*:\s*/, "").replace(/\.$/, "");
+  return message
+    .replace(/^Cron\w*:\s*/, "")
+    .replace(/\.$/, "")
+    .replace(/(?<=value for (?:month|day): )-?\d+/, (value) => String(Number(value) + 1));
 }
 
 const invalidSchedule = (message: string, cause?: unknown): NightshiftError =>

@@ -1,4 +1,4 @@
-import type { Usage } from "../jobs/run.ts";
+import type { EndReason, Usage } from "../jobs/run.ts";
 
 /** A message of a conversation with a model. It can be posted to a thread, and is the same for every provider. */
 export type Message =
@@ -39,6 +39,8 @@ export interface ModelAnswer {
   readonly usage: Usage;
   /** True where the provider reported no usage, or one that cannot be true. */
   readonly usageIsEstimate?: boolean;
+  /** Why the model stopped, when that was not because it had finished. */
+  readonly end?: EndReason | undefined;
 }
 
 /**

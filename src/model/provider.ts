@@ -1,9 +1,12 @@
-import type { LanguageModel, ModelMessage, ToolSet } from "ai";
+import type { ModelMessage, ToolSet, wrapLanguageModel } from "ai";
 import type { Config } from "../config.ts";
 import { NightshiftError } from "../errors.ts";
+import type { EndReason } from "../jobs/run.ts";
 import { checkUsage, fetchBounded } from "./bounds.ts";
 import { explainFailure, type ModelLocation } from "./failure.ts";
 import type { Message, Model, ModelAnswer, ModelRequest } from "./model.ts";
+
+type LanguageModel = Parameters<typeof wrapLanguageModel>[0]["model"];
 
 export type ModelConfig = Pick<Config, "model" | "modelBaseUrl" | "modelApiKey">;
 
@@ -88,15 +91,27 @@ async function generateStep(
 ): Promise<ModelAnswer> {
   // The AI SDK would print its warnings to a stream that may be MCP's.
   globalThis.AI_SDK_LOG_WARNINGS = false;
-  const { generateText, jsonSchema, ToolChoiceViolationError } = await import("ai");
+  const { generateText, jsonSchema, ToolChoiceViolationError, wrapLanguageModel } = await import("ai");
   const tools: ToolSet = {};
   for (const { name, description, inputSchema } of request.tools)
     tools[name] = { description, inputSchema: jsonSchema(inputSchema) };
   const system = request.messages.flatMap((message) => (message.role === "system" ? [message.text] : []));
   let answer: ModelAnswer | undefined;
+  let end: EndReason | undefined;
+  const distinctModel = wrapLanguageModel({
+    model,
+    middleware: {
+      specificationVersion: "v4",
+      async wrapGenerate({ doGenerate }) {
+        const result = await doGenerate();
+        end = endReasonOf(result.finishReason);
+        return { ...result, content: withDistinctIds(result.content) };
+      },
+    },
+  });
   try {
     await generateText({
-      model,
+      model: distinctModel,
       ...(system.length > 0 && { instructions: system.join("\n\n") }),
       messages: request.messages.flatMap(toSdkMessage),
       ...(request.tools.length > 0 && { tools, toolChoice: request.toolUse ?? "auto" }),
@@ -111,6 +126,7 @@ async function generateStep(
               ? [{ callId: part.toolCallId, tool: part.toolName, arguments: part.input }]
               : [],
           ),
+          end,
         };
         const checked = checkUsage(usage, request, said);
         answer = { ...said, usage: checked.usage, ...(checked.isEstimate && { usageIsEstimate: true }) };
@@ -121,6 +137,25 @@ async function generateStep(
   }
   if (!answer) throw new NightshiftError("MODEL_FAILED", "The model gave no answer.");
   return answer;
+}
+
+/** The AI SDK finds a call by its id, so that of two with one id the second would get the arguments of the first. */
+function withDistinctIds<Part extends { type: string }>(content: readonly Part[]): Part[] {
+  const seen = new Set<string>();
+  return content.map((part) => {
+    if (!("toolCallId" in part) || part.type !== "tool-call") return part;
+    let id = String(part.toolCallId);
+    for (let n = 2; id === "" || seen.has(id); n++) id = `${part.toolCallId}_${n}`;
+    seen.add(id);
+    return { ...part, toolCallId: id };
+  });
+}
+
+function endReasonOf({ unified, raw }: { unified: string; raw: string | undefined }): EndReason | undefined {
+  if (unified === "length") return "length";
+  if (unified !== "content-filter") return undefined;
+  // A refusal of the model itself comes with another reason of the provider, or with "stop".
+  return raw === "content_filter" ? "content_filter" : "refusal";
 }
 
 function toSdkMessage(message: Message): ModelMessage[] {

@@ -8,6 +8,7 @@ import type { JobStore, RunStore } from "../jobs/contracts.ts";
 import { INBOX_URI } from "../jobs/inbox-item.ts";
 import type { Action } from "../jobs/job.ts";
 import { isEnded, type Run } from "../jobs/run.ts";
+import { hostZoneProblem } from "../jobs/time.ts";
 import type { Log } from "../log.ts";
 import { openModel } from "../model/provider.ts";
 import { openRunQueue, type RunQueueOptions } from "../store/open-run-queue.ts";
@@ -19,6 +20,7 @@ import { openUpstreams } from "../upstream/open.ts";
 import { createNetworkPolicy } from "../webhooks/attempt.ts";
 import { createDispatcher, type Dispatcher } from "../webhooks/dispatcher.ts";
 import { createOutbox } from "../webhooks/outbox.ts";
+import { watchClock } from "./clock-watch.ts";
 import { createSchedulerLoop, type SchedulerLoop } from "./loop.ts";
 import type { RunStats } from "./run-stats.ts";
 import { identifyProcess } from "./this-process.ts";
@@ -52,20 +54,24 @@ export interface SchedulerRuntime {
  * DATA_UNAVAILABLE. A jobs folder that cannot be read is logged, and the scheduler runs without it.
  */
 export async function startScheduler(
-  deps: SchedulerDeps & { folderStore: JobStore; onlyUserKey?: string },
+  deps: SchedulerDeps & { folderStore: JobStore; tz: string | undefined; onlyUserKey?: string },
 ): Promise<SchedulerRuntime> {
   const { config, log, now, folderStore, onlyUserKey } = deps;
+  const problem = hostZoneProblem(deps.tz);
+  if (problem) log.warn(problem);
   const only = onlyUserKey ? { userKey: onlyUserKey } : {};
   const { loop, webhooks, close } = await openScheduler(deps, only, config.spareThreads);
   const { wake } = loop;
   await loop.start();
   const retention = startRetention(await deps.database(), { keep: config, log, now });
   webhooks.start();
+  const clock = await watchClock(await deps.database(), { now, log, onMended: wake });
   const folder = config.jobsDir && (await watchJobs(config.jobsDir, folderStore, { log, now, wake }));
   return {
     wake,
     async close() {
       await (folder || undefined)?.close();
+      await clock.close();
       await retention.stop();
       await close();
     },

@@ -3,12 +3,14 @@ import type { JobRow } from "../database/schema.ts";
 import type { Problem } from "../database/sqlite-doctor.ts";
 import { type Counters, NO_COUNTS } from "../jobs/contracts.ts";
 import { nextTime, startOf } from "../jobs/schedule.ts";
+import { toIso } from "../jobs/time.ts";
+import { findJobsAhead, mendJob, mendStoredJob } from "./clock-ahead.ts";
 import { addCounts, readCounters } from "./job-counters.ts";
 import { readJob, rewriteJob } from "./job-rows.ts";
 
 /** Problems in the stored jobs of all users: for `doctor`, never for a connection. */
 export async function findJobProblems(db: Database, now: number): Promise<Problem[]> {
-  return [...(await findIdle(db, now)), ...(await findMiscounted(db))];
+  return [...(await findIdle(db, now)), ...(await findAhead(db, now)), ...(await findMiscounted(db))];
 }
 
 /** Active jobs without a next run, which nothing would ever start. */
@@ -25,6 +27,20 @@ async function findIdle(db: Database, now: number): Promise<Problem[]> {
     return { found, repair: () => db.transact((trx) => rewriteJob(trx, withTime(row, now), row.digest)) };
   });
 }
+
+async function findAhead(db: Database, now: number): Promise<Problem[]> {
+  return (await findJobsAhead(db, now)).map((row) => ({
+    found: describeAhead(row),
+    repair: () => mendStoredJob(db, row, now),
+  }));
+}
+
+const describeAhead = ({ job_id, next_run_at }: JobRow): string =>
+  `${job_id} is next due at ${toIso(next_run_at)}, later than its schedule says: the clock was ahead`;
+
+/** What is wrong with the next time of a stored job; undefined when nothing is. */
+export const timeProblem = (row: JobRow, now: number): string | undefined =>
+  mendJob(row, now) ? describeAhead(row) : undefined;
 
 /** The job with its next time after `now`; the times that it missed meanwhile are unknown. */
 function withTime(row: JobRow, now: number) {

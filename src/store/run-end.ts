@@ -27,7 +27,7 @@ export function emptyResult(status: EndStatus, statusReason: string | null): Run
 /** The columns of a run that ended with `result`. For `endRun`, and for rows that are inserted as ended. */
 export function endedColumns(row: Pick<RunRow, "detail">, result: RunResult, now: number) {
   const before = readDetail(row.detail);
-  const { error, silent = false } = result;
+  const { error, silent = false, endReason = null } = result;
   // A request to cancel may have stored its reason.
   const statusReason = result.statusReason ?? before.statusReason;
   return {
@@ -39,7 +39,7 @@ export function endedColumns(row: Pick<RunRow, "detail">, result: RunResult, now
     output: result.output,
     input_tokens: result.usage.input_tokens,
     output_tokens: result.usage.output_tokens,
-    detail: JSON.stringify({ ...before, statusReason, error, silent }),
+    detail: JSON.stringify({ ...before, statusReason, error, silent, endReason }),
   };
 }
 

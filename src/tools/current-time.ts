@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { NightshiftError } from "../errors.ts";
-import { hostTimezone, toZonedIso } from "../jobs/time.ts";
+import { hostTimezone, readTimezone, toZonedIso } from "../jobs/time.ts";
 import type { ToolDefinition } from "./define.ts";
 import { answer } from "./result.ts";
 import { lazySchema } from "./schema.ts";
@@ -29,25 +29,25 @@ export const currentTime: ToolDefinition<Services> = {
   ),
   annotations: { readOnlyHint: true, openWorldHint: false },
   create: (_context, { now }) => ({
-    run: ({ timezone = hostTimezone() }: { timezone?: string }) => {
+    run: ({ timezone: given = hostTimezone() }: { timezone?: string }) => {
       const epochMs = now();
-      try {
-        const iso = toZonedIso(epochMs, timezone);
-        const weekday = new Intl.DateTimeFormat("en", { weekday: "long", timeZone: timezone }).format(
-          epochMs,
-        );
-        return answer(
-          { now: iso, timezone, weekday, epoch_ms: epochMs },
-          `It is ${weekday}, ${iso} (${timezone}).`,
-        );
-      } catch (error) {
-        throw new NightshiftError(
-          "INVALID_ARGUMENTS",
-          `"${timezone}" is no time zone; use an IANA name such as Europe/Berlin or UTC.`,
-          {},
-          { cause: error },
-        );
-      }
+      const timezone = readZone(given);
+      const iso = toZonedIso(epochMs, timezone);
+      const weekday = new Intl.DateTimeFormat("en", { weekday: "long", timeZone: timezone }).format(epochMs);
+      return answer(
+        { now: iso, timezone, weekday, epoch_ms: epochMs },
+        `It is ${weekday}, ${iso} (${timezone}).`,
+      );
     },
   }),
 };
+
+function readZone(given: string): string {
+  try {
+    return readTimezone(given);
+  } catch (error) {
+    if (!(error instanceof NightshiftError)) throw error;
+    const message = error.message.replace("is not a time zone", "is no time zone");
+    throw new NightshiftError("INVALID_ARGUMENTS", message, {}, { cause: error });
+  }
+}

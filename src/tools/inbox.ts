@@ -26,6 +26,7 @@ export const showItem = (item: InboxItem) => ({
   ...(item.note !== null && { note: item.note }),
   output: item.output,
   ...(item.failure !== null && { failure: item.failure }),
+  ...(item.endReason && { end_reason: item.endReason }),
   read: item.readAt !== null,
 });
 

@@ -1,8 +1,9 @@
 import type { Transaction } from "kysely";
 import { readRunSummary } from "../database/run-row.ts";
 import type { DeliveryRow, Tables } from "../database/schema.ts";
+import { cutText } from "../jobs/cut-text.ts";
 import { ghostSessionId } from "../jobs/job.ts";
-import type { RunError, RunStatus } from "../jobs/run.ts";
+import type { EndReason, RunError, RunStatus } from "../jobs/run.ts";
 import { version } from "../version.ts";
 import { askNameServers, askSystem, type PostOptions, type PostResult, post } from "./post.ts";
 import { isPublicAddress, urlProblem } from "./url.ts";
@@ -147,6 +148,8 @@ interface RunEndData {
   readonly output: string | null;
   readonly output_chars: number;
   readonly error: RunError | null;
+  /** Why its output may be incomplete; absent when it is complete. */
+  readonly end_reason?: EndReason;
 }
 
 const MAX_WEBHOOK_OUTPUT_CHARS = 32_000;
@@ -178,9 +181,10 @@ export async function readMessage(
     scheduled_for: iso(run.scheduledFor),
     started_at: run.startedAt === null ? null : iso(run.startedAt),
     finished_at: finishedAt,
-    output: run.output === null ? null : run.output.slice(0, MAX_WEBHOOK_OUTPUT_CHARS),
+    output: run.output === null ? null : cutText(run.output, MAX_WEBHOOK_OUTPUT_CHARS),
     output_chars: run.output?.length ?? 0,
     error: run.error,
+    ...(run.endReason && { end_reason: run.endReason }),
   };
   return {
     message: { type: `run.${run.status}`, timestamp: finishedAt, data },

@@ -113,6 +113,28 @@ describe("a code job", () => {
     });
   });
 
+  it.each([
+    ['throw "the feed is down"', "The job's code failed: the feed is down"],
+    ["throw 42", "The job's code failed: 42"],
+    ["throw { status: 503 }", 'The job\'s code failed: {"status":503}'],
+    ["throw Symbol('x')", "The job's code failed: Symbol(x)"],
+    ["throw Object.create(null)", "The job's code failed: {}"],
+    ["throw { get message() { throw 1; } }", "it threw a value of type object"],
+    ["return Promise.reject('no')", "The job's code failed: no"],
+    ["return () => 1", "The job's code returned a value of type function"],
+    ["return Symbol('x')", "The job's code returned a value of type symbol"],
+    ["return 10n", "The job's code returned what JSON cannot hold: Do not know how to serialize a BigInt"],
+    ["const a = {}; a.a = a; return a", "The job's code returned what JSON cannot hold: Converting circular"],
+  ])("that does `%s` fails with what it was", async (body, said) => {
+    const jobsDir = await folder({ "bad.js": `export default { run() { ${body}; } };` });
+    const { status, error } = await (await openGhostWorld({ jobsDir })).runJob({
+      kind: "code",
+      file: "bad.js",
+    });
+    expect({ status, code: error?.code }).toEqual({ status: "failed", code: "TOOL_FAILED" });
+    expect(error?.message).toContain(said);
+  });
+
   it("fails clearly when its file is gone, has no run, does not parse, or is outside of the folder", async () => {
     const jobsDir = await folder({ "none.js": "export default {};", "syntax.ts": "export default {{" });
     const world = await openGhostWorld({ jobsDir });

@@ -33,6 +33,7 @@ describe("a ghost's thread", () => {
     "src/errors.ts",
     "src/jobs-folder/define-job.ts",
     "src/jobs/contracts.ts",
+    "src/jobs/cut-text.ts",
     "src/jobs/job.ts",
     "src/jobs/run.ts",
     "src/jobs/time.ts",

@@ -1,7 +1,8 @@
 import type { ErrorCode } from "../../errors.ts";
 import type { RunPage } from "../../jobs/contracts.ts";
+import { cutText } from "../../jobs/cut-text.ts";
 import type { Action, Check } from "../../jobs/job.ts";
-import type { EndStatus, Run, RunStatus, TranscriptStep } from "../../jobs/run.ts";
+import type { EndReason, EndStatus, Run, RunStatus, TranscriptStep } from "../../jobs/run.ts";
 import type { ModelAnswer, ModelRequest } from "../../model/model.ts";
 import type { UpstreamAnswer, UpstreamListing } from "../../tools/upstream.ts";
 
@@ -104,6 +105,7 @@ export interface ThreadOutcome {
   readonly error: WireError | null;
   /** Why it was skipped, as a sentence. */
   readonly reason?: string;
+  readonly endReason?: EndReason;
 }
 
 export type ToMain =
@@ -127,5 +129,5 @@ export const toWire = ({ code, message }: WireError): WireError => ({
 export function shorten(text: string, maxChars: number): string {
   if (text.length <= maxChars) return text;
   const note = `… [cut: ${text.length} characters in all]`;
-  return text.slice(0, Math.max(0, maxChars - note.length)) + note;
+  return cutText(text, Math.max(0, maxChars - note.length)) + note;
 }

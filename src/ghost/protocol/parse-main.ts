@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { ERROR_CODES } from "../../errors.ts";
-import { RUN_STATUSES } from "../../jobs/run.ts";
+import { END_REASONS, RUN_STATUSES } from "../../jobs/run.ts";
 import {
   type GhostRequest,
   MAX_ERROR_CHARS,
@@ -88,6 +88,7 @@ const toMain: z.ZodType<ToMain> = z.discriminatedUnion("type", [
     output: z.string().max(MAX_RUN_OUTPUT_CHARS).nullable(),
     error: wireError.nullable(),
     reason: z.string().max(MAX_ERROR_CHARS).exactOptional(),
+    endReason: z.enum(END_REASONS).exactOptional(),
   }),
 ]);
 

@@ -2,6 +2,7 @@ import { setEntityType, withContext } from "../../context/current-context.ts";
 import { createUserContext, type UserContext } from "../../context/user-context.ts";
 import { NightshiftError, toPublicError } from "../../errors.ts";
 import { ghostSessionId } from "../../jobs/job.ts";
+import { END_REASONS } from "../../jobs/run.ts";
 import { ghostTools } from "../../tools/builtin-ghost.ts";
 import { createCatalog } from "../../tools/catalog.ts";
 import type { ToolDefinition } from "../../tools/define.ts";
@@ -20,7 +21,7 @@ import {
 } from "../protocol/messages.ts";
 import type { BrokerClient } from "./port.ts";
 import { openToolCaller, upstreamTools } from "./tools.ts";
-import { findSkipReason, type GhostSession, work } from "./work.ts";
+import { findSkipReason, type GhostSession, textOfThrown, work } from "./work.ts";
 
 /** Runs the isolated session of one run, from its start message to its outcome. Never rejects. */
 export function runSession(start: Start, client: BrokerClient): Promise<ThreadOutcome> {
@@ -50,10 +51,13 @@ export function runSession(start: Start, client: BrokerClient): Promise<ThreadOu
       const session: GhostSession = { start, context, toolkit, toolCaller, ask, onStep };
       const reason = check && (await withContext(context, () => runCheck(check, session, client)));
       if (reason) return { ...toOutcome("skipped", null, null), reason };
-      const output = await withContext(context, () => work(session));
-      return toOutcome("succeeded", output === null ? null : shorten(output, MAX_RUN_OUTPUT_CHARS), null);
+      const { text, endReason } = await withContext(context, () => work(session));
+      const output = text === null ? null : shorten(text, MAX_RUN_OUTPUT_CHARS);
+      return { ...toOutcome("succeeded", output, null), ...(endReason && { endReason }) };
     } catch (error) {
-      return toOutcome("failed", null, toWire(toRunError(error)));
+      const failure = toRunError(error);
+      const endReason = END_REASONS.find((reason) => reason === failure.data.endReason);
+      return { ...toOutcome("failed", null, toWire(failure)), ...(endReason && { endReason }) };
     } finally {
       await toolkit?.dispose();
     }
@@ -134,9 +138,9 @@ function limitSteps(send: (step: Step) => void): (step: Step) => void {
 /** An error of the job's own code keeps its message, because its owner reads it. */
 function toRunError(error: unknown): NightshiftError {
   if (error instanceof NightshiftError) return error;
-  if (error instanceof Error)
-    return new NightshiftError("TOOL_FAILED", `The job's code failed: ${error.message}`);
-  return toPublicError(error);
+  // Nothing was said about what failed.
+  if (error === null || error === undefined) return toPublicError(error);
+  return new NightshiftError("TOOL_FAILED", `The job's code failed: ${textOfThrown(error)}`);
 }
 
 const toOutcome = (

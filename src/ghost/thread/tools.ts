@@ -21,10 +21,14 @@ export function openToolCaller(
   signal: AbortSignal,
   onStep: (step: Step) => void,
 ): ToolCaller {
+  const callAllowed = async (tool: string, given: unknown) => {
+    const args = readArguments(given);
+    return "problem" in args ? refuseArguments(args.problem) : toolkit.call(tool, args.value, { signal });
+  };
   return {
     async call(tool, args) {
       const denied = !toolkit.has(tool);
-      const result = denied ? denyTool(tool, toolkit) : await toolkit.call(tool, args, { signal });
+      const result = denied ? denyTool(tool, toolkit) : await callAllowed(tool, args);
       const text = textOf(result);
       onStep({
         type: "tool",
@@ -37,6 +41,25 @@ export function openToolCaller(
       });
       return result;
     },
+  };
+}
+
+/** A provider passes on as text what it could not parse. */
+function readArguments(given: unknown): { value: unknown } | { problem: string } {
+  if (typeof given !== "string") return { value: given };
+  try {
+    return { value: given.trim() === "" ? {} : JSON.parse(given) };
+  } catch (error) {
+    return { problem: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function refuseArguments(problem: string): ToolResult {
+  const message = `The arguments are not JSON: ${problem}. Send one JSON object, with double quotes and all its brackets.`;
+  return {
+    content: [{ type: "text", text: message }],
+    structuredContent: { error: { code: "INVALID_ARGUMENTS", message } },
+    isError: true,
   };
 }
 

@@ -7,6 +7,7 @@ import type { ModelAnswer, ModelRequest } from "../../model/model.ts";
 import { type ToolResult, textOf } from "../../tools/result.ts";
 import type { Toolkit } from "../../tools/toolkit.ts";
 import { MAX_STEP_TEXT_CHARS, type Start, type Step, shorten } from "../protocol/messages.ts";
+import type { Answer } from "./answer.ts";
 import { completeOnce, react } from "./react.ts";
 import { systemPrompt } from "./system-prompt.ts";
 import type { ToolCaller } from "./tools.ts";
@@ -21,15 +22,20 @@ export interface GhostSession {
   readonly onStep: (step: Step) => void;
 }
 
-/** Does the job's action and resolves to the output. Rejects with the error that the run fails with. */
-export function work(session: GhostSession): Promise<string | null> {
-  const { action } = session.start;
-  if (action.kind === "prompt") return answerPrompt(session, action.prompt);
-  if (action.kind === "tool") return callOnce(session, action.tool, action.arguments);
-  return runCode(session, action.file);
+/** What a run came to. `endReason`: why its output may be incomplete. */
+export interface Output extends Omit<Answer, "text"> {
+  readonly text: string | null;
 }
 
-function answerPrompt(session: GhostSession, prompt: string): Promise<string> {
+/** Does the job's action and resolves to the output. Rejects with the error that the run fails with. */
+export async function work(session: GhostSession): Promise<Output> {
+  const { action } = session.start;
+  if (action.kind === "prompt") return answerPrompt(session, action.prompt);
+  if (action.kind === "tool") return { text: await callOnce(session, action.tool, action.arguments) };
+  return { text: await runCode(session, action.file) };
+}
+
+function answerPrompt(session: GhostSession, prompt: string): Promise<Answer> {
   const { start, toolkit, toolCaller, ask, context, onStep } = session;
   const options = {
     system: systemPrompt(start, Date.now()),
@@ -58,7 +64,35 @@ function previously({ run: { previousOutput } }: Start): string {
 async function runCode(session: GhostSession, file: string): Promise<string | null> {
   const output = await runFile(session, file);
   if (output === undefined || output === null) return null;
-  return typeof output === "string" ? output : JSON.stringify(output);
+  if (typeof output === "string") return output;
+  const failed = (problem: string, cause?: unknown) =>
+    new NightshiftError(
+      "TOOL_FAILED",
+      `The job's code returned ${problem}. Return a text, or what JSON can hold.`,
+      {},
+      { cause },
+    );
+  let json: string | undefined;
+  try {
+    json = JSON.stringify(output);
+  } catch (error) {
+    throw failed(`what JSON cannot hold: ${textOfThrown(error).split("\n")[0]}`, error);
+  }
+  if (json === undefined) throw failed(`a value of type ${typeof output}`);
+  return json;
+}
+
+/** The words of anything that code may throw. */
+export function textOfThrown(thrown: unknown): string {
+  if (typeof thrown === "string") return thrown || "it threw an empty text";
+  try {
+    const { message } = Object(thrown) as { message?: unknown };
+    if (typeof message === "string" && message) return message;
+    if (thrown instanceof Error) return String(thrown);
+    return (typeof thrown === "object" && thrown !== null && JSON.stringify(thrown)) || String(thrown);
+  } catch {
+    return `it threw a value of type ${typeof thrown} that cannot be shown`;
+  }
 }
 
 /** Runs a code file of the jobs folder, and resolves to what its `run` returns. */
@@ -77,8 +111,10 @@ async function runFile(session: GhostSession, file: string): Promise<unknown> {
     lateBySeconds: Math.max(0, startedAt - scheduledFor) / 1000,
     signal,
     callTool: (name: string, args?: Record<string, unknown>) => toolCaller.call(name, args ?? {}),
-    ask: (prompt: string) =>
-      completeOnce({ system: systemPrompt(start, Date.now()), prompt: String(prompt), ask, signal, onStep }),
+    ask: async (prompt: string) => {
+      const system = systemPrompt(start, Date.now());
+      return (await completeOnce({ system, prompt: String(prompt), ask, signal, onStep })).text;
+    },
     note: (text: string) => onStep({ type: "note", text: shorten(String(text), MAX_STEP_TEXT_CHARS) }),
   });
   return run(ghost);
@@ -92,7 +128,7 @@ async function loadCode(file: string): Promise<(ghost: Ghost) => unknown> {
   try {
     job = ((await import(pathToFileURL(file).href)) as { default?: { run?: unknown } }).default;
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = textOfThrown(error);
     // The message must not show where the folder is on this machine.
     throw invalid(`it cannot be loaded: ${message.replaceAll(dirname(file), ".")}`, error);
   }

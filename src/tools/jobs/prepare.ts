@@ -9,6 +9,7 @@ import {
   type PinnedFact,
   type Provision,
 } from "../../jobs/job.ts";
+import { MAX_EVERY_SECONDS } from "../../jobs/schedule.ts";
 import { requireService, type SchedulerApi, type Services } from "../services.ts";
 
 export const jobId = z.string().min(1).max(100);
@@ -31,7 +32,7 @@ export const jobArguments = {
     .number()
     .int()
     .min(1)
-    .max(31_536_000)
+    .max(MAX_EVERY_SECONDS)
     .optional()
     .describe("again and again: every n seconds"),
   after: z

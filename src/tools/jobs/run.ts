@@ -1,6 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
+import { cutText } from "../../jobs/cut-text.ts";
 import { OVERLAPS, type Overlap } from "../../jobs/job.ts";
 import { readExecuteAt } from "../../jobs/moment.ts";
 import { isEnded, type Run, type TranscriptStep } from "../../jobs/run.ts";
@@ -91,7 +92,7 @@ async function untilEnded({ runId }: Run, services: Services, { signal, progress
 
 function tellStep({ type, tool, text, result }: TranscriptStep): string {
   const message = type === "tool" ? `${tool}: ${result ?? ""}` : (text ?? type);
-  return message.length > MAX_PROGRESS_CHARS ? `${message.slice(0, MAX_PROGRESS_CHARS)}…` : message;
+  return message.length > MAX_PROGRESS_CHARS ? `${cutText(message, MAX_PROGRESS_CHARS)}…` : message;
 }
 
 interface BackfillArguments {

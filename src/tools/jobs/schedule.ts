@@ -1,8 +1,16 @@
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
+import { cronWarning } from "../../jobs/cron-text.ts";
 import { limitsOf, nameAndToolsOf, policyOf, provisionOf } from "../../jobs/fields.ts";
-import { anchored, hasTimeLeft, nextTime, nextTimes, parseSchedule } from "../../jobs/schedule.ts";
-import { toZonedIso } from "../../jobs/time.ts";
+import {
+  anchored,
+  hasTimeLeft,
+  nextTime,
+  nextTimes,
+  parseSchedule,
+  type ScheduleInput,
+} from "../../jobs/schedule.ts";
+import { hostZoneProblem, toZonedIso } from "../../jobs/time.ts";
 import type { ToolDefinition } from "../define.ts";
 import { answer } from "../result.ts";
 import { requireService, type Services } from "../services.ts";
@@ -60,7 +68,7 @@ export const scheduleTask: ToolDefinition<Services> = {
       });
       scheduler.wake();
       const shown = showJob(job, services);
-      const notes = [...(scheduler.caveat ? [scheduler.caveat] : []), ...prepared.warnings];
+      const notes = [scheduler.caveat, ...scheduleNotes(args), ...prepared.warnings].filter(isText);
       const text = [
         `Scheduled as ${job.jobId}. It runs ${shown.after ? `whenever a run of ${shown.after} succeeded` : `at ${shown.next_runs.join(", then ")} (${timezone})`}.`,
         `It runs as ${shown.ghost_session_id}, which has no access to this user's memory. What it comes to is in the inbox; list_runs and get_run have every run.`,
@@ -70,6 +78,12 @@ export const scheduleTask: ToolDefinition<Services> = {
     },
   }),
 };
+
+const isText = (text: string | undefined): text is string => text !== undefined;
+
+/** What the caller should know about a schedule that is valid. */
+const scheduleNotes = ({ cron, timezone }: ScheduleInput): string[] =>
+  [timezone === undefined ? hostZoneProblem() : undefined, cron && cronWarning(cron)].filter(isText);
 
 const optionalText = z.string().max(256).optional();
 const previewArguments = z.strictObject({
@@ -97,7 +111,8 @@ export const previewSchedule: ToolDefinition<Services> = {
       const policy = policyOf(args, timezone);
       const found = nextTimes({ schedule: anchored(schedule, policy), timezone, policy }, now(), args.count);
       const times = found.map((at) => toZonedIso(at, timezone));
-      return answer({ timezone, times }, times.length === 0 ? "It has no time left." : times.join("\n"));
+      const shown = times.length === 0 ? ["It has no time left."] : times;
+      return answer({ timezone, times }, [...shown, ...scheduleNotes(args)].join("\n"));
     },
   }),
 };

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
 import { type Counters, NO_COUNTS } from "../../jobs/contracts.ts";
+import { cutText } from "../../jobs/cut-text.ts";
 import { showFields } from "../../jobs/fields.ts";
 import { ghostSessionId, type Job, WARN_AFTER_FAILURES } from "../../jobs/job.ts";
 import { latestTime, nextTimes, startOf } from "../../jobs/schedule.ts";
@@ -138,7 +139,7 @@ async function readLastRun(runId: string, services: Services): Promise<z.output<
 /** One line about the job, for the model. */
 export function tellJob(job: ShownJob): string {
   const what = job.prompt ?? (job.tool ? `tool ${job.tool.name}` : `file ${job.file}`);
-  const name = job.name ?? (what.length > 60 ? `${what.slice(0, 60)}…` : what);
+  const name = job.name ?? (what.length > 60 ? `${cutText(what, 60)}…` : what);
   const when = job.next_runs[0]
     ? `next ${job.next_runs[0]} (${job.timezone})`
     : job.after

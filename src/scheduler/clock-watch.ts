@@ -1,0 +1,48 @@
+import type { Database } from "../database/database.ts";
+import type { Log } from "../log.ts";
+import { CLOCK_TOLERANCE_MS, mendJobsAhead, wasClockAhead } from "../store/clock-ahead.ts";
+
+const LOOK_EVERY_MS = 1_000;
+
+export interface ClockWatch {
+  /** Looks at the clock once; it does so by itself every second. Resolves when jobs that needed it are mended. */
+  look(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * Finds out, now and while it runs, that the clock was ahead and has been set right, and then gives each job that was
+ * stored meanwhile its own next time. `onMended` is called when there were some.
+ */
+export async function watchClock(
+  db: Database,
+  { now, log, onMended }: { now: () => number; log: Log; onMended: () => void },
+): Promise<ClockWatch> {
+  let working: Promise<void> = Promise.resolve();
+  const mend = async () => {
+    try {
+      const jobs = await mendJobsAhead(db, now());
+      if (jobs === 0) return;
+      log.warn({ jobs }, "the clock was ahead and is set back: what was due too late has its own time again");
+      onMended();
+    } catch (error) {
+      log.error({ err: error }, "the clock was set back, but the jobs' times could not be checked");
+    }
+  };
+  let seen = now();
+  const look = () => {
+    const at = now();
+    if (at < seen - CLOCK_TOLERANCE_MS) working = working.then(mend);
+    seen = at;
+    return working;
+  };
+  if (await wasClockAhead(db, seen)) working = mend();
+  const timer = setInterval(look, LOOK_EVERY_MS).unref();
+  return {
+    look,
+    async close() {
+      clearInterval(timer);
+      await working;
+    },
+  };
+}
