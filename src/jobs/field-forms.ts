@@ -55,8 +55,8 @@ export const hideNone = <Value>(value: Value | null) => value ?? undefined;
 const OPEN_ENDS = { starts_at: "now", ends_at: "never" } as const;
 
 /** A moment as text. In a file YAML may have read it as a date. */
-export const momentText = z.string().max(64);
-export const fileMoment = z.union([momentText, z.date().transform((date) => date.toISOString())]);
+export const momentText = z.string().min(1).max(64);
+export const fileMoment = z.union([z.string().max(64), z.date().transform((date) => date.toISOString())]);
 
 export const spanEndForm = (name: keyof typeof OPEN_ENDS) => ({
   argument: momentText.nullable(),

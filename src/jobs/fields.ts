@@ -131,7 +131,12 @@ const PROVISION_FIELDS = {
   /** Each run's end is posted here, signed; https only, unless private addresses are allowed. */
   webhook_url: field(
     "webhookUrl",
-    { ...orNone(plainForm(z.string())), read: (url: string) => url || null, show: hideNone<string> },
+    {
+      ...orNone(plainForm(z.string())),
+      argument: z.string().min(1).nullable(),
+      read: (url: string) => url || null,
+      show: hideNone<string>,
+    },
     "https URL to post each run's end to",
   ),
 } satisfies Fields;

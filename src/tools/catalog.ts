@@ -1,6 +1,7 @@
 import type { Scope } from "../context/scopes.ts";
 import { NightshiftError } from "../errors.ts";
 import type { ToolDefinition } from "./define.ts";
+import { toListedSchema } from "./listed-schema.ts";
 import { type JsonSchema, toJsonSchema } from "./schema.ts";
 
 /** A tool as `tools/list` shows it. */
@@ -68,7 +69,8 @@ export function isInScope(tool: ToolDefinition<never>, scopes: readonly Scope[])
 }
 
 function listTool(tool: ToolDefinition<never>): ListedTool {
-  const inputSchema = toJsonSchema(tool.inputSchema, "input");
+  const whole = toJsonSchema(tool.inputSchema, "input");
+  const inputSchema = tool.isListedInFull ? whole : toListedSchema(whole);
   return Object.freeze({
     name: tool.name,
     title: tool.title ?? titleOf(tool.name),

@@ -14,6 +14,7 @@ export const currentTime: ToolDefinition<Services> = {
     z.strictObject({
       timezone: z
         .string()
+        .min(1)
         .max(64)
         .optional()
         .describe("IANA name, e.g. Europe/Berlin; default: the server's zone"),

@@ -75,6 +75,8 @@ export function defineTool<Args = Record<string, unknown>>(spec: ToolSpec<Args>)
 export interface ToolDefinition<Services = unknown> extends ToolMetadata {
   readonly inputSchema: Schema<never> | Schema<unknown>;
   readonly outputSchema?: Schema<unknown>;
+  /** Lists the schema of the arguments as it is. Default: in the short form of `toListedSchema`. */
+  readonly isListedInFull?: boolean;
   /** The scope that a caller's credential needs; default none. */
   readonly scope?: Scope;
   readonly create: (context: UserContext, services: Services, registryId: string) => ToolInstance<never>;
@@ -89,6 +91,7 @@ export function toDefinition(spec: ToolSpec<never>): ToolDefinition<unknown> {
   return {
     ...rest,
     inputSchema: inputSchema ?? NO_ARGUMENTS,
+    isListedInFull: true,
     create(context) {
       const instance = instantiate(spec, toPublicContext(context));
       return {

@@ -133,7 +133,7 @@ const listFacts: ToolDefinition<Services> = {
   description: "Lists what is saved for this user, newest first, a page at a time.",
   inputSchema: lazySchema(() =>
     z.strictObject({
-      cursor: z.string().max(1_000).optional().describe("next_cursor of the page before"),
+      cursor: z.string().min(1).max(1_000).optional().describe("next_cursor of the page before"),
       limit: z.number().int().min(1).max(100).default(50),
     }),
   ),

@@ -58,9 +58,9 @@ export const inbox: ToolDefinition<Services> = {
     "Shows what this user's scheduled jobs came to, newest first: outputs, failures, warnings, pauses. What is shown counts as read from then on.",
   inputSchema: z.strictObject({
     unread_only: z.boolean().default(true),
-    job_id: z.string().max(100).optional(),
+    job_id: z.string().min(1).max(100).optional(),
     limit: z.number().int().min(1).max(100).default(20),
-    cursor: z.string().max(1_000).optional(),
+    cursor: z.string().min(1).max(1_000).optional(),
     mark_read: z.boolean().optional().describe("default true with jobs:write"),
   }),
   outputSchema: z.object({ items: z.array(item), unread: z.number(), next_cursor: z.string().optional() }),

@@ -111,9 +111,9 @@ const listRuns: ToolDefinition<Services> = {
     "Lists the runs of your scheduled jobs, newest first, a page at a time. get_run has the transcript.",
   inputSchema: lazySchema(() =>
     z.strictObject({
-      job_id: z.string().max(100).optional().describe("only runs of this job"),
+      job_id: z.string().min(1).max(100).optional().describe("only runs of this job"),
       status: z.enum(RUN_STATUSES).optional(),
-      cursor: z.string().max(1_000).optional().describe("next_cursor of the page before"),
+      cursor: z.string().min(1).max(1_000).optional().describe("next_cursor of the page before"),
       limit: z.number().int().min(1).max(100).default(20),
     }),
   ),

@@ -1,4 +1,4 @@
-/** Plain JSON Schema, as `tools/list` shows it. */
+/** Plain JSON Schema. */
 export type JsonSchema = { readonly [key: string]: unknown };
 
 interface Issue {
@@ -65,23 +65,45 @@ const SCHEMA_MAP_KEYWORDS = new Set([
 
 /**
  * Drops keywords that carry no information: JSON keys are always strings, and further properties are allowed by default.
- * For output it also drops `additionalProperties: false`, which clients have no use for.
+ * For output it also drops `additionalProperties: false`, which clients have no use for. Rewrites what the API of some
+ * models refuses, with all the tools beside it: exclusive bounds and lists of types.
  */
 function trim(schema: unknown, side: "input" | "output"): unknown {
   if (typeof schema !== "object" || schema === null) return schema;
-  const trimmed = Object.entries(schema)
+  const { type, ...rest } = schema as JsonSchema;
+  if (Array.isArray(type)) return trim(withoutTypeList(type, rest), side);
+  const trimmed = Object.entries(withoutExclusiveBounds(schema as JsonSchema))
     .filter(([word, value]) => !isEmptyWord(word, value, side))
     .map(([word, value]) => {
       if (SCHEMA_KEYWORDS.has(word)) return [word, trim(value, side)];
       if (SCHEMA_LIST_KEYWORDS.has(word)) return [word, (value as unknown[]).map((part) => trim(part, side))];
       if (!SCHEMA_MAP_KEYWORDS.has(word)) return [word, value];
-      const named = Object.entries(value).map(([name, part]) => [name, trim(part, side)]);
+      const named = Object.entries(value as object).map(([name, part]) => [name, trim(part, side)]);
       return [word, Object.fromEntries(named)];
     });
   return Object.fromEntries(trimmed);
 }
 
+/** An alternative for each type; the type is left out where parts of the schema would have to be repeated for each. */
+function withoutTypeList(types: readonly unknown[], rest: JsonSchema): JsonSchema {
+  const hasParts = Object.values(rest).some((value) => typeof value === "object" && !Array.isArray(value));
+  if (hasParts || rest.anyOf || rest.oneOf || rest.allOf) return rest;
+  return { anyOf: types.map((type) => ({ type, ...rest })) };
+}
+
+/** Of a whole number the bound is moved by one; of another number the bound itself is let in, and the validator refuses it. */
+function withoutExclusiveBounds(schema: JsonSchema): JsonSchema {
+  const { exclusiveMinimum, exclusiveMaximum, ...rest } = schema;
+  const step = rest.type === "integer" ? 1 : 0;
+  return {
+    ...rest,
+    ...(typeof exclusiveMinimum === "number" && { minimum: exclusiveMinimum + step }),
+    ...(typeof exclusiveMaximum === "number" && { maximum: exclusiveMaximum - step }),
+  };
+}
+
 function isEmptyWord(word: string, value: unknown, side: "input" | "output"): boolean {
+  if (word === "minimum" || word === "maximum") return Math.abs(Number(value)) >= Number.MAX_SAFE_INTEGER;
   if (word === "propertyNames") return JSON.stringify(value) === '{"type":"string"}';
   if (word !== "additionalProperties") return false;
   return value === false ? side === "output" : JSON.stringify(value) === "{}";

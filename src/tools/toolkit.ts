@@ -4,8 +4,9 @@ import { NightshiftError } from "../errors.ts";
 import { once } from "../lifecycle.ts";
 import { type Catalog, isInScope, type ListedTool } from "./catalog.ts";
 import type { ToolDefinition, ToolInstance } from "./define.ts";
+import { fitArguments } from "./fit-arguments.ts";
 import { type ToolResult, toErrorResult, toToolResult } from "./result.ts";
-import { type JsonSchema, parseWith } from "./schema.ts";
+import { type JsonSchema, parseWith, toJsonSchema } from "./schema.ts";
 
 const DEFAULT_TOOL_TIMEOUT_MS = 60_000;
 
@@ -78,7 +79,7 @@ export function buildToolkit<Services>(
         "TOOL_NOT_FOUND",
         `There is no tool "${abbreviate(name)}" here. ${namesOf(catalog.list(context.scopes))}`,
       );
-    const parsed = await parseWith(tool.inputSchema as ToolDefinition["inputSchema"], args ?? {});
+    const parsed = await parseArguments(tool, args ?? {});
     if ("problems" in parsed)
       throw new NightshiftError(
         "INVALID_ARGUMENTS",
@@ -119,6 +120,18 @@ export function buildToolkit<Services>(
       await disposeAll(instances, log);
     }),
   };
+}
+
+/** Schemas as JSON Schema, each converted once. */
+const converted = new WeakMap<object, JsonSchema>();
+
+/** Parses the arguments as they are, and where that fails in the form that `fitArguments` gives them. */
+async function parseArguments({ inputSchema }: Pick<ToolDefinition, "inputSchema">, args: unknown) {
+  const parsed = await parseWith(inputSchema, args);
+  if (!("problems" in parsed)) return parsed;
+  const json = converted.get(inputSchema) ?? toJsonSchema(inputSchema, "input");
+  converted.set(inputSchema, json);
+  return parseWith(inputSchema, fitArguments(json, args));
 }
 
 const DISPOSE_WAIT_MS = 2_000;

@@ -106,6 +106,7 @@ function defineUpstreamTool({ name, title, description, inputSchema }: UpstreamT
     ...(title && { title }),
     description,
     inputSchema: validating(inputSchema),
+    isListedInFull: true,
     // High, because the run's own timeout is the limit.
     timeoutMs: 600_000,
     create: () => ({

@@ -37,7 +37,7 @@ const listJobs: ToolDefinition<Services> = {
   description: "Lists this user's scheduled jobs, newest first, a page at a time.",
   inputSchema: z.strictObject({
     status: z.enum(JOB_STATUSES).optional(),
-    cursor: z.string().max(1_000).optional().describe("next_cursor of the page before"),
+    cursor: z.string().min(1).max(1_000).optional().describe("next_cursor of the page before"),
     limit: z.number().int().min(1).max(100).default(20),
   }),
   outputSchema: z.object({ jobs: z.array(jobBrief), next_cursor: z.string().optional() }),

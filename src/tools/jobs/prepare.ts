@@ -27,7 +27,12 @@ export const jobArguments = {
   execute_at: momentText
     .optional()
     .describe("once: `2026-02-20 09:00:00` in timezone, or ISO 8601 with an offset"),
-  cron: z.string().max(256).optional().describe("again and again: five or six cron fields, e.g. `0 9 * * *`"),
+  cron: z
+    .string()
+    .min(1)
+    .max(256)
+    .optional()
+    .describe("again and again: five or six cron fields, e.g. `0 9 * * *`"),
   every_seconds: z
     .number()
     .int()
@@ -43,6 +48,7 @@ export const jobArguments = {
     .describe("instead of a time: a job_id; runs whenever a run of that job succeeded"),
   timezone: z
     .string()
+    .min(1)
     .max(64)
     .optional()
     .describe("IANA name, e.g. Europe/Berlin; default: the server's zone"),

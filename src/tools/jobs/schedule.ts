@@ -85,7 +85,7 @@ const isText = (text: string | undefined): text is string => text !== undefined;
 const scheduleNotes = ({ cron, timezone }: ScheduleInput): string[] =>
   [timezone === undefined ? hostZoneProblem() : undefined, cron && cronWarning(cron)].filter(isText);
 
-const optionalText = z.string().max(256).optional();
+const optionalText = z.string().min(1).max(256).optional();
 const previewArguments = z.strictObject({
   execute_at: optionalText,
   cron: optionalText,
