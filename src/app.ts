@@ -19,7 +19,7 @@ import { createRunStats, type RunStats } from "./scheduler/run-stats.ts";
 import type { SchedulerDeps, SchedulerRuntime } from "./scheduler/start.ts";
 import type { KeyRing } from "./store/api-keys.ts";
 import type { Backlog } from "./store/fair-order.ts";
-import { peopleTools } from "./tools/builtin.ts";
+import { toolsIn } from "./tools/builtin.ts";
 import { createCatalog } from "./tools/catalog.ts";
 import { loadToolModules } from "./tools/modules.ts";
 import type { SchedulerApi, Services } from "./tools/services.ts";
@@ -143,7 +143,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     };
   };
   const connectionDeps: ConnectionDeps = {
-    catalog: createCatalog([...peopleTools, ...modules.tools]),
+    catalog: createCatalog([...toolsIn(config.toolsets), ...modules.tools]),
     registers: modules.registers,
     servicesFor,
     events,

@@ -7,6 +7,9 @@ import { LOG_LEVELS } from "./log.ts";
 
 const MODEL = /^(anthropic|openai|openai-compatible):(.+)$/;
 
+/** The parts of the built-in tools; `tools/builtin.ts` says which tool is in which. */
+export const TOOLSETS = ["memory", "schedule"] as const;
+
 const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 
 /** All settings with their defaults. `ENVIRONMENT` has the names of their variables. */
@@ -27,6 +30,11 @@ const configSchema = z.strictObject({
     .array(z.string().min(1))
     .default([])
     .describe("modules that export tools: files, folders or globs"),
+  toolsets: z
+    .array(z.enum(TOOLSETS))
+    .min(1)
+    .default([...TOOLSETS])
+    .describe("parts of the built-in tools that clients are offered: memory, schedule"),
   mcpConfig: z.string().min(1).optional().describe("other MCP servers, in the standard mcpServers format"),
   host: z.string().min(1).default("127.0.0.1").describe("address to listen on"),
   port: whole(0, 65_535).default(3333).describe("port to listen on"),
@@ -162,6 +170,7 @@ export const ENVIRONMENT: Readonly<Record<ConfigKey, string>> = {
   user: "NIGHTSHIFT_USER",
   jobsDir: "NIGHTSHIFT_JOBS_DIR",
   tools: "NIGHTSHIFT_TOOLS",
+  toolsets: "NIGHTSHIFT_TOOLSETS",
   mcpConfig: "NIGHTSHIFT_MCP_CONFIG",
   host: "NIGHTSHIFT_HOST",
   port: "NIGHTSHIFT_PORT",
@@ -213,7 +222,7 @@ export const ENVIRONMENT: Readonly<Record<ConfigKey, string>> = {
 };
 
 /** Settings that are lists; in the environment their items are separated by commas. */
-const LISTS: ReadonlySet<string> = new Set(["tools", "allowedHosts"]);
+const LISTS: ReadonlySet<string> = new Set(["tools", "toolsets", "allowedHosts"]);
 
 /**
  * Reads the configuration: `given` first, then the environment, then the defaults. Nothing else reads the environment.

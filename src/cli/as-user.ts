@@ -1,5 +1,5 @@
 import { type App, createApp } from "../app.ts";
-import type { Config } from "../config.ts";
+import { type Config, TOOLSETS } from "../config.ts";
 import type { OpenContext } from "../connection/connection.ts";
 import { NightshiftError } from "../errors.ts";
 import { createLog } from "../log.ts";
@@ -8,7 +8,8 @@ import { textOf } from "../tools/result.ts";
 /** Builds the program for one command and closes it afterwards. Logs warnings and worse unless a level was set. */
 export async function withApp<T>(config: Config, work: (app: App) => Promise<T>): Promise<T> {
   const level = config.logLevel === "info" ? "warn" : config.logLevel;
-  const app = await createApp({ config, log: createLog(level) });
+  // The commands use all the tools, whatever clients are offered.
+  const app = await createApp({ config: { ...config, toolsets: [...TOOLSETS] }, log: createLog(level) });
   try {
     return await work(app);
   } finally {

@@ -19,7 +19,7 @@ export async function printJobs(config: Config, { json, status }: Flags): Promis
     const jobs: ShownJob[] = [];
     let cursor: string | undefined;
     do {
-      const args = { limit: 100, ...(status ? { status } : {}), ...(cursor && { cursor }) };
+      const args = { limit: 100, full: true, ...(status ? { status } : {}), ...(cursor && { cursor }) };
       const page = await callUserTool<{ jobs: ShownJob[]; next_cursor?: string }>(context, "list_jobs", args);
       jobs.push(...page.jobs);
       cursor = page.next_cursor;

@@ -56,7 +56,7 @@ export function printRun(run: ShownRun): void {
           ? paint("red", " error")
           : "";
     print(
-      `  ${String(step.step).padStart(2)}  ${step.type}${step.tool ? ` ${step.tool}` : ""}${mark}  ${oneLine(step.result ?? step.text ?? "", 100)}`,
+      `  ${String(step.step).padStart(2)}  ${step.type}${step.tool ? ` ${step.tool}` : ""}${mark}  ${"is_output" in step ? "the output below" : oneLine(step.result ?? step.text ?? "", 100)}`,
     );
   }
   print(`  used    ${run.usage.input_tokens} tokens in, ${run.usage.output_tokens} out`);

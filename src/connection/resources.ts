@@ -9,6 +9,7 @@ import { NightshiftError } from "../errors.ts";
 import { INBOX_URI } from "../jobs/inbox-item.ts";
 import { showFact } from "../tools/facts.ts";
 import { showUnread } from "../tools/inbox.ts";
+import { POLICY_URI, policyPage } from "../tools/jobs/policy.ts";
 import { showFullJob } from "../tools/jobs/show.ts";
 import { showRunWithDeliveries } from "../tools/runs.ts";
 import type { Services } from "../tools/services.ts";
@@ -40,11 +41,19 @@ export const RESOURCE_TEMPLATES = Object.freeze([
   },
 ]);
 
+const POLICY = Object.freeze({
+  uri: POLICY_URI,
+  name: "policy",
+  title: "The policy of a job",
+  mimeType: "text/markdown",
+  description: "What schedule_task and update_job take in policy",
+});
+
 const URI = /^(job|run|fact):\/\/([A-Za-z0-9_-]{1,100})\/?$/;
 
 /** The scope that one of our resources needs; undefined for others. */
 export function resourceScope(uri: string): Scope | undefined {
-  if (uri === INBOX_URI) return "jobs:read";
+  if (uri === INBOX_URI || uri === POLICY_URI) return "jobs:read";
   const [, kind] = URI.exec(uri) ?? [];
   if (!kind) return undefined;
   return kind === "fact" ? "facts:read" : "jobs:read";
@@ -56,7 +65,7 @@ export function mayRead(uri: string, scopes: readonly Scope[]): boolean {
   return scope === undefined || scopes.includes(scope);
 }
 
-const isOurs = (uri: string): boolean => /^(?:job|run|fact|inbox):/.test(uri);
+const isOurs = (uri: string): boolean => uri === POLICY_URI || /^(?:job|run|fact|inbox):/.test(uri);
 
 /** True for a URI that we serve, or that users' modules may serve where there are any. It may be of nothing that exists. */
 export const isServed = (uri: string, hasModules: boolean): boolean =>
@@ -70,13 +79,14 @@ const INBOX = Object.freeze({
   description: "What your scheduled jobs came to and you have not read; reading it here leaves it unread",
 });
 
-/** Lists the inbox and the user's newest jobs and runs. The rest is found with list_jobs and list_runs. */
+/** Lists the inbox, the page about policies, and the user's newest jobs and runs. list_jobs and list_runs find the rest. */
 async function listResources(services: Services, scopes: readonly Scope[]) {
   if (!scopes.includes("jobs:read")) return [];
   const { jobs } = (await services.jobs?.list({ limit: 50 })) ?? { jobs: [] };
   const { runs } = (await services.runs?.list({ limit: 50 })) ?? { runs: [] };
   return [
     INBOX,
+    POLICY,
     ...jobs.map((job) => ({
       uri: `job://${job.jobId}`,
       name: job.name ?? job.jobId,
@@ -94,6 +104,8 @@ async function listResources(services: Services, scopes: readonly Scope[]) {
 
 /** Reads one of the user's resources. An absent one and somebody else's fail in the same way. */
 async function readResource(uri: string, services: Services, scopes: readonly Scope[]) {
+  if (uri === POLICY_URI && mayRead(uri, scopes))
+    return { contents: [{ uri, mimeType: POLICY.mimeType, text: policyPage() }] };
   const [, kind, id] = uri === INBOX_URI ? [uri, "inbox", ""] : (URI.exec(uri) ?? []);
   if (!kind || id === undefined || !mayRead(uri, scopes)) throw new ResourceNotFoundError(uri);
   try {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { NightshiftError } from "../errors.ts";
 import {
+  BRIEF,
   booleanForm,
   checkForm,
   choiceForm,
@@ -16,6 +17,7 @@ import {
   retryForm,
   spanEndForm,
   toolName,
+  UNLISTED,
 } from "./field-forms.ts";
 import {
   CATCHUPS,
@@ -42,7 +44,7 @@ const OWN_FIELDS = {
   allowed_tools: field(
     "tools",
     orNone(plainForm(z.array(toolName).max(100))),
-    "the tools its ghost may use, of other MCP servers too: server__tool or server__*; default: the harmless built-in ones",
+    "of its ghost, also server__*; default: harmless ones",
   ),
 } satisfies Fields;
 
@@ -152,18 +154,26 @@ type Arguments<Table extends Fields> = {
 };
 
 /** The fields as arguments of a tool. */
-const argumentsOf = <Table extends Fields>(table: Table) =>
-  mapRows(table, (name, row) => [name, row.argument.optional().describe(row.describe)]) as Arguments<Table>;
+const argumentsOf = <Table extends Fields>(table: Table, meta: object = {}) =>
+  mapRows(table, (name, { argument, describe }) => [
+    name,
+    argument.optional().meta({ description: describe, ...meta }),
+  ]) as Arguments<Table>;
 
 const ownArguments = argumentsOf(OWN_FIELDS);
 
+/** The fields that few jobs need: tools take them beside the others and in `policy`, and list `policy` alone. */
+export const policyArguments = {
+  ...argumentsOf(POLICY_FIELDS, UNLISTED),
+  ...argumentsOf(PROVISION_FIELDS, UNLISTED),
+};
+
 /** All fields as arguments of schedule_task and update_job. */
 export const fieldArguments = {
-  name: ownArguments.name,
-  ...argumentsOf(LIMIT_FIELDS),
+  name: ownArguments.name.meta(BRIEF),
+  ...argumentsOf(LIMIT_FIELDS, BRIEF),
   allowed_tools: ownArguments.allowed_tools,
-  ...argumentsOf(POLICY_FIELDS),
-  ...argumentsOf(PROVISION_FIELDS),
+  ...policyArguments,
 };
 
 const ALL_FIELDS = { ...OWN_FIELDS, ...LIMIT_FIELDS, ...POLICY_FIELDS, ...PROVISION_FIELDS };

@@ -8,14 +8,21 @@ import { runTools } from "./runs.ts";
 import type { Services } from "./services.ts";
 import { whoami } from "./whoami.ts";
 
-/** The tools of a connection, in the order of `tools/list`. */
-export const peopleTools: readonly ToolDefinition<Services>[] = [
-  whoami,
-  currentTime,
-  ...factTools,
-  scheduleTask,
-  previewSchedule,
-  ...jobTools,
-  ...runTools,
-  inbox,
+type Tools = readonly ToolDefinition<Services>[];
+
+const EVERYBODYS: Tools = [whoami, currentTime];
+
+/** The parts that an operator may offer alone, in the order of `tools/list`. */
+const TOOLSETS: Readonly<Record<string, Tools>> = {
+  memory: factTools,
+  schedule: [scheduleTask, previewSchedule, ...jobTools, ...runTools, inbox],
+};
+
+/** The tools of a connection that is offered these sets, in the order of `tools/list`. */
+export const toolsIn = (names: readonly string[]): Tools => [
+  ...EVERYBODYS,
+  ...Object.entries(TOOLSETS).flatMap(([name, tools]) => (names.includes(name) ? tools : [])),
 ];
+
+/** All the tools of a connection. */
+export const peopleTools: Tools = toolsIn(Object.keys(TOOLSETS));

@@ -55,7 +55,9 @@ export function createCatalog<Services>(tools: readonly ToolDefinition<Services>
       const known = lists.get(key);
       if (known) return known;
       const made = Object.freeze(
-        [...definitions.values()].filter((tool) => isInScope(tool, scopes)).map(show),
+        [...definitions.values()]
+          .filter((tool) => isInScope(tool, scopes))
+          .map((tool) => asReadOnly(tool, show(tool), scopes)),
       );
       lists.set(key, made);
       return made;
@@ -67,6 +69,15 @@ export function createCatalog<Services>(tools: readonly ToolDefinition<Services>
 export function isInScope(tool: ToolDefinition<never>, scopes: readonly Scope[]): boolean {
   return !tool.scope || scopes.includes(tool.scope);
 }
+
+const asReadOnly = (
+  { changesWith }: ToolDefinition<never>,
+  listed: ListedTool,
+  scopes: readonly Scope[],
+): ListedTool =>
+  changesWith === undefined || scopes.includes(changesWith)
+    ? listed
+    : Object.freeze({ ...listed, annotations: { readOnlyHint: true, openWorldHint: false } });
 
 function listTool(tool: ToolDefinition<never>): ListedTool {
   const whole = toJsonSchema(tool.inputSchema, "input");

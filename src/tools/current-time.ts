@@ -12,12 +12,7 @@ export const currentTime: ToolDefinition<Services> = {
   description: "Tells the date and time now, in a time zone.",
   inputSchema: lazySchema(() =>
     z.strictObject({
-      timezone: z
-        .string()
-        .min(1)
-        .max(64)
-        .optional()
-        .describe("IANA name, e.g. Europe/Berlin; default: the server's zone"),
+      timezone: z.string().min(1).max(64).optional().describe("IANA name; default: the server's"),
     }),
   ),
   outputSchema: lazySchema(() =>

@@ -79,6 +79,8 @@ export interface ToolDefinition<Services = unknown> extends ToolMetadata {
   readonly isListedInFull?: boolean;
   /** The scope that a caller's credential needs; default none. */
   readonly scope?: Scope;
+  /** The scope without which it changes nothing: a caller who lacks it is told that it is read-only. */
+  readonly changesWith?: Scope;
   readonly create: (context: UserContext, services: Services, registryId: string) => ToolInstance<never>;
 }
 

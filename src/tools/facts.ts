@@ -4,6 +4,7 @@ import { NightshiftError } from "../errors.ts";
 import type { Fact, FactStore } from "../facts/store.ts";
 import { toIso } from "../jobs/time.ts";
 import type { ToolDefinition } from "./define.ts";
+import { readFittingPage } from "./page.ts";
 import { answer, type ToolResult } from "./result.ts";
 import { lazySchema } from "./schema.ts";
 import type { Services } from "./services.ts";
@@ -53,12 +54,12 @@ const saveFact: ToolDefinition<Services> = {
   scope: "facts:write",
   title: "Save a fact",
   description:
-    "Remembers one sentence for this user, for later conversations. Save what is worth knowing again: preferences, names, decisions, dates. One fact a call.",
+    "Remembers one sentence for later conversations: a preference, name, decision, date. One a call.",
   inputSchema: lazySchema(() =>
     z.strictObject({
-      fact: z.string().describe("one self-contained sentence"),
-      tags: tags().optional().describe("words to filter by later"),
-      expires_in_days: z.number().positive().max(36_500).optional().describe("forget it after so many days"),
+      fact: z.string(),
+      tags: tags().optional(),
+      expires_in_days: z.number().positive().max(36_500).optional(),
     }),
   ),
   outputSchema: lazySchema(() =>
@@ -87,13 +88,12 @@ const recallFacts: ToolDefinition<Services> = {
   name: "recall_facts",
   scope: "facts:read",
   title: "Recall facts",
-  description:
-    "Searches what was saved for this user and returns the best matches first. Ask in plain words; a question works.",
+  description: "Searches what was saved for this user, best match first. A question works.",
   inputSchema: lazySchema(() =>
     z.strictObject({
-      query: z.string().min(1).max(2_000).describe("what to look for, in plain words"),
+      query: z.string().min(1).max(2_000),
       limit: z.number().int().min(1).max(100).default(10),
-      tags: tags().optional().describe("only facts with all of these tags"),
+      tags: tags().optional().describe("all of these"),
     }),
   ),
   outputSchema: lazySchema(() =>
@@ -130,10 +130,10 @@ const listFacts: ToolDefinition<Services> = {
   name: "list_facts",
   scope: "facts:read",
   title: "List facts",
-  description: "Lists what is saved for this user, newest first, a page at a time.",
+  description: "Lists what is saved for this user, newest first.",
   inputSchema: lazySchema(() =>
     z.strictObject({
-      cursor: z.string().min(1).max(1_000).optional().describe("next_cursor of the page before"),
+      cursor: z.string().min(1).max(1_000).optional(),
       limit: z.number().int().min(1).max(100).default(50),
     }),
   ),
@@ -149,8 +149,11 @@ const listFacts: ToolDefinition<Services> = {
   create: (_context, services) => ({
     run: (args: { cursor?: string; limit: number }) =>
       withMemory(services, RECALL_SKIPPED, async (store) => {
-        const page = await store.list({ limit: args.limit, ...(args.cursor && { cursor: args.cursor }) });
-        const facts = page.facts.map(showFact);
+        const { page, items: facts } = await readFittingPage(
+          args.limit,
+          (limit) => store.list({ limit, ...(args.cursor && { cursor: args.cursor }) }),
+          (found) => found.facts.map(showFact),
+        );
         const lines = facts.map((fact) => `- ${fact.fact} (${fact.fact_id})`);
         if (page.nextCursor) lines.push(`There are more: cursor ${page.nextCursor}`);
         const text = lines.length === 0 ? "Nothing is saved." : lines.join("\n");
@@ -169,7 +172,7 @@ const forgetFact: ToolDefinition<Services> = {
   description: "Deletes one saved fact for good.",
   inputSchema: lazySchema(() =>
     z.strictObject({
-      fact_id: z.string().min(1).max(100).describe("the fact_id that recall_facts or list_facts gave"),
+      fact_id: z.string().min(1).max(100),
     }),
   ),
   outputSchema: lazySchema(() =>

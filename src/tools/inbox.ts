@@ -2,6 +2,7 @@ import { z } from "zod";
 import { type Inbox, type InboxItem, ITEM_KINDS } from "../jobs/inbox-item.ts";
 import { toIso } from "../jobs/time.ts";
 import type { ToolDefinition } from "./define.ts";
+import { readFittingPage } from "./page.ts";
 import { answer } from "./result.ts";
 import { requireService, type Services } from "./services.ts";
 
@@ -55,29 +56,33 @@ export const inbox: ToolDefinition<Services> = {
   scope: "jobs:read",
   title: "Read the inbox",
   description:
-    "Shows what this user's scheduled jobs came to, newest first: outputs, failures, warnings, pauses. What is shown counts as read from then on.",
+    "Shows what this user's jobs came to, newest first: outputs, failures, warnings, pauses. What it shows counts as read.",
   inputSchema: z.strictObject({
     unread_only: z.boolean().default(true),
     job_id: z.string().min(1).max(100).optional(),
     limit: z.number().int().min(1).max(100).default(20),
     cursor: z.string().min(1).max(1_000).optional(),
-    mark_read: z.boolean().optional().describe("default true with jobs:write"),
+    mark_read: z.boolean().optional(),
   }),
   outputSchema: z.object({ items: z.array(item), unread: z.number(), next_cursor: z.string().optional() }),
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
+  changesWith: "jobs:write",
   create: ({ scopes }, services) => ({
     run: async ({ unread_only, job_id, limit, cursor, mark_read }: InboxArguments) => {
       const store = requireService(services.inbox, "an inbox");
-      const page = await store.list({
+      const options = {
         unreadOnly: unread_only,
-        limit,
         ...(job_id && { jobId: job_id }),
         ...(cursor && { cursor }),
-      });
+      };
+      const { page, items } = await readFittingPage(
+        limit,
+        (most) => store.list({ ...options, limit: most }),
+        (found) => found.items.map(showItem),
+      );
       if (mark_read ?? scopes.includes("jobs:write"))
         await store.markRead(page.items.flatMap(({ itemId, readAt }) => (readAt === null ? [itemId] : [])));
       const unread = await store.unread();
-      const items = page.items.map(showItem);
       const next = page.nextCursor && { next_cursor: page.nextCursor };
       return answer({ items, unread, ...next }, tellPage(items, { unread, unread_only, ...next }));
     },

@@ -1,9 +1,12 @@
 import { z } from "zod";
+import { cutText } from "../jobs/cut-text.ts";
 import type { Delivery } from "../jobs/delivery.ts";
+import { BRIEF } from "../jobs/field-forms.ts";
 import { ghostSessionId } from "../jobs/job.ts";
-import { RUN_STATUSES, type Run, TRIGGERS } from "../jobs/run.ts";
+import { RUN_STATUSES, type Run, TRIGGERS, type TranscriptStep } from "../jobs/run.ts";
 import { toIso } from "../jobs/time.ts";
 import type { ToolDefinition } from "./define.ts";
+import { readFittingPage } from "./page.ts";
 import { answer } from "./result.ts";
 import { lazySchema } from "./schema.ts";
 import { requireService, type Services } from "./services.ts";
@@ -60,6 +63,22 @@ export const showRunSummary = (run: Omit<Run, "transcript">) => ({
   usage: run.usage,
 });
 
+/** Characters of one output in a list of runs; get_run has all of it. */
+const MAX_LISTED_OUTPUT_CHARS = 500;
+
+const showListedRun = (run: Omit<Run, "transcript">) => ({
+  ...showRunSummary(run),
+  output: run.output === null ? null : shorten(run.output, MAX_LISTED_OUTPUT_CHARS),
+});
+
+/** The model's last answer is the run's output, which is shown once. */
+const withoutOutput = (step: TranscriptStep, output: string | null) => {
+  const { text, ...rest } = step;
+  return step.type === "model" && text !== undefined && text === output
+    ? { ...rest, is_output: true as const }
+    : { ...step };
+};
+
 export const showRun = (run: Run) => ({
   ...showRunSummary(run),
   ghost_session_id: ghostSessionId(run.jobId),
@@ -67,7 +86,7 @@ export const showRun = (run: Run) => ({
   is_automated: true as const,
   parent_session_id: run.parentSessionId,
   prompt: run.prompt,
-  transcript: run.transcript.map((step) => ({ ...step })),
+  transcript: run.transcript.map((step) => withoutOutput(step, run.output)),
 });
 
 const showDelivery = (delivery: Delivery) => ({
@@ -86,12 +105,19 @@ export async function showRunWithDeliveries(run: Run, { deliveries }: Services) 
   return { ...showRun(run), ...(sent.length > 0 && { deliveries: sent.map(showDelivery) }) };
 }
 
+/** Characters of one step in the text of a run; the structure has all of it. */
+const MAX_STEP_CHARS = 400;
+
+const shorten = (text = "", maxChars = MAX_STEP_CHARS): string =>
+  text.length > maxChars ? `${cutText(text, maxChars)}…` : text;
+
 export function tellRun(run: ReturnType<typeof showRun>): string {
-  const steps = run.transcript.map((step) => {
+  const shown = run.transcript.filter((step) => !("is_output" in step));
+  const steps = shown.map((step: TranscriptStep) => {
     const mark = step.skipped ? " (skipped)" : step.denied ? " (denied)" : step.is_error ? " (error)" : "";
     return step.type === "tool"
-      ? `${step.step}. ${step.tool}${mark}: ${step.result ?? ""}`
-      : `${step.step}. ${step.type}: ${step.text ?? ""}`;
+      ? `${step.step}. ${step.tool}${mark}: ${shorten(step.result)}`
+      : `${step.step}. ${step.type}: ${shorten(step.text)}`;
   });
   const end = run.output ?? run.failure?.message ?? run.status_reason ?? "no output yet";
   return [
@@ -107,13 +133,12 @@ const listRuns: ToolDefinition<Services> = {
   name: "list_runs",
   scope: "jobs:read",
   title: "List runs",
-  description:
-    "Lists the runs of your scheduled jobs, newest first, a page at a time. get_run has the transcript.",
+  description: "Lists runs of this user's jobs, newest first.",
   inputSchema: lazySchema(() =>
     z.strictObject({
-      job_id: z.string().min(1).max(100).optional().describe("only runs of this job"),
-      status: z.enum(RUN_STATUSES).optional(),
-      cursor: z.string().min(1).max(1_000).optional().describe("next_cursor of the page before"),
+      job_id: z.string().min(1).max(100).optional(),
+      status: z.enum(RUN_STATUSES).optional().meta(BRIEF),
+      cursor: z.string().min(1).max(1_000).optional(),
       limit: z.number().int().min(1).max(100).default(20),
     }),
   ),
@@ -121,13 +146,17 @@ const listRuns: ToolDefinition<Services> = {
   annotations: { readOnlyHint: true, openWorldHint: false },
   create: (_context, services) => ({
     run: async (args: { job_id?: string; status?: Run["status"]; cursor?: string; limit: number }) => {
-      const page = await requireService(services.runs, "runs").list({
-        limit: args.limit,
+      const store = requireService(services.runs, "runs");
+      const options = {
         ...(args.job_id && { jobId: args.job_id }),
         ...(args.status && { status: args.status }),
         ...(args.cursor && { cursor: args.cursor }),
-      });
-      const runs = page.runs.map(showRunSummary);
+      };
+      const { page, items: runs } = await readFittingPage(
+        args.limit,
+        (limit) => store.list({ ...options, limit }),
+        (found) => found.runs.map(showListedRun),
+      );
       const lines = runs.map(
         (run) =>
           `- ${run.run_id} of ${run.job_id}: ${run.status}, for ${run.scheduled_for}${run.status_reason ? `. ${run.status_reason}` : ""}`,
@@ -145,7 +174,7 @@ const getRun: ToolDefinition<Services> = {
   name: "get_run",
   scope: "jobs:read",
   title: "Read a run",
-  description: "Reads one run: how it ended, its output, what it used, and its transcript step by step.",
+  description: "Reads one run: its end, output, usage and transcript.",
   inputSchema: lazySchema(() => z.strictObject({ run_id: z.string().min(1).max(100) })),
   outputSchema: fullRun,
   annotations: { readOnlyHint: true, openWorldHint: false },
@@ -164,7 +193,7 @@ const cancelRun: ToolDefinition<Services> = {
   name: "cancel_run",
   scope: "jobs:write",
   title: "Cancel a run",
-  description: "Stops a run that is queued or at work. Its job and the job's later runs stay as they are.",
+  description: "Stops a queued or running run. Its job goes on.",
   inputSchema: lazySchema(() => z.strictObject({ run_id: z.string().min(1).max(100) })),
   outputSchema: lazySchema(() => z.object({ run_id: z.string(), status: z.string() })),
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },

@@ -7,8 +7,7 @@ import { lazySchema } from "./schema.ts";
 export const whoami: ToolDefinition = {
   name: "whoami",
   title: "Who am I",
-  description:
-    "Tells who this connection acts for, what kind of caller it is (human, api or scheduler), and the ids of its session, thread, run and tool registry.",
+  description: "Tells who this connection acts for, as what kind of caller, and its ids.",
   inputSchema: lazySchema(() => z.strictObject({})),
   outputSchema: lazySchema(() =>
     z.object({

@@ -13,6 +13,9 @@ async function scripted(delayMs: number) {
 const schedule = async (client: AnyClient, args: Record<string, unknown> = DAILY): Promise<string> =>
   (await client.call("schedule_task", args)).structuredContent.job_id;
 
+/** What is listed for a user who has nothing yet. */
+const OF_EVERYBODY = ["inbox://", "nightshift://policy"];
+
 const listed = async (client: AnyClient): Promise<string[]> =>
   (await client.raw.listResources()).resources.map(({ uri }: { uri: string }) => uri);
 
@@ -29,11 +32,11 @@ describe.each(CLIENTS)("resources, %s", (kind) => {
 
   it("are the user's own jobs, runs and facts, read as the tools show them", async () => {
     const client = server();
-    expect(await listed(client)).toEqual(["inbox://"]);
+    expect(await listed(client)).toEqual(OF_EVERYBODY);
     const jobId = await schedule(client);
     const { run_id } = (await client.call("run_job", { job_id: jobId })).structuredContent;
     const { fact_id } = (await client.call("save_fact", { fact: "Tea." })).structuredContent;
-    expect(await listed(client)).toEqual(["inbox://", `job://${jobId}`, `run://${run_id}`]);
+    expect(await listed(client)).toEqual([...OF_EVERYBODY, `job://${jobId}`, `run://${run_id}`]);
     const read = async (uri: string) => {
       const { contents } = await client.raw.readResource({ uri });
       expect(contents).toMatchObject([{ uri, mimeType: "application/json" }]);
@@ -64,7 +67,7 @@ describe.each(CLIENTS)("resources, %s", (kind) => {
       const none = uri.replace(/[0-9a-z]{6}$/i, "zzzzzz");
       expect(await errorOf(bob, uri), uri).toEqual(await errorOf(bob, none));
     }
-    expect(await listed(bob)).toEqual(["inbox://"]);
+    expect(await listed(bob)).toEqual(OF_EVERYBODY);
     for (const odd of ["job://", "job://../x", `job://${jobId}%00`, "fact://%", "file:///etc/passwd"])
       expect(JSON.stringify(await errorOf(bob, odd)), odd).toMatch(/not found/i);
   });

@@ -56,7 +56,11 @@ describe.each(CLIENTS)("a module's register(server, context), %s", (kind) => {
     expect((await client.call("save_fact", { fact: "Both work." })).structuredContent.status).toBe("saved");
 
     const { resources } = await client.raw.listResources();
-    expect(resources.map(({ uri }: { uri: string }) => uri)).toEqual(["inbox://", "notes://today"]);
+    expect(resources.map(({ uri }: { uri: string }) => uri)).toEqual([
+      "inbox://",
+      "nightshift://policy",
+      "notes://today",
+    ]);
     const templates = (await client.raw.listResourceTemplates()).resourceTemplates;
     expect(templates.map(({ uriTemplate }: { uriTemplate: string }) => uriTemplate)).toEqual([
       "job://{job_id}",

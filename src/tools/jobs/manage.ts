@@ -1,26 +1,38 @@
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
 import type { JobChange } from "../../jobs/contracts.ts";
+import { BRIEF, UNLISTED } from "../../jobs/field-forms.ts";
 import { limitsOf, nameAndToolsOf, policyOf, provisionOf } from "../../jobs/fields.ts";
 import { JOB_STATUSES, type Job } from "../../jobs/job.ts";
 import { anchored, hasTimeLeft, nextTime, parseSchedule, type Timing } from "../../jobs/schedule.ts";
 import type { ToolAnnotations, ToolDefinition } from "../define.ts";
+import { readFittingPage } from "../page.ts";
 import { answer } from "../result.ts";
 import { requireService, type Services } from "../services.ts";
+import { type PolicyHolder, withoutPolicy } from "./policy.ts";
 import {
   assertRunnable,
   type JobArguments,
   jobArguments,
   jobId,
+  listedBriefly,
   NO_TIME,
   type PreparedArguments,
   prepare,
   readAction,
-  undescribed,
   withPinnedFacts,
 } from "./prepare.ts";
 import { backfillTool, runJob } from "./run.ts";
-import { fullJobShape, jobBrief, showFullJob, showJob, showJobs, tellJob } from "./show.ts";
+import {
+  fullJobShape,
+  jobBrief,
+  showFullJob,
+  showJob,
+  showJobs,
+  tellFullJob,
+  tellJob,
+  tellListedJob,
+} from "./show.ts";
 
 const READ: ToolAnnotations = { readOnlyHint: true, openWorldHint: false };
 const WRITE: ToolAnnotations = {
@@ -30,24 +42,39 @@ const WRITE: ToolAnnotations = {
   openWorldHint: false,
 };
 
+interface ListArguments {
+  readonly limit: number;
+  readonly status?: Job["status"];
+  readonly cursor?: string;
+  readonly full: boolean;
+}
+
 const listJobs: ToolDefinition<Services> = {
   name: "list_jobs",
   scope: "jobs:read",
   title: "List jobs",
-  description: "Lists this user's scheduled jobs, newest first, a page at a time.",
+  description: "Lists this user's jobs, newest first.",
   inputSchema: z.strictObject({
-    status: z.enum(JOB_STATUSES).optional(),
-    cursor: z.string().min(1).max(1_000).optional().describe("next_cursor of the page before"),
+    status: z.enum(JOB_STATUSES).optional().meta(BRIEF),
+    cursor: z.string().min(1).max(1_000).optional(),
     limit: z.number().int().min(1).max(100).default(20),
+    full: z
+      .boolean()
+      .default(false)
+      .meta({ description: "each as get_job shows it", ...UNLISTED }),
   }),
   outputSchema: z.object({ jobs: z.array(jobBrief), next_cursor: z.string().optional() }),
   annotations: READ,
   create: (_context, services) => ({
-    run: async ({ limit, status, cursor }: { limit: number; status?: Job["status"]; cursor?: string }) => {
-      const options = { limit, ...(status && { status }), ...(cursor && { cursor }) };
-      const page = await requireService(services.jobs, "schedules").list(options);
-      const jobs = await showJobs(page.jobs, services);
-      const lines = jobs.map((job) => `- ${tellJob(job)}`);
+    run: async ({ limit, status, cursor, full }: ListArguments) => {
+      const options = { ...(status && { status }), ...(cursor && { cursor }) };
+      const store = requireService(services.jobs, "schedules");
+      const { page, items: jobs } = await readFittingPage(
+        limit,
+        (most) => store.list({ ...options, limit: most }),
+        (found) => showJobs(found.jobs, services, full),
+      );
+      const lines = jobs.map((job) => `- ${"does" in job ? tellListedJob(job) : tellJob(job)}`);
       if (page.nextCursor) lines.push(`There are more: cursor ${page.nextCursor}`);
       const text = lines.length === 0 ? "No jobs. schedule_task makes one." : lines.join("\n");
       return answer({ jobs, ...(page.nextCursor && { next_cursor: page.nextCursor }) }, text);
@@ -59,7 +86,7 @@ const getJob: ToolDefinition<Services> = {
   name: "get_job",
   scope: "jobs:read",
   title: "Read a job",
-  description: "Reads one scheduled job: what it does, when, with which limits and tools, and its last run.",
+  description: "Reads one job: what it does, when, with what, and its last run.",
   inputSchema: z.strictObject({ job_id: jobId }),
   outputSchema: fullJobShape,
   annotations: READ,
@@ -67,9 +94,7 @@ const getJob: ToolDefinition<Services> = {
     run: async (args: { job_id: string }) => {
       const job = await requireService(services.jobs, "schedules").get(args.job_id);
       const shown = await showFullJob(job, services);
-      const { last_run: lastRun } = shown;
-      const text = `${tellJob(shown)}\nLast run: ${lastRun ? `${lastRun.run_id}, ${lastRun.status}` : "none yet"}.`;
-      return answer(shown, text);
+      return answer(shown, tellFullJob(shown));
     },
   }),
 };
@@ -91,7 +116,8 @@ function changing<Args extends { job_id: string }>(
     outputSchema: jobBrief,
     annotations: metadata.name === "cancel_job" ? { ...WRITE, destructiveHint: true } : WRITE,
     create: (_context, services) => ({
-      run: async (args: Args) => {
+      run: async (given: Args) => {
+        const args = withoutPolicy(given as PolicyHolder) as Args;
         const store = requireService(services.jobs, "schedules");
         const prepared = (await prepare?.(args, services)) ?? { warnings: [] };
         const job = await store.update(args.job_id, (stored) => decide(stored, args, services, prepared));
@@ -123,7 +149,7 @@ const pauseJob = changing(
   {
     name: "pause_job",
     title: "Pause a job",
-    description: "Stops a job from starting runs until resume_job.",
+    description: "Stops a job until resume_job.",
   },
   (job) => {
     assertStatus(job, ["active", "paused"], "paused");
@@ -132,7 +158,7 @@ const pauseJob = changing(
 );
 
 const resumeJob = changing(
-  { name: "resume_job", title: "Resume a job", description: "Lets a paused job run again, from now on." },
+  { name: "resume_job", title: "Resume a job", description: "Lets a paused job run again." },
   (job, _args, { now }) => {
     assertStatus(job, ["active", "paused"], "resumed");
     if (job.status === "active") return {};
@@ -149,7 +175,7 @@ const cancelJob = changing(
   {
     name: "cancel_job",
     title: "Cancel a job",
-    description: "Ends a job for good. Its runs can still be read.",
+    description: "Ends a job for good. Its runs stay.",
   },
   (job) => {
     assertNotFromFile(job, "remove");
@@ -162,8 +188,8 @@ const updateJob = changing<JobArguments & { job_id: string }>(
     name: "update_job",
     title: "Change a job",
     description:
-      "Changes what is given of a job and leaves the rest. It takes what schedule_task takes; a new time replaces the old one, and null takes away what may be absent.",
-    extra: undescribed(jobArguments),
+      "Changes what is given of a job. Takes what schedule_task takes; a new time replaces the old one, null takes away what may be absent.",
+    extra: listedBriefly(jobArguments),
     prepare,
   },
   (job, args, services, prepared) => {

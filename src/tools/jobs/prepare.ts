@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
-import { momentText, toolCall } from "../../jobs/field-forms.ts";
+import { BRIEF, momentText, toolCall } from "../../jobs/field-forms.ts";
 import { fieldArguments } from "../../jobs/fields.ts";
 import {
   type Action,
@@ -11,58 +11,29 @@ import {
 } from "../../jobs/job.ts";
 import { MAX_EVERY_SECONDS } from "../../jobs/schedule.ts";
 import { requireService, type SchedulerApi, type Services } from "../services.ts";
+import { POLICY_HELP, policySchema } from "./policy.ts";
 
 export const jobId = z.string().min(1).max(100);
 
 /** The arguments of schedule_task and update_job. */
 export const jobArguments = {
-  prompt: z
-    .string()
-    .trim()
-    .min(1)
-    .max(32_000)
-    .optional()
-    .describe("what the ghost is asked to do; this or tool"),
-  tool: toolCall.optional().describe("call this one tool, without a model; this or prompt"),
-  execute_at: momentText
-    .optional()
-    .describe("once: `2026-02-20 09:00:00` in timezone, or ISO 8601 with an offset"),
-  cron: z
-    .string()
-    .min(1)
-    .max(256)
-    .optional()
-    .describe("again and again: five or six cron fields, e.g. `0 9 * * *`"),
-  every_seconds: z
-    .number()
-    .int()
-    .min(1)
-    .max(MAX_EVERY_SECONDS)
-    .optional()
-    .describe("again and again: every n seconds"),
-  after: z
-    .string()
-    .min(1)
-    .max(100)
-    .optional()
-    .describe("instead of a time: a job_id; runs whenever a run of that job succeeded"),
-  timezone: z
-    .string()
-    .min(1)
-    .max(64)
-    .optional()
-    .describe("IANA name, e.g. Europe/Berlin; default: the server's zone"),
+  prompt: z.string().trim().min(1).max(32_000).optional().describe("what the ghost is to do"),
+  tool: toolCall.optional().describe("one call, no model"),
+  execute_at: momentText.optional().describe("once: `2026-02-20 09:00`, ISO 8601"),
+  cron: z.string().min(1).max(256).optional().describe("e.g. `0 9 * * 1-5`"),
+  every_seconds: z.number().int().min(1).max(MAX_EVERY_SECONDS).optional(),
+  after: z.string().min(1).max(100).optional().describe("a job_id: when that succeeded"),
+  timezone: z.string().min(1).max(64).optional().describe("IANA name; default: the server's"),
   ...fieldArguments,
+  policy: policySchema.optional().describe(POLICY_HELP),
 };
 
-/** The same arguments without descriptions: every client reads `tools/list`, and need not read them twice. */
-export const undescribed = (fields: Readonly<Record<string, z.ZodType>>): z.ZodRawShape =>
-  Object.fromEntries(
-    Object.entries(fields).map(([name, field]) => [name, field.meta({ description: undefined })]),
-  );
+/** The same arguments, listed by name and type alone: every client reads `tools/list`, and need not read them twice. */
+export const listedBriefly = (fields: Readonly<Record<string, z.ZodType>>): z.ZodRawShape =>
+  Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.meta(BRIEF)]));
 
 const jobArgumentsSchema = z.strictObject(jobArguments);
-export type JobArguments = z.output<typeof jobArgumentsSchema>;
+export type JobArguments = Omit<z.output<typeof jobArgumentsSchema>, "policy">;
 
 export const NO_TIME = "Nothing would ever run: the schedule has no time between starts_at and ends_at.";
 

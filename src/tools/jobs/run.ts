@@ -2,6 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
 import { cutText } from "../../jobs/cut-text.ts";
+import { UNLISTED } from "../../jobs/field-forms.ts";
 import { OVERLAPS, type Overlap } from "../../jobs/job.ts";
 import { readExecuteAt } from "../../jobs/moment.ts";
 import { isEnded, type Run, type TranscriptStep } from "../../jobs/run.ts";
@@ -26,11 +27,14 @@ export const runJob: ToolDefinition<Services> = {
   scope: "jobs:write",
   title: "Run a job now",
   description:
-    "Queues a run of a job for now, besides its schedule. Read what came of it with get_run, or wait for it: cancelling this call then cancels the run.",
+    "Queues a run of a job for now. Read it with get_run, or wait: cancelling this call then cancels the run.",
   inputSchema: z.strictObject({
     job_id: jobId,
-    overlap: z.enum(OVERLAPS).optional().describe("while the job is at work (default allow_all)"),
-    wait: z.boolean().default(false).describe("answer with the run when it has ended"),
+    overlap: z
+      .enum(OVERLAPS)
+      .optional()
+      .meta({ description: "while the job runs (allow_all)", ...UNLISTED }),
+    wait: z.boolean().default(false),
   }),
   outputSchema: z.looseObject({ run_id: z.string(), job_id: z.string(), status: z.string() }),
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
@@ -106,10 +110,10 @@ export const backfillTool: ToolDefinition<Services> = {
   scope: "jobs:write",
   title: "Run past times of a job",
   description:
-    "Queues a run for each time that a job's schedule had between two moments, oldest first, at most 100. Times that have had their run are left out.",
+    "Queues a run for each past time of a job between two moments, at most 100, but for those that had one.",
   inputSchema: z.strictObject({
     job_id: jobId,
-    from: z.string().max(64).describe("like execute_at, in the past"),
+    from: z.string().max(64),
     to: z.string().max(64),
   }),
   outputSchema: z.object({

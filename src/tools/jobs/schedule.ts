@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
 import { cronWarning } from "../../jobs/cron-text.ts";
+import { UNLISTED } from "../../jobs/field-forms.ts";
 import { limitsOf, nameAndToolsOf, policyOf, provisionOf } from "../../jobs/fields.ts";
 import {
   anchored,
@@ -14,24 +15,19 @@ import { hostZoneProblem, toZonedIso } from "../../jobs/time.ts";
 import type { ToolDefinition } from "../define.ts";
 import { answer } from "../result.ts";
 import { requireService, type Services } from "../services.ts";
-import {
-  assertRunnable,
-  type JobArguments,
-  jobArguments,
-  NO_TIME,
-  prepare,
-  readAction,
-  withPinnedFacts,
-} from "./prepare.ts";
+import { withoutPolicy } from "./policy.ts";
+import { assertRunnable, jobArguments, NO_TIME, prepare, readAction, withPinnedFacts } from "./prepare.ts";
 import { jobBrief, showJob } from "./show.ts";
+
+const scheduleArguments = z.strictObject(jobArguments);
 
 export const scheduleTask: ToolDefinition<Services> = {
   name: "schedule_task",
   scope: "jobs:write",
   title: "Schedule a task",
   description:
-    "Has a prompt worked on later, or again and again, by a ghost: an automated session of its own with a ReAct loop and tools, which cannot read or write this user's memory and cannot ask anybody. Put everything it needs to know into the prompt. Give exactly one of prompt and tool, and exactly one of execute_at, cron and every_seconds (or after).",
-  inputSchema: z.strictObject(jobArguments),
+    "Has a prompt worked on later, once or repeatedly, by a ghost: an automated session with tools that cannot reach this user's memory or ask anybody, so put all it needs into the prompt. Give prompt or tool, and one of execute_at, cron, every_seconds and after.",
+  inputSchema: scheduleArguments,
   outputSchema: jobBrief.extend({
     ghost_session_id: z.string(),
     timezone: z.string(),
@@ -39,7 +35,8 @@ export const scheduleTask: ToolDefinition<Services> = {
   }),
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   create: (context, services) => ({
-    run: async (args: JobArguments) => {
+    run: async (given: z.output<typeof scheduleArguments>) => {
+      const args = withoutPolicy(given);
       const scheduler = requireService(services.scheduler, "schedules");
       const action = readAction(args);
       if (!action)
@@ -91,8 +88,8 @@ const previewArguments = z.strictObject({
   cron: optionalText,
   every_seconds: z.number().int().optional(),
   timezone: optionalText,
-  starts_at: optionalText,
-  ends_at: optionalText,
+  starts_at: optionalText.meta(UNLISTED),
+  ends_at: optionalText.meta(UNLISTED),
   count: z.number().int().min(1).max(50).default(10),
 });
 
@@ -100,8 +97,7 @@ export const previewSchedule: ToolDefinition<Services> = {
   name: "preview_schedule",
   scope: "jobs:read",
   title: "Preview a schedule",
-  description:
-    "Shows the next times of a schedule without storing anything, clock changes included. Takes what schedule_task takes.",
+  description: "Shows the next times of a schedule, clock changes included. Stores nothing.",
   inputSchema: previewArguments,
   outputSchema: z.object({ timezone: z.string(), times: z.array(z.string()) }),
   annotations: { readOnlyHint: true, openWorldHint: false },

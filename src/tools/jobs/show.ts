@@ -3,7 +3,7 @@ import { NightshiftError } from "../../errors.ts";
 import { type Counters, NO_COUNTS } from "../../jobs/contracts.ts";
 import { cutText } from "../../jobs/cut-text.ts";
 import { showFields } from "../../jobs/fields.ts";
-import { ghostSessionId, type Job, WARN_AFTER_FAILURES } from "../../jobs/job.ts";
+import { describeAction, ghostSessionId, type Job, WARN_AFTER_FAILURES } from "../../jobs/job.ts";
 import { latestTime, nextTimes, startOf } from "../../jobs/schedule.ts";
 import { toIso, toZonedIso } from "../../jobs/time.ts";
 import { requireService, type Services } from "../services.ts";
@@ -66,11 +66,42 @@ function warningOf({ status, policy }: Job, { consecutiveFailures: failures }: C
   return `The last ${failures} runs failed; list_runs shows why.${then}`;
 }
 
-/** Each of the jobs, with a warning where its counters show failures. */
-export async function showJobs(jobs: readonly Job[], services: Services) {
+/** Each of the jobs as a list shows it, short unless `full`; with a warning where its counters show failures. */
+export async function showJobs(jobs: readonly Job[], services: Services, full: boolean) {
   const counted = await requireService(services.jobs, "schedules").counters(jobs.map(({ jobId }) => jobId));
-  return jobs.map((job) => showJob(job, services, counted.get(job.jobId)));
+  const show: typeof showJob | typeof showListedJob = full ? showJob : showListedJob;
+  return jobs.map((job) => show(job, services, counted.get(job.jobId)));
 }
+
+const MAX_LISTED_CHARS = 60;
+
+type ListedJob = ReturnType<typeof showListedJob>;
+
+function showListedJob(job: Job, services: Services, counters: Counters = NO_COUNTS) {
+  const { action, origin, status, statusReason } = job;
+  const warning = warningOf(job, counters);
+  const obstacle = obstacleOf(job, services);
+  const does = shorten(describeAction(action));
+  return {
+    job_id: job.jobId,
+    name: job.name,
+    status,
+    ...(statusReason && { status_reason: statusReason }),
+    does,
+    ...(origin.kind === "folder" && { file: origin.file }),
+    ...showSchedule(job),
+    timezone: job.timezone,
+    next_runs: nextRuns(job, services.now(), 1),
+    ...(warning && { warning }),
+    ...(obstacle && { waiting_because: obstacle }),
+  };
+}
+
+const obstacleOf = ({ status, action }: Job, services: Services): string | undefined =>
+  status === "active" ? requireService(services.scheduler, "schedules").obstacle(action.kind) : undefined;
+
+const shorten = (text: string, maxChars = MAX_LISTED_CHARS): string =>
+  text.length > maxChars ? `${cutText(text, maxChars)}…` : text;
 
 const showCounters = (counters: Counters) => ({
   runs_started: counters.runsStarted,
@@ -103,7 +134,7 @@ export type ShownJob = ReturnType<typeof showJob>;
 export function showJob(job: Job, services: Services, counters: Counters = NO_COUNTS) {
   const scheduler = requireService(services.scheduler, "schedules");
   const warning = warningOf(job, counters);
-  const obstacle = job.status === "active" ? scheduler.obstacle(job.action.kind) : undefined;
+  const obstacle = obstacleOf(job, services);
   const { name, ...fields } = showFields(job);
   return {
     job_id: job.jobId,
@@ -136,14 +167,43 @@ async function readLastRun(runId: string, services: Services): Promise<z.output<
   }
 }
 
-/** One line about the job, for the model. */
-export function tellJob(job: ShownJob): string {
-  const what = job.prompt ?? (job.tool ? `tool ${job.tool.name}` : `file ${job.file}`);
-  const name = job.name ?? (what.length > 60 ? `${cutText(what, 60)}…` : what);
-  const when = job.next_runs[0]
-    ? `next ${job.next_runs[0]} (${job.timezone})`
+type Told = Pick<
+  ShownJob,
+  "job_id" | "name" | "status" | "status_reason" | "timezone" | "next_runs" | "warning"
+> &
+  ShownSchedule;
+
+const tellSchedule = ({ execute_at, cron, every_seconds, after }: ShownSchedule): string =>
+  cron ? `cron ${cron}` : execute_at ? "once" : after ? `after ${after}` : `every ${every_seconds} s`;
+
+function tellStatus(job: Told, name: string): string {
+  const next = job.next_runs[0]
+    ? `next ${job.next_runs[0]}`
     : job.after
-      ? `after ${job.after}`
+      ? "no time of its own"
       : "nothing due";
-  return `${job.job_id} "${name}": ${job.status}, ${when}${job.status_reason ? `. ${job.status_reason}` : ""}${job.warning ? ` Warning: ${job.warning}` : ""}`;
+  return `${job.job_id} "${name}": ${job.status}, ${tellSchedule(job)}, ${next} (${job.timezone})${job.status_reason ? `. ${job.status_reason}` : ""}${job.warning ? ` Warning: ${job.warning}` : ""}`;
+}
+
+const doesOf = (job: ShownJob): string =>
+  job.prompt ?? (job.tool ? `tool ${job.tool.name}` : `file ${job.file}`);
+
+/** One line about the job, for the model. */
+export const tellJob = (job: ShownJob): string => tellStatus(job, job.name ?? shorten(doesOf(job)));
+
+export const tellListedJob = (job: ListedJob): string =>
+  tellStatus({ status_reason: null, ...job } as Told, job.name ?? job.does) +
+  (job.name ? `: ${job.does}` : "");
+
+/** What the job does, when, and with what. */
+export function tellFullJob(job: Awaited<ReturnType<typeof showFullJob>>): string {
+  const { last_run: lastRun, tool, counters } = job;
+  const does = tool ? `tool ${tool.name} with ${JSON.stringify(tool.arguments)}` : doesOf(job);
+  return [
+    tellJob(job),
+    `Does: ${shorten(does, 1_000)}`,
+    `Next: ${job.next_runs.join(", ") || "nothing due"}`,
+    `Tools: ${job.allowed_tools.join(", ") || "none"}. A run may take ${job.max_iterations} model calls, ${job.max_tokens} tokens, ${job.timeout_seconds} s.`,
+    `Runs: ${counters.runs_succeeded} succeeded, ${counters.runs_failed} failed. Last: ${lastRun ? `${lastRun.run_id}, ${lastRun.status}` : "none yet"}.`,
+  ].join("\n");
 }
