@@ -6,6 +6,7 @@ import { cronWarning } from "../jobs/cron-text.ts";
 import { fileMoment } from "../jobs/field-forms.ts";
 import { fileFields, limitsOf, nameAndToolsOf, policyOf, provisionOf } from "../jobs/fields.ts";
 import type { Policy, Schedule } from "../jobs/job.ts";
+import { readSeconds } from "../jobs/said-time.ts";
 import { anchored, nextTime, parseSchedule } from "../jobs/schedule.ts";
 import { urlProblem } from "../webhooks/url.ts";
 
@@ -16,20 +17,19 @@ export interface FileProblem {
   readonly message: string;
 }
 
-const UNIT_SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const;
-
-const secondsOf = (text: string): number =>
-  Number.parseFloat(text) * UNIT_SECONDS[text.at(-1) as keyof typeof UNIT_SECONDS];
-
 const durationText = z
   .union([
     z.number().int().min(1),
     z
       .string()
-      .regex(/^\d+(?:\.\d+)?\s*[smhd]$/, "use seconds, or a duration such as 90s, 15m, 2h or 1d")
-      .refine((text) => secondsOf(text) >= 1, "use at least one second, such as 90s, 15m, 2h or 1d"),
+      .max(64)
+      .refine(
+        (text) => readSeconds(text) !== undefined,
+        "use seconds, or a duration such as 90s, 15m, 2h or 1d",
+      )
+      .refine((text) => readSeconds(text) !== 0, "use at least one second, such as 90s, 15m, 2h or 1d"),
   ])
-  .transform((value) => (typeof value === "number" ? value : Math.round(secondsOf(value))));
+  .transform((value) => (typeof value === "number" ? value : (readSeconds(value) ?? 0)));
 
 /** Other names of three fields. */
 const ALIASES = { every: "every_seconds", at: "execute_at", tools: "allowed_tools" } as const;

@@ -1,7 +1,8 @@
 import { Cron } from "croner";
 import { NightshiftError } from "../errors.ts";
 import { cutText } from "./cut-text.ts";
-import { gapEnd } from "./time.ts";
+import { readSaidMoment, SAID_MOMENTS } from "./said-time.ts";
+import { gapEnd, offsetMs } from "./time.ts";
 
 /** A model needs a moment to make a call: a time that passed less than this ago is run at once, not refused. */
 const PAST_GRACE_MS = 5_000;
@@ -14,16 +15,19 @@ const MOMENT_PATTERN = new RegExp(
   "i",
 );
 
-const HELP =
-  'Use "2026-02-20 09:00:00" (in the job\'s timezone) or ISO 8601 with an offset, "2026-02-20T09:00:00+01:00".';
+const HELP = `Use "2026-02-20 09:00:00" (in the job's timezone), ISO 8601 with an offset, "2026-02-20T09:00:00+01:00", or words such as ${SAID_MOMENTS}.`;
 
 /**
  * Epoch ms of a moment written by a person or a model, read in `timezone` unless it has an offset. A time that a clock
  * change skips is the first moment after the gap, one that comes twice is the first of the two: as for cron.
- * Throws INVALID_SCHEDULE, also for the past; a few seconds ago counts as now.
+ * Throws INVALID_SCHEDULE, also for the past; a few seconds ago counts as now. With 0 as `now`, which a past moment needs,
+ * words that depend on the time of reading are refused.
  */
 export function readExecuteAt(text: string, timezone: string, now: number): number {
-  const fields = MOMENT_PATTERN.exec(text.trim())?.groups;
+  let fields = MOMENT_PATTERN.exec(text.trim())?.groups;
+  const said = fields || now === 0 ? undefined : readSaidMoment(text, now + offsetMs(timezone, now));
+  if (said?.kind === "in") return Math.max(now + said.ms, now + 1);
+  if (said) fields = MOMENT_PATTERN.exec(said.wall)?.groups;
   if (!fields) throw invalidMoment(`"${cutText(text, 60)}" is not a time that execute_at takes. ${HELP}`);
   const at = fields.offset ? readWithOffset(fields) : readInZone(fields, timezone);
   if (at === null)

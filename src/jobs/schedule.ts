@@ -5,6 +5,7 @@ import { hintOf } from "./cron-text.ts";
 import { cutText } from "./cut-text.ts";
 import type { Policy, Schedule } from "./job.ts";
 import { readExecuteAt } from "./moment.ts";
+import { readSaidCron, readSeconds, SAID_CRONS } from "./said-time.ts";
 import { hostTimezone, readTimezone } from "./time.ts";
 
 /** Epoch ms of the first occurrence later than `after`, or null when there is none. */
@@ -27,8 +28,12 @@ export function nextOccurrence(schedule: Schedule, timezone: string, after: numb
 /** When to run, as a person or a model says it: exactly one of the three times, or after another job. */
 export interface ScheduleInput {
   readonly execute_at?: string | undefined;
+  /** A cron expression, or words such as "weekdays at 9:00". */
   readonly cron?: string | undefined;
-  readonly every_seconds?: number | undefined;
+  /** Seconds, or a duration such as "2h". */
+  readonly every_seconds?: number | string | undefined;
+  /** Another name of `every_seconds`. */
+  readonly every?: number | string | undefined;
   /** A job_id; the store checks that the job exists. */
   readonly after?: string | undefined;
   /** IANA name; default is the zone of this machine. */
@@ -45,7 +50,7 @@ export const MAX_EVERY_SECONDS = 366 * 86_400;
 
 /** Reads and checks a schedule. Throws INVALID_SCHEDULE with a sentence that says what to give instead. */
 export function parseSchedule(input: ScheduleInput, now: number): ParsedSchedule {
-  const given = (["execute_at", "cron", "every_seconds", "after"] as const).filter(
+  const given = (["execute_at", "cron", "every_seconds", "every", "after"] as const).filter(
     (key) => input[key] !== undefined,
   );
   if (given.length !== 1) {
@@ -60,22 +65,26 @@ export function parseSchedule(input: ScheduleInput, now: number): ParsedSchedule
   if (input.cron !== undefined) {
     return { schedule: { kind: "cron", cron: checkCron(input.cron, timezone, now) }, timezone };
   }
-  const everySeconds = checkEvery(input.every_seconds);
+  const everySeconds = checkEvery(input.every_seconds ?? input.every);
   return { schedule: { kind: "every", everySeconds, anchor: now }, timezone };
 }
 
-function checkEvery(seconds: number | undefined): number {
+function checkEvery(given: number | string | undefined): number {
+  const seconds = typeof given === "string" ? readSeconds(given) : given;
   if (Number.isInteger(seconds) && seconds !== undefined && seconds >= 1 && seconds <= MAX_EVERY_SECONDS) {
     return seconds;
   }
-  throw invalidSchedule(`every_seconds must be a whole number from 1 to ${MAX_EVERY_SECONDS} (366 days).`);
+  throw invalidSchedule(
+    `every_seconds must be a whole number from 1 to ${MAX_EVERY_SECONDS} (366 days), or a duration such as "90s", "15m" or "2h".`,
+  );
 }
 
 const CRON_HELP =
-  'Use five fields, minute hour day month weekday, for example "0 9 * * 1-5"; six with seconds first; or a name such as @daily.';
+  'Use five fields, minute hour day month weekday, for example "0 9 * * 1-5"; six with seconds first; a name such as @daily; or words such as ' +
+  `${SAID_CRONS}.`;
 
 function checkCron(text: string, timezone: string, now: number): string {
-  const cron = text.trim().replaceAll(/\s+/g, " ");
+  const cron = readSaidCron(text) ?? text.trim().replaceAll(/\s+/g, " ");
   const shown = `"${cutText(cron, 80)}"`;
   const hint = hintOf(cron);
   if (hint) throw invalidSchedule(`The cron expression ${shown} can't be read. ${hint}`);

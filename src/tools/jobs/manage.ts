@@ -207,7 +207,7 @@ const updateJob = changing<JobArguments & { job_id: string }>(
 
 /** The change of schedule, zone and policy: a new time, or the old one in a new zone or span. */
 function retime(job: Job, args: JobArguments, now: number): JobChange {
-  const given = args.execute_at ?? args.cron ?? args.every_seconds ?? args.after;
+  const given = args.execute_at ?? args.cron ?? args.every_seconds ?? args.every ?? args.after;
   if (given === undefined && args.timezone === undefined) return respan(job, args, now);
   if (given === undefined && job.schedule.kind !== "cron")
     throw new NightshiftError(

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
-import { BRIEF, momentText, toolCall } from "../../jobs/field-forms.ts";
+import { BRIEF, momentText, toolCall, UNLISTED } from "../../jobs/field-forms.ts";
 import { fieldArguments } from "../../jobs/fields.ts";
 import {
   type Action,
@@ -15,13 +15,20 @@ import { POLICY_HELP, policySchema } from "./policy.ts";
 
 export const jobId = z.string().min(1).max(100);
 
+/** Seconds, or a duration. */
+export const intervalArgument = z.union([
+  z.number().int().min(1).max(MAX_EVERY_SECONDS),
+  z.string().min(1).max(64),
+]);
+
 /** The arguments of schedule_task and update_job. */
 export const jobArguments = {
   prompt: z.string().trim().min(1).max(32_000).optional().describe("what the ghost is to do"),
   tool: toolCall.optional().describe("one call, no model"),
-  execute_at: momentText.optional().describe("once: `2026-02-20 09:00`, ISO 8601"),
-  cron: z.string().min(1).max(256).optional().describe("e.g. `0 9 * * 1-5`"),
-  every_seconds: z.number().int().min(1).max(MAX_EVERY_SECONDS).optional(),
+  execute_at: momentText.optional().describe("once: `2026-02-20 09:00`, `tomorrow 9am`, `in 2h`"),
+  cron: z.string().min(1).max(256).optional().describe("`0 9 * * 1-5`, `weekdays at 9:00`"),
+  every_seconds: intervalArgument.optional().describe("or `2h`"),
+  every: intervalArgument.optional().meta(UNLISTED),
   after: z.string().min(1).max(100).optional().describe("a job_id: when that succeeded"),
   timezone: z.string().min(1).max(64).optional().describe("IANA name; default: the server's"),
   ...fieldArguments,

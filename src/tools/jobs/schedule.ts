@@ -3,6 +3,7 @@ import { NightshiftError } from "../../errors.ts";
 import { cronWarning } from "../../jobs/cron-text.ts";
 import { UNLISTED } from "../../jobs/field-forms.ts";
 import { limitsOf, nameAndToolsOf, policyOf, provisionOf } from "../../jobs/fields.ts";
+import { readSaidCron } from "../../jobs/said-time.ts";
 import {
   anchored,
   hasTimeLeft,
@@ -16,7 +17,15 @@ import type { ToolDefinition } from "../define.ts";
 import { answer } from "../result.ts";
 import { requireService, type Services } from "../services.ts";
 import { withoutPolicy } from "./policy.ts";
-import { assertRunnable, jobArguments, NO_TIME, prepare, readAction, withPinnedFacts } from "./prepare.ts";
+import {
+  assertRunnable,
+  intervalArgument,
+  jobArguments,
+  NO_TIME,
+  prepare,
+  readAction,
+  withPinnedFacts,
+} from "./prepare.ts";
 import { jobBrief, showJob } from "./show.ts";
 
 const scheduleArguments = z.strictObject(jobArguments);
@@ -79,14 +88,21 @@ export const scheduleTask: ToolDefinition<Services> = {
 const isText = (text: string | undefined): text is string => text !== undefined;
 
 /** What the caller should know about a schedule that is valid. */
-const scheduleNotes = ({ cron, timezone }: ScheduleInput): string[] =>
-  [timezone === undefined ? hostZoneProblem() : undefined, cron && cronWarning(cron)].filter(isText);
+const scheduleNotes = ({ cron, timezone }: ScheduleInput): string[] => {
+  const said = cron && readSaidCron(cron);
+  return [
+    timezone === undefined ? hostZoneProblem() : undefined,
+    cron && cronWarning(cron),
+    said && `"${cron}" was read as the cron expression ${said}.`,
+  ].filter(isText);
+};
 
 const optionalText = z.string().min(1).max(256).optional();
 const previewArguments = z.strictObject({
   execute_at: optionalText,
   cron: optionalText,
-  every_seconds: z.number().int().optional(),
+  every_seconds: intervalArgument.optional(),
+  every: intervalArgument.optional().meta(UNLISTED),
   timezone: optionalText,
   starts_at: optionalText.meta(UNLISTED),
   ends_at: optionalText.meta(UNLISTED),
