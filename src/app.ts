@@ -24,6 +24,7 @@ import { createCatalog } from "./tools/catalog.ts";
 import { loadToolModules } from "./tools/modules.ts";
 import type { SchedulerApi, Services } from "./tools/services.ts";
 import type { UpstreamConfig } from "./upstream/config.ts";
+import { defaultZone, userZone } from "./user-zone.ts";
 import { urlProblem } from "./webhooks/url.ts";
 import type { WebhookStore } from "./webhooks/webhook-store.ts";
 
@@ -115,6 +116,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       ),
     ...(options.lifetime === "connection" && { caveat: CONNECTION_CAVEAT }),
   };
+  const fallbackZone = defaultZone(config, options.lifetime === "service");
   const servicesFor = (context: UserContext): Services => {
     if (context.entityType !== "human" && context.entityType !== "api") return { now };
     const { userKey, scopes } = context;
@@ -130,6 +132,10 @@ export async function createApp(options: AppOptions): Promise<App> {
       },
       get runs() {
         return stores.runs(userKey, scopes);
+      },
+      get zone() {
+        const mayRead = scopes.includes("jobs:read") || scopes.includes("jobs:write");
+        return userZone(stores.settings(userKey, scopes), fallbackZone, mayRead);
       },
       get inbox() {
         return stores.inbox(userKey, scopes);

@@ -25,6 +25,12 @@ const configSchema = z.strictObject({
     .max(300)
     .default(() => userInfo().username)
     .describe("whose session a stdio server and the command line are"),
+  timezone: z
+    .string()
+    .min(1)
+    .max(64)
+    .optional()
+    .describe("IANA time zone of users who have set none; default: this machine's"),
   jobsDir: z.string().min(1).optional().describe("folder of job files to watch"),
   tools: z
     .array(z.string().min(1))
@@ -168,6 +174,7 @@ export type ConfigKey = keyof Config;
 export const ENVIRONMENT: Readonly<Record<ConfigKey, string>> = {
   dataDir: "NIGHTSHIFT_DATA_DIR",
   user: "NIGHTSHIFT_USER",
+  timezone: "NIGHTSHIFT_TIMEZONE",
   jobsDir: "NIGHTSHIFT_JOBS_DIR",
   tools: "NIGHTSHIFT_TOOLS",
   toolsets: "NIGHTSHIFT_TOOLSETS",

@@ -9,7 +9,7 @@ import { MIGRATION_WAITS } from "./database/migration-lock.ts";
 import { NightshiftError } from "./errors.ts";
 import type { Events, JoinableEvents } from "./events.ts";
 import type { FactBackend, FactStore, Saved } from "./facts/store.ts";
-import type { Backfill, JobStore, RunStore } from "./jobs/contracts.ts";
+import type { Backfill, JobStore, RunStore, UserSettings } from "./jobs/contracts.ts";
 import type { DeliveryReader } from "./jobs/delivery.ts";
 import { INBOX_URI, type Inbox } from "./jobs/inbox-item.ts";
 import type { Job } from "./jobs/job.ts";
@@ -90,6 +90,10 @@ const RUN_GRANTS: Grants<RunStore> = {
 const INBOX_GRANTS: Grants<Inbox> = {
   "jobs:read": ["list", "unread"],
   "jobs:write": ["markRead", "markRunRead"],
+};
+const SETTINGS_GRANTS: Grants<UserSettings> = {
+  "jobs:read": ["timezone"],
+  "jobs:write": ["timezone", "setTimezone"],
 };
 const DELIVERY_GRANTS: Grants<DeliveryReader> = { "jobs:read": ["ofRun"] };
 
@@ -204,6 +208,14 @@ export function openStores(parts: StoreParts) {
           return openDeliveries(await database(), userKey);
         },
         { access, grants: DELIVERY_GRANTS, ...queueOf(userKey) },
+      ),
+    settings: (userKey: string, access: Access): UserSettings =>
+      scoped(
+        async () => {
+          const { openUserSettings } = await import("./store/user-settings.ts");
+          return openUserSettings(await database(), { userKey, now });
+        },
+        { access, grants: SETTINGS_GRANTS, ...queueOf(userKey) },
       ),
     keys: scoped<KeyRing>(async () => {
       const { openKeyRing } = await import("./store/api-keys.ts");

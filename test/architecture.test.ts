@@ -36,6 +36,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   transport: ["connection", "context", "events"],
   move: ["database"],
   "open-stores": ["database", "facts", "inbox", "jobs", "lifecycle", "store", "webhooks"],
+  "user-zone": ["config", "jobs", "tools"],
   app: [
     "activity",
     "config",
@@ -49,6 +50,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "store",
     "tools",
     "upstream",
+    "user-zone",
     "webhooks",
   ],
   index: ["app", "config", "context", "jobs-folder", "log", "tools"],

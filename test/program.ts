@@ -15,6 +15,8 @@ export interface ProgramOptions extends Partial<ConfigInput> {
   /** Starts the scheduler. Default false. */
   readonly scheduler?: boolean;
   readonly now?: () => number;
+  /** Default: as an embedding program has it. */
+  readonly lifetime?: "service";
 }
 
 export interface Program {
@@ -28,7 +30,7 @@ export interface Program {
 
 /** The whole program in this process, on a real database and a real model server; closed with the test. */
 export async function openProgram(options: ProgramOptions = {}): Promise<Program> {
-  const { script, scheduler = false, now, ...given } = options;
+  const { script, scheduler = false, now, lifetime, ...given } = options;
   const dataDir = given.dataDir ?? (await tempDir());
   const scripted = script && (await startScriptedModel({ script }));
   if (scripted) onTestFinished(() => scripted.close());
@@ -37,7 +39,7 @@ export async function openProgram(options: ProgramOptions = {}): Promise<Program
   const config = readConfig({ dataDir, databaseUrl, user: "alice", spareThreads: 0, ...model, ...given }, {});
   const lines: Record<string, unknown>[] = [];
   const log = pino({ level: "debug", base: null }, { write: (line) => lines.push(JSON.parse(line)) });
-  const app = await createApp({ config, log, ...(now && { now }) });
+  const app = await createApp({ config, log, ...(now && { now }), ...(lifetime && { lifetime }) });
   onTestFinished(() => app.close());
   if (scheduler) await app.startScheduler();
   return { app, dataDir, lines, open: (user = "alice") => app.openContext({ user }), close: app.close };

@@ -33,6 +33,11 @@ export const OPTIONS = {
     "databaseUrl",
   ),
   user: setting("--user <name>", "user to act as (default: your login name)", "user"),
+  timezone: setting(
+    "--timezone <zone>",
+    "IANA time zone where none is set (default: this machine's)",
+    "timezone",
+  ),
   jobs: setting("--jobs <dir>", "folder of job files to watch", "jobsDir"),
   tools: setting("--tools <path...>", "modules that export tools: files, folders or globs", "tools"),
   mcpConfig: setting(
@@ -69,6 +74,7 @@ export const SERVER_OPTIONS = [
   OPTIONS.data,
   OPTIONS.databaseUrl,
   OPTIONS.user,
+  OPTIONS.timezone,
   OPTIONS.jobs,
   OPTIONS.tools,
   OPTIONS.mcpConfig,

@@ -174,6 +174,13 @@ export const MIGRATIONS: Migrations = [
       sums text
     )`,
   ],
+  [
+    `create table user_settings (
+      user_key text not null primary key,
+      timezone text,
+      updated_at bigint not null
+    )`,
+  ],
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -182,6 +182,14 @@ interface MoveRow {
   sums: string | null;
 }
 
+/** What a user has set. */
+interface UserSettingsRow {
+  user_key: string;
+  /** IANA name. Null: none was set. */
+  timezone: string | null;
+  updated_at: number;
+}
+
 export interface Tables {
   jobs: Omit<JobRow, "forgotten_until"> & {
     forgotten_until: ColumnType<number | null, undefined, number>;
@@ -197,5 +205,6 @@ export interface Tables {
   deliveries: DeliveryRow;
   inbox: InboxRow;
   moves: MoveRow;
+  user_settings: UserSettingsRow;
   schema_version: { version: number; compatible_from: number; applied_at: number };
 }

@@ -3,10 +3,10 @@ import { z } from "zod";
 import { NightshiftError } from "../errors.ts";
 import type { FolderJob } from "../jobs/contracts.ts";
 import { cronWarning } from "../jobs/cron-text.ts";
+import { readSeconds } from "../jobs/duration.ts";
 import { fileMoment } from "../jobs/field-forms.ts";
 import { fileFields, limitsOf, nameAndToolsOf, policyOf, provisionOf } from "../jobs/fields.ts";
 import type { Policy, Schedule } from "../jobs/job.ts";
-import { readSeconds } from "../jobs/said-time.ts";
 import { anchored, nextTime, parseSchedule } from "../jobs/schedule.ts";
 import { urlProblem } from "../webhooks/url.ts";
 

@@ -132,6 +132,14 @@ export interface RunStore {
   cancel(runId: string): Promise<Run>;
 }
 
+/** What one user has set; no method takes a user. */
+export interface UserSettings {
+  /** IANA name; null when the user has set none. */
+  timezone(): Promise<string | null>;
+  /** Durable when it resolves. */
+  setTimezone(timezone: string): Promise<void>;
+}
+
 /** Counts of a job's occurrences and runs, over its life. */
 export interface Counters {
   readonly runsStarted: number;

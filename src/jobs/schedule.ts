@@ -3,9 +3,10 @@ import { NightshiftError } from "../errors.ts";
 import { nextCron, previousCron } from "./cron.ts";
 import { hintOf } from "./cron-text.ts";
 import { cutText } from "./cut-text.ts";
+import { readSeconds } from "./duration.ts";
 import type { Policy, Schedule } from "./job.ts";
 import { readExecuteAt } from "./moment.ts";
-import { readSaidCron, readSeconds, SAID_CRONS } from "./said-time.ts";
+import { readSaidCron, SAID_CRONS } from "./said-time.ts";
 import { hostTimezone, readTimezone } from "./time.ts";
 
 /** Epoch ms of the first occurrence later than `after`, or null when there is none. */

@@ -6,6 +6,7 @@ import { jobTools } from "./jobs/manage.ts";
 import { previewSchedule, scheduleTask } from "./jobs/schedule.ts";
 import { runTools } from "./runs.ts";
 import type { Services } from "./services.ts";
+import { setTimezone } from "./timezone.ts";
 import { whoami } from "./whoami.ts";
 
 type Tools = readonly ToolDefinition<Services>[];
@@ -15,7 +16,7 @@ const EVERYBODYS: Tools = [whoami, currentTime];
 /** The parts that an operator may offer alone, in the order of `tools/list`. */
 const TOOLSETS: Readonly<Record<string, Tools>> = {
   memory: factTools,
-  schedule: [scheduleTask, previewSchedule, ...jobTools, ...runTools, inbox],
+  schedule: [scheduleTask, previewSchedule, ...jobTools, ...runTools, inbox, setTimezone],
 };
 
 /** The tools of a connection that is offered these sets, in the order of `tools/list`. */

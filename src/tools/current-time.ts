@@ -1,10 +1,10 @@
 import { z } from "zod";
-import { NightshiftError } from "../errors.ts";
-import { hostTimezone, readTimezone, toZonedIso } from "../jobs/time.ts";
+import { toZonedIso } from "../jobs/time.ts";
 import type { ToolDefinition } from "./define.ts";
 import { answer } from "./result.ts";
 import { lazySchema } from "./schema.ts";
 import type { Services } from "./services.ts";
+import { readZone, zoneOf } from "./timezone.ts";
 
 export const currentTime: ToolDefinition<Services> = {
   name: "current_time",
@@ -12,7 +12,7 @@ export const currentTime: ToolDefinition<Services> = {
   description: "Tells the date and time now, in a time zone.",
   inputSchema: lazySchema(() =>
     z.strictObject({
-      timezone: z.string().min(1).max(64).optional().describe("IANA name; default: the server's"),
+      timezone: z.string().min(1).max(64).optional().describe("IANA name; default: the user's"),
     }),
   ),
   outputSchema: lazySchema(() =>
@@ -24,10 +24,10 @@ export const currentTime: ToolDefinition<Services> = {
     }),
   ),
   annotations: { readOnlyHint: true, openWorldHint: false },
-  create: (_context, { now }) => ({
-    run: ({ timezone: given = hostTimezone() }: { timezone?: string }) => {
-      const epochMs = now();
-      const timezone = readZone(given);
+  create: (_context, services) => ({
+    run: async ({ timezone: given }: { timezone?: string }) => {
+      const epochMs = services.now();
+      const timezone = given === undefined ? (await zoneOf(services)).timezone : readZone(given);
       const iso = toZonedIso(epochMs, timezone);
       const weekday = new Intl.DateTimeFormat("en", { weekday: "long", timeZone: timezone }).format(epochMs);
       return answer(
@@ -37,13 +37,3 @@ export const currentTime: ToolDefinition<Services> = {
     },
   }),
 };
-
-function readZone(given: string): string {
-  try {
-    return readTimezone(given);
-  } catch (error) {
-    if (!(error instanceof NightshiftError)) throw error;
-    const message = error.message.replace("is not a time zone", "is no time zone");
-    throw new NightshiftError("INVALID_ARGUMENTS", message, {}, { cause: error });
-  }
-}

@@ -35,6 +35,13 @@ export interface SchedulerApi {
   wake(): void;
 }
 
+/** The zone for calls that name none, and a sentence for a caller who may not know it. */
+export interface UserZone {
+  /** IANA name. */
+  readonly timezone: string;
+  readonly warning?: string;
+}
+
 /**
  * Everything that the tools of one context can reach. Each part is bound to the context's user. A ghost's context has
  * `runs` only: its tools have no memory and cannot schedule.
@@ -49,6 +56,8 @@ export interface Services {
   /** Results of the user's jobs. No ghost has it. */
   readonly inbox?: Inbox;
   readonly scheduler?: SchedulerApi;
+  /** The user's time zone. No ghost has it. */
+  readonly zone?: { read(): Promise<UserZone>; set(timezone: string): Promise<void> };
   readonly now: () => number;
 }
 

@@ -28,6 +28,7 @@ describe.each(CLIENTS)("stdio, %s", (kind) => {
       "get_run",
       "cancel_run",
       "inbox",
+      "set_timezone",
     ]);
     for (const tool of tools) {
       expect(tool.title, tool.name).toBeTruthy();

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { readSaidCron, readSeconds } from "../../src/jobs/said-time.ts";
+import { readSeconds } from "../../src/jobs/duration.ts";
+import { readSaidCron } from "../../src/jobs/said-time.ts";
 import { parseSchedule } from "../../src/jobs/schedule.ts";
 import { toZonedIso } from "../../src/jobs/time.ts";
 

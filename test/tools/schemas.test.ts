@@ -78,6 +78,7 @@ describe("every built-in tool", () => {
     };
     await drive("whoami");
     await drive("current_time", { timezone: "Asia/Tokyo" });
+    await drive("set_timezone", { timezone: "Asia/Tokyo" });
     const { fact_id } = await drive("save_fact", {
       fact: "Tea, no sugar.",
       tags: ["drinks"],

@@ -30,7 +30,7 @@ export const jobArguments = {
   every_seconds: intervalArgument.optional().describe("or `2h`"),
   every: intervalArgument.optional().meta(UNLISTED),
   after: z.string().min(1).max(100).optional().describe("a job_id: when that succeeded"),
-  timezone: z.string().min(1).max(64).optional().describe("IANA name; default: the server's"),
+  timezone: z.string().min(1).max(64).optional().describe("IANA name; default: the user's"),
   ...fieldArguments,
   policy: policySchema.optional().describe(POLICY_HELP),
 };

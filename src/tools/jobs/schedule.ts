@@ -12,10 +12,11 @@ import {
   parseSchedule,
   type ScheduleInput,
 } from "../../jobs/schedule.ts";
-import { hostZoneProblem, toZonedIso } from "../../jobs/time.ts";
+import { toZonedIso } from "../../jobs/time.ts";
 import type { ToolDefinition } from "../define.ts";
 import { answer } from "../result.ts";
-import { requireService, type Services } from "../services.ts";
+import { requireService, type Services, type UserZone } from "../services.ts";
+import { zoneOf } from "../timezone.ts";
 import { withoutPolicy } from "./policy.ts";
 import {
   assertRunnable,
@@ -54,7 +55,11 @@ export const scheduleTask: ToolDefinition<Services> = {
           "Say what to do: give a prompt, or a tool {name, arguments}.",
         );
       const now = services.now();
-      const { timezone, schedule: unanchored } = parseSchedule(args, now);
+      const zone = await zoneOf(services);
+      const { timezone, schedule: unanchored } = parseSchedule(
+        { ...args, timezone: args.timezone ?? zone.timezone },
+        now,
+      );
       const policy = policyOf(args, timezone);
       const timing = { schedule: anchored(unanchored, policy), timezone, policy };
       if (!hasTimeLeft(timing, now)) throw new NightshiftError("INVALID_SCHEDULE", NO_TIME);
@@ -74,7 +79,7 @@ export const scheduleTask: ToolDefinition<Services> = {
       });
       scheduler.wake();
       const shown = showJob(job, services);
-      const notes = [scheduler.caveat, ...scheduleNotes(args), ...prepared.warnings].filter(isText);
+      const notes = [scheduler.caveat, ...scheduleNotes(args, zone), ...prepared.warnings].filter(isText);
       const text = [
         `Scheduled as ${job.jobId}. It runs ${shown.after ? `whenever a run of ${shown.after} succeeded` : `at ${shown.next_runs.join(", then ")} (${timezone})`}.`,
         `It runs as ${shown.ghost_session_id}, which has no access to this user's memory. What it comes to is in the inbox; list_runs and get_run have every run.`,
@@ -88,10 +93,12 @@ export const scheduleTask: ToolDefinition<Services> = {
 const isText = (text: string | undefined): text is string => text !== undefined;
 
 /** What the caller should know about a schedule that is valid. */
-const scheduleNotes = ({ cron, timezone }: ScheduleInput): string[] => {
+const scheduleNotes = ({ cron, execute_at, timezone }: ScheduleInput, zone: UserZone): string[] => {
   const said = cron && readSaidCron(cron);
+  const isOfZone =
+    cron !== undefined || (execute_at !== undefined && !/[+-]\d\d:?\d\d$|Z$|^in /i.test(execute_at));
   return [
-    timezone === undefined ? hostZoneProblem() : undefined,
+    timezone === undefined && isOfZone ? zone.warning : undefined,
     cron && cronWarning(cron),
     said && `"${cron}" was read as the cron expression ${said}.`,
   ].filter(isText);
@@ -117,14 +124,19 @@ export const previewSchedule: ToolDefinition<Services> = {
   inputSchema: previewArguments,
   outputSchema: z.object({ timezone: z.string(), times: z.array(z.string()) }),
   annotations: { readOnlyHint: true, openWorldHint: false },
-  create: (_context, { now }) => ({
-    run: (args: z.output<typeof previewArguments>) => {
-      const { schedule, timezone } = parseSchedule(args, now());
+  create: (_context, services) => ({
+    run: async (args: z.output<typeof previewArguments>) => {
+      const { now } = services;
+      const zone = await zoneOf(services);
+      const { schedule, timezone } = parseSchedule(
+        { ...args, timezone: args.timezone ?? zone.timezone },
+        now(),
+      );
       const policy = policyOf(args, timezone);
       const found = nextTimes({ schedule: anchored(schedule, policy), timezone, policy }, now(), args.count);
       const times = found.map((at) => toZonedIso(at, timezone));
       const shown = times.length === 0 ? ["It has no time left."] : times;
-      return answer({ timezone, times }, [...shown, ...scheduleNotes(args)].join("\n"));
+      return answer({ timezone, times }, [...shown, ...scheduleNotes(args, zone)].join("\n"));
     },
   }),
 };
