@@ -56,8 +56,14 @@ export interface JobStore {
   get(jobId: string): Promise<Job>;
   /** Input and output tokens of all its runs since it was made; 0 for a job that is not this user's. */
   tokensSpent(jobId: string): Promise<number>;
-  /** Newest first. `idStart`: only ids that begin so. Rejects with CURSOR_INVALID. */
-  list(options?: { status?: JobStatus; idStart?: string; limit?: number; cursor?: string }): Promise<JobPage>;
+  /** Newest first. `idStart`: only ids that begin so. `name`: only this name, in any case. Rejects with CURSOR_INVALID. */
+  list(options?: {
+    status?: JobStatus;
+    idStart?: string;
+    name?: string;
+    limit?: number;
+    cursor?: string;
+  }): Promise<JobPage>;
   /**
    * Reads, decides and writes as one step: `change` sees the stored job and may throw to leave it as it is.
    * Unless `change` gives `nextRunAt`, the store sets it: none while the job isn't active, the first time after now
@@ -108,8 +114,14 @@ export interface RunPage {
 /** One user's runs; no method takes a user. An absent run and somebody else's give the same RUN_NOT_FOUND. */
 export interface RunStore {
   get(runId: string): Promise<Run>;
-  /** Newest first. An unknown `jobId` is an empty list. Rejects with CURSOR_INVALID. */
-  list(options?: { jobId?: string; status?: RunStatus; limit?: number; cursor?: string }): Promise<RunPage>;
+  /** Newest first. An unknown `jobId` is an empty list. `idStart`: only ids that begin so. Rejects with CURSOR_INVALID. */
+  list(options?: {
+    jobId?: string;
+    status?: RunStatus;
+    idStart?: string;
+    limit?: number;
+    cursor?: string;
+  }): Promise<RunPage>;
   /**
    * Adds a `queued` run of the job for now, outside its schedule; a paused or completed job may be run this way.
    * `overlap` decides what happens while the job has runs that have not ended; default `allow_all`. With `skip` the

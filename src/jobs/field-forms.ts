@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { NightshiftError } from "../errors.ts";
+import { DAY_SECONDS } from "./duration.ts";
 import { type Check, MAX_PINNED_FACTS, type PinnedFact, RETRY_ON, type Retry } from "./job.ts";
 import { readExecuteAt } from "./moment.ts";
 import { toZonedIso } from "./time.ts";
@@ -81,8 +82,6 @@ function readSpanEnd(name: keyof typeof OPEN_ENDS, text: string, timezone: strin
     throw new NightshiftError("INVALID_SCHEDULE", error.message.replaceAll("execute_at", name), error.data);
   }
 }
-
-export const DAY_SECONDS = 86_400;
 
 export const toolName = z.string().min(1).max(128);
 export const toolCall = z.strictObject({

@@ -1,11 +1,11 @@
 import { z } from "zod";
 import { NightshiftError } from "../errors.ts";
+import { DAY_SECONDS } from "./duration.ts";
 import {
   BRIEF,
   booleanForm,
   checkForm,
   choiceForm,
-  DAY_SECONDS,
   type Field,
   field,
   hideNone,

@@ -1,4 +1,4 @@
-import type { Transaction } from "kysely";
+import { sql, type Transaction } from "kysely";
 import type { Database } from "../database/database.ts";
 import { readPage } from "../database/page.ts";
 import type { Tables } from "../database/schema.ts";
@@ -89,13 +89,20 @@ async function checkLimit(trx: Transaction<Tables>, userKey: string, maxJobs: nu
 async function readJobsPage(
   db: Database,
   userKey: string,
-  { status, idStart, limit = DEFAULT_JOBS_PAGE, cursor }: NonNullable<Parameters<JobStore["list"]>[0]>,
+  { status, idStart, name, limit = DEFAULT_JOBS_PAGE, cursor }: NonNullable<Parameters<JobStore["list"]>[0]>,
 ): Promise<JobPage> {
   let query = db.kysely.selectFrom("jobs").selectAll().where("user_key", "=", userKey);
   if (status !== undefined) query = query.where("status", "=", status);
   // After its prefix an id is hexadecimal, so "g" sorts after all of them in every collation.
   if (idStart !== undefined) query = query.where("job_id", ">=", idStart).where("job_id", "<", `${idStart}g`);
-  const scope = ["jobs", userKey, status ?? null, ...(idStart === undefined ? [] : [idStart])];
+  if (name !== undefined) query = query.where(sql<boolean>`lower(name) = lower(cast(${name} as text))`);
+  const scope = [
+    "jobs",
+    userKey,
+    status ?? null,
+    ...(idStart === undefined ? [] : [idStart]),
+    ...(name === undefined ? [] : ["name", name]),
+  ];
   const { rows, ...next } = await readPage(query, "job_id", {
     scope,
     limit,

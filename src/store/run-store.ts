@@ -52,12 +52,14 @@ async function findRun(db: Database["kysely"], userKey: string, runId: string): 
 async function readRunPage(
   db: Database,
   userKey: string,
-  { jobId, status, limit = DEFAULT_RUNS_PAGE, cursor }: NonNullable<Parameters<RunStore["list"]>[0]>,
+  { jobId, status, idStart, limit = DEFAULT_RUNS_PAGE, cursor }: NonNullable<Parameters<RunStore["list"]>[0]>,
 ): Promise<RunPage> {
   let query = db.kysely.selectFrom("runs").selectAll().where("user_key", "=", userKey);
   if (jobId !== undefined) query = query.where("job_id", "=", jobId);
   if (status !== undefined) query = query.where("status", "=", status);
-  const scope = ["runs", userKey, jobId ?? null, status ?? null];
+  // After its prefix an id is hexadecimal, so "g" sorts after all of them in every collation.
+  if (idStart !== undefined) query = query.where("run_id", ">=", idStart).where("run_id", "<", `${idStart}g`);
+  const scope = ["runs", userKey, jobId ?? null, status ?? null, ...(idStart === undefined ? [] : [idStart])];
   const { rows, ...next } = await readPage(query, "run_id", {
     scope,
     limit,

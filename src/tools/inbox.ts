@@ -2,6 +2,7 @@ import { z } from "zod";
 import { type Inbox, type InboxItem, ITEM_KINDS } from "../jobs/inbox-item.ts";
 import { toIso } from "../jobs/time.ts";
 import type { ToolDefinition } from "./define.ts";
+import { findJobId } from "./names.ts";
 import { readFittingPage } from "./page.ts";
 import { answer } from "./result.ts";
 import { requireService, type Services } from "./services.ts";
@@ -59,7 +60,7 @@ export const inbox: ToolDefinition<Services> = {
     "Shows what this user's jobs came to, newest first: outputs, failures, warnings, pauses. What it shows counts as read.",
   inputSchema: z.strictObject({
     unread_only: z.boolean().default(true),
-    job_id: z.string().min(1).max(100).optional(),
+    job_id: z.string().min(1).max(200).optional(),
     limit: z.number().int().min(1).max(100).default(20),
     cursor: z.string().min(1).max(1_000).optional(),
     mark_read: z.boolean().optional(),
@@ -72,7 +73,7 @@ export const inbox: ToolDefinition<Services> = {
       const store = requireService(services.inbox, "an inbox");
       const options = {
         unreadOnly: unread_only,
-        ...(job_id && { jobId: job_id }),
+        ...(job_id && { jobId: await findJobId(job_id, services) }),
         ...(cursor && { cursor }),
       };
       const { page, items } = await readFittingPage(

@@ -6,6 +6,7 @@ import { ghostSessionId } from "../jobs/job.ts";
 import { RUN_STATUSES, type Run, TRIGGERS, type TranscriptStep } from "../jobs/run.ts";
 import { toIso } from "../jobs/time.ts";
 import type { ToolDefinition } from "./define.ts";
+import { findJobId, withRun } from "./names.ts";
 import { readFittingPage } from "./page.ts";
 import { answer } from "./result.ts";
 import { lazySchema } from "./schema.ts";
@@ -136,7 +137,7 @@ const listRuns: ToolDefinition<Services> = {
   description: "Lists runs of this user's jobs, newest first.",
   inputSchema: lazySchema(() =>
     z.strictObject({
-      job_id: z.string().min(1).max(100).optional(),
+      job_id: z.string().min(1).max(200).optional(),
       status: z.enum(RUN_STATUSES).optional().meta(BRIEF),
       cursor: z.string().min(1).max(1_000).optional(),
       limit: z.number().int().min(1).max(100).default(20),
@@ -148,7 +149,7 @@ const listRuns: ToolDefinition<Services> = {
     run: async (args: { job_id?: string; status?: Run["status"]; cursor?: string; limit: number }) => {
       const store = requireService(services.runs, "runs");
       const options = {
-        ...(args.job_id && { jobId: args.job_id }),
+        ...(args.job_id && { jobId: await findJobId(args.job_id, services) }),
         ...(args.status && { status: args.status }),
         ...(args.cursor && { cursor: args.cursor }),
       };
@@ -180,10 +181,9 @@ const getRun: ToolDefinition<Services> = {
   annotations: { readOnlyHint: true, openWorldHint: false },
   create: (_context, services) => ({
     run: async (args: { run_id: string }) => {
-      const run = await showRunWithDeliveries(
-        await requireService(services.runs, "runs").get(args.run_id),
-        services,
-      );
+      const store = requireService(services.runs, "runs");
+      const found = await withRun(args.run_id, services, (id) => store.get(id));
+      const run = await showRunWithDeliveries(found, services);
       return answer(run, tellRun(run));
     },
   }),
@@ -199,7 +199,8 @@ const cancelRun: ToolDefinition<Services> = {
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
   create: (_context, services) => ({
     run: async (args: { run_id: string }) => {
-      const run = await requireService(services.runControl, "runs").cancel(args.run_id);
+      const store = requireService(services.runControl, "runs");
+      const run = await withRun(args.run_id, services, (id) => store.cancel(id));
       services.scheduler?.wake();
       const text =
         run.status === "cancelled" ? "Cancelled." : "Asked to stop; get_run shows when it has ended.";

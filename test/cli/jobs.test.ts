@@ -126,7 +126,10 @@ describe("nightshift jobs", () => {
     const listed = (await json("runs", "list")).value;
     expect(listed.runs).toHaveLength(1);
     for (const key of RUN_KEYS) expect(Object.keys(listed.runs[0])).toContain(key);
-    expect((await json("runs", "list", "--job", "job_none")).value).toEqual({ runs: [] });
+    const nonsense = await run("runs", "list", "--job", "nonsense");
+    expect([nonsense.code, nonsense.stdout]).toEqual([1, ""]);
+    expect(nonsense.stderr).toMatch(/You have no job with this id.* The newest: job_/);
+    expect((await json("runs", "show", "last")).value).toEqual(value);
     expect((await json("runs", "show", value.run_id)).value).toEqual(value);
     expect((await run("runs", "list")).stdout).toMatch(/^RUN +STATUS +FOR +TOOK +RESULT\nrun_\S+ +succeeded/);
     const shown = (await run("runs", "show", value.run_id)).stdout;

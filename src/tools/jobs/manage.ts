@@ -6,6 +6,7 @@ import { limitsOf, nameAndToolsOf, policyOf, provisionOf } from "../../jobs/fiel
 import { JOB_STATUSES, type Job } from "../../jobs/job.ts";
 import { anchored, hasTimeLeft, nextTime, parseSchedule, type Timing } from "../../jobs/schedule.ts";
 import type { ToolAnnotations, ToolDefinition } from "../define.ts";
+import { withJob } from "../names.ts";
 import { readFittingPage } from "../page.ts";
 import { answer } from "../result.ts";
 import { requireService, type Services } from "../services.ts";
@@ -20,6 +21,7 @@ import {
   type PreparedArguments,
   prepare,
   readAction,
+  withDependency,
   withPinnedFacts,
 } from "./prepare.ts";
 import { backfillTool, runJob } from "./run.ts";
@@ -92,7 +94,8 @@ const getJob: ToolDefinition<Services> = {
   annotations: READ,
   create: (_context, services) => ({
     run: async (args: { job_id: string }) => {
-      const job = await requireService(services.jobs, "schedules").get(args.job_id);
+      const store = requireService(services.jobs, "schedules");
+      const job = await withJob(args.job_id, services, (id) => store.get(id));
       const shown = await showFullJob(job, services);
       return answer(shown, tellFullJob(shown));
     },
@@ -117,10 +120,12 @@ function changing<Args extends { job_id: string }>(
     annotations: metadata.name === "cancel_job" ? { ...WRITE, destructiveHint: true } : WRITE,
     create: (_context, services) => ({
       run: async (given: Args) => {
-        const args = withoutPolicy(given as PolicyHolder) as Args;
+        const args = (await withDependency(withoutPolicy(given as PolicyHolder), services)) as Args;
         const store = requireService(services.jobs, "schedules");
         const prepared = (await prepare?.(args, services)) ?? { warnings: [] };
-        const job = await store.update(args.job_id, (stored) => decide(stored, args, services, prepared));
+        const job = await withJob(args.job_id, services, (id) =>
+          store.update(id, (stored) => decide(stored, args, services, prepared)),
+        );
         services.scheduler?.wake();
         const shown = showJob(job, services);
         return answer(shown, [tellJob(shown), ...prepared.warnings].join("\n"));

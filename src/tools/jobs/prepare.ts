@@ -10,10 +10,11 @@ import {
   type Provision,
 } from "../../jobs/job.ts";
 import { MAX_EVERY_SECONDS } from "../../jobs/schedule.ts";
+import { findJobId } from "../names.ts";
 import { requireService, type SchedulerApi, type Services } from "../services.ts";
 import { POLICY_HELP, policySchema } from "./policy.ts";
 
-export const jobId = z.string().min(1).max(100);
+export const jobId = z.string().min(1).max(200);
 
 /** Seconds, or a duration. */
 export const intervalArgument = z.union([
@@ -29,7 +30,7 @@ export const jobArguments = {
   cron: z.string().min(1).max(256).optional().describe("`0 9 * * 1-5`, `weekdays at 9:00`"),
   every_seconds: intervalArgument.optional().describe("or `2h`"),
   every: intervalArgument.optional().meta(UNLISTED),
-  after: z.string().min(1).max(100).optional().describe("a job_id: when that succeeded"),
+  after: z.string().min(1).max(200).optional().describe("a job_id: when that succeeded"),
   timezone: z.string().min(1).max(64).optional().describe("IANA name; default: the user's"),
   ...fieldArguments,
   policy: policySchema.optional().describe(POLICY_HELP),
@@ -122,6 +123,14 @@ async function copyFacts(factIds: readonly string[], services: Services): Promis
     `These facts have ${bytes} bytes together; a job can have ${MAX_PINNED_BYTES} of them pinned. Pin fewer.`,
     { bytes, limit: MAX_PINNED_BYTES },
   );
+}
+
+/** The arguments with the id of the job that `after` names, which may be a name or a beginning of its id. */
+export async function withDependency<Args extends { readonly after?: string | undefined }>(
+  args: Args,
+  services: Services,
+): Promise<Args> {
+  return args.after === undefined ? args : { ...args, after: await findJobId(args.after, services) };
 }
 
 /** `provision` with the copied facts; unchanged when none were named. */

@@ -8,6 +8,7 @@ import { readExecuteAt } from "../../jobs/moment.ts";
 import { isEnded, type Run, type TranscriptStep } from "../../jobs/run.ts";
 import { toZonedIso } from "../../jobs/time.ts";
 import type { ToolCall, ToolDefinition } from "../define.ts";
+import { withJob } from "../names.ts";
 import { answer } from "../result.ts";
 import { showRun, tellRun } from "../runs.ts";
 import { requireService, type Services } from "../services.ts";
@@ -18,6 +19,9 @@ interface RunArguments {
   readonly overlap?: Overlap;
   readonly wait: boolean;
 }
+
+const getJob = (given: string, services: Services) =>
+  withJob(given, services, (id) => requireService(services.jobs, "schedules").get(id));
 
 /** Longer than a run may take: the wait includes the time until a ghost is free. */
 const MAX_WAIT_MS = 2 * 86_400_000;
@@ -41,11 +45,11 @@ export const runJob: ToolDefinition<Services> = {
   timeoutMs: MAX_WAIT_MS,
   create: (_context, services) => ({
     run: async (args: RunArguments, call: ToolCall) => {
-      const job = await requireService(services.jobs, "schedules").get(args.job_id);
+      const job = await getJob(args.job_id, services);
       const obstacle = services.scheduler?.obstacle(job.action.kind);
       if (obstacle) throw new NightshiftError("MODEL_NOT_CONFIGURED", obstacle);
       const overlap = args.overlap && { overlap: args.overlap };
-      const run = await requireService(services.runControl, "runs").enqueue(args.job_id, overlap);
+      const run = await requireService(services.runControl, "runs").enqueue(job.jobId, overlap);
       if (args.wait) {
         const ended = showRun(await untilEnded(run, services, call));
         // The caller has the result now.
@@ -125,8 +129,9 @@ export const backfillTool: ToolDefinition<Services> = {
   }),
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: true },
   create: (_context, services) => ({
-    run: async ({ job_id, from, to }: BackfillArguments) => {
-      const job = await requireService(services.jobs, "schedules").get(job_id);
+    run: async ({ job_id: given, from, to }: BackfillArguments) => {
+      const job = await getJob(given, services);
+      const job_id = job.jobId;
       const span = {
         from: readExecuteAt(from, job.timezone, 0),
         to: readExecuteAt(to, job.timezone, 0),

@@ -25,6 +25,7 @@ import {
   NO_TIME,
   prepare,
   readAction,
+  withDependency,
   withPinnedFacts,
 } from "./prepare.ts";
 import { jobBrief, showJob } from "./show.ts";
@@ -46,7 +47,7 @@ export const scheduleTask: ToolDefinition<Services> = {
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   create: (context, services) => ({
     run: async (given: z.output<typeof scheduleArguments>) => {
-      const args = withoutPolicy(given);
+      const args = await withDependency(withoutPolicy(given), services);
       const scheduler = requireService(services.scheduler, "schedules");
       const action = readAction(args);
       if (!action)
