@@ -81,7 +81,7 @@ const FACT_GRANTS: Grants<FactStore> = {
 };
 const JOB_GRANTS: Grants<JobStore> = {
   "jobs:read": ["list", "get", "counts", "counters", "tokensSpent"],
-  "jobs:write": ["create", "update", "get", "counters"],
+  "jobs:write": ["create", "createOnce", "update", "get", "counters"],
 };
 const RUN_GRANTS: Grants<RunStore> = {
   "jobs:read": ["list", "get"],
@@ -116,7 +116,13 @@ function listenersFor(userKey: string, events: Events) {
       },
       forget: (_forgotten: unknown, factId: string) => tell("fact", factId),
     },
-    jobs: { create: tellJob, update: tellJob },
+    jobs: {
+      create: tellJob,
+      createOnce: ({ job, isNew }: { job: Job; isNew: boolean }) => {
+        if (isNew) tellJob(job);
+      },
+      update: tellJob,
+    },
     runs: { enqueue: tellRun, cancel: tellRun, backfill: ({ runs }: Backfill) => runs.forEach(tellRun) },
     inbox: { markRead: tellInbox, markRunRead: tellInbox },
   };

@@ -180,6 +180,8 @@ export const MIGRATIONS: Migrations = [
       timezone text,
       updated_at bigint not null
     )`,
+    "alter table jobs add column idempotency_key text",
+    "create unique index jobs_of_key on jobs (user_key, idempotency_key) where idempotency_key is not null",
   ],
 ];
 

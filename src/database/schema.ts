@@ -39,6 +39,8 @@ export interface JobRow {
   forgotten_until: number | null;
   /** Receives the ends of its runs, in addition to the user's own webhook. */
   webhook_url: string | null;
+  /** Given by the program that made it: the same key makes no second job. */
+  idempotency_key: string | null;
 }
 
 export interface RunRow {
@@ -191,8 +193,9 @@ interface UserSettingsRow {
 }
 
 export interface Tables {
-  jobs: Omit<JobRow, "forgotten_until"> & {
+  jobs: Omit<JobRow, "forgotten_until" | "idempotency_key"> & {
     forgotten_until: ColumnType<number | null, undefined, number>;
+    idempotency_key: ColumnType<string | null, string | null | undefined, never>;
   };
   runs: RunRow;
   transcripts: TranscriptRow;

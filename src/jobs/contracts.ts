@@ -38,6 +38,13 @@ export type JobChange = Partial<
   >
 >;
 
+export interface CreateOnce {
+  /** Made up by a program for each job that it means to make. */
+  readonly key?: string;
+  /** Makes it although another does the same. Default false. */
+  readonly allowDuplicate?: boolean;
+}
+
 export interface JobPage {
   readonly jobs: readonly Job[];
   readonly nextCursor?: string;
@@ -53,6 +60,11 @@ export interface JobStore {
    * paused jobs count, those of the folder too.
    */
   create(job: NewJob): Promise<Job>;
+  /**
+   * Like `create`, unless there is one: a job of this `key`, whatever became of it, else an active job of this user's tools
+   * that does the same at the same times in the same way. Exact under parallel calls.
+   */
+  createOnce(job: NewJob, options?: CreateOnce): Promise<{ readonly job: Job; readonly isNew: boolean }>;
   get(jobId: string): Promise<Job>;
   /** Input and output tokens of all its runs since it was made; 0 for a job that is not this user's. */
   tokensSpent(jobId: string): Promise<number>;

@@ -87,7 +87,10 @@ function readJobDetail(row: JobRow): z.output<typeof jobDetail> {
 }
 
 /** The row that holds a job. `digest`: of its file, null for a job without one. */
-export function toJobRow(job: Job, digest: string | null): Omit<JobRow, "forgotten_until"> {
+export function toJobRow(
+  job: Job,
+  digest: string | null,
+): Omit<JobRow, "forgotten_until" | "idempotency_key"> {
   const { action, schedule, timezone, limits, policy, tools, provision, origin } = job;
   return {
     job_id: job.jobId,
@@ -132,9 +135,18 @@ export function newJob(job: NewJob, owner: Owner, now: number, jobId = newId("jo
   };
 }
 
-export async function insertJob(trx: Transaction<Tables>, job: Job, digest: string | null): Promise<void> {
+export async function insertJob(
+  trx: Transaction<Tables>,
+  job: Job,
+  digest: string | null,
+  idempotencyKey?: string,
+): Promise<void> {
   const row = toJobRow(job, digest);
-  await trx.insertInto("jobs").values(row).execute();
+  const key = idempotencyKey === undefined ? {} : { idempotency_key: idempotencyKey };
+  await trx
+    .insertInto("jobs")
+    .values({ ...row, ...key })
+    .execute();
   await enqueueUser(trx, row, row.next_run_at);
 }
 

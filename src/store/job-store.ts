@@ -11,6 +11,7 @@ import { addCounts, readCounters } from "./job-counters.ts";
 import { checkChain, pauseDependents } from "./job-dependencies.ts";
 import { findJobRow, insertJob, newJob, readJob, rewriteJob } from "./job-rows.ts";
 import { cancelQueuedRuns, skipQueuedRuns } from "./run-end.ts";
+import { findJobOfKey, findSameJob } from "./same-job.ts";
 import { readJobTokens } from "./usage.ts";
 
 export interface JobStoreOptions {
@@ -31,14 +32,21 @@ const MAX_JOBS_PAGE = 200;
 export function openJobStore(db: Database, options: JobStoreOptions): JobStore {
   const { userKey, userId, now, maxJobs = DEFAULT_MAX_JOBS } = options;
   const transact = <T>(work: (trx: Transaction<Tables>) => Promise<T>) => db.transact(work, { of: userKey });
+  const insert = async (trx: Transaction<Tables>, job: Job, key?: string): Promise<Job> => {
+    await checkLimit(trx, userKey, maxJobs);
+    await checkChain(trx, job);
+    await insertJob(trx, job, null, key);
+    return job;
+  };
   return {
-    create: (job) =>
+    create: (job) => transact((trx) => insert(trx, newJob(job, { userKey, userId }, now()))),
+    createOnce: (job, { key, allowDuplicate = false } = {}) =>
       transact(async (trx) => {
-        await checkLimit(trx, userKey, maxJobs);
-        const created = newJob(job, { userKey, userId }, now());
-        await checkChain(trx, created);
-        await insertJob(trx, created, null);
-        return created;
+        const wanted = newJob(job, { userKey, userId }, now());
+        const known =
+          (key === undefined ? null : await findJobOfKey(trx, userKey, key)) ??
+          (allowDuplicate ? null : await findSameJob(trx, wanted));
+        return known ? { job: known, isNew: false } : { job: await insert(trx, wanted, key), isNew: true };
       }),
     get: async (jobId) => readJob(await findJobRow(db.kysely, { userKey, jobId })),
     tokensSpent: (jobId) => readJobTokens(db, { jobId, userKey }),

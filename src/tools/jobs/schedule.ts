@@ -14,7 +14,7 @@ import {
 } from "../../jobs/schedule.ts";
 import { toZonedIso } from "../../jobs/time.ts";
 import type { ToolDefinition } from "../define.ts";
-import { answer } from "../result.ts";
+import { answer, type ToolResult } from "../result.ts";
 import { requireService, type Services, type UserZone } from "../services.ts";
 import { zoneOf } from "../timezone.ts";
 import { withoutPolicy } from "./policy.ts";
@@ -28,9 +28,21 @@ import {
   withDependency,
   withPinnedFacts,
 } from "./prepare.ts";
-import { jobBrief, showJob } from "./show.ts";
+import { jobBrief, type ShownJob, showJob, tellJob } from "./show.ts";
 
-const scheduleArguments = z.strictObject(jobArguments);
+const scheduleArguments = z.strictObject({
+  ...jobArguments,
+  allow_duplicate: z
+    .boolean()
+    .optional()
+    .meta({ description: "make it although an active job does the same", ...UNLISTED }),
+  idempotency_key: z
+    .string()
+    .min(1)
+    .max(200)
+    .optional()
+    .meta({ description: "of the calling program: the same key makes no second job", ...UNLISTED }),
+});
 
 export const scheduleTask: ToolDefinition<Services> = {
   name: "schedule_task",
@@ -43,6 +55,7 @@ export const scheduleTask: ToolDefinition<Services> = {
     ghost_session_id: z.string(),
     timezone: z.string(),
     note: z.string().optional(),
+    already_scheduled: z.boolean().optional(),
   }),
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   create: (context, services) => ({
@@ -68,7 +81,8 @@ export const scheduleTask: ToolDefinition<Services> = {
       const prepared = await prepare(args, services);
       const provision = withPinnedFacts(provisionOf(args), prepared);
       assertRunnable(action, { tools, check: provision.check }, scheduler);
-      const job = await requireService(services.jobs, "schedules").create({
+      const { allow_duplicate: allowDuplicate, idempotency_key: key } = args;
+      const wanted = {
         name,
         action,
         ...timing,
@@ -77,19 +91,34 @@ export const scheduleTask: ToolDefinition<Services> = {
         provision,
         nextRunAt: nextTime(timing, now),
         origin: { kind: "tool", parentSessionId: context.sessionId, threadId: context.threadId },
+      } as const;
+      const { job, isNew } = await requireService(services.jobs, "schedules").createOnce(wanted, {
+        ...(allowDuplicate && { allowDuplicate }),
+        ...(key !== undefined && { key }),
       });
       scheduler.wake();
-      const shown = showJob(job, services);
       const notes = [scheduler.caveat, ...scheduleNotes(args, zone), ...prepared.warnings].filter(isText);
-      const text = [
-        `Scheduled as ${job.jobId}. It runs ${shown.after ? `whenever a run of ${shown.after} succeeded` : `at ${shown.next_runs.join(", then ")} (${timezone})`}.`,
-        `It runs as ${shown.ghost_session_id}, which has no access to this user's memory. What it comes to is in the inbox; list_runs and get_run have every run.`,
-        ...notes,
-      ].join("\n");
-      return answer({ ...shown, ...(notes.length > 0 && { note: notes.join("\n") }) }, text);
+      return tellMade(showJob(job, services), notes, isNew);
     },
   }),
 };
+
+function tellMade(job: ShownJob, notes: readonly string[], isNew: boolean): ToolResult {
+  if (!isNew)
+    return answer(
+      { ...job, already_scheduled: true },
+      `Already scheduled, and not made again: ${tellJob(job)}. allow_duplicate: true makes a second one.`,
+    );
+  const when = job.after
+    ? `whenever a run of ${job.after} succeeded`
+    : `at ${job.next_runs.join(", then ")} (${job.timezone})`;
+  const text = [
+    `Scheduled as ${job.job_id}. It runs ${when}.`,
+    `It runs as ${job.ghost_session_id}, which has no access to this user's memory. What it comes to is in the inbox; list_runs and get_run have every run.`,
+    ...notes,
+  ].join("\n");
+  return answer({ ...job, ...(notes.length > 0 && { note: notes.join("\n") }) }, text);
+}
 
 const isText = (text: string | undefined): text is string => text !== undefined;
 
