@@ -2,9 +2,15 @@ import { type Command, Option } from "commander";
 import { command, configFrom, DATA_OPTIONS, OPTIONS, type Runner, SERVER_OPTIONS } from "./command.ts";
 
 const SCHEDULE_OPTIONS = [
-  new Option("--cron <expression>", "five fields, or six with seconds first, or a name such as @daily"),
-  new Option("--at <time>", '"2026-02-20 09:00:00", or ISO 8601 with an offset'),
-  new Option("--every <seconds>", "interval, starting now"),
+  new Option(
+    "--cron <expression>",
+    'five fields, six with seconds first, a name such as @daily, or words such as "weekdays at 9:00"',
+  ),
+  new Option(
+    "--at <time>",
+    '"2026-02-20 09:00:00", ISO 8601 with an offset, or words such as "tomorrow 9am"',
+  ),
+  new Option("--every <interval>", "seconds, or a duration such as 2h; starting now"),
   new Option("--timezone <zone>", "IANA name (default: this machine's)"),
   new Option("--starts-at <time>", "same formats as --at"),
   new Option("--ends-at <time>", "same formats as --at"),
@@ -50,11 +56,35 @@ export function jobsCommand(run: Runner): Command {
         run(async (flags, [id = ""]) => (await import("./jobs.ts")).runJobHere(configFrom(flags), id, flags)),
       ),
   );
+  jobs.addCommand(createCommand(run));
   jobs.addCommand(previewCommand(run));
   jobs.addCommand(backfillCommand(run));
   jobs.addCommand(validateCommand(run));
   return jobs;
 }
+
+const createCommand = (run: Runner): Command =>
+  command(
+    "create",
+    "Schedule a prompt or one tool call",
+    [
+      ...SERVER_OPTIONS,
+      new Option("--prompt <text>", "what the ghost is to do"),
+      new Option("--tool <name>", "the tool to call instead, without a model"),
+      new Option("--arguments <json>", "the tool's arguments"),
+      new Option("--name <name>", "what to call the job"),
+      new Option("--cron <expression>", 'a cron expression, or words such as "weekdays at 9:00"'),
+      new Option("--at <time>", 'once: "2026-02-20 09:00:00", ISO 8601 with an offset, or "tomorrow 9am"'),
+      new Option("--every <interval>", "seconds, or a duration such as 2h"),
+      new Option("--after <job>", "whenever that job has succeeded: its id, a beginning of it, or its name"),
+      new Option("--allow-duplicate", "make it although an active job does the same"),
+      OPTIONS.json,
+    ],
+    [
+      'jobs create --prompt "Write me a report" --cron "weekdays at 9:00" --timezone Europe/Berlin',
+      "jobs create --tool whoami --every 2h --name Watch",
+    ],
+  ).action(run(async (flags) => (await import("./jobs.ts")).createJob(configFrom(flags), flags)));
 
 const previewCommand = (run: Runner): Command =>
   command(

@@ -78,6 +78,42 @@ function printJob(job: ShownJob): void {
 const scheduleLine = ({ cron, execute_at, every_seconds, after }: ShownJob): string =>
   cron ?? execute_at ?? (after ? `after ${after}` : `every ${every_seconds} s`);
 
+/** Makes a job as schedule_task does. The next server that runs has its runs. */
+export async function createJob(config: Config, flags: Flags): Promise<number> {
+  const {
+    json,
+    prompt,
+    tool,
+    arguments: args,
+    name,
+    cron,
+    at,
+    every,
+    after,
+    timezone,
+    allowDuplicate,
+  } = flags;
+  return asUser(config, async (context) => {
+    const job = await callUserTool<ShownJob & { already_scheduled?: boolean }>(context, "schedule_task", {
+      prompt,
+      tool: tool === undefined ? undefined : { name: tool, arguments: args ?? {} },
+      name,
+      cron,
+      execute_at: at,
+      every,
+      after,
+      timezone,
+      allow_duplicate: allowDuplicate,
+    });
+    if (json) printJson(job);
+    else {
+      if (job.already_scheduled) print("Scheduled already; --allow-duplicate makes a second one.");
+      printJob(job);
+    }
+    return 0;
+  });
+}
+
 /** Runs a job in this process and waits for its end. Resolves to exit code 0 only when the run succeeded. */
 export async function runJobHere(config: Config, id: string, { json }: Flags): Promise<number> {
   return asUser(config, async (context, app) => {
@@ -101,7 +137,7 @@ export async function previewTimes(config: Config, flags: Flags): Promise<number
     const preview = await callUserTool<{ times: string[] }>(context, "preview_schedule", {
       cron,
       execute_at: at,
-      every_seconds: number(every),
+      every,
       timezone,
       starts_at: startsAt,
       ends_at: endsAt,

@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from "commander";
 import { NightshiftError } from "../errors.ts";
+import { RUN_STATUSES } from "../jobs/run.ts";
 import { version } from "../version.ts";
 import {
   command,
@@ -11,6 +12,7 @@ import {
   type Runner,
   SERVER_OPTIONS,
 } from "./command.ts";
+import { factsCommand } from "./facts-commands.ts";
 import { jobsCommand } from "./jobs-commands.ts";
 import { paint, plain, printError } from "./output.ts";
 import { migrateCommand, moveCommand } from "./postgres-commands.ts";
@@ -57,6 +59,7 @@ function createProgram(done: (code: number) => void): Command {
   root.addCommand(jobsCommand(run));
   root.addCommand(runsCommand(run));
   root.addCommand(inboxCommand(run));
+  root.addCommand(factsCommand(run));
   root.addCommand(keysCommand(run));
   root.addCommand(webhooksCommand(run));
   root.addCommand(moveCommand(run));
@@ -87,17 +90,23 @@ const doctorCommand = (run: Runner): Command =>
 
 function runsCommand(run: Runner): Command {
   const runs = command("runs", "Look at the runs of jobs", [], ["runs list", "runs show run_…"]);
-  const job = new Option("--job <job_id>", "only runs of this job");
+  const job = new Option("--job <job>", "only runs of this job: its id, a beginning of it, or its name");
+  const status = new Option("--status <status>", "only runs with this status").choices(RUN_STATUSES);
+  const limit = new Option("--limit <n>", "how many, 1 to 100 (default 100)");
   runs.addCommand(
     command(
       "list",
       "List runs, newest first",
-      [...DATA_OPTIONS, job],
-      ["runs list", "runs list --job job_… --json"],
+      [...DATA_OPTIONS, job, status, limit],
+      [
+        "runs list",
+        'runs list --job "Morning report" --status failed --limit 5',
+        "runs list --job job_… --json",
+      ],
     ).action(run(async (flags) => (await import("./runs.ts")).printRuns(configFrom(flags), flags))),
   );
   runs.addCommand(
-    command("show", "Show one run with its transcript", DATA_OPTIONS, ["runs show run_…"])
+    command("show", "Show one run with its transcript", DATA_OPTIONS, ["runs show run_…", "runs show last"])
       .argument("<run_id>")
       .action(
         run(async (flags, [id = ""]) =>

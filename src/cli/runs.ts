@@ -1,4 +1,6 @@
 import type { Config } from "../config.ts";
+import type { OpenContext } from "../connection/connection.ts";
+import { toZonedIso } from "../jobs/time.ts";
 import type { showRunSummary, showRunWithDeliveries } from "../tools/runs.ts";
 import { asUser, callUserTool } from "./as-user.ts";
 import type { Flags } from "./command.ts";
@@ -7,22 +9,41 @@ import { oneLine, paint, plain, print, printJson, table } from "./output.ts";
 export type ShownRun = Awaited<ReturnType<typeof showRunWithDeliveries>>;
 type RunSummary = ReturnType<typeof showRunSummary>;
 
-export async function printRuns(config: Config, { json, job }: Flags): Promise<number> {
+/** The name and the zone of each job that has one of these runs. */
+async function jobsOf(
+  context: OpenContext,
+  runs: readonly RunSummary[],
+): Promise<ReadonlyMap<string, JobOfRun>> {
+  const jobs = new Map<string, JobOfRun>();
+  for (const job_id of new Set(runs.map((run) => run.job_id)))
+    jobs.set(job_id, await callUserTool<JobOfRun>(context, "get_job", { job_id }));
+  return jobs;
+}
+
+interface JobOfRun {
+  readonly name: string | null;
+  readonly timezone: string;
+}
+
+export async function printRuns(config: Config, { json, job, status, limit }: Flags): Promise<number> {
   return asUser(config, async (context) => {
-    const args = { limit: 100, ...(job ? { job_id: job } : {}) };
+    const args = { limit: limit ?? 100, job_id: job, status };
     const page = await callUserTool<{ runs: RunSummary[]; next_cursor?: string }>(context, "list_runs", args);
     if (json) printJson(page);
     else if (page.runs.length === 0) print("No runs yet.");
     else {
+      const jobs = await jobsOf(context, page.runs);
       const rows = page.runs.map((run) => [
         run.run_id,
         run.status,
-        run.scheduled_for,
+        toZonedIso(Date.parse(run.scheduled_for), jobs.get(run.job_id)?.timezone ?? "UTC"),
         run.execution_time_seconds === null ? "-" : `${run.execution_time_seconds} s`,
+        oneLine(jobs.get(run.job_id)?.name ?? run.job_id, 40),
         oneLine(run.output ?? run.failure?.message ?? ""),
       ]);
-      print(table(["RUN", "STATUS", "FOR", "TOOK", "RESULT"], rows));
-      if (page.next_cursor) print("The newest 100 are shown. Use --job to see those of one job.");
+      print(table(["RUN", "STATUS", "FOR", "TOOK", "JOB", "RESULT"], rows));
+      if (page.next_cursor)
+        print(`The newest ${page.runs.length} are shown. Use --job to see those of one job.`);
     }
     return 0;
   });

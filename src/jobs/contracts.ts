@@ -38,7 +38,7 @@ export type JobChange = Partial<
   >
 >;
 
-export interface CreateOnce {
+interface CreateOnce {
   /** Made up by a program for each job that it means to make. */
   readonly key?: string;
   /** Makes it although another does the same. Default false. */

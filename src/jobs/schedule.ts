@@ -71,8 +71,9 @@ export function parseSchedule(input: ScheduleInput, now: number): ParsedSchedule
 }
 
 function checkEvery(given: number | string | undefined): number {
-  const seconds = typeof given === "string" ? readSeconds(given) : given;
-  if (Number.isInteger(seconds) && seconds !== undefined && seconds >= 1 && seconds <= MAX_EVERY_SECONDS) {
+  const isNumber = typeof given === "string" && /^\d{1,9}$/.test(given.trim());
+  const seconds = typeof given === "string" && !isNumber ? readSeconds(given) : Number(given);
+  if (seconds !== undefined && Number.isInteger(seconds) && seconds >= 1 && seconds <= MAX_EVERY_SECONDS) {
     return seconds;
   }
   throw invalidSchedule(

@@ -5,23 +5,38 @@ import type { Job } from "../jobs/job.ts";
 import type { Run } from "../jobs/run.ts";
 import type { Services } from "./services.ts";
 
-/** The form of a whole id. What has it is taken as it is: the store says whether there is one. */
-const WHOLE_ID = /^(?:job|run)_[0-9a-f]{35,}$/;
-/** Fewer characters of an id name too much: its first twelve are the time at which it was made. */
-const LEAST_ID_CHARS = 4;
 const MOST_CANDIDATES = 5;
 
 const describeJob = ({ jobId, name, status }: Job): string =>
   `${jobId}${name === null ? "" : ` "${cutText(name, 40)}"`}${status === "active" ? "" : ` (${status})`}`;
 
 /**
- * The id of the user's job that `given` names: by its id, a beginning of its id that no other has, or its name. Among
+ * Works with the user's job that `given` names: by its id, a beginning of its id that no other has, or its name. Among
  * several of one name the one that may still run is meant. Rejects with JOB_NOT_FOUND, and INVALID_ARGUMENTS for what
- * names several, with the candidates. Without access to jobs it is taken as an id.
+ * names several, with the candidates. Somebody else's id takes the same queries as any other text.
  */
-export async function findJobId(given: string, { jobs }: Services): Promise<string> {
+export async function withJob<T>(
+  given: string,
+  { jobs }: Services,
+  work: (id: string) => Promise<T>,
+): Promise<T> {
   const word = given.trim();
-  if (WHOLE_ID.test(word) || !jobs) return word;
+  try {
+    return await work(word);
+  } catch (error) {
+    // Without access to jobs nothing but an id names one.
+    if (!jobs || !isCode(error, "JOB_NOT_FOUND")) throw error;
+    return work(await findJob(word, jobs));
+  }
+}
+
+/** The id of the user's job that `given` names; as `withJob`. A ghost gives ids. */
+export const findJobId = async (given: string, services: Services): Promise<string> => {
+  const { jobs } = services;
+  return jobs ? withJob(given, services, async (id) => (await jobs.get(id)).jobId) : given;
+};
+
+async function findJob(word: string, jobs: JobStore): Promise<string> {
   const named = await jobs.list({ name: word, limit: MOST_CANDIDATES + 1 });
   const idStart = idStartOf(word, "job");
   const begun = idStart === undefined ? undefined : await jobs.list({ idStart, limit: MOST_CANDIDATES + 1 });
@@ -30,67 +45,45 @@ export async function findJobId(given: string, { jobs }: Services): Promise<stri
   const meant = found.length > 1 && open.length > 0 ? open : found;
   if (meant.length === 1 && meant[0]) return meant[0].jobId;
   if (meant.length > 1) throw ambiguous(word, "jobs", meant.map(describeJob));
-  throw await jobNotFound(jobs);
+  const { jobs: newest } = await jobs.list({ limit: MOST_CANDIDATES });
+  throw notFound("JOB_NOT_FOUND", "job", newest.map(describeJob));
 }
 
-/** Works with the job that `given` names. An id that there is not fails as a name does. */
-export async function withJob<T>(
+/** Works with the user's run that `given` names: by its id, a beginning of it, or `last` for the newest; as `withJob`. */
+export async function withRun<T>(
   given: string,
-  services: Services,
+  { runs, jobs }: Services,
   work: (id: string) => Promise<T>,
 ): Promise<T> {
-  const id = await findJobId(given, services);
+  const word = given.trim();
   try {
-    return await work(id);
+    return await work(word);
   } catch (error) {
-    if (!services.jobs || !isCode(error, "JOB_NOT_FOUND")) throw error;
-    throw await jobNotFound(services.jobs);
+    // A ghost has no jobs, and names its runs by their ids.
+    if (!runs || !jobs || !isCode(error, "RUN_NOT_FOUND")) throw error;
+    return work(await findRun(word, runs));
   }
 }
 
-/**
- * The id of the user's run that `given` names: by its id, a beginning of its id that no other has, or `last` for the
- * newest. Rejects with RUN_NOT_FOUND, and INVALID_ARGUMENTS for what names several, with the candidates.
- */
-async function findRunId(given: string, { runs, jobs }: Services): Promise<string> {
-  const word = given.trim();
-  // A ghost has no jobs, and names its runs by their ids.
-  if (WHOLE_ID.test(word) || !runs || !jobs) return word;
+async function findRun(word: string, runs: Pick<RunStore, "list">): Promise<string> {
   const idStart = idStartOf(word, "run");
-  const isLast = word.toLowerCase() === "last";
-  const found =
-    idStart === undefined && !isLast
-      ? []
-      : (await runs.list({ limit: isLast ? 1 : MOST_CANDIDATES + 1, ...(idStart && !isLast && { idStart }) }))
-          .runs;
+  const newest = (await runs.list({ limit: MOST_CANDIDATES })).runs;
+  const begun = idStart === undefined ? [] : (await runs.list({ idStart, limit: MOST_CANDIDATES + 1 })).runs;
+  const found = word.toLowerCase() === "last" ? newest.slice(0, 1) : begun;
   const [first] = found;
   if (found.length === 1 && first) return first.runId;
   if (found.length > 1) throw ambiguous(word, "runs", found.map(describeRun));
-  throw await runNotFound(runs);
-}
-
-/** Works with the run that `given` names. An id that there is not fails as another name does. */
-export async function withRun<T>(
-  given: string,
-  services: Services,
-  work: (id: string) => Promise<T>,
-): Promise<T> {
-  const id = await findRunId(given, services);
-  try {
-    return await work(id);
-  } catch (error) {
-    if (!services.runs || !services.jobs || !isCode(error, "RUN_NOT_FOUND")) throw error;
-    throw await runNotFound(services.runs);
-  }
+  throw notFound("RUN_NOT_FOUND", "run", newest.map(describeRun));
 }
 
 const isCode = (error: unknown, code: string): boolean =>
   error instanceof NightshiftError && error.code === code;
 
-/** `given` as the beginning of an id, with or without its prefix; undefined for what cannot be one. */
+/** `given` as the beginning of an id; undefined for what cannot be one, and for a whole id with its prefix. */
 function idStartOf(given: string, kind: "job" | "run"): string | undefined {
-  const start = given.toLowerCase().replace(new RegExp(`^${kind}_`), "");
-  return new RegExp(`^[0-9a-f]{${LEAST_ID_CHARS},40}$`).test(start) ? `${kind}_${start}` : undefined;
+  const word = given.toLowerCase();
+  if (/^[0-9a-f]{4,35}$/.test(word)) return `${kind}_${word}`;
+  return new RegExp(`^${kind}_[0-9a-f]{4,34}$`).test(word) ? word : undefined;
 }
 
 const ambiguous = (given: string, what: string, found: readonly string[]): NightshiftError => {
@@ -103,16 +96,6 @@ const ambiguous = (given: string, what: string, found: readonly string[]): Night
 
 const describeRun = (run: Pick<Run, "runId" | "jobId" | "status">): string =>
   `${run.runId} of ${run.jobId}, ${run.status}`;
-
-async function jobNotFound(jobs: Pick<JobStore, "list">): Promise<NightshiftError> {
-  const { jobs: newest } = await jobs.list({ limit: MOST_CANDIDATES });
-  return notFound("JOB_NOT_FOUND", "job", newest.map(describeJob));
-}
-
-async function runNotFound(runs: Pick<RunStore, "list">): Promise<NightshiftError> {
-  const { runs: newest } = await runs.list({ limit: MOST_CANDIDATES });
-  return notFound("RUN_NOT_FOUND", "run", newest.map(describeRun));
-}
 
 const notFound = (code: "JOB_NOT_FOUND" | "RUN_NOT_FOUND", what: string, newest: readonly string[]) =>
   new NightshiftError(

@@ -131,7 +131,9 @@ describe("nightshift jobs", () => {
     expect(nonsense.stderr).toMatch(/You have no job with this id.* The newest: job_/);
     expect((await json("runs", "show", "last")).value).toEqual(value);
     expect((await json("runs", "show", value.run_id)).value).toEqual(value);
-    expect((await run("runs", "list")).stdout).toMatch(/^RUN +STATUS +FOR +TOOK +RESULT\nrun_\S+ +succeeded/);
+    expect((await run("runs", "list")).stdout).toMatch(
+      /^RUN +STATUS +FOR +TOOK +JOB +RESULT\nrun_\S+ +succeeded .* Daily/,
+    );
     const shown = (await run("runs", "show", value.run_id)).stdout;
     expect(shown).toMatch(/^run_\S+ {2}succeeded/);
     expect(shown).toMatch(/1 {2}tool whoami/);
