@@ -1,4 +1,4 @@
-import { sql, type Transaction } from "kysely";
+import type { Transaction } from "kysely";
 import type { Database } from "../database/database.ts";
 import { readPage } from "../database/page.ts";
 import type { Tables } from "../database/schema.ts";
@@ -103,7 +103,10 @@ async function readJobsPage(
   if (status !== undefined) query = query.where("status", "=", status);
   // After its prefix an id is hexadecimal, so "g" sorts after all of them in every collation.
   if (idStart !== undefined) query = query.where("job_id", ">=", idStart).where("job_id", "<", `${idStart}g`);
-  if (name !== undefined) query = query.where(sql<boolean>`lower(name) = lower(cast(${name} as text))`);
+  if (name !== undefined)
+    query = query.where(({ eb, fn, cast, val }) =>
+      eb(fn<string>("lower", ["name"]), "=", fn<string>("lower", [cast<string>(val(name), "text")])),
+    );
   const scope = [
     "jobs",
     userKey,

@@ -1,4 +1,4 @@
-import { type Kysely, sql } from "kysely";
+import type { Kysely } from "kysely";
 import type { Tables } from "../database/schema.ts";
 import type { Job } from "../jobs/job.ts";
 import { sameTimes } from "../jobs/schedule.ts";
@@ -19,7 +19,9 @@ export async function findSameJob(db: Kysely<Tables>, job: Job): Promise<Job | n
     .where("status", "=", "active")
     .where("kind", "=", kind)
     .where("file", "is", null)
-    .where(sql<boolean>`substr(detail, 1, ${[...action].length}) = ${action}`)
+    .where(({ eb, fn, lit, cast, val }) =>
+      eb(fn<string>("substr", ["detail", lit(1), cast(val([...action].length), "integer")]), "=", action),
+    )
     .orderBy("job_id", "desc")
     .limit(MOST_ALIKE)
     .execute();
