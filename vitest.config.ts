@@ -29,7 +29,7 @@ const ON_BOTH = [
   "test/api.test.ts",
   "test/ghost/{after,budgets,prompt}.test.ts",
   "test/http/{isolation,limits,notifications}.test.ts",
-  "test/tools/schedules.test.ts",
+  "test/tools/{already-scheduled,names,schedules,timezone}.test.ts",
 ];
 
 /** Pure functions, and the program within the test's own process: `npm run test:quick`. */
