@@ -225,6 +225,7 @@ export async function schedule(caller: Caller, name = "later"): Promise<string> 
     tool,
     every_seconds: 3_600,
     name,
+    allow_duplicate: true,
   });
   if (!structuredContent?.job_id) throw new Error(content[0]?.text);
   return structuredContent.job_id;
