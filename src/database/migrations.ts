@@ -174,6 +174,22 @@ export const MIGRATIONS: Migrations = [
       sums text
     )`,
   ],
+  [
+    "alter table runs add column resumed integer not null default 0",
+    "alter table runs add column worked_ms bigint not null default 0",
+    "alter table runs add column waiting_for text",
+    "create index runs_waiting on runs (user_key, run_id) where waiting_for is not null",
+    `create table run_steps (
+      run_id text not null references runs (run_id) on delete cascade,
+      step integer not null,
+      key text not null,
+      is_done integer not null,
+      shown text,
+      value text,
+      at bigint not null,
+      primary key (run_id, step)
+    )`,
+  ],
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
@@ -182,7 +198,7 @@ export const SCHEMA_VERSION = MIGRATIONS.length;
  * The oldest version whose program may still work with these tables. Raise it with an entry that drops something or
  * gives it another meaning: older nodes must then be stopped before the first new one starts.
  */
-const COMPATIBLE_FROM = 1;
+const COMPATIBLE_FROM = 2;
 
 export interface MigrateOptions {
   /** Default: this Nightshift's own. */

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { ERROR_CODES } from "../errors.ts";
 import { describeAction, type Job } from "../jobs/job.ts";
-import { END_REASONS, type Run, type TranscriptStep } from "../jobs/run.ts";
+import { END_REASONS, type Run, type TranscriptStep, type WaitingFor } from "../jobs/run.ts";
 import { newId } from "./ids.ts";
 import type { RunRow } from "./schema.ts";
 
@@ -46,13 +46,16 @@ export function readRunSummary(row: RunRow): Omit<Run, "transcript"> {
     jobId: row.job_id,
     userKey: row.user_key,
     trigger: row.triggered_by,
-    status: row.status,
+    status: row.waiting_for === null ? row.status : "waiting",
     scheduledFor: row.scheduled_for,
     coalesced: row.coalesced,
     attempt: row.attempt,
     prompt: row.prompt,
     startedAt: row.started_at,
     finishedAt: row.finished_at,
+    resumed: row.resumed,
+    workedMs: row.worked_ms,
+    waitingFor: readWaitingFor(row),
     cancelRequestedAt: row.cancel_requested_at,
     output: row.output,
     silent,
@@ -62,6 +65,11 @@ export function readRunSummary(row: RunRow): Omit<Run, "transcript"> {
     statusReason,
     error,
   };
+}
+
+function readWaitingFor({ waiting_for }: RunRow): WaitingFor | null {
+  // Not validated: `waitRun` wrote it.
+  return waiting_for === null ? null : (JSON.parse(waiting_for) as WaitingFor);
 }
 
 /** `steps` is the JSON of the transcript. It is absent until the run has ended. */
@@ -119,6 +127,9 @@ export function newRunRow(job: Job, seed: RunSeed, now: number): RunRow {
     created_at: now,
     started_at: null,
     finished_at: null,
+    resumed: 0,
+    worked_ms: 0,
+    waiting_for: null,
     cancel_requested_at: null,
     input_tokens: 0,
     output_tokens: 0,

@@ -60,6 +60,12 @@ export interface RunRow {
   worker_id: string | null;
   host: string | null;
   pid: number | null;
+  /** How often it was interrupted and queued again. It tells the claims of one run apart. */
+  resumed: number;
+  /** Ms that it had a thread, as far as its journal tells; 0 for a run without one. */
+  worked_ms: number;
+  /** JSON of WaitingFor. Set only while `queued`: `due_at` is then the time until which it waits. */
+  waiting_for: string | null;
   /** The id that an external queue had for it when it started. Null without such a queue. */
   ticket: string | null;
   attempt: number;
@@ -73,6 +79,24 @@ export interface RunRow {
   prompt: string;
   output: string | null;
   detail: string;
+}
+
+/**
+ * One thing that a run did, kept from when it happens until the run ends, so that the run can go on from it in another
+ * process. The shown ones become the transcript.
+ */
+export interface RunStepRow {
+  run_id: string;
+  step: number;
+  /** Who asked for it, the same in each process: see ghost/journal.ts. */
+  key: string;
+  /** 0: it was begun, and what came of it is not known. */
+  is_done: number;
+  /** JSON of the TranscriptStep; null for what is not shown. */
+  shown: string | null;
+  /** JSON of what the ghost was answered. */
+  value: string | null;
+  at: number;
 }
 
 /** A table of its own, so that lists of runs need not read past transcripts, and transcripts can be deleted first. */
@@ -188,6 +212,7 @@ export interface Tables {
   };
   runs: RunRow;
   transcripts: TranscriptRow;
+  run_steps: RunStepRow;
   api_keys: KeyRow;
   daily_usage: DailyUsageRow;
   job_counters: CountersRow;

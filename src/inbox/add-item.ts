@@ -41,7 +41,7 @@ export async function addInboxItem(
 /** Skipped runs, runs that their owner cancelled, silent runs and successes without output are no news. */
 function isNews(run: RunRow, { status, silent, output }: RunResult): boolean {
   if (status === "skipped" || silent) return false;
-  if (status === "cancelled") return run.status === "running" && run.cancel_requested_at === null;
+  if (status === "cancelled") return run.started_at !== null && run.cancel_requested_at === null;
   return status !== "succeeded" || (output ?? "").trim() !== "";
 }
 

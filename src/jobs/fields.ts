@@ -21,6 +21,7 @@ import {
   CATCHUPS,
   DEFAULT_LIMITS,
   DEFAULT_POLICY,
+  INTERRUPT_CHOICES,
   type Job,
   type Limits,
   NO_PROVISION,
@@ -93,6 +94,12 @@ const POLICY_FIELDS = {
     numberForm(0, 1_000),
     "failures in a row that pause it (default 5, 0 = never)",
   ),
+  on_interrupt: field(
+    "onInterrupt",
+    orNone(choiceForm(INTERRUPT_CHOICES)),
+    "when its process ends in mid-run (default resume for prompts and code with steps, else lose)",
+  ),
+  max_resumes: field("maxResumes", numberForm(0, 100), "times that one run goes on after that (default 5)"),
 } satisfies Fields;
 
 const PROVISION_FIELDS = {

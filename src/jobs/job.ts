@@ -100,6 +100,13 @@ type Catchup = (typeof CATCHUPS)[number];
 export const RETRY_ON = ["crash", "lost", "timeout"] as const;
 export type RetryOn = (typeof RETRY_ON)[number];
 
+/**
+ * Choices for a run whose process ended before it: go on from its last step, end as lost, or begin anew. The default
+ * is `resume` for prompts and for code that uses steps, and `lose` for others.
+ */
+export const INTERRUPT_CHOICES = ["resume", "lose", "restart"] as const;
+type InterruptChoice = (typeof INTERRUPT_CHOICES)[number];
+
 export interface Retry {
   /** Most runs of one occurrence, the first included: 1 means no retry. */
   readonly attempts: number;
@@ -126,6 +133,10 @@ export interface Policy {
   readonly retry: Retry;
   /** Failures in a row that pause the job; 0 means never. */
   readonly pauseAfterFailures: number;
+  /** Null: by the kind of its action. */
+  readonly onInterrupt: InterruptChoice | null;
+  /** How often one run may go on after an interruption; then it is lost. */
+  readonly maxResumes: number;
 }
 
 /**
@@ -143,6 +154,8 @@ export const DEFAULT_POLICY: Policy = Object.freeze({
   // No retry: a ghost may have sent its mail before its model failed. Owners who want one ask for it.
   retry: Object.freeze({ attempts: 1, backoffSeconds: 30, maxBackoffSeconds: 600, on: Object.freeze([]) }),
   pauseAfterFailures: 5,
+  onInterrupt: null,
+  maxResumes: 5,
 });
 
 /** A job is shown with a warning from this many failures in a row. */

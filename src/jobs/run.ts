@@ -3,6 +3,7 @@ import type { ErrorCode } from "../errors.ts";
 export const RUN_STATUSES = [
   "queued",
   "running",
+  "waiting",
   "succeeded",
   "failed",
   "timed_out",
@@ -11,16 +12,20 @@ export const RUN_STATUSES = [
   "skipped",
 ] as const;
 export type RunStatus = (typeof RUN_STATUSES)[number];
-export type EndStatus = Exclude<RunStatus, "queued" | "running">;
+export type EndStatus = Exclude<RunStatus, "queued" | "running" | "waiting">;
 
 /** The cause of a run. `after`: a run of the job that its job runs after had succeeded. */
 export const TRIGGERS = ["schedule", "manual", "backfill", "after"] as const;
 type Trigger = (typeof TRIGGERS)[number];
 
-/** The statuses that may follow each status; one without a successor is an end. */
+/**
+ * The statuses that may follow each status; one without a successor is an end. A run that was interrupted is queued
+ * again. One that waits for an answer or a time goes on when it has come.
+ */
 export const NEXT_STATUSES = {
   queued: ["running", "cancelled", "skipped"],
-  running: ["succeeded", "failed", "timed_out", "cancelled", "lost", "skipped"],
+  waiting: ["queued", "running", "cancelled", "skipped"],
+  running: ["queued", "waiting", "succeeded", "failed", "timed_out", "cancelled", "lost", "skipped"],
   succeeded: [],
   failed: [],
   timed_out: [],
@@ -79,6 +84,21 @@ export interface RunResult {
   readonly endReason?: EndReason | null;
 }
 
+export const WAITING_KINDS = ["question", "approval", "sleep"] as const;
+
+/** What a run waits for, without a thread. Times are epoch ms. */
+export interface WaitingFor {
+  readonly kind: (typeof WAITING_KINDS)[number];
+  readonly question?: string;
+  readonly options?: readonly string[];
+  /** The call that needs an approval. */
+  readonly tool?: string;
+  readonly arguments?: unknown;
+  readonly askedAt: number;
+  /** Then it goes on without an answer, or after its sleep. */
+  readonly until: number;
+}
+
 /** One execution of a job. Times are epoch ms. */
 export interface Run {
   readonly runId: string;
@@ -98,6 +118,12 @@ export interface Run {
   readonly prompt: string;
   readonly startedAt: number | null;
   readonly finishedAt: number | null;
+  /** How often it went on in another thread after an interruption. */
+  readonly resumed: number;
+  /** Ms that it had a thread, up to the last step that was stored. */
+  readonly workedMs: number;
+  /** Set exactly while it is `waiting`. */
+  readonly waitingFor: WaitingFor | null;
   readonly cancelRequestedAt: number | null;
   readonly output: string | null;
   /** Its output is recorded and delivered to nobody. */

@@ -10,8 +10,8 @@ export interface HeartbeatOptions {
   readonly worker: Worker;
   readonly leaseMs: number;
   readonly log: Log;
-  /** Called with the runs that were marked as lost. */
-  readonly onLost?: (runs: readonly Run[]) => void;
+  /** Called with the runs whose process is gone: each is queued again, or has ended as lost. */
+  readonly onInterrupted?: (runs: readonly Run[]) => void;
   readonly now?: () => number;
 }
 
@@ -52,14 +52,19 @@ export function createHeartbeat(options: HeartbeatOptions, slots: Slots): Heartb
     // Our own leases first: after this machine was suspended they look as dead as any.
     await renewLeases();
     const isSilent = silence.startRound();
-    const lost = await runQueue.reapLost({ now: now(), worker, isAlive, isSilent });
+    const interrupted = await runQueue.reapLost({ now: now(), worker, isAlive, isSilent });
     if (silence.hasOverdue() && !isStopped) {
       clearTimeout(recheckTimer);
       recheckTimer = setTimeout(tryToReap, SPARED_LEASES * leaseMs).unref();
     }
-    for (const run of lost)
-      log.warn({ run_id: run.runId, job_id: run.jobId }, "a run was lost: the process that ran it is gone");
-    if (lost.length > 0) options.onLost?.(lost);
+    for (const { runId, jobId, status } of interrupted)
+      log.warn(
+        { run_id: runId, job_id: jobId },
+        status === "lost"
+          ? "a run was lost: the process that ran it is gone"
+          : "a run goes on here or elsewhere: the process that ran it is gone",
+      );
+    if (interrupted.length > 0) options.onInterrupted?.(interrupted);
   };
   const tryToReap = () =>
     void reap().catch((err: unknown) => log.error({ err }, "lost runs could not be looked for"));

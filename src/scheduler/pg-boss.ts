@@ -4,7 +4,7 @@ import type { Database, UserLocks } from "../database/database.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
 import type { Log } from "../log.ts";
 import type { DueItem, FindDue } from "../store/due.ts";
-import { endAsLost } from "../store/leases.ts";
+import { interruptRun } from "../store/interrupt-run.ts";
 import {
   createEndTransaction,
   type ExternalQueue,
@@ -59,7 +59,7 @@ export async function openPgBoss(db: Database, options: PgBossOptions): Promise<
       const [dead] = await boss.fetch<Sent>(DEAD, { includeMetadata: true, db: inTransaction(trx) });
       if (!dead) return null;
       const row = await findHeld(trx, users, dead);
-      const lost = row && (await endAsLost(trx, row, now, endOptions));
+      const lost = row && (await interruptRun(trx, row, now, endOptions));
       await boss.complete(DEAD, dead.id, null, { db: pipelined(trx) });
       return { lost };
     });

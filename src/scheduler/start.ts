@@ -177,9 +177,9 @@ function createLoop(deps: SchedulerDeps, filter: ClaimFilter, parts: LoopParts):
       runStats.count("skipped");
       publishRun(run);
     },
-    onLost: (runs) => {
+    onInterrupted: (runs) => {
       for (const run of runs) {
-        runStats.count("lost");
+        if (run.status === "lost") runStats.count("lost");
         publishRun(run);
       }
       webhooks.wake();

@@ -2,7 +2,7 @@ import type { Transaction } from "kysely";
 import type { UserLocks } from "../database/database.ts";
 import { readDetail, readRun } from "../database/run-row.ts";
 import type { JobRow, RunRow, Tables } from "../database/schema.ts";
-import { describeAction } from "../jobs/job.ts";
+import { describeAction, type Job } from "../jobs/job.ts";
 import type { Run } from "../jobs/run.ts";
 import { type DueItem, type FindDue, findDue } from "./due.ts";
 import { enqueueUser } from "./fair-order.ts";
@@ -83,6 +83,7 @@ async function takeQueued(
       .execute();
   if (!job) return skip(UNREADABLE);
   const { kind } = job.action;
+  if (row.started_at !== null) return resume(trx, job, row, options);
   if (kind !== row.kind) {
     // The job's action was changed to a kind that perhaps only another process can run.
     await update({ kind });
@@ -101,6 +102,18 @@ async function takeQueued(
   active.running++;
   active.waiting--;
   return { run: readRun({ ...row, ...started }, null), job };
+}
+
+/** Goes on with a run that was begun. It keeps its start, its prompt and its place among its job's runs. */
+async function resume(
+  trx: Transaction<Tables>,
+  job: Job,
+  row: RunRow,
+  options: StartOptions,
+): Promise<Claimed> {
+  const resumed = { ...startedColumns(options), started_at: row.started_at };
+  await trx.updateTable("runs").set(resumed).where("run_id", "=", row.run_id).execute();
+  return { run: readRun({ ...row, ...resumed }, null), job };
 }
 
 const isQueued = async (trx: Transaction<Tables>, runId: string): Promise<boolean> =>

@@ -1,9 +1,10 @@
 import type { Kysely, Transaction } from "kysely";
 import type { UserLocks } from "../database/database.ts";
-import { readDetail, readRun } from "../database/run-row.ts";
+import { readDetail } from "../database/run-row.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
-import type { Run, RunResult } from "../jobs/run.ts";
-import { type EndOptions, endRun } from "./run-end.ts";
+import type { Run } from "../jobs/run.ts";
+import { interruptRun } from "./interrupt-run.ts";
+import type { EndOptions } from "./run-end.ts";
 import type { RunQueue } from "./run-queue.ts";
 
 /**
@@ -37,17 +38,6 @@ export async function renewLeases(
   };
 }
 
-const LOST: RunResult = {
-  status: "lost",
-  output: null,
-  error: {
-    code: "GHOST_CRASHED",
-    message: "The process that ran it ended or fell silent before the run had an end.",
-  },
-  transcript: [],
-  usage: { input_tokens: 0, output_tokens: 0 },
-};
-
 /** Runs `work` in a transaction that holds one user's lock, or, for `null`, the locks that `work` takes. */
 export type EndTransaction = <T>(
   userKey: string | null,
@@ -70,23 +60,25 @@ export async function reapLost(
     leased.filter((row) => isLost(row, options)),
     (row) => row.user_key,
   );
-  const lost: Run[] = [];
+  const interrupted: Run[] = [];
   for (const [userKey, rows] of silent)
-    lost.push(
-      ...(await endTransaction(userKey, (trx, endOptions) => markLost(trx, rows, options, endOptions))),
+    interrupted.push(
+      ...(await endTransaction(userKey, (trx, endOptions) =>
+        interruptSilent(trx, rows, options, endOptions),
+      )),
     );
-  return lost;
+  return interrupted;
 }
 
 /** Checks each run again under its lock: its lease may have been renewed since, or the run may have ended. */
-async function markLost(
+async function interruptSilent(
   trx: Transaction<Tables>,
   silent: RunRow[],
   options: ReapOptions,
   endOptions: EndOptions,
 ): Promise<Run[]> {
   const { now } = options;
-  const lost: Run[] = [];
+  const ended: Run[] = [];
   for (const { run_id } of silent) {
     const row = await trx
       .selectFrom("runs")
@@ -96,20 +88,9 @@ async function markLost(
       .forUpdate()
       .executeTakeFirst();
     if (!row || !isLost(row, options)) continue;
-    lost.push(await endAsLost(trx, row, now, endOptions));
+    ended.push(await interruptRun(trx, row, now, endOptions));
   }
-  return lost;
-}
-
-/** Ends a running run as `lost`, and resolves to it. */
-export async function endAsLost(
-  trx: Transaction<Tables>,
-  row: RunRow,
-  now: number,
-  endOptions: EndOptions,
-): Promise<Run> {
-  await endRun(trx, row.run_id, "running", LOST, now, endOptions);
-  return { ...readRun(row, null), status: "lost", finishedAt: now, error: LOST.error };
+  return ended;
 }
 
 function isLost(row: RunRow, options: ReapOptions): boolean {

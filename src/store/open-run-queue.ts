@@ -5,7 +5,9 @@ import type { Run, RunEnded, RunResult } from "../jobs/run.ts";
 import { claimDue } from "./claim.ts";
 import type { FindDue } from "./due.ts";
 import { earliestDue } from "./fair-order.ts";
+import { requeueRun } from "./interrupt-run.ts";
 import { queueDependents } from "./job-dependencies.ts";
+import { openJournalStore } from "./journal.ts";
 import { type EndTransaction, reapLost, renewLeases } from "./leases.ts";
 import { type EndOptions, endRun } from "./run-end.ts";
 import type { ClaimOptions, RunQueue } from "./run-queue.ts";
@@ -49,7 +51,12 @@ export function openRunQueue(db: Database, options: RunQueueOptions = {}): RunQu
           { of: null },
         );
         for (const { run, ticket } of claimed)
-          runningJobs.set(run.runId, { jobId: run.jobId, userKey: run.userKey, ticket });
+          runningJobs.set(run.runId, {
+            jobId: run.jobId,
+            userKey: run.userKey,
+            resumed: run.resumed,
+            ticket,
+          });
         if (onSkipped) refused.forEach(onSkipped);
         if (isCancelling) onCancelling?.();
         if (!again || round === MAX_CLAIMS) return claimed;
@@ -71,6 +78,25 @@ export function openRunQueue(db: Database, options: RunQueueOptions = {}): RunQu
       runningJobs.delete(runId);
       return isWritten;
     },
+    requeue: async (runId, now) => {
+      const job = runningJobs.get(runId);
+      if (!job) return false;
+      const isQueued = await endTransaction(job.userKey, async (trx) => {
+        const row = await trx
+          .selectFrom("runs")
+          .selectAll()
+          .where("run_id", "=", runId)
+          .where("status", "=", "running")
+          .where("resumed", "=", job.resumed ?? 0)
+          .executeTakeFirst();
+        if (!row || !(await requeueRun(trx, row, now))) return false;
+        if (job.ticket) await queue?.close(trx, job.ticket);
+        return true;
+      });
+      if (isQueued) runningJobs.delete(runId);
+      return isQueued;
+    },
+    openJournal: (run) => openJournalStore(db, run),
     reapLost: (options) =>
       reapLost(db.kysely, { ...options, ...(queue && { slackMs: queue.slackMs }) }, endTransaction),
     ...(db.onWrite && { onWrite: db.onWrite }),
@@ -103,7 +129,11 @@ export function createEndTransaction(
   };
 }
 
-type JobOfRun = Pick<Run, "jobId" | "userKey"> & { readonly ticket?: string | undefined };
+type JobOfRun = Pick<Run, "jobId" | "userKey"> & {
+  readonly ticket?: string | undefined;
+  /** Absent for a run that was not claimed here. */
+  readonly resumed?: number;
+};
 
 async function findJobOf(db: Database, runId: string): Promise<JobOfRun | undefined> {
   const row = await db.kysely
@@ -121,7 +151,7 @@ async function endWithFollowers(
   endOptions: EndOptions,
 ): Promise<boolean> {
   const { hasHeldRun, hasDependent } = await findFollowers(trx, job);
-  const options = { ...endOptions, startsNext: hasHeldRun };
+  const options = { ...endOptions, startsNext: hasHeldRun, resumed: job.resumed };
   if (!(await endRun(trx, runId, "running", result, now, options))) return false;
   if (hasDependent && result.status === "succeeded") await queueDependents(trx, runId, now);
   return true;

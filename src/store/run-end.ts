@@ -10,6 +10,7 @@ import { type EndStatus, NEXT_STATUSES, type RunEnded, type RunResult, type RunS
 import { queueDeliveries } from "../webhooks/enqueue-delivery.ts";
 import { addCounts } from "./job-counters.ts";
 import { tryReadJob } from "./job-rows.ts";
+import { deleteEntries, readSteps } from "./journal.ts";
 import { insertRun, releaseNext } from "./queued-runs.ts";
 
 /** The result of a run that never started: no output, no transcript, no tokens. */
@@ -34,6 +35,7 @@ export function endedColumns(row: Pick<RunRow, "detail">, result: RunResult, now
     status: result.status,
     due_at: null,
     held_for: null,
+    waiting_for: null,
     lease_until: null,
     finished_at: now,
     output: result.output,
@@ -44,6 +46,8 @@ export function endedColumns(row: Pick<RunRow, "detail">, result: RunResult, now
 }
 
 export interface EndOptions {
+  /** Ends this claim of the run and no other, if given: see `resumed` in RunRow. */
+  readonly resumed?: number | undefined;
   /** False keeps the run that waits behind this one from starting. Default true. */
   readonly startsNext?: boolean;
   /** How long the result stays in its owner's inbox. */
@@ -69,12 +73,12 @@ export async function endRun(
   trx: Transaction<Tables>,
   runId: string,
   from: "queued" | "running",
-  result: RunResult,
+  given: RunResult,
   now: number,
-  { startsNext, retention = DEFAULT_RETENTION, onInboxAdded }: EndOptions = {},
+  { startsNext, retention = DEFAULT_RETENTION, onInboxAdded, resumed }: EndOptions = {},
 ): Promise<boolean> {
   const next: readonly RunStatus[] = NEXT_STATUSES[from];
-  if (!next.includes(result.status)) return false;
+  if (!next.includes(given.status)) return false;
   const row = await trx
     .selectFrom("runs")
     .innerJoin("jobs", "jobs.job_id", "runs.job_id")
@@ -83,8 +87,10 @@ export async function endRun(
     .select(["jobs.webhook_url as job_webhook", "webhooks.url as user_webhook"])
     .where("runs.run_id", "=", runId)
     .where("runs.status", "=", from)
+    .$if(resumed !== undefined, (query) => query.where("runs.resumed", "=", resumed ?? 0))
     .executeTakeFirst();
   if (!row) return false;
+  const result = await withJournal(trx, row, given);
   const ended = trx
     .updateTable("runs")
     .set(endedColumns(row, result, now))
@@ -101,6 +107,19 @@ export async function endRun(
     onInboxAdded?.(runEndedOf(row, result));
   await queueDeliveries(trx, row, result, now);
   return true;
+}
+
+/** The result with what the run's journal has of it, which then is deleted. A run that never began has none. */
+async function withJournal(trx: Transaction<Tables>, row: RunRow, result: RunResult): Promise<RunResult> {
+  if (row.worked_ms === 0) return result;
+  // A process that ends its own run knows more than it has stored.
+  const transcript = result.transcript.length > 0 ? result.transcript : await readSteps(trx, row.run_id);
+  await deleteEntries(trx, row.run_id);
+  const usage = {
+    input_tokens: Math.max(row.input_tokens, result.usage.input_tokens),
+    output_tokens: Math.max(row.output_tokens, result.usage.output_tokens),
+  };
+  return { ...result, transcript, usage };
 }
 
 interface AppliedResult {
@@ -121,7 +140,7 @@ async function applyResult(
   const owner = { jobId: run.job_id, userKey: run.user_key };
   let isRetried = false;
   let notice: Notice | null = null;
-  if (run.status === "queued") {
+  if (run.started_at === null) {
     await addCounts(trx, owner, { skipped: result.status === "skipped" ? 1 : 0 });
   } else {
     const denied_calls = result.transcript.filter(({ denied }) => denied).length;
@@ -243,14 +262,14 @@ async function tryFindJob(trx: Transaction<Tables>, jobId: string): Promise<Job 
 interface QueuedEnd {
   readonly status: "cancelled" | "skipped";
   readonly reason: string;
-  /** Leaves the runs that a person asked for. */
-  readonly spareManual: boolean;
+  /** Leaves the runs that a person asked for, and those that were begun: they are at work. */
+  readonly onlyScheduled: boolean;
 }
 
 async function endQueuedRuns(
   trx: Transaction<Tables>,
   jobId: string,
-  { status, reason, spareManual }: QueuedEnd,
+  { status, reason, onlyScheduled }: QueuedEnd,
   now: number,
 ): Promise<void> {
   let queued = trx
@@ -259,17 +278,17 @@ async function endQueuedRuns(
     .where("job_id", "=", jobId)
     .where("status", "=", "queued")
     .where("finished_at", "is", null);
-  if (spareManual) queued = queued.where("triggered_by", "!=", "manual");
+  if (onlyScheduled) queued = queued.where("triggered_by", "!=", "manual").where("started_at", "is", null);
   const result = emptyResult(status, reason);
   for (const { run_id } of await queued.execute())
     await endRun(trx, run_id, "queued", result, now, { startsNext: false });
-  if (spareManual) await releaseNext(trx, jobId, now);
+  if (onlyScheduled) await releaseNext(trx, jobId, now);
 }
 
 /** Cancels all queued runs of a job. */
 export async function cancelQueuedRuns(trx: Transaction<Tables>, jobId: string, now: number): Promise<void> {
   const reason = "Its job was cancelled before it started.";
-  await endQueuedRuns(trx, jobId, { status: "cancelled", reason, spareManual: false }, now);
+  await endQueuedRuns(trx, jobId, { status: "cancelled", reason, onlyScheduled: false }, now);
 }
 
 /** Skips the queued runs of a job, except those that a person asked for. */
@@ -279,5 +298,5 @@ export async function skipQueuedRuns(
   now: number,
   reason = "Its job was paused before it started.",
 ): Promise<void> {
-  await endQueuedRuns(trx, jobId, { status: "skipped", reason, spareManual: true }, now);
+  await endQueuedRuns(trx, jobId, { status: "skipped", reason, onlyScheduled: true }, now);
 }

@@ -1,5 +1,6 @@
 import type { Job } from "../jobs/job.ts";
 import type { Run, RunResult } from "../jobs/run.ts";
+import type { JournalStore } from "./journal.ts";
 import type { UserPlaces } from "./places.ts";
 
 /** Identifies this process, so that others can tell whether the holder of a run is still alive. */
@@ -73,8 +74,15 @@ export interface RunQueue {
   /** Writes the end of a run, once. False when it had an end already, or was marked as lost. */
   finish(runId: string, result: RunResult, now: number): Promise<boolean>;
   /**
-   * Marks as `lost` the running runs whose lease has run out or whose process (on this host) is dead, and resolves to
-   * them. One transaction for each owner. A process that may have been suspended renews its own leases first.
+   * Queues a run again that is at work here and is to go on in another process. False where it may not go on: see
+   * `on_interrupt`.
+   */
+  requeue(runId: string, now: number): Promise<boolean>;
+  /** What a run that is at work here does, kept so that it can go on in another process. */
+  openJournal(run: Pick<Run, "runId" | "resumed">): JournalStore;
+  /**
+   * Queues the running runs again whose lease has run out or whose process (on this host) is dead, or ends them as
+   * `lost` where they may not go on. Resolves to them. One transaction for each owner. A process that may have been suspended renews its own leases first.
    */
   reapLost(options: {
     now: number;

@@ -7,6 +7,7 @@ import { NightshiftError } from "../errors.ts";
 import type { RunPage, RunStore } from "../jobs/contracts.ts";
 import type { Run } from "../jobs/run.ts";
 import { enqueue, enqueueBackfill } from "./enqueue-run.ts";
+import { readSteps } from "./journal.ts";
 import { emptyResult, endRun } from "./run-end.ts";
 
 export interface RunStoreOptions {
@@ -45,6 +46,8 @@ async function findRun(db: Database["kysely"], userKey: string, runId: string): 
     .where("runs.run_id", "=", runId)
     .where("runs.user_key", "=", userKey)
     .executeTakeFirst();
+  if (row?.finished_at === null)
+    return { ...readRun(row, null), transcript: row.started_at === null ? [] : await readSteps(db, runId) };
   if (row) return readRun(row, row.steps);
   throw new NightshiftError("RUN_NOT_FOUND", "You have no run with this id; list_runs shows those you have.");
 }
@@ -56,7 +59,9 @@ async function readRunPage(
 ): Promise<RunPage> {
   let query = db.kysely.selectFrom("runs").selectAll().where("user_key", "=", userKey);
   if (jobId !== undefined) query = query.where("job_id", "=", jobId);
-  if (status !== undefined) query = query.where("status", "=", status);
+  if (status === "waiting") query = query.where("waiting_for", "is not", null);
+  else if (status !== undefined) query = query.where("status", "=", status);
+  if (status === "queued") query = query.where("waiting_for", "is", null);
   const scope = ["runs", userKey, jobId ?? null, status ?? null];
   const { rows, ...next } = await readPage(query, "run_id", {
     scope,
@@ -73,8 +78,9 @@ async function cancelUnlessEnded(
   now: number,
 ): Promise<Run> {
   const run = await findRun(trx, userKey, runId);
-  if (run.status === "queued") {
-    await endRun(trx, runId, "queued", emptyResult("cancelled", "Cancelled before it started."), now);
+  if (run.status === "queued" || run.status === "waiting") {
+    const reason = run.startedAt === null ? "Cancelled before it started." : "Cancelled while it waited.";
+    await endRun(trx, runId, "queued", emptyResult("cancelled", reason), now);
   } else if (run.status === "running") {
     // A second request keeps the time of the first.
     const change: Partial<RunRow> = { cancel_requested_at: run.cancelRequestedAt ?? now };

@@ -20,7 +20,7 @@ export async function queueDeliveries(
   { status, silent = false }: Pick<RunResult, "status" | "silent">,
   now: number,
 ): Promise<void> {
-  if (run.status !== "running" || status === "skipped" || silent) return;
+  if (run.started_at === null || status === "skipped" || silent) return;
   const targets: DeliveryRow["target"][] = [];
   if (run.job_webhook) targets.push("job");
   if (run.user_webhook && run.user_webhook !== run.job_webhook) targets.push("user");
