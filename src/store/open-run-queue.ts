@@ -8,7 +8,7 @@ import { earliestDue } from "./fair-order.ts";
 import { requeueRun } from "./interrupt-run.ts";
 import { queueDependents } from "./job-dependencies.ts";
 import { openJournalStore } from "./journal.ts";
-import { type EndTransaction, reapLost, renewLeases } from "./leases.ts";
+import { checkRunning, type EndTransaction, reapLost, renewLeases } from "./leases.ts";
 import { type EndOptions, endRun } from "./run-end.ts";
 import type { ClaimOptions, RunQueue } from "./run-queue.ts";
 
@@ -65,8 +65,9 @@ export function openRunQueue(db: Database, options: RunQueueOptions = {}): RunQu
     renewLeases: async (options) => {
       const tickets = options.runIds.flatMap((runId) => runningJobs.get(runId)?.ticket ?? []);
       if (tickets.length > 0) await queue?.touch(tickets);
-      return renewLeases(db.kysely, options);
+      await renewLeases(db.kysely, options);
     },
+    checkRunning: (options) => checkRunning(db.kysely, options),
     finish: async (runId, result, now) => {
       const job = runningJobs.get(runId) ?? (await findJobOf(db, runId));
       if (!job) return false;

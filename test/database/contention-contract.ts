@@ -117,7 +117,7 @@ export function contentionContract(backend: Backend): void {
           const runIds = claimed.map(({ run }) => run.runId);
           const renewal = { runIds, now: world.now(), leaseMs: 30_000, worker: worker(`w${i}`) };
           const [{ gone }, ...ends] = await Promise.all([
-            runQueue.renewLeases(renewal),
+            runQueue.renewLeases(renewal).then(() => runQueue.checkRunning(renewal)),
             ...runIds.map((runId) => runQueue.finish(runId, OUTCOME, world.now())),
           ]);
           // A run that has ended may count as gone by now; all ends were written here.

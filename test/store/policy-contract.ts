@@ -118,9 +118,10 @@ export function policyContract(backend: Backend): void {
         expect(await claim()).toEqual([]);
       }
       expect(cancelling).toBe(2);
-      const renewal = { runIds: [runId], now: world.now(), leaseMs: 1000, worker: worker("w1") };
       const reason = expect.stringMatching(/newer run of this job took its place/);
-      expect((await runQueue.renewLeases(renewal)).cancel).toEqual([{ runId, reason }]);
+      expect((await runQueue.checkRunning({ runIds: [runId], worker: worker("w1") })).cancel).toEqual([
+        { runId, reason },
+      ]);
       await finish(first, { ...OK, status: "cancelled" });
       expect(await runs.get(runId)).toMatchObject({
         status: "cancelled",

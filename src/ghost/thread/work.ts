@@ -145,10 +145,9 @@ async function loadCode(file: string): Promise<(ghost: Ghost) => unknown> {
 export async function findSkipReason(
   check: NonNullable<Start["check"]>,
   session: GhostSession,
-  toolCaller: ToolCaller,
 ): Promise<string | undefined> {
   if (check.kind === "tool") {
-    const result = await toolCaller.call(check.tool, check.arguments);
+    const result = await session.toolCaller.call(check.tool, check.arguments);
     if (result.isError)
       throw new NightshiftError("TOOL_FAILED", `The check ${check.tool} failed: ${textOf(result)}`);
     return isNothingIn(result) ? `The check ${check.tool} said that there was nothing to do.` : undefined;
