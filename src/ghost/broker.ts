@@ -1,10 +1,9 @@
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { NightshiftError } from "../errors.ts";
-import type { RunError, TranscriptStep, Usage } from "../jobs/run.ts";
+import type { RunError } from "../jobs/run.ts";
 import {
   encode,
   type Start,
-  type Step,
   type ThreadOutcome,
   type ToMain,
   type ToThread,
@@ -14,9 +13,8 @@ import { parseToMain } from "./protocol/parse-main.ts";
 import { openRequestHandler, type RequestHandlerOptions } from "./requests.ts";
 
 /** Fixed when the port is opened: no message of the thread can name another job or user. */
-export interface BrokerOptions extends Omit<RequestHandlerOptions, "reply" | "onNote"> {
+export interface BrokerOptions extends Omit<RequestHandlerOptions, "reply"> {
   readonly port: MessagePort;
-  readonly onStep: (step: TranscriptStep) => void;
 }
 
 /** The main side of one ghost: it serves the thread's requests, records its steps, and validates each message. */
@@ -28,14 +26,11 @@ export interface Broker {
   readonly outcome: Promise<ThreadOutcome>;
   /** Handles the messages that a thread that has ended left in the port. Returns the outcome if it was reported. */
   drain(): ThreadOutcome | undefined;
-  readonly transcript: readonly TranscriptStep[];
-  readonly usage: Usage;
   /** Serves and records nothing from here on. */
   close(): void;
 }
 
-export function openBroker({ port, onStep, ...options }: BrokerOptions): Broker {
-  const transcript: TranscriptStep[] = [];
+export function openBroker({ port, ...options }: BrokerOptions): Broker {
   const { promise: outcome, resolve } = Promise.withResolvers<ThreadOutcome>();
   const rateLimit = createRateLimit();
   let reported: ThreadOutcome | undefined;
@@ -44,11 +39,7 @@ export function openBroker({ port, onStep, ...options }: BrokerOptions): Broker 
   const send = (message: ToThread) => {
     if (isOpen) port.postMessage(encode(message));
   };
-  const requests = openRequestHandler({
-    ...options,
-    reply: send,
-    onNote: (text) => record({ type: "note", text }),
-  });
+  const requests = openRequestHandler({ ...options, reply: send });
   const close = () => {
     isOpen = false;
     requests.cancelAll(new NightshiftError("CANCELLED", "The run has ended."));
@@ -63,14 +54,11 @@ export function openBroker({ port, onStep, ...options }: BrokerOptions): Broker 
     close();
     finish(crashed(`The ghost was ended: ${cause}.`));
   };
-  const record = (step: Step) => {
-    const numbered = { step: transcript.length + 1, ...step };
-    transcript.push(numbered);
-    onStep(numbered);
-  };
   const handle = (message: ToMain) => {
-    if (message.type === "step") record(message.step);
-    else if (message.type === "outcome") finish(message);
+    if (message.type === "step") {
+      const problem = requests.record(message);
+      if (problem) terminate(problem);
+    } else if (message.type === "outcome") finish(message);
     else if (message.type === "cancel") requests.cancel(message.id, cancelledByGhost());
     else if (message.type === "failure")
       options.log.error({ tool: message.tool, error: message.error }, "a ghost's tool failed");
@@ -96,10 +84,6 @@ export function openBroker({ port, onStep, ...options }: BrokerOptions): Broker 
       let left = receiveMessageOnPort(port);
       for (; left && isOpen; left = receiveMessageOnPort(port)) receive(left.message);
       return reported;
-    },
-    transcript,
-    get usage() {
-      return requests.usage;
     },
     close,
   };

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { type NightshiftError, toPublicError } from "../errors.ts";
-import type { Job } from "../jobs/job.ts";
+import { NightshiftError, toPublicError } from "../errors.ts";
 import type { RunResult } from "../jobs/run.ts";
+import type { Claimed } from "../store/run-queue.ts";
 import type { Broker } from "./broker.ts";
 import type { GhostThread, ThreadExit } from "./ghost-thread.ts";
 import type { ThreadOutcome } from "./protocol/messages.ts";
@@ -20,15 +20,20 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 export async function awaitOutcome(
   broker: Broker,
   thread: GhostThread,
-  { job, maxTimeoutSeconds, signal }: { job: Job; maxTimeoutSeconds: number; signal: AbortSignal },
+  {
+    claimed: { run, job },
+    maxTimeoutSeconds,
+    signal,
+  }: { claimed: Claimed; maxTimeoutSeconds: number; signal: AbortSignal },
 ): Promise<Outcome> {
   const timeoutSeconds = Math.min(job.limits.timeoutSeconds, maxTimeoutSeconds);
   const outOfTime = timeoutSeconds < job.limits.timeoutSeconds ? outOfServerTime : outOfJobTime;
+  const leftMs = Math.max(0, timeoutSeconds * 1_000 - run.workedMs);
   const { promise: stopped, resolve: stop } = Promise.withResolvers<Outcome>();
   const cancel = () => stop(failedOutcome(toPublicError(signal.reason), "cancelled"));
   const deadline = setTimeout(
     () => stop(failedOutcome(outOfTime(timeoutSeconds), "timed_out")),
-    Math.min(timeoutSeconds * 1_000, MAX_TIMER_MS),
+    Math.min(leftMs, MAX_TIMER_MS),
   );
   signal.addEventListener("abort", cancel, { once: true });
   if (signal.aborted) cancel();
@@ -57,6 +62,19 @@ export async function awaitOutcome(
     signal.removeEventListener("abort", cancel);
   }
 }
+
+/** The reason for which runs are ended when this process stops. A run that may go on is queued again. */
+export const interruption = () =>
+  new NightshiftError(
+    "CANCELLED",
+    "Nightshift was stopped while this run was at work; it was not finished.",
+    {
+      isInterruption: true,
+    },
+  );
+
+export const isInterruption = (reason: unknown): boolean =>
+  reason instanceof NightshiftError && reason.data.isInterruption === true;
 
 /** An outcome without an output. */
 export const failedOutcome = (

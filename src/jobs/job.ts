@@ -76,6 +76,10 @@ export interface Job {
 /** The session in which a job's runs happen: never the session of a person. */
 export const ghostSessionId = (jobId: string): string => `ghost_scheduler_${jobId}`;
 
+/** True where what a run does is stored as it happens, so that it can go on after an interruption. */
+export const keepsJournal = ({ action, policy: { onInterrupt } }: Pick<Job, "action" | "policy">): boolean =>
+  onInterrupt === null ? action.kind !== "tool" : onInterrupt === "resume";
+
 /** A job's action in a line for people: the prompt, or the tool or file that is run instead of one. */
 export function describeAction(action: Action): string {
   switch (action.kind) {

@@ -1,5 +1,5 @@
 import { setImmediate, setTimeout as wait } from "node:timers/promises";
-import { NightshiftError } from "../errors.ts";
+import { interruption } from "../ghost/outcome.ts";
 import type { Run } from "../jobs/run.ts";
 import type { Claimed, ClaimFilter, RunQueue } from "../store/run-queue.ts";
 import { createHeartbeat, type HeartbeatOptions } from "./heartbeat.ts";
@@ -104,7 +104,7 @@ export function createSchedulerLoop(options: LoopOptions): SchedulerLoop {
       timer.stop();
       stopWatching();
       await passes.close();
-      for (const runId of slots.running) slots.stop(runId, stopped());
+      for (const runId of slots.running) slots.stop(runId, interruption());
       await Promise.race([slots.idle(), wait(graceMs, undefined, { ref: false })]);
       heartbeat.stop();
     },
@@ -228,6 +228,3 @@ function watchOtherProcesses(runQueue: RunQueue, isLate: () => boolean, wake: ()
     clearTimeout(soon);
   };
 }
-
-const stopped = () =>
-  new NightshiftError("CANCELLED", "Nightshift was stopped while this run was at work; it was not finished.");

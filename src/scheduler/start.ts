@@ -3,7 +3,8 @@ import type { Activity } from "../activity.ts";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/database.ts";
 import type { Events, StepFeed } from "../events.ts";
-import { type GhostDeps, type GhostListener, runGhost } from "../ghost/run.ts";
+import type { GhostDeps, GhostListener } from "../ghost/deps.ts";
+import { runGhost } from "../ghost/run.ts";
 import type { JobStore, RunStore } from "../jobs/contracts.ts";
 import { INBOX_URI } from "../jobs/inbox-item.ts";
 import type { Action } from "../jobs/job.ts";
@@ -157,6 +158,7 @@ function createLoop(deps: SchedulerDeps, filter: ClaimFilter, parts: LoopParts):
       publishRun(run);
       webhooks.wake();
     },
+    onParked: ({ run }) => publishRun(run),
   });
   return createSchedulerLoop({
     runQueue,

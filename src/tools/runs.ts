@@ -55,6 +55,7 @@ export const showRunSummary = (run: Omit<Run, "transcript">) => ({
   status_reason: run.statusReason,
   output: run.output,
   ...(run.silent && { silent: true }),
+  ...(run.resumed > 0 && { resumed: run.resumed }),
   ...(run.endReason && { end_reason: run.endReason }),
   failure: run.error,
   usage: run.usage,

@@ -3,7 +3,7 @@ import type { UserContext } from "../context/user-context.ts";
 import { NightshiftError } from "../errors.ts";
 import { once } from "../lifecycle.ts";
 import { type Catalog, isInScope, type ListedTool } from "./catalog.ts";
-import type { ToolDefinition, ToolInstance } from "./define.ts";
+import type { ToolAnnotations, ToolDefinition, ToolInstance } from "./define.ts";
 import { type ToolResult, toErrorResult, toToolResult } from "./result.ts";
 import { type JsonSchema, parseWith } from "./schema.ts";
 
@@ -31,6 +31,7 @@ export interface Toolkit {
   list(): readonly ListedTool[];
   has(name: string): boolean;
   outputSchema(name: string): JsonSchema | undefined;
+  annotations(name: string): ToolAnnotations | undefined;
   /**
    * Calls a tool as this context. Never rejects: a failure is a result with `isError`, for the model to read.
    */
@@ -99,6 +100,7 @@ export function buildToolkit<Services>(
     registryId,
     list: () => catalog.list(context.scopes),
     has: (name) => offered(name) !== undefined,
+    annotations: (name) => offered(name)?.annotations,
     outputSchema: (name) => catalog.list(context.scopes).find((tool) => tool.name === name)?.outputSchema,
     call: (name, args, options = {}) =>
       withContext(context, async () => {

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { RunStore } from "../../src/jobs/contracts.ts";
-import { NEXT_STATUSES } from "../../src/jobs/run.ts";
+import { isEnded, NEXT_STATUSES } from "../../src/jobs/run.ts";
 import type { RunQueue } from "../../src/store/run-queue.ts";
 import { type Backend, newJob, openWorld, resultOf, START, type World, worker } from "../world.ts";
 
@@ -41,7 +41,7 @@ export function leasesContract(backend: Backend): void {
     });
 
     it("lets a running run end in each of the ways it may", async () => {
-      for (const status of NEXT_STATUSES.running) {
+      for (const status of NEXT_STATUSES.running.filter(isEnded)) {
         const runId = await started();
         const end = { ...OUTCOME, status, statusReason: "because" };
         expect(await runQueue.finish(runId, end, START)).toBe(true);

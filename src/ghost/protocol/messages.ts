@@ -4,6 +4,7 @@ import { cutText } from "../../jobs/cut-text.ts";
 import type { Action, Check } from "../../jobs/job.ts";
 import type { EndReason, EndStatus, Run, RunStatus, TranscriptStep } from "../../jobs/run.ts";
 import type { ModelAnswer, ModelRequest } from "../../model/model.ts";
+import type { ToolResult } from "../../tools/result.ts";
 import type { UpstreamAnswer, UpstreamListing } from "../../tools/upstream.ts";
 
 /*
@@ -29,6 +30,13 @@ export interface WireError {
 /** The requests of a thread. The response depends on the port that they come through. */
 export type GhostRequest =
   | { readonly kind: "model"; readonly input: ModelRequest }
+  /** Asked before each call of a tool. `isRepeatable`: a second call does no harm. */
+  | {
+      readonly kind: "begin_call";
+      readonly tool: string;
+      readonly arguments: unknown;
+      readonly isRepeatable: boolean;
+    }
   | { readonly kind: "get_run"; readonly runId: string }
   | {
       readonly kind: "list_runs";
@@ -41,9 +49,18 @@ export type GhostRequest =
       readonly arguments: Readonly<Record<string, unknown>>;
     };
 
+/**
+ * What is to be done about a call. `done`: an earlier thread of this run made it. `unknown`: one began it, and may have
+ * made it.
+ */
+export type CallStart =
+  | { readonly state: "go" | "unknown"; readonly key: string }
+  | { readonly state: "done"; readonly result: ToolResult };
+
 /** The response to each kind of request. */
 export interface GhostResponses {
   readonly model: ModelAnswer;
+  readonly begin_call: CallStart;
   readonly get_run: Run;
   readonly list_runs: RunPage;
   readonly upstream_tools: UpstreamListing;
@@ -81,6 +98,8 @@ export interface Start {
     readonly scheduledFor: number;
     readonly startedAt: number;
     readonly coalesced: number;
+    /** How often it went on in a new thread. */
+    readonly resumed: number;
     /** The output of the previous run that succeeded, where the job asks for it. */
     readonly previousOutput: string | null;
   };
@@ -112,7 +131,8 @@ export type ToMain =
   | { readonly type: "ready" }
   | { readonly type: "request"; readonly id: number; readonly request: GhostRequest }
   | { readonly type: "cancel"; readonly id: number }
-  | { readonly type: "step"; readonly step: Step }
+  /** `call`: the key of the call that it is the end of, whose result comes with it. */
+  | { readonly type: "step"; readonly step: Step; readonly call?: string; readonly result?: unknown }
   | { readonly type: "failure"; readonly tool: string; readonly error: string }
   | ThreadOutcome;
 

@@ -40,6 +40,7 @@ const MESSAGES: Readonly<Record<ToThread["type"], Shape>> = {
       scheduledFor: "number",
       startedAt: "number",
       coalesced: "number",
+      resumed: "number",
       previousOutput: "string?",
     },
     toolModules: ["string"],
@@ -57,6 +58,7 @@ const RESPONSES: Readonly<Record<keyof GhostResponses, Shape>> = {
     calls: [{ callId: "string", tool: "string" }],
     usage: { input_tokens: "number", output_tokens: "number" },
   },
+  begin_call: { state: "string" },
   get_run: RUN,
   list_runs: { runs: [RUN] },
   upstream_tools: {

@@ -41,7 +41,7 @@ export function runSession(start: Start, client: BrokerClient): Promise<ThreadOu
           prompt: start.run.prompt,
         },
       });
-      const onStep = limitSteps((step) => client.send({ type: "step", step }));
+      const onStep = (step: Step) => client.send({ type: "step", step });
       const own = await loadOwnTools(start.toolModules);
       return await checkAndWork(start, (selection, use) =>
         withSession({ start, context, own, client, onStep }, selection, use),
@@ -93,7 +93,7 @@ async function withSession<T>(
   const { start, context, client, onStep } = parts;
   const toolkit = await openToolkit(parts, selection);
   try {
-    const toolCaller = openToolCaller(toolkit, client.signal, onStep);
+    const toolCaller = openToolCaller(toolkit, client);
     const ask: GhostSession["ask"] = (request, signal) =>
       client.request({ kind: "model", input: request }, signal);
     return await withContext(context, () => use({ start, context, toolkit, toolCaller, ask, onStep }));
@@ -142,19 +142,6 @@ function withoutOutput({ outputSchema: _, ...tool }: ToolDefinition<Services>): 
 async function loadOwnTools(patterns: readonly string[]): Promise<readonly ToolDefinition<Services>[]> {
   if (patterns.length === 0) return [];
   return (await loadToolModules(patterns)).tools as readonly ToolDefinition<Services>[];
-}
-
-const MAX_STEPS = 1_000;
-
-/** Limits the steps of a run, because a code job may add notes in a loop. The last step says that there were more. */
-function limitSteps(send: (step: Step) => void): (step: Step) => void {
-  let count = 0;
-  return (step) => {
-    count++;
-    if (count < MAX_STEPS) send(step);
-    else if (count === MAX_STEPS)
-      send({ type: "note", text: "later steps are not recorded: there were too many" });
-  };
 }
 
 /** An error of the job's own code keeps its message, because its owner reads it. */

@@ -10,6 +10,11 @@ export function systemPrompt({ job, run }: Pick<Start, "job" | "run">, now: numb
     `You are an automated run of the scheduled job ${title}, not a conversation.`,
     `It was scheduled for ${at(run.scheduledFor)}. It is now ${at(now)}.`,
     ...(lateSeconds > 0 ? [`This run started ${duration(lateSeconds)} late.`] : []),
+    ...(run.resumed > 0
+      ? [
+          `It began at ${at(run.startedAt)} and was interrupted since: what you see of it was done before. Times in it may have passed.`,
+        ]
+      : []),
     ...(run.coalesced > 0
       ? [
           `${run.coalesced} earlier occurrence${run.coalesced === 1 ? " was" : "s were"} missed because nobody was there to run ${run.coalesced === 1 ? "it" : "them"}; this run stands for all of them.`,
