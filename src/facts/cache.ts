@@ -1,6 +1,8 @@
+import { setImmediate } from "node:timers/promises";
 import { createMutex, type Mutex } from "../async.ts";
 import type { FactsDatabase, Query } from "./database.ts";
-import { createUserFacts, type UserFacts } from "./user-facts.ts";
+import type { StoredFact } from "./rules.ts";
+import { compareAge, createUserFacts, type UserFacts } from "./user-facts.ts";
 import type { Transaction } from "./write-queue.ts";
 
 interface CacheEntry {
@@ -116,6 +118,9 @@ const COLUMNS = 'substr(key, 66) AS id, rowid AS "rowId"';
 
 const ALL_ROWS = `SELECT ${COLUMNS}, value FROM keyv WHERE ${RANGE}`;
 
+/** Indexing this much text takes about 10 ms, and 30 when every word of it is new. */
+const SLICE_CHARS = 16_384;
+
 const NOT_LOADED = { changes: -1, removals: 0, rowId: 0 };
 
 export function createCachedFacts(): CachedFacts {
@@ -140,25 +145,55 @@ export async function syncCachedFacts(
   // Read before the rows: they may be newer than it, which costs a second look, but never older.
   const current = await readChanges(userKey, query);
   if (current.changes === cached.changes) return;
-  const take = (rows: readonly FullRow[]) => {
-    cached.userFacts.add(
-      rows.map(({ id, value }) => ({ ...parse(value), factId: id })),
-      now,
+  const take = async (rows: readonly FullRow[]) => {
+    const facts: StoredFact[] = [];
+    await inSlices(
+      rows,
+      ({ value }) => value.length,
+      (slice) => {
+        for (const { id, value } of slice) facts.push({ ...parse(value), factId: id });
+      },
+    );
+    // In order before they are cut: a slice that is older than the one before would start the index again.
+    facts.sort(compareAge);
+    await inSlices(
+      facts,
+      ({ text }) => text.length,
+      (slice) => cached.userFacts.add(slice, now),
     );
     for (const { rowId } of rows) cached.rowId = Math.max(cached.rowId, rowId);
   };
   if (cached.changes === -1) {
-    take(await query<FullRow>(ALL_ROWS, userKey));
+    await take(await query<FullRow>(ALL_ROWS, userKey));
   } else {
     // The plus keeps SQLite on the index of keys: by row number it would read everybody's new rows.
     const newRows = `SELECT ${COLUMNS}, value FROM keyv WHERE ${RANGE} AND +rowid > $2`;
     const added = await query<FullRow>(newRows, userKey, cached.rowId);
-    take(added);
+    await take(added);
     const isComplete =
       current.removals === cached.removals && added.length >= current.changes - cached.changes;
-    if (!isComplete) take(await reconcile(userKey, cached.userFacts, query));
+    if (!isComplete) await take(await reconcile(userKey, cached.userFacts, query));
   }
   Object.assign(cached, current);
+}
+
+/** Hands `items` to `work` in slices of about SLICE_CHARS, between which other users' calls get the thread. */
+async function inSlices<T>(
+  items: readonly T[],
+  charsOf: (item: T) => number,
+  work: (slice: readonly T[]) => void,
+): Promise<void> {
+  let start = 0;
+  let chars = 0;
+  for (const [i, item] of items.entries()) {
+    chars += charsOf(item);
+    if (chars < SLICE_CHARS) continue;
+    work(items.slice(start, i + 1));
+    start = i + 1;
+    chars = 0;
+    await setImmediate();
+  }
+  if (start < items.length) work(items.slice(start));
 }
 
 /** After a write inside its transaction: what it changed is known, and need not be looked for. */

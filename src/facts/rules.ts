@@ -10,6 +10,10 @@ const USER_KEY = /^[0-9a-f]{64}$/;
 /** 96 bits: nobody meets a fact by guessing, though guessing would not help without its owner's key either. */
 const FACT_ID_BYTES = 12;
 
+/** New words a fact may bring, on average; real ones bring fewer than five. */
+const WORDS_PER_FACT = 25;
+const MIN_MAX_WORDS = 100_000;
+
 /** A fact as it is kept. `position` counts up with every fact of its user: it orders facts of one millisecond. */
 export interface StoredFact extends Fact {
   readonly position: number;
@@ -54,11 +58,12 @@ export function checkNewFact({ text, expiresInDays }: NewFact, { maxFactBytes }:
 
 /** Throws FACT_LIMIT_REACHED when one more fact of `factBytes` would not fit beside what is kept. */
 export function checkRoom(
-  kept: { facts: number; bytes: number },
+  kept: { facts: number; bytes: number; words: number },
   factBytes: number,
   limits: FactLimits,
 ): void {
   const { maxFacts, maxBytes } = limits;
+  const maxWords = maxWordsFor(maxFacts);
   if (kept.facts + 1 > maxFacts) {
     throw new NightshiftError(
       "FACT_LIMIT_REACHED",
@@ -73,6 +78,18 @@ export function checkRoom(
       { maxBytes },
     );
   }
+  if (kept.words >= maxWords) {
+    throw new NightshiftError(
+      "FACT_LIMIT_REACHED",
+      `This memory is full: it holds ${kept.words} different words of ${maxWords}. Forget some first.`,
+      { maxWords },
+    );
+  }
+}
+
+/** Different words that one user's facts may have in all: each costs memory in the index, however short it is. */
+export function maxWordsFor(maxFacts: number): number {
+  return Math.max(MIN_MAX_WORDS, maxFacts * WORDS_PER_FACT);
 }
 
 export function expiryOf(createdAt: number, expiresInDays: number | undefined): { expiresAt?: number } {

@@ -1,12 +1,6 @@
-import {
-  createPostings,
-  type Document,
-  type Posting,
-  type Postings,
-  type SearchableText,
-} from "./postings.ts";
+import { createPostings, type Postings, type SearchableText } from "./postings.ts";
 import { expandQuery, type WeightedTerms } from "./query.ts";
-import { queryTermsOf } from "./terms.ts";
+import { isStopTerm, queryTermsOf } from "./terms.ts";
 
 export interface Match {
   readonly id: string;
@@ -19,6 +13,10 @@ export interface SearchIndex {
   /** Texts must come oldest first: the order breaks ties (newer first) and says which facts are neighbours. */
   add(text: SearchableText): void;
   remove(id: string): void;
+  /** Different words of all texts and tags. */
+  readonly words: number;
+  /** Memory that the index takes, in bytes. */
+  readonly bytes: number;
   /** Best first. Every match has a word of the query, or one related to it. Empty when nothing has. */
   search(query: string, limit: number, accepts?: (id: string) => boolean): readonly Match[];
 }
@@ -45,9 +43,15 @@ export function createSearchIndex(): SearchIndex {
   return {
     add: postings.add,
     remove: postings.remove,
+    get words() {
+      return postings.vocabulary.size;
+    },
+    get bytes() {
+      return postings.bytes;
+    },
     search(query, limit, accepts) {
       const terms = queryTermsOf(query);
-      const asked = expandQuery(terms, postings);
+      const asked = expandQuery(terms, postings.vocabulary);
       if (asked.size === 0) return [];
       const first = rank(asked, asked, postings);
       const widened = widen(asked, topSlots(first, FEEDBACK_FACTS, postings), first, postings);
@@ -57,7 +61,7 @@ export function createSearchIndex(): SearchIndex {
       const best = topSlots(scores, limit, postings, accepts);
       const bestScore = scores[best[0] ?? 0] || 1;
       return best.map((slot) => ({
-        id: (postings.documents[slot] as Document).id,
+        id: postings.idAt(slot) as string,
         score: Math.round(((scores[slot] ?? 0) / bestScore) * 10_000) / 10_000,
       }));
     },
@@ -66,42 +70,35 @@ export function createSearchIndex(): SearchIndex {
 
 /** A score for each slot; 0 for a fact without any of `terms`. */
 function rank(terms: WeightedTerms, asked: WeightedTerms, postings: Postings): Float64Array {
-  const { documents, liveDocuments, liveTerms } = postings;
-  const scores = new Float64Array(documents.length);
-  const averageLength = liveTerms / Math.max(1, liveDocuments);
-  for (const [posting, weight] of terms) {
-    const gain = weight * idf(posting, liveDocuments);
-    for (let i = 0; i < posting.slots.length; i++) {
-      const slot = posting.slots[i] as number;
-      const document = documents[slot];
-      if (document === undefined) continue;
-      const count = posting.counts[i] as number;
-      const length = 1 - B + (B * document.terms.length) / averageLength;
+  const scores = new Float64Array(postings.slotCount);
+  const averageLength = postings.liveTerms / Math.max(1, postings.liveDocuments);
+  for (const [term, weight] of terms) {
+    const gain = weight * idf(term, postings);
+    postings.each(term, (slot, count) => {
+      const length = 1 - B + (B * postings.lengthOf(slot)) / averageLength;
       scores[slot] = (scores[slot] as number) + gain * (DELTA + (count * (K1 + 1)) / (count + K1 * length));
-    }
+    });
   }
   for (let slot = 0; slot < scores.length; slot++) {
-    const subject = documents[slot]?.terms[0];
-    if (subject !== undefined && asked.get(subject) === 1)
-      scores[slot] = (scores[slot] as number) + SUBJECT_BONUS;
+    if (postings.idAt(slot) === undefined || postings.lengthOf(slot) === 0) continue;
+    if (asked.get(postings.termAt(slot, 0)) === 1) scores[slot] = (scores[slot] as number) + SUBJECT_BONUS;
   }
-  return shareWithNeighbours(scores, documents);
+  return shareWithNeighbours(scores, postings);
 }
 
 /** Never negative, so that a word which most facts have still counts a little. */
-function idf(posting: Posting, liveDocuments: number): number {
-  return Math.log(1 + (liveDocuments - posting.live + 0.5) / (posting.live + 0.5));
+function idf(term: number, { vocabulary, liveDocuments }: Postings): number {
+  const facts = vocabulary.factsWith(term);
+  return Math.log(1 + (liveDocuments - facts + 0.5) / (facts + 0.5));
 }
 
 /** Only a fact with a score of its own gets a share. */
-function shareWithNeighbours(own: Float64Array, documents: Postings["documents"]): Float64Array {
+function shareWithNeighbours(own: Float64Array, postings: Postings): Float64Array {
   const shared = own.slice();
   let before = -1;
   for (let slot = 0; slot < own.length; slot++) {
-    const document = documents[slot];
-    if (document === undefined) continue;
-    const older = documents[before];
-    if (older !== undefined && document.createdAt - older.createdAt <= SITTING_MS) {
+    if (postings.idAt(slot) === undefined) continue;
+    if (before !== -1 && postings.createdAt(slot) - postings.createdAt(before) <= SITTING_MS) {
       if (own[slot]) shared[slot] = (shared[slot] as number) + BEFORE_SHARE * (own[before] as number);
       if (own[before]) shared[before] = (shared[before] as number) + AFTER_SHARE * (own[slot] as number);
     }
@@ -116,25 +113,25 @@ function widen(
   scores: Float64Array,
   postings: Postings,
 ): WeightedTerms {
+  const { vocabulary } = postings;
   let total = 0;
   for (const slot of best) total += scores[slot] ?? 0;
   const found: WeightedTerms = new Map();
   for (const slot of best) {
-    const { terms } = postings.documents[slot] as Document;
-    const share = (scores[slot] ?? 0) / total / terms.length;
-    for (const posting of new Set(terms)) {
-      if (posting.isStop || asked.has(posting)) continue;
-      found.set(posting, (found.get(posting) ?? 0) + share * idf(posting, postings.liveDocuments));
+    const length = postings.lengthOf(slot);
+    const share = (scores[slot] ?? 0) / total / length;
+    for (const term of new Set(Array.from({ length }, (_, i) => postings.termAt(slot, i)))) {
+      if (asked.has(term) || isStopTerm(vocabulary.wordOf(term))) continue;
+      found.set(term, (found.get(term) ?? 0) + share * idf(term, postings));
     }
   }
   const chosen = [...found]
-    .sort((a, b) => b[1] - a[1] || (a[0].term < b[0].term ? -1 : 1))
+    .sort((a, b) => b[1] - a[1] || (vocabulary.wordOf(a[0]) < vocabulary.wordOf(b[0]) ? -1 : 1))
     .slice(0, FEEDBACK_TERMS);
   const chosenSum = chosen.reduce((sum, [, weight]) => sum + weight, 0);
   const askedSum = asked.values().reduce((sum, weight) => sum + weight, 0);
   const widened = new Map(asked);
-  for (const [posting, weight] of chosen)
-    widened.set(posting, (FEEDBACK_WEIGHT * askedSum * weight) / chosenSum);
+  for (const [term, weight] of chosen) widened.set(term, (FEEDBACK_WEIGHT * askedSum * weight) / chosenSum);
   return widened;
 }
 
@@ -142,7 +139,7 @@ function widen(
 function topSlots(
   scores: Float64Array,
   limit: number,
-  { documents }: Postings,
+  { idAt }: Postings,
   accepts?: (id: string) => boolean,
 ): number[] {
   const top: number[] = [];
@@ -150,8 +147,8 @@ function topSlots(
     const score = scores[slot] as number;
     if (score === 0 || (top.length === limit && score <= (scores[top[limit - 1] as number] as number)))
       continue;
-    const document = documents[slot];
-    if (document === undefined || (accepts !== undefined && !accepts(document.id))) continue;
+    const id = idAt(slot);
+    if (id === undefined || (accepts !== undefined && !accepts(id))) continue;
     let at = top.length;
     while (at > 0 && (scores[top[at - 1] as number] as number) < score) at--;
     top.splice(at, 0, slot);

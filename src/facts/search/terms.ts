@@ -1,4 +1,5 @@
 import { createRequire } from "node:module";
+import { ownString } from "./vocabulary.ts";
 import { BASE_FORMS, STOP_WORDS } from "./words.ts";
 
 interface Stemmer {
@@ -12,6 +13,7 @@ interface Snowball {
 const MAX_TERM_CHARS = 64;
 /** Stems remembered over all texts. A pure function of the word, so sharing it between users tells nobody anything. */
 const MAX_REMEMBERED_STEMS = 50_000;
+const MAX_REMEMBERED_CHARS = 24;
 
 const BEYOND_ASCII = /[\u0080-\uffff]/;
 const ASCII_WORD = /[a-z0-9]+(?:'[a-z]+)?(?:-[a-z0-9]+)*/g;
@@ -110,11 +112,12 @@ function pushPairs(run: string, terms: string[]): void {
 function stemOf(word: string): string {
   const known = stems.get(word);
   if (known !== undefined) return known;
-  if (stems.size >= MAX_REMEMBERED_STEMS) stems.clear();
   const bare = word.replace(/(?:'s|'m|'re|'ve|'ll|'d)$|'/g, "").slice(0, MAX_TERM_CHARS);
   const base = BASE_FORMS.get(bare) ?? bare;
   const stem = stemmerFor(base)?.stem(base) ?? base;
-  stems.set(word, stem);
+  if (word.length > MAX_REMEMBERED_CHARS) return stem;
+  if (stems.size >= MAX_REMEMBERED_STEMS) stems.clear();
+  stems.set(ownString(word), ownString(stem));
   return stem;
 }
 
