@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { NightshiftError } from "../errors.ts";
-import { foldText } from "./search/terms.ts";
+import { foldText } from "./search/fold.ts";
 import type { Fact, FactLimits, NewFact } from "./store.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;

@@ -1,6 +1,6 @@
 import { bytesOf, type StoredFact, toFact } from "./rules.ts";
+import { duplicateKeyOf, foldText } from "./search/fold.ts";
 import { createSearchIndex, type SearchIndex } from "./search/index.ts";
-import { foldText } from "./search/terms.ts";
 import type { RecalledFact } from "./store.ts";
 
 // Measured beside the index, which counts itself: objects and ids of a fact, and what finds duplicates.
@@ -79,7 +79,7 @@ export function createUserFacts(): UserFacts {
       contents = empty();
       expired.clear();
     },
-    findDuplicate: (text) => idsByText(contents).get(foldText(text)),
+    findDuplicate: (text) => idsByText(contents).get(duplicateKeyOf(text)),
     recall: (query, limit, tags) => recallFrom(contents, query, limit, tags),
     page: (position, limit) => contents.sortedFacts.page(position, limit),
   };
@@ -100,7 +100,7 @@ function addAll(contents: Contents, added: readonly StoredFact[]): Contents {
   for (const fact of sorted) {
     contents.sortedFacts.put(fact);
     contents.index.add({ ...fact, id: fact.factId });
-    contents.idByText?.set(foldText(fact.text), fact.factId);
+    contents.idByText?.set(duplicateKeyOf(fact.text), fact.factId);
   }
   return contents;
 }
@@ -108,14 +108,14 @@ function addAll(contents: Contents, added: readonly StoredFact[]): Contents {
 function removeAll({ sortedFacts, index, idByText }: Contents, factIds: Iterable<string>): void {
   for (const { factId, text } of sortedFacts.remove(factIds)) {
     index.remove(factId);
-    idByText?.delete(foldText(text));
+    idByText?.delete(duplicateKeyOf(text));
   }
 }
 
 function idsByText(contents: Contents): ReadonlyMap<string, string> {
   // The first one's id: of two that read the same, as an import may bring, the older is put last.
   contents.idByText ??= new Map(
-    contents.sortedFacts.byAge.toReversed().map((fact) => [foldText(fact.text), fact.factId]),
+    contents.sortedFacts.byAge.toReversed().map((fact) => [duplicateKeyOf(fact.text), fact.factId]),
   );
   return contents.idByText;
 }

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { checkRoom, maxWordsFor } from "../../src/facts/rules.ts";
 import { createSearchIndex } from "../../src/facts/search/index.ts";
-import { expandQuery, type KnownWords } from "../../src/facts/search/query.ts";
+import { expandQuery, type KnownWords, type Query } from "../../src/facts/search/query.ts";
 import { createSortedWords } from "../../src/facts/search/sorted-words.ts";
 import { createVocabulary } from "../../src/facts/search/vocabulary.ts";
 import { LIMITS } from "./limits.ts";
@@ -22,8 +22,14 @@ function vocabularyOf(words: Iterable<string>) {
   return vocabulary;
 }
 
+const queryOf = (terms: readonly string[], isCompounding = false): Query => ({
+  telling: terms.map((term) => [term]),
+  slight: [],
+  isCompounding,
+});
+
 /** How many words a query looks at. */
-function visitsOf(terms: readonly string[], vocabulary: KnownWords): number {
+function visitsOf(terms: readonly string[], vocabulary: KnownWords, isCompounding = false): number {
   let visits = 0;
   const counting: KnownWords = {
     idOf: (word) => {
@@ -31,14 +37,16 @@ function visitsOf(terms: readonly string[], vocabulary: KnownWords): number {
       return vocabulary.idOf(word);
     },
     factsWith: (id) => vocabulary.factsWith(id),
-    *startingWith(start) {
-      for (const word of vocabulary.startingWith(start)) {
-        visits += 1;
-        yield word;
-      }
-    },
+    startingWith: (start) => counted(vocabulary.startingWith(start)),
+    endingWith: (end) => counted(vocabulary.endingWith(end)),
   };
-  expandQuery(terms, counting);
+  function* counted(words: Iterable<string>) {
+    for (const word of words) {
+      visits += 1;
+      yield word;
+    }
+  }
+  expandQuery(queryOf(terms, isCompounding), counting);
   return visits;
 }
 
@@ -55,12 +63,21 @@ describe("a query looks at", () => {
   it("few of the words that begin as an unknown one does", () => {
     const alike = vocabularyOf(Array.from({ length: 50_000 }, (_, i) => `begin${wordOf(i)}`));
     expect(visitsOf(["begin"], alike)).toBeLessThan(500);
+    expect(visitsOf(["begin"], alike, true)).toBeLessThan(600);
+  });
+
+  it("few of the words that end as a German one does", () => {
+    const alike = vocabularyOf(Array.from({ length: 50_000 }, (_, i) => `${wordOf(i)}termin`));
+    expect(visitsOf(["termin"], alike, true)).toBeLessThan(1_000);
   });
 
   it("at most 32 terms, the rarest that are known", () => {
     const vocabulary = vocabularyOf(Array.from({ length: 100 }, (_, i) => `word${i}`));
     for (let i = 0; i < 20; i++) vocabulary.use(`word${i}`);
-    const asked = expandQuery([...unknown, ...Array.from({ length: 40 }, (_, i) => `word${i}`)], vocabulary);
+    const asked = expandQuery(
+      queryOf([...unknown, ...Array.from({ length: 40 }, (_, i) => `word${i}`)]),
+      vocabulary,
+    );
     expect(asked.size).toBe(32);
     for (let i = 20; i < 40; i++) expect(asked.get(vocabulary.idOf(`word${i}`))).toBe(1);
   });
@@ -98,7 +115,10 @@ describe("words in order", () => {
     for (const word of words.toReversed()) worn.use(word);
     for (let i = 0; i < 5_000; i++) worn.release(worn.idOf(`garden${wordOf(i)}`));
     const named = (vocabulary: typeof plain) =>
-      [...expandQuery(["garden"], vocabulary)].map(([id, weight]) => [vocabulary.wordOf(id), weight]);
+      [...expandQuery(queryOf(["garden"]), vocabulary)].map(([id, weight]) => [
+        vocabulary.wordOf(id),
+        weight,
+      ]);
     expect(named(worn)).toEqual(named(plain));
     expect(named(plain)).toHaveLength(4);
   });

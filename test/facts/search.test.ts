@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { foldText } from "../../src/facts/search/fold.ts";
 import { createSearchIndex } from "../../src/facts/search/index.ts";
-import { foldText, queryTermsOf, termsOf } from "../../src/facts/search/terms.ts";
+import { parseQuery } from "../../src/facts/search/query.ts";
+import { termsOf } from "../../src/facts/search/terms.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -29,6 +31,7 @@ describe("terms", () => {
   ])("%s", (_what, text, terms) => expect(termsOf(text)).toEqual(expect.arrayContaining(terms)));
 
   it("of a query leave out stop words, unless there is nothing else", () => {
+    const queryTermsOf = (text: string) => parseQuery(text).telling.map(([term]) => term);
     expect(queryTermsOf("What is the name of my dog?")).toEqual(["name", "dog"]);
     expect(queryTermsOf("who am I")).toEqual(["who", "be", "i"]);
   });

@@ -1,6 +1,5 @@
 import { createPostings, type Postings, type SearchableText } from "./postings.ts";
-import { expandQuery, type WeightedTerms } from "./query.ts";
-import { isStopTerm, queryTermsOf } from "./terms.ts";
+import { expandQuery, knownSlight, parseQuery, type Query, type WeightedTerms } from "./query.ts";
 
 export interface Match {
   readonly id: string;
@@ -12,6 +11,8 @@ export interface Match {
 export interface SearchIndex {
   /** Texts must come oldest first: the order breaks ties (newer first) and says which facts are neighbours. */
   add(text: SearchableText): void;
+  /** Gives a fact that is there another text or other tags. */
+  replace(text: SearchableText): void;
   remove(id: string): void;
   /** Different words of all texts and tags. */
   readonly words: number;
@@ -28,11 +29,16 @@ const B = 0.45;
 const DELTA = 0.5;
 /** A sentence is most often about its first word ("Melanie plays the violin"), so a match there counts more. */
 const SUBJECT_BONUS = 0.7;
+/** No more than this part of what the word itself counts, or it would decide alone in a small memory. */
+const SUBJECT_SHARE = 1.5;
 /** Facts saved one after the other speak of the same thing: each lends its neighbours a share of its score. */
 const BEFORE_SHARE = 0.4;
 const AFTER_SHARE = 0.3;
+const MAX_APPROACH = 0.9;
 /** Neighbours further apart in time were not said in one sitting. */
 const SITTING_MS = 60 * 60 * 1000;
+/** How much all of a query's function words together can add to a fact's score. */
+const SLIGHT_SHARE = 0.3;
 /** Pseudo relevance feedback (RM3): the telling words of the best few facts join the query. */
 const FEEDBACK_FACTS = 5;
 const FEEDBACK_TERMS = 10;
@@ -42,6 +48,7 @@ export function createSearchIndex(): SearchIndex {
   const postings = createPostings();
   return {
     add: postings.add,
+    replace: postings.replace,
     remove: postings.remove,
     get words() {
       return postings.vocabulary.size;
@@ -50,12 +57,13 @@ export function createSearchIndex(): SearchIndex {
       return postings.bytes;
     },
     search(query, limit, accepts) {
-      const terms = queryTermsOf(query);
-      const asked = expandQuery(terms, postings.vocabulary);
-      if (asked.size === 0) return [];
-      const first = rank(asked, asked, postings);
-      const widened = widen(asked, topSlots(first, FEEDBACK_FACTS, postings), first, postings);
-      const scores = rank(widened, asked, postings);
+      const parsed = parseQuery(query, postings.languages());
+      const telling = expandQuery(parsed, postings.vocabulary);
+      if (telling.size === 0) return [];
+      const slight = slightShares(parsed, postings);
+      const first = rank(telling, telling, slight, postings);
+      const widened = widen(telling, topSlots(first, FEEDBACK_FACTS, postings), first, postings);
+      const scores = rank(widened, telling, slight, postings);
       // Feedback reorders what the query found; it never brings in a fact that has no word of it.
       for (let slot = 0; slot < scores.length; slot++) if (first[slot] === 0) scores[slot] = 0;
       const best = topSlots(scores, limit, postings, accepts);
@@ -68,8 +76,27 @@ export function createSearchIndex(): SearchIndex {
   };
 }
 
+/** For each slot, the share of a query's function words that its fact has, the rarer ones counting more; 0 to 1. */
+function slightShares(query: Query, postings: Postings): Float64Array {
+  const shares = new Float64Array(postings.slotCount);
+  const known = knownSlight(query, postings.vocabulary);
+  const total = known.reduce((sum, term) => sum + idf(term, postings), 0);
+  for (const term of known) {
+    const share = idf(term, postings) / total;
+    postings.each(term, (slot) => {
+      shares[slot] = (shares[slot] as number) + share;
+    });
+  }
+  return shares;
+}
+
 /** A score for each slot; 0 for a fact without any of `terms`. */
-function rank(terms: WeightedTerms, asked: WeightedTerms, postings: Postings): Float64Array {
+function rank(
+  terms: WeightedTerms,
+  asked: WeightedTerms,
+  slight: Float64Array,
+  postings: Postings,
+): Float64Array {
   const scores = new Float64Array(postings.slotCount);
   const averageLength = postings.liveTerms / Math.max(1, postings.liveDocuments);
   for (const [term, weight] of terms) {
@@ -81,9 +108,15 @@ function rank(terms: WeightedTerms, asked: WeightedTerms, postings: Postings): F
   }
   for (let slot = 0; slot < scores.length; slot++) {
     if (postings.idAt(slot) === undefined || postings.lengthOf(slot) === 0) continue;
-    if (asked.get(postings.termAt(slot, 0)) === 1) scores[slot] = (scores[slot] as number) + SUBJECT_BONUS;
+    const subject = postings.termAt(slot, 0);
+    if (asked.get(subject) === 1 && !postings.isFunctionAt(slot, 0))
+      scores[slot] =
+        (scores[slot] as number) + Math.min(SUBJECT_BONUS, SUBJECT_SHARE * idf(subject, postings));
   }
-  return shareWithNeighbours(scores, postings);
+  const shared = shareWithNeighbours(scores, postings);
+  for (let slot = 0; slot < shared.length; slot++)
+    shared[slot] = (shared[slot] as number) * (1 + SLIGHT_SHARE * (slight[slot] as number));
+  return shared;
 }
 
 /** Never negative, so that a word which most facts have still counts a little. */
@@ -99,12 +132,19 @@ function shareWithNeighbours(own: Float64Array, postings: Postings): Float64Arra
   for (let slot = 0; slot < own.length; slot++) {
     if (postings.idAt(slot) === undefined) continue;
     if (before !== -1 && postings.createdAt(slot) - postings.createdAt(before) <= SITTING_MS) {
-      if (own[slot]) shared[slot] = (shared[slot] as number) + BEFORE_SHARE * (own[before] as number);
-      if (own[before]) shared[before] = (shared[before] as number) + AFTER_SHARE * (own[slot] as number);
+      const older = own[before] as number;
+      const newer = own[slot] as number;
+      if (newer) shared[slot] = (shared[slot] as number) + share(BEFORE_SHARE, older, newer);
+      if (older) shared[before] = (shared[before] as number) + share(AFTER_SHARE, newer, older);
     }
     before = slot;
   }
   return shared;
+}
+
+/** What a fact gets from a neighbour: never so much that it comes to stand above it. */
+function share(part: number, lender: number, own: number): number {
+  return Math.min(part * lender, MAX_APPROACH * Math.max(0, lender - own));
 }
 
 function widen(
@@ -120,8 +160,10 @@ function widen(
   for (const slot of best) {
     const length = postings.lengthOf(slot);
     const share = (scores[slot] ?? 0) / total / length;
-    for (const term of new Set(Array.from({ length }, (_, i) => postings.termAt(slot, i)))) {
-      if (asked.has(term) || isStopTerm(vocabulary.wordOf(term))) continue;
+    const terms = new Set<number>();
+    for (let i = 0; i < length; i++) if (!postings.isFunctionAt(slot, i)) terms.add(postings.termAt(slot, i));
+    for (const term of terms) {
+      if (asked.has(term)) continue;
       found.set(term, (found.get(term) ?? 0) + share * idf(term, postings));
     }
   }

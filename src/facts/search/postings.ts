@@ -1,5 +1,6 @@
-import { createNumberList, type NumberList } from "./numbers.ts";
-import { termsOf } from "./terms.ts";
+import { ENGLISH, type Languages } from "./languages.ts";
+import { createNumberList, type NumberList } from "./number-list.ts";
+import { wordsOf } from "./terms.ts";
 import { createVocabulary, type Vocabulary } from "./vocabulary.ts";
 
 export interface SearchableText {
@@ -23,13 +24,19 @@ export interface Postings {
   idAt(slot: number): string | undefined;
   /** Epoch ms. */
   createdAt(slot: number): number;
-  /** How many terms the fact in `slot` has, repetitions included. */
+  /** How many words the fact in `slot` has, repetitions included. */
   lengthOf(slot: number): number;
-  /** The term at `index` of the fact in `slot`: in the order of its text, then of its tags. */
+  /** The term that stands for the word at `index` of the fact in `slot`: in the order of its text, then of its tags. */
   termAt(slot: number, index: number): number;
+  /** True for a word that says nothing of its own, as "the". */
+  isFunctionAt(slot: number, index: number): boolean;
+  /** Languages that facts are in, the most frequent first. */
+  languages(): Languages;
   /** Calls `visit` for each live fact that has the term. */
   each(term: number, visit: (slot: number, count: number) => void): void;
   add(text: SearchableText): void;
+  /** Gives a fact that is there another text or other tags; it keeps its slot. */
+  replace(text: SearchableText): void;
   remove(id: string): void;
 }
 
@@ -38,16 +45,25 @@ const SWEEP_FACTOR = 1;
 const SWEEP_FLOOR = 64;
 // Measured: the id in a list, its entry in a Map, and the time.
 const BYTES_PER_SLOT = 72;
+/** A query is stemmed as in so many of the languages of its user's facts. */
+const MAX_LANGUAGES = 4;
 const NONE = -1;
 
-/** All terms of all facts, one fact after the other. */
+/**
+ * All terms of all facts, one fact after the other: of each its words, a bit after the term telling function words,
+ * and then the other terms by which it is found.
+ */
 interface Documents {
   ids: (string | undefined)[];
   times: number[];
   readonly starts: NumberList;
   readonly lengths: NumberList;
+  readonly totals: NumberList;
+  readonly languages: NumberList;
   readonly terms: NumberList;
 }
+
+const SLOT_LISTS = ["starts", "lengths", "totals", "languages"] as const;
 
 /** One entry for each pair of a term and a fact that has it; each term's entries are linked, newest first. */
 interface Entries {
@@ -61,9 +77,16 @@ interface Entries {
 export function createPostings(): Postings {
   const vocabulary = createVocabulary();
   const slotOf = new Map<string, number>();
-  const documents: Documents = { ids: [], times: [], ...lists("starts", "lengths", "terms") };
+  const documents: Documents = { ids: [], times: [], ...lists(...SLOT_LISTS, "terms") };
   const entries: Entries = lists("newest", "slots", "counts", "older");
   let liveTerms = 0;
+  /** By the language's bit. */
+  const languageCounts = new Map<Languages, number>();
+
+  function countLanguages(languages: Languages, change: 1 | -1): void {
+    for (let set = languages & ~ENGLISH; set !== 0; set &= set - 1)
+      languageCounts.set(set & -set, (languageCounts.get(set & -set) ?? 0) + change);
+  }
 
   /** Notes one occurrence in the newest fact. */
   function note(term: number, slot: number): void {
@@ -72,9 +95,7 @@ export function createPostings(): Postings {
       entries.counts.set(newest, entries.counts.at(newest) + 1);
       return;
     }
-    entries.newest.set(term, entries.slots.push(slot));
-    entries.counts.push(1);
-    entries.older.push(newest);
+    push(term, slot);
   }
 
   function has(term: number, slot: number): boolean {
@@ -90,41 +111,109 @@ export function createPostings(): Postings {
     return term;
   }
 
-  function insert(id: string, createdAt: number, words: readonly string[]): void {
+  function insert({ id, text, tags, createdAt }: SearchableText): void {
     const slot = documents.ids.push(id) - 1;
     documents.times.push(createdAt);
-    documents.starts.push(documents.terms.length);
-    documents.lengths.push(words.length);
+    for (const name of SLOT_LISTS) documents[name].push(0);
     slotOf.set(id, slot);
-    liveTerms += words.length;
-    for (const word of words) {
+    write(slot, text, tags, (word) => {
       const term = use(word, slot);
       note(term, slot);
-      documents.terms.push(term);
+      return term;
+    });
+  }
+
+  /** Writes a fact's terms behind all others. */
+  function write(
+    slot: number,
+    text: string,
+    tags: readonly string[],
+    termOf: (word: string) => number,
+  ): void {
+    const { words, languages } = wordsOf(text);
+    const all = tags.length === 0 ? words : [...words, ...tags.flatMap((tag) => wordsOf(tag).words)];
+    const start = documents.terms.length;
+    for (const { terms, isWhole, isFunction } of all)
+      if (isWhole) documents.terms.push(termOf(terms[0] as string) * 2 + (isFunction ? 1 : 0));
+    const length = documents.terms.length - start;
+    for (const { terms, isWhole } of all)
+      for (let i = isWhole ? 1 : 0; i < terms.length; i++)
+        documents.terms.push(termOf(terms[i] as string) * 2);
+    documents.starts.set(slot, start);
+    documents.lengths.set(slot, length);
+    documents.totals.set(slot, documents.terms.length - start);
+    documents.languages.set(slot, languages);
+    countLanguages(languages, 1);
+    liveTerms += length;
+  }
+
+  /** Takes back what `write` counted, and returns the fact's different terms. */
+  function unwrite(slot: number): Set<number> {
+    countLanguages(documents.languages.at(slot), -1);
+    liveTerms -= documents.lengths.at(slot);
+    const start = documents.starts.at(slot);
+    const distinct = new Set<number>();
+    for (let i = start; i < start + documents.totals.at(slot); i++) distinct.add(documents.terms.at(i) >> 1);
+    return distinct;
+  }
+
+  function replace({ id, text, tags }: SearchableText): void {
+    const slot = slotOf.get(id);
+    if (slot === undefined) return;
+    const before = unwrite(slot);
+    const after = new Set<number>();
+    write(slot, text, tags, (word) => {
+      const known = vocabulary.idOf(word);
+      const isNew = known === NONE || !(before.has(known) || after.has(known));
+      const term = isNew ? vocabulary.use(word) : known;
+      if (term === entries.newest.length) entries.newest.push(NONE);
+      const entry = isNew ? NONE : entryOf(term, slot);
+      if (entry === NONE) push(term, slot);
+      else entries.counts.set(entry, after.has(term) ? entries.counts.at(entry) + 1 : 1);
+      after.add(term);
+      return term;
+    });
+    for (const term of before.difference(after)) {
+      entries.slots.set(entryOf(term, slot), NONE);
+      if (vocabulary.release(term)) entries.newest.set(term, NONE);
     }
+  }
+
+  function entryOf(term: number, slot: number): number {
+    let entry = entries.newest.at(term);
+    while (entry !== NONE && entries.slots.at(entry) !== slot) entry = entries.older.at(entry);
+    return entry;
+  }
+
+  function push(term: number, slot: number): void {
+    const newest = entries.newest.at(term);
+    entries.newest.set(term, entries.slots.push(slot));
+    entries.counts.push(1);
+    entries.older.push(newest);
   }
 
   /** Moves the live facts together. Words keep their numbers, so nothing is looked up. */
   function sweep(): void {
     const { ids, times } = documents;
-    const starts = documents.starts.copy();
-    const lengths = documents.lengths.copy();
+    const old = SLOT_LISTS.map((name) => documents[name].copy());
     const terms = documents.terms.copy();
     documents.ids = [];
     documents.times = [];
-    for (const list of [documents.starts, documents.lengths, documents.terms]) list.clear();
-    for (const list of [entries.slots, entries.counts, entries.older]) list.clear();
+    for (const name of SLOT_LISTS) documents[name].clear();
+    for (const list of [documents.terms, entries.slots, entries.counts, entries.older]) list.clear();
     for (let term = 0; term < entries.newest.length; term++) entries.newest.set(term, NONE);
     for (const [oldSlot, id] of ids.entries()) {
       if (id === undefined) continue;
       const slot = documents.ids.push(id) - 1;
       slotOf.set(id, slot);
       documents.times.push(times[oldSlot] as number);
+      const [start = 0, length = 0, total = 0, languages = 0] = old.map((list) => list[oldSlot]);
       documents.starts.push(documents.terms.length);
-      documents.lengths.push(lengths[oldSlot] as number);
-      const start = starts[oldSlot] as number;
-      for (const term of terms.subarray(start, start + (lengths[oldSlot] as number))) {
-        note(term, slot);
+      documents.lengths.push(length);
+      documents.totals.push(total);
+      documents.languages.push(languages);
+      for (const term of terms.subarray(start, start + total)) {
+        note(term >> 1, slot);
         documents.terms.push(term);
       }
     }
@@ -142,8 +231,7 @@ export function createPostings(): Postings {
       return liveTerms;
     },
     get bytes() {
-      const { starts, lengths, terms } = documents;
-      const all = [starts, lengths, terms, ...Object.values(entries)];
+      const all = [documents.terms, ...SLOT_LISTS.map((name) => documents[name]), ...Object.values(entries)];
       return all.reduce(
         (sum, list) => sum + list.bytes,
         vocabulary.bytes + documents.ids.length * BYTES_PER_SLOT,
@@ -152,29 +240,28 @@ export function createPostings(): Postings {
     idAt: (slot) => documents.ids[slot],
     createdAt: (slot) => documents.times[slot] as number,
     lengthOf: (slot) => documents.lengths.at(slot),
-    termAt: (slot, index) => documents.terms.at(documents.starts.at(slot) + index),
+    termAt: (slot, index) => documents.terms.at(documents.starts.at(slot) + index) >> 1,
+    isFunctionAt: (slot, index) => (documents.terms.at(documents.starts.at(slot) + index) & 1) === 1,
+    languages() {
+      const frequent = [...languageCounts]
+        .filter(([, count]) => count > 0)
+        .sort((a, b) => b[1] - a[1] || a[0] - b[0]);
+      return frequent.slice(0, MAX_LANGUAGES).reduce((set, [language]) => set | language, 0);
+    },
     each(term, visit) {
       for (let entry = entries.newest.at(term); entry !== NONE; entry = entries.older.at(entry)) {
         const slot = entries.slots.at(entry);
         if (documents.ids[slot] !== undefined) visit(slot, entries.counts.at(entry));
       }
     },
-    add({ id, text, tags, createdAt }) {
-      const words = termsOf(text);
-      for (const tag of tags) words.push(...termsOf(tag));
-      insert(id, createdAt, words);
-    },
+    add: insert,
+    replace,
     remove(id) {
       const slot = slotOf.get(id);
       if (slot === undefined) return;
       documents.ids[slot] = undefined;
       slotOf.delete(id);
-      const start = documents.starts.at(slot);
-      const length = documents.lengths.at(slot);
-      liveTerms -= length;
-      const distinct = new Set<number>();
-      for (let i = start; i < start + length; i++) distinct.add(documents.terms.at(i));
-      for (const term of distinct) if (vocabulary.release(term)) entries.newest.set(term, NONE);
+      for (const term of unwrite(slot)) if (vocabulary.release(term)) entries.newest.set(term, NONE);
       if (documents.ids.length - slotOf.size > slotOf.size * SWEEP_FACTOR + SWEEP_FLOOR) sweep();
     },
   };

@@ -1,66 +1,96 @@
-import { termsOf } from "./terms.ts";
-import { MIN_START_CHARS, type Vocabulary } from "./vocabulary.ts";
+import { COMPOUNDING, type Languages } from "./languages.ts";
+import { termsOf, wordsOf } from "./terms.ts";
+import { MIN_COMPOUND_CHARS, MIN_START_CHARS, type Vocabulary } from "./vocabulary.ts";
 import { RELATED_WORDS } from "./words.ts";
 
 /** How much each term of a query counts; 1 for a word that was asked. */
 export type WeightedTerms = Map<number, number>;
 
+/** A query's words, each by all the terms under which it may be found. */
+export interface Query {
+  /** Its words without function words, or all of them when it has nothing else. */
+  readonly telling: readonly (readonly string[])[];
+  /** The others: they order facts and find none. */
+  readonly slight: readonly (readonly string[])[];
+  readonly isCompounding: boolean;
+}
+
+/** Of a word that may be two things, each of them. */
+const READING_WEIGHT = 0.7;
 const RELATED_WEIGHT = 0.3;
 const NEAR_WEIGHT = 0.6;
-/** A longer query is asked by its rarest terms. */
+const COMPOUND_WEIGHT = 0.5;
+/** A longer query is asked by its rarest words. */
 const MAX_TERMS = 32;
-/** A shorter word is one letter from too many others, and begins too many. */
+/** A shorter word is one letter from too many others. */
 const MIN_SLIP_CHARS = 5;
 /** A longer one has too many words at one slip from it. */
 const MAX_SLIP_CHARS = 24;
+const MIN_PART_CHARS = 4;
 const MAX_NEAR = 4;
-/** Words that begin alike and are looked at for one unknown word. */
-const MAX_BEGINNINGS = 64;
+/** Words that begin or end alike and are looked at for one word. */
+const MAX_ALIKE = 64;
+/** Between the parts of a German compound. */
+const JOINTS = ["", "s", "n", "e", "en", "es", "er"];
 const ASCII_LETTERS = "abcdefghijklmnopqrstuvwxyz";
 
 /** The part of a vocabulary that a query needs. Tests count how often it is asked. */
-export type KnownWords = Pick<Vocabulary, "idOf" | "factsWith" | "startingWith">;
+export type KnownWords = Pick<Vocabulary, "idOf" | "factsWith" | "startingWith" | "endingWith">;
 
+const QUESTION_WORDS = "what when where which who whom whose why how do does did be have";
+
+let questionWords: ReadonlySet<string> | undefined;
 let related: ReadonlyMap<string, ReadonlySet<string>> | undefined;
 
+/** What a question is asked with; in a fact the same words mean something else. */
+function isQuestionWord(term = ""): boolean {
+  questionWords ??= new Set(termsOf(QUESTION_WORDS));
+  return questionWords.has(term);
+}
+
+/** `languages`: those of the facts, in which a query is stemmed as well. */
+export function parseQuery(text: string, languages: Languages = 0): Query {
+  const { words, languages: guessed } = wordsOf(text, languages);
+  const telling = words.filter(({ isFunction }) => !isFunction);
+  const distinct = (some: typeof words) => [...new Map(some.map(({ terms }) => [terms[0], terms])).values()];
+  return {
+    telling: distinct(telling.length > 0 ? telling : words),
+    slight:
+      telling.length > 0
+        ? distinct(words.filter((word) => word.isFunction && !isQuestionWord(word.terms[0])))
+        : [],
+    isCompounding: ((guessed | languages) & COMPOUNDING) !== 0,
+  };
+}
+
 /**
- * The terms of this user's facts that a query asks for: its own, related everyday words at a lower weight, and,
+ * The terms of this user's facts that a query asks for: its own words, related everyday words at a lower weight, and,
  * for a word that no fact has, those one slip away or that begin alike. How many words are looked at depends on the
  * query alone, never on how many are stored.
  */
-export function expandQuery(terms: readonly string[], words: KnownWords): WeightedTerms {
+export function expandQuery({ telling, isCompounding }: Query, words: KnownWords): WeightedTerms {
   const weights: WeightedTerms = new Map();
-  const asked = rarest(terms, words);
-  for (const term of asked) {
+  const put = (term: string, weight: number) => {
     const id = words.idOf(term);
-    if (id !== -1) weights.set(id, 1);
-  }
-  for (const term of asked) {
-    for (const other of relatedTo(term)) {
-      const id = words.idOf(other);
-      if (id !== -1 && !weights.has(id)) weights.set(id, RELATED_WEIGHT);
-    }
-    if (words.idOf(term) !== -1) continue;
-    for (const near of nearTo(term, words)) {
-      const id = words.idOf(near);
-      if (!weights.has(id)) weights.set(id, NEAR_WEIGHT);
-    }
+    if (id !== -1 && !weights.has(id)) weights.set(id, weight);
+  };
+  const asked = rarest(telling, words);
+  const isKnown = (term: string) => words.idOf(term) !== -1;
+  for (const terms of asked) put(terms.find(isKnown) ?? "", 1);
+  for (const terms of asked) {
+    for (const term of terms) put(term, READING_WEIGHT);
+    for (const term of terms) for (const other of relatedTo(term)) put(other, RELATED_WEIGHT);
+    const [term = ""] = terms;
+    if (isCompounding) for (const other of compoundsWith(term, words)) put(other, COMPOUND_WEIGHT);
+    if (!terms.some(isKnown)) for (const near of nearTo(term, words)) put(near, NEAR_WEIGHT);
   }
   return weights;
 }
 
-/** In the order of the query. Words that no fact has come last: they may be anything. */
-function rarest(terms: readonly string[], words: KnownWords): readonly string[] {
-  if (terms.length <= MAX_TERMS) return terms;
-  const rank = (term: string) => {
-    const id = words.idOf(term);
-    return id === -1 ? Number.POSITIVE_INFINITY : words.factsWith(id);
-  };
-  const ranks = new Map(terms.map((term) => [term, rank(term)]));
-  const chosen = new Set(
-    terms.toSorted((a, b) => compare(ranks.get(a) ?? 0, ranks.get(b) ?? 0)).slice(0, MAX_TERMS),
-  );
-  return terms.filter((term) => chosen.has(term));
+/** The function words of a query that some fact has. */
+export function knownSlight({ slight }: Query, words: KnownWords): number[] {
+  const ids = rarest(slight, words).map(([term = ""]) => words.idOf(term));
+  return [...new Set(ids)].filter((id) => id !== -1);
 }
 
 function relatedTo(term: string): ReadonlySet<string> {
@@ -81,6 +111,52 @@ function relateAll(): Map<string, Set<string>> {
   return all;
 }
 
+/** In the order of the query. Words that no fact has come last: they may be anything. */
+function rarest(asked: readonly (readonly string[])[], words: KnownWords): readonly (readonly string[])[] {
+  if (asked.length <= MAX_TERMS) return asked;
+  const rank = (terms: readonly string[]) => {
+    const known = terms.map((term) => words.idOf(term)).filter((id) => id !== -1);
+    return known.length === 0
+      ? Number.POSITIVE_INFINITY
+      : Math.min(...known.map((id) => words.factsWith(id)));
+  };
+  const ranks = new Map(asked.map((terms) => [terms, rank(terms)]));
+  const chosen = new Set(
+    asked.toSorted((a, b) => compare(ranks.get(a) ?? 0, ranks.get(b) ?? 0)).slice(0, MAX_TERMS),
+  );
+  return asked.filter((terms) => chosen.has(terms));
+}
+
+/** Zahnarzttermin for Termin and for Zahnarzt; Termin and Zahnarzt for Zahnarzttermin. */
+function* compoundsWith(term: string, words: KnownWords): Generator<string> {
+  if (term.length < MIN_PART_CHARS || term.length > MAX_SLIP_CHARS || !/^\p{L}+$/u.test(term)) return;
+  yield* first(
+    words.startingWith(term),
+    (word) => word.length >= Math.max(MIN_COMPOUND_CHARS, term.length + MIN_PART_CHARS),
+  );
+  yield* first(words.endingWith(term), (word) => word.length >= term.length + MIN_PART_CHARS - 1);
+  for (let i = MIN_PART_CHARS; i <= term.length - MIN_PART_CHARS; i++) {
+    const tail = term.slice(i);
+    if (words.idOf(tail) === -1) continue;
+    const head = JOINTS.map((joint) =>
+      term.slice(0, i).endsWith(joint) ? term.slice(0, i - joint.length) : "",
+    );
+    const known = head.find((part) => part.length >= MIN_PART_CHARS - 1 && words.idOf(part) !== -1);
+    if (known !== undefined) yield* [known, tail];
+  }
+}
+
+/** The first few, of a bounded number that is looked at. */
+function first(words: Iterable<string>, isWanted: (word: string) => boolean): string[] {
+  const found: string[] = [];
+  let seen = 0;
+  for (const word of words) {
+    if (seen++ === MAX_ALIKE || found.length === MAX_NEAR) break;
+    if (isWanted(word)) found.push(word);
+  }
+  return found;
+}
+
 /** Letters only: a digit in another place is another number, not a slip. */
 function nearTo(term: string, words: KnownWords): string[] {
   if (!/^\p{L}+$/u.test(term)) return [];
@@ -96,14 +172,7 @@ function* beginAlike(term: string, words: KnownWords): Generator<string> {
     const start = term.slice(0, length);
     if (words.idOf(start) !== -1) yield start;
   }
-  let seen = 0;
-  let found = 0;
-  for (const word of words.startingWith(term)) {
-    if (seen++ === MAX_BEGINNINGS || found === MAX_NEAR) return;
-    if (word === term || word.length > term.length * 2) continue;
-    found += 1;
-    yield word;
-  }
+  yield* first(words.startingWith(term), (word) => word !== term && word.length <= term.length * 2);
 }
 
 /** One letter added, left out, replaced, or two neighbours swapped (optimal string alignment distance of 1). */

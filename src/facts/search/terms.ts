@@ -1,134 +1,184 @@
-import { createRequire } from "node:module";
-import { ownString } from "./vocabulary.ts";
-import { BASE_FORMS, STOP_WORDS } from "./words.ts";
+import { joinedCodes, partsOfCode } from "./codes.ts";
+import { foldCase, foldLetters } from "./fold.ts";
+import { ENGLISH, functionWordIn, guessLanguages, type Languages } from "./languages.ts";
+import { MAX_TERM_CHARS, stemsOf } from "./stems.ts";
 
-interface Stemmer {
-  stem(word: string): string;
-}
-interface Snowball {
-  newStemmer(algorithm: string): Stemmer;
+/** One word of a text, by all the terms under which it is found. The first stands for it. */
+export interface Word {
+  readonly terms: readonly string[];
+  /** Says nothing of its own in the text's language, as "the". */
+  readonly isFunction: boolean;
+  /** Stands in the text as a word of its own; parts and other spellings of words don't. */
+  readonly isWhole: boolean;
 }
 
-/** Longer runs are cut: nobody searches for the tail of a base64 blob. */
-const MAX_TERM_CHARS = 64;
-/** Stems remembered over all texts. A pure function of the word, so sharing it between users tells nobody anything. */
-const MAX_REMEMBERED_STEMS = 50_000;
-const MAX_REMEMBERED_CHARS = 24;
+export interface Words {
+  /** In the order of the text. */
+  readonly words: readonly Word[];
+  readonly languages: Languages;
+}
+
+interface Token {
+  /** As it is written. */
+  readonly text: string;
+  readonly isFirst: boolean;
+}
 
 const BEYOND_ASCII = /[\u0080-\uffff]/;
-const ASCII_WORD = /[a-z0-9]+(?:'[a-z]+)?(?:-[a-z0-9]+)*/g;
-const WORD =
-  /\p{Extended_Pictographic}|[\p{L}\p{M}\p{N}]+(?:'[\p{L}\p{M}]+)?(?:-[\p{L}\p{N}][\p{L}\p{M}\p{N}]*)*/gu;
+const ASCII_TOKEN = /[A-Za-z0-9]+(?:'[A-Za-z]+)*(?:-[A-Za-z0-9]+)*(?:[+#]{1,2}(?![A-Za-z0-9+#]))?/g;
+const TOKEN =
+  /[\u{1f1e6}-\u{1f1ff}]{2}|\u{1f3f4}[\u{e0061}-\u{e007f}]+|[0-9#*]\u20e3|\p{Extended_Pictographic}|[\p{L}\p{M}\p{N}]+(?:['\u200c\u200d][\p{L}\p{M}]+)*(?:-[\p{L}\p{N}][\p{L}\p{M}\p{N}]*)*(?:[+#]{1,2}(?![\p{L}\p{N}+#]))?/gu;
+const SYMBOL = /^(?:[\u{1f1e6}-\u{1f1ff}\u{1f3f4}]|\p{Extended_Pictographic}|[0-9#*]\u20e3)/u;
+const SENTENCE_END = /(?:^|[.!?\n:"“„]\s*)$/;
+const HUMP = /(?<=[\p{Ll}\p{N}])(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})/u;
+
+const NEGATION =
+  /^(?:do|does|did|is|are|was|were|has|have|had|ca|could|wo|would|should|must|need|might|ai)n't$/;
+const ENGLISH_TAIL = /(?:'s|'m|'re|'ve|'ll|'d|')$/;
+/** What French, Italian and Catalan write before a vowel. */
+const ELIDED =
+  /^(?:[cdjlmnstv]|qu|jusqu|lorsqu|puisqu|quoiqu|(?:d|n|c)ell|dall|all|null|sull|coll|gl|un|quell|quest|sant|bell|anch|com|dov|quand|senz|tutt|mezz|nessun|ciascun|grand|pover)'(?=\p{L}{2})/u;
+
 const UNSPACED =
   /[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}\p{sc=Thai}\p{sc=Laoo}\p{sc=Khmr}\p{sc=Mymr}ー]/u;
 const UNSPACED_RUNS = new RegExp(`(?:${UNSPACED.source}\\p{M}*)+`, "gu");
 const CJK = /^[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}ー]+$/u;
-const CYRILLIC = /^\p{sc=Cyrl}+$/u;
+const HAN = /\p{sc=Han}/gu;
 
-let snowball: Snowball | undefined;
+/** A function word that is also a name when it begins a sentence. */
+const NAME = "will";
+/** Stands before a function word that is written as a name or as an abbreviation: Will, US, IT. */
+const AS_NAME = "=";
+
 let segmenter: Intl.Segmenter | undefined;
-const stemmers = new Map<string, Stemmer>();
-const stems = new Map<string, string>();
-let stopTerms: ReadonlySet<string> | undefined;
 
 /**
- * One spelling of what a reader takes for the same text: NFKC, case folded, one space between words. Two facts
- * with the same folded text are duplicates.
+ * The words of a text. Every other character is a gap between them, so query operators and wildcards mean nothing.
+ * Scripts written without spaces give words by Intl.Segmenter and, for CJK, character pairs, so that a part of a word
+ * is found. `alsoIn`: languages whose stems are wanted beside those that the text looks to be in.
  */
-export function foldText(text: string): string {
-  return foldCase(text.normalize("NFKC")).normalize("NFKC").replace(/\s+/g, " ").trim();
+export function wordsOf(text: string, alsoIn: Languages = 0): Words {
+  const folded = foldLetters(text);
+  const tokens = tokensOf(folded);
+  const guessed = guessLanguages(tokens.map(({ text }) => lowerCase(text)));
+  const collected = createCollector(guessed, guessed | alsoIn);
+  const isShouted = !/\p{Ll}/u.test(folded);
+  for (const token of tokens) {
+    if (SYMBOL.test(token.text)) collected.symbol(token.text);
+    else if (UNSPACED.test(token.text)) pushUnspaced(token.text, collected);
+    else pushToken(token, isShouted, collected);
+  }
+  for (const code of joinedCodes(folded, (word) => functionWordIn(word) !== 0)) collected.part(code);
+  return { words: collected.words, languages: guessed };
 }
 
-/** Upper and back again folds what lower case alone does not: ß to ss, the two Greek sigmas to one. */
-function foldCase(text: string): string {
-  return text.toUpperCase().toLowerCase().replaceAll("ς", "σ");
-}
-
-/**
- * The searchable terms of a text, in its order, stemmed. Every other character is a gap between terms, so query
- * operators and wildcards mean nothing. Accents of Latin, Greek and Cyrillic letters are dropped; scripts written
- * without spaces give words by Intl.Segmenter and, for CJK, character pairs, so that a part of a word is found.
- */
+/** All terms of a text. */
 export function termsOf(text: string): string[] {
-  const terms: string[] = [];
-  if (!BEYOND_ASCII.test(text)) {
-    for (const word of text.toLowerCase().match(ASCII_WORD) ?? []) pushWord(word, terms);
-    return terms;
-  }
-  const folded = foldCase(text.normalize("NFKC").replaceAll("’", "'"))
-    .normalize("NFD")
-    .replace(/[\u0300-\u036f]/g, "")
-    .normalize("NFC");
-  for (const word of folded.match(WORD) ?? []) {
-    if (UNSPACED.test(word)) pushUnspaced(word, terms);
-    else pushWord(word, terms);
-  }
-  return terms;
+  return wordsOf(text).words.flatMap(({ terms }) => terms);
 }
 
-/** The terms that a query is about: its terms without stop words, or all of them when it has nothing else. */
-export function queryTermsOf(query: string): string[] {
-  const all = termsOf(query);
-  const telling = all.filter((term) => !isStopTerm(term));
-  return [...new Set(telling.length > 0 ? telling : all)];
+interface Collector {
+  readonly words: Word[];
+  /** A word that stands in the text. */
+  whole(word: string): void;
+  /** A part or another spelling of one. */
+  part(word: string): void;
+  symbol(text: string): void;
 }
 
-export function isStopTerm(term: string): boolean {
-  stopTerms ??= new Set([...STOP_WORDS].map(stemOf));
-  return stopTerms.has(term);
+function createCollector(guessed: Languages, languages: Languages): Collector {
+  const words: Word[] = [];
+  const push = (word: string, isWhole: boolean) => {
+    const isFunction = (functionWordIn(word) & guessed) !== 0;
+    if (word !== "") words.push({ terms: stemsOf(word, languages), isFunction, isWhole });
+  };
+  return {
+    words,
+    whole: (word) => push(word, true),
+    part: (word) => push(word, false),
+    symbol(text) {
+      words.push({ terms: [text], isFunction: false, isWhole: true });
+      if (text.endsWith("\u20e3")) push(text.slice(0, -1), false);
+    },
+  };
+}
+
+function tokensOf(text: string): Token[] {
+  const pattern = BEYOND_ASCII.test(text) ? TOKEN : ASCII_TOKEN;
+  return text.matchAll(pattern).map(tokenAt).toArray();
+}
+
+function tokenAt(match: RegExpExecArray): Token {
+  const before = match.input.slice(Math.max(0, match.index - 3), match.index);
+  return { text: match[0], isFirst: match.index === 0 || (SENTENCE_END.test(before) && match.index > 3) };
+}
+
+function lowerCase(text: string): string {
+  return BEYOND_ASCII.test(text) ? foldCase(text) : text.toLowerCase();
 }
 
 /** `self-care` gives self, care and selfcare, so that each spelling finds the others. */
-function pushWord(word: string, terms: string[]): void {
-  if (!word.includes("-")) {
-    terms.push(stemOf(word));
+function pushToken(token: Token, isShouted: boolean, to: Collector): void {
+  const { text } = token;
+  const suffix = /[+#]+$/.exec(text)?.[0] ?? "";
+  const parts = text.slice(0, text.length - suffix.length).split(/[-\u200c\u200d]/);
+  if (suffix !== "") {
+    // C++ is not C, but Disney+ is Disney.
+    to.symbol(lowerCase(text));
+    if (text.length - suffix.length > 1) for (const part of parts) to.part(lowerCase(part));
     return;
   }
-  const parts = word.split("-");
-  for (const part of parts) terms.push(stemOf(part));
-  if (parts.length === 2) terms.push(stemOf(parts.join("")));
+  for (const part of parts) {
+    pushWord(part, to);
+    if (!isShouted && isNameLike(part, token.isFirst)) to.symbol(`${AS_NAME}${part}`);
+    const humps = part.split(HUMP);
+    if (humps.length > 1) for (const hump of humps) to.part(lowerCase(hump));
+  }
+  if (parts.length > 1) to.part(lowerCase(parts.join("")));
 }
 
-function pushUnspaced(word: string, terms: string[]): void {
+/** Of a function word that is written with a capital where no sentence begins, or in capitals. */
+function isNameLike(word: string, isFirst: boolean): boolean {
+  if (!/^[A-Z]/.test(word) || word === "I") return false;
+  const lower = word.toLowerCase();
+  if ((functionWordIn(lower) & ENGLISH) === 0) return false;
+  return isFirst ? lower === NAME || /^[A-Z]{2}/.test(word) : true;
+}
+
+function pushWord(text: string, to: Collector): void {
+  const word = lowerCase(text);
+  if (NEGATION.test(word)) {
+    to.whole("not");
+    return;
+  }
+  const bare = word.replace(ENGLISH_TAIL, "");
+  const rest = bare.replace(ELIDED, "");
+  to.whole(rest.replaceAll("'", ""));
+  if (rest !== bare) to.part(bare.replaceAll("'", ""));
+  for (const part of partsOfCode(rest)) to.part(part);
+}
+
+function pushUnspaced(word: string, to: Collector): void {
   segmenter ??= new Intl.Segmenter(undefined, { granularity: "word" });
   let end = 0;
+  const pushSpaced = (text: string) => {
+    const spaced = text.replace(/^[-']+|[-']+$/g, "");
+    if (spaced !== "") pushToken({ text: spaced, isFirst: false }, true, to);
+  };
   for (const run of word.matchAll(UNSPACED_RUNS)) {
-    if (run.index > end) pushWord(word.slice(end, run.index).replace(/^[-']+|[-']+$/g, ""), terms);
+    if (run.index > end) pushSpaced(word.slice(end, run.index));
     end = run.index + run[0].length;
     for (const { segment, isWordLike } of segmenter.segment(run[0])) {
       if (isWordLike && !(CJK.test(segment) && segment.length === 2))
-        terms.push(segment.slice(0, MAX_TERM_CHARS));
+        to.whole(segment.slice(0, MAX_TERM_CHARS));
     }
-    if (CJK.test(run[0])) pushPairs(run[0], terms);
+    if (CJK.test(run[0])) pushPairs(run[0], to);
   }
-  if (end < word.length) pushWord(word.slice(end).replace(/^[-']+|[-']+$/g, ""), terms);
+  if (end < word.length) pushSpaced(word.slice(end));
 }
 
-function pushPairs(run: string, terms: string[]): void {
+function pushPairs(run: string, to: Collector): void {
   const characters = Array.from(run);
-  for (let i = 1; i < characters.length; i++) terms.push(`${characters[i - 1]}${characters[i]}`);
-}
-
-function stemOf(word: string): string {
-  const known = stems.get(word);
-  if (known !== undefined) return known;
-  const bare = word.replace(/(?:'s|'m|'re|'ve|'ll|'d)$|'/g, "").slice(0, MAX_TERM_CHARS);
-  const base = BASE_FORMS.get(bare) ?? bare;
-  const stem = stemmerFor(base)?.stem(base) ?? base;
-  if (word.length > MAX_REMEMBERED_CHARS) return stem;
-  if (stems.size >= MAX_REMEMBERED_STEMS) stems.clear();
-  stems.set(ownString(word), ownString(stem));
-  return stem;
-}
-
-function stemmerFor(word: string): Stemmer | undefined {
-  const algorithm = /^[a-z]+$/.test(word) ? "english" : CYRILLIC.test(word) ? "russian" : undefined;
-  if (algorithm === undefined) return undefined;
-  let stemmer = stemmers.get(algorithm);
-  if (stemmer === undefined) {
-    snowball ??= createRequire(import.meta.url)("snowball-stemmers") as Snowball;
-    stemmer = snowball.newStemmer(algorithm);
-    stemmers.set(algorithm, stemmer);
-  }
-  return stemmer;
+  for (let i = 1; i < characters.length; i++) to.whole(`${characters[i - 1]}${characters[i]}`);
+  if (characters.length > 1) for (const [character] of run.matchAll(HAN)) to.part(character);
 }

@@ -1,4 +1,4 @@
-import { createNumberList } from "./numbers.ts";
+import { createNumberList } from "./number-list.ts";
 import { createSortedWords } from "./sorted-words.ts";
 
 /** One user's words, each with a number. A word is there while a fact that is kept has it. */
@@ -17,12 +17,17 @@ export interface Vocabulary {
   release(id: number): boolean;
   /** Longer words that begin with `start`, which has at least MIN_START_CHARS characters, by the alphabet. */
   startingWith(start: string): Iterable<string>;
+  /** Words of at least MIN_COMPOUND_CHARS that end with `end`, by the alphabet from their end. */
+  endingWith(end: string): Iterable<string>;
 }
 
 /** Nobody asks for words by a shorter start, so short words need no order. */
 export const MIN_START_CHARS = 4;
+/** A shorter word is no compound. */
+export const MIN_COMPOUND_CHARS = 9;
 // Measured in V8: an entry of a Map with its spare room, a string's header, and the lists' share.
 const BYTES_PER_WORD = 72;
+const HEADER_BYTES = 16;
 /** From this length on, V8 keeps a part of a text as a view of the whole text. */
 const MIN_VIEW_CHARS = 13;
 const ASCII_ONLY = /^[\0-\x7f]*$/;
@@ -33,13 +38,22 @@ export function createVocabulary(): Vocabulary {
   const facts = createNumberList();
   const freeIds: number[] = [];
   const sorted = createSortedWords();
+  const backwards = createSortedWords();
+  let backwardsBytes = 0;
   let textBytes = 0;
   return {
     get size() {
       return ids.size;
     },
     get bytes() {
-      return textBytes + words.length * BYTES_PER_WORD + facts.bytes + sorted.bytes;
+      return (
+        textBytes +
+        words.length * BYTES_PER_WORD +
+        facts.bytes +
+        sorted.bytes +
+        backwards.bytes +
+        backwardsBytes
+      );
     },
     idOf: (word) => ids.get(word) ?? -1,
     wordOf: (id) => words[id] as string,
@@ -56,6 +70,10 @@ export function createVocabulary(): Vocabulary {
       words[id] = own;
       facts.set(id, 1);
       if (own.length > MIN_START_CHARS) sorted.add(own);
+      if (isCompoundLike(own)) {
+        backwards.add(reversed(own));
+        backwardsBytes += HEADER_BYTES + bytesOfText(own);
+      }
       textBytes += bytesOfText(own);
       return id;
     },
@@ -66,13 +84,28 @@ export function createVocabulary(): Vocabulary {
       const word = words[id] as string;
       ids.delete(word);
       sorted.remove(word);
+      if (isCompoundLike(word)) {
+        backwards.remove(reversed(word));
+        backwardsBytes -= HEADER_BYTES + bytesOfText(word);
+      }
       textBytes -= bytesOfText(word);
       words[id] = "";
       freeIds.push(id);
       return true;
     },
     startingWith: sorted.startingWith,
+    *endingWith(end) {
+      for (const word of backwards.startingWith(reversed(end))) yield reversed(word);
+    },
   };
+}
+
+function isCompoundLike(word: string): boolean {
+  return word.length >= MIN_COMPOUND_CHARS && /^\p{L}+$/u.test(word);
+}
+
+function reversed(word: string): string {
+  return Array.from(word).reverse().join("");
 }
 
 /** A copy that keeps no longer text alive, of which `text` may be a view. */
