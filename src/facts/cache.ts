@@ -135,7 +135,7 @@ export function resetCachedFacts(cached: CachedFacts): void {
 
 /**
  * Brings a copy up to date with the least work: nothing when its user's counter has not moved, the new rows when
- * there are only new rows, else the difference of the ids. Facts never change, so an id says it all.
+ * there are only new rows, else the difference of the ids. A fact that is saved again is deleted and written anew.
  */
 export async function syncCachedFacts(
   userKey: string,
@@ -169,10 +169,12 @@ export async function syncCachedFacts(
     // The plus keeps SQLite on the index of keys: by row number it would read everybody's new rows.
     const newRows = `SELECT ${COLUMNS}, value FROM keyv WHERE ${RANGE} AND +rowid > $2`;
     const added = await query<FullRow>(newRows, userKey, cached.rowId);
+    const replaced = added.filter(({ id }) => cached.userFacts.facts.has(id)).length;
     await take(added);
-    const isComplete =
-      current.removals === cached.removals && added.length >= current.changes - cached.changes;
-    if (!isComplete) await take(await reconcile(userKey, cached.userFacts, query));
+    const removals = current.removals - cached.removals;
+    const isComplete = removals === 0 && added.length >= current.changes - cached.changes;
+    if (!isComplete)
+      await take(await reconcile(userKey, cached.userFacts, { query, unseen: removals - replaced }));
   }
   Object.assign(cached, current);
 }
@@ -225,18 +227,20 @@ async function readChanges(userKey: string, query: Query): Promise<Changes> {
 }
 
 /**
- * Removes what the database no longer has. Resolves to all rows when the memory lacks one, which is rare: its number
- * was not above the highest seen, as SQLite may use one again.
+ * Removes what the database no longer has. Resolves to all rows when the memory lacks one, or when fewer went than
+ * the `unseen` removals: a fact was saved again. Both are rare: the row's number was not above the highest seen, as
+ * SQLite may use one again.
  */
-async function reconcile(userKey: string, userFacts: UserFacts, query: Query): Promise<FullRow[]> {
+async function reconcile(
+  userKey: string,
+  userFacts: UserFacts,
+  { query, unseen }: { query: Query; unseen: number },
+): Promise<FullRow[]> {
   const rows = await query<Row>(`SELECT ${COLUMNS} FROM keyv WHERE ${RANGE}`, userKey);
   const present = new Set(rows.map(({ id }) => id));
-  userFacts.remove(
-    userFacts.facts
-      .keys()
-      .filter((id) => !present.has(id))
-      .toArray(),
-  );
+  const known = [...userFacts.facts.keys(), ...userFacts.expired];
+  const gone = known.filter((id) => !present.has(id));
+  userFacts.remove(gone);
   const isWhole = rows.every(({ id }) => userFacts.facts.has(id) || userFacts.expired.has(id));
-  return isWhole ? [] : query<FullRow>(ALL_ROWS, userKey);
+  return isWhole && gone.length >= unseen ? [] : query<FullRow>(ALL_ROWS, userKey);
 }

@@ -7,9 +7,11 @@ import { openFactsPostgres, type PostgresLocation } from "./postgres.ts";
 import {
   assertUserKey,
   bytesOf,
+  checkMoreBytes,
   checkNewFact,
   checkRoom,
   expiryOf,
+  laterExpiry,
   newFactId,
   type StoredFact,
   toFact,
@@ -188,10 +190,13 @@ interface SaveDeps {
 }
 
 async function saveFact(userKey: string, fact: NewFact, deps: SaveDeps): Promise<Saved> {
-  const { transaction, cached, limits, now } = deps;
+  const { cached, limits, now } = deps;
   const { userFacts } = cached;
-  const known = userFacts.findDuplicate(fact.text);
-  if (known !== undefined) return { kind: "duplicate", factId: known };
+  const known = userFacts.facts.get(userFacts.findDuplicate(fact.text) ?? "");
+  if (known !== undefined) {
+    await saveAgain(userKey, known, fact, deps);
+    return { kind: "duplicate", factId: known.factId };
+  }
   const tags = uniqueTags(fact.tags);
   checkRoom(userFacts.kept, bytesOf({ text: fact.text, tags }), limits);
   const createdAt = now();
@@ -205,12 +210,31 @@ async function saveFact(userKey: string, fact: NewFact, deps: SaveDeps): Promise
     position: userFacts.nextPosition,
     ...expiry,
   };
-  // Keyv counts from the machine's clock and takes a ttl of 0 for none.
-  const ttlMs = expiry.expiresAt === undefined ? undefined : expiry.expiresAt - Date.now() || 1;
-  await transaction.keyv.set(`${userKey}:${factId}`, stored, ttlMs);
-  userFacts.add([stored], createdAt);
-  await noteOwnWrite(userKey, cached, transaction.query, factId);
+  await writeFact(userKey, stored, deps);
   return { kind: "saved", factId };
+}
+
+/** Adds the tags that a fact lacks, and lets it stay for as long as either save asked for. */
+async function saveAgain(userKey: string, known: StoredFact, again: NewFact, deps: SaveDeps): Promise<void> {
+  const { transaction, cached, limits, now } = deps;
+  const tags = uniqueTags([...known.tags, ...(again.tags ?? [])]);
+  const { expiresAt: knownExpiry, ...rest } = known;
+  const expiry = laterExpiry(known, expiryOf(now(), again.expiresInDays));
+  if (tags.length === known.tags.length && expiry.expiresAt === knownExpiry) return;
+  const stored = { ...rest, tags, ...expiry };
+  checkMoreBytes(cached.userFacts.kept, bytesOf(stored) - bytesOf(known), limits);
+  // Deleted first: other nodes look for rows that are new.
+  await transaction.keyv.delete(`${userKey}:${known.factId}`);
+  await writeFact(userKey, stored, deps);
+}
+
+async function writeFact(userKey: string, stored: StoredFact, deps: SaveDeps): Promise<void> {
+  const { transaction, cached, now } = deps;
+  // Keyv counts from the machine's clock and takes a ttl of 0 for none.
+  const ttlMs = stored.expiresAt === undefined ? undefined : stored.expiresAt - Date.now() || 1;
+  await transaction.keyv.set(`${userKey}:${stored.factId}`, stored, ttlMs);
+  cached.userFacts.add([stored], now());
+  await noteOwnWrite(userKey, cached, transaction.query, stored.factId);
 }
 
 /** Deletes the rows of expired facts with a write that happens anyway. */

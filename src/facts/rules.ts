@@ -62,7 +62,7 @@ export function checkRoom(
   factBytes: number,
   limits: FactLimits,
 ): void {
-  const { maxFacts, maxBytes } = limits;
+  const { maxFacts } = limits;
   const maxWords = maxWordsFor(maxFacts);
   if (kept.facts + 1 > maxFacts) {
     throw new NightshiftError(
@@ -71,13 +71,7 @@ export function checkRoom(
       { maxFacts },
     );
   }
-  if (kept.bytes + factBytes > maxBytes) {
-    throw new NightshiftError(
-      "FACT_LIMIT_REACHED",
-      `This memory is full: ${kept.bytes} bytes of ${maxBytes} are taken and this fact needs ${factBytes}. Forget some first.`,
-      { maxBytes },
-    );
-  }
+  checkMoreBytes(kept, factBytes, limits);
   if (kept.words >= maxWords) {
     throw new NightshiftError(
       "FACT_LIMIT_REACHED",
@@ -85,6 +79,20 @@ export function checkRoom(
       { maxWords },
     );
   }
+}
+
+/** Throws FACT_LIMIT_REACHED when `moreBytes` would not fit beside what is kept. */
+export function checkMoreBytes(
+  kept: { bytes: number },
+  moreBytes: number,
+  { maxBytes }: Pick<FactLimits, "maxBytes">,
+): void {
+  if (kept.bytes + moreBytes <= maxBytes) return;
+  throw new NightshiftError(
+    "FACT_LIMIT_REACHED",
+    `This memory is full: ${kept.bytes} bytes of ${maxBytes} are taken and this fact needs ${moreBytes}. Forget some first.`,
+    { maxBytes },
+  );
 }
 
 /** Different words that one user's facts may have in all: each costs memory in the index, however short it is. */
@@ -95,6 +103,12 @@ export function maxWordsFor(maxFacts: number): number {
 export function expiryOf(createdAt: number, expiresInDays: number | undefined): { expiresAt?: number } {
   if (expiresInDays === undefined) return {};
   return { expiresAt: Math.min(LAST_MS, Math.ceil(createdAt + expiresInDays * DAY_MS)) };
+}
+
+/** The later expiry; a fact without one stays for good. */
+export function laterExpiry(a: { expiresAt?: number }, b: { expiresAt?: number }): { expiresAt?: number } {
+  if (a.expiresAt === undefined || b.expiresAt === undefined) return {};
+  return { expiresAt: Math.max(a.expiresAt, b.expiresAt) };
 }
 
 /** Tags as they were given, without empty ones and those that read the same as an earlier one. */

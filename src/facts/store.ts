@@ -33,8 +33,9 @@ export interface FactPage {
  */
 export interface FactStore {
   /**
-   * Resolves once the fact is durable. Text that is the same after Unicode NFKC, case and white-space folding is
-   * a `duplicate` and answers with the first one's id. Rejects with FACT_EMPTY, FACT_TOO_LARGE or
+   * Resolves once the fact is durable. Text that is the same but for white space, width and the encoding of accents
+   * is a `duplicate` and answers with the first one's id; that fact gets the tags that it lacks, and the later expiry
+   * of the two (none is the latest). Rejects with FACT_EMPTY, FACT_TOO_LARGE or
    * FACT_LIMIT_REACHED; the limits hold exactly, whoever else is saving.
    */
   save(fact: NewFact): Promise<Saved>;

@@ -16,7 +16,7 @@ export interface UserFacts {
   /** What this copy costs the process, in bytes, within a quarter. */
   readonly costBytes: number;
   readonly nextPosition: number;
-  /** Facts that are here already, or that expired, are left out. */
+  /** Facts that are here already or that expired are left out, unless they have other tags or another expiry now. */
   add(facts: readonly StoredFact[], now: number): void;
   remove(factIds: Iterable<string>): void;
   /** Drops what has expired by `now`; `expired` names it until it is removed from the database as well. */
@@ -66,10 +66,11 @@ export function createUserFacts(): UserFacts {
       return (contents.sortedFacts.byAge.at(-1)?.position ?? 0) + 1;
     },
     add(facts, now) {
-      const { byId } = contents.sortedFacts;
+      const isNew = (fact: StoredFact) => !contents.sortedFacts.byId.has(fact.factId);
+      for (const fact of facts) if (!isNew(fact)) replaceIn(contents, fact);
       contents = addAll(
         contents,
-        facts.filter(({ factId }) => !byId.has(factId) && !expired.has(factId)),
+        facts.filter((fact) => isNew(fact) && !expired.has(fact.factId)),
       );
       expire(now);
     },
@@ -103,6 +104,16 @@ function addAll(contents: Contents, added: readonly StoredFact[]): Contents {
     contents.idByText?.set(duplicateKeyOf(fact.text), fact.factId);
   }
   return contents;
+}
+
+/** A fact that was saved again: its text, age and place stay. */
+function replaceIn({ sortedFacts, index }: Contents, fact: StoredFact): void {
+  const before = sortedFacts.byId.get(fact.factId);
+  if (before === undefined || before.text !== fact.text) return;
+  const hasSameTags = before.tags.join("\n") === fact.tags.join("\n");
+  if (hasSameTags && before.expiresAt === fact.expiresAt) return;
+  sortedFacts.replace(fact);
+  if (!hasSameTags) index.replace({ ...fact, id: fact.factId });
 }
 
 function removeAll({ sortedFacts, index, idByText }: Contents, factIds: Iterable<string>): void {
@@ -146,6 +157,8 @@ export interface SortedFacts {
   readonly bytes: number;
   /** `fact` must be the newest. */
   put(fact: StoredFact): void;
+  /** Puts `fact` in the place of the one with its id, which is as old. */
+  replace(fact: StoredFact): void;
   /** Resolves ids to the facts that were there, and takes them away. */
   remove(factIds: Iterable<string>): StoredFact[];
   /** Ids of the facts that have expired by `now`; cheap when there are none. */
@@ -173,6 +186,14 @@ export function createSortedFacts(): SortedFacts {
       byId.set(fact.factId, fact);
       byAge.push(fact);
       bytes += bytesOf(fact);
+      nextExpiryMs = Math.min(nextExpiryMs, fact.expiresAt ?? NEVER);
+    },
+    replace(fact) {
+      const before = byId.get(fact.factId);
+      if (before === undefined) return;
+      byId.set(fact.factId, fact);
+      byAge[byAge.indexOf(before)] = fact;
+      bytes += bytesOf(fact) - bytesOf(before);
       nextExpiryMs = Math.min(nextExpiryMs, fact.expiresAt ?? NEVER);
     },
     remove(factIds) {

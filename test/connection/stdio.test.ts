@@ -40,7 +40,7 @@ describe.each(CLIENTS)("stdio, %s", (kind) => {
     const client = await spawnStdio(kind, { data: await tempDir() });
     const saved = await client.call("save_fact", { fact: "Alice's dog is called Bruno.", tags: ["pets"] });
     expect(saved.structuredContent).toMatchObject({ status: "saved" });
-    const again = await client.call("save_fact", { fact: "  alice's DOG is called Bruno. " });
+    const again = await client.call("save_fact", { fact: "  Alice's  dog is called Bruno. " });
     expect(again.structuredContent).toEqual({
       status: "duplicate",
       fact_id: saved.structuredContent.fact_id,

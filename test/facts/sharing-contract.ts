@@ -93,10 +93,28 @@ export function factSharingContract(name: string, newPlace: NewPlace): void {
         [kept.factId, added.factId].sort(),
       );
       await expectCode(here.get(gone.factId), "FACT_NOT_FOUND");
-      expect(await here.save({ text: "alice plays the drums." })).toEqual({
+      expect(await here.save({ text: "Alice  plays the drums." })).toEqual({
         kind: "duplicate",
         factId: added.factId,
       });
+    });
+
+    it("see each other's added tags and longer expiry, and rank alike afterwards", async () => {
+      const place = await newPlace();
+      const here = place.open().open(ALICE);
+      const there = place.open().open(ALICE);
+      const older = await here.save({ text: "Alice plays the violin.", expiresInDays: 1 });
+      const newer = await here.save({ text: "Bert plays the drums.", tags: ["band"] });
+      expect(await there.recall("plays")).toHaveLength(2);
+      // The newest row of all: its number may be used again.
+      await here.save({ text: "Bert plays the drums.", tags: ["loud"] });
+      expect((await there.get(newer.factId)).tags).toEqual(["band", "loud"]);
+      await here.save({ text: "Alice plays the violin.", tags: ["quiet"] });
+      expect(await there.get(older.factId)).toMatchObject({ tags: ["quiet"] });
+      expect((await there.get(older.factId)).expiresAt).toBeUndefined();
+      const fresh = JSON.stringify(await place.open().open(ALICE).recall("who plays loud and quiet"));
+      expect(JSON.stringify(await here.recall("who plays loud and quiet"))).toBe(fresh);
+      expect(JSON.stringify(await there.recall("who plays loud and quiet"))).toBe(fresh);
     });
 
     it("rank alike, whatever each of them has in its cache", async () => {

@@ -12,6 +12,9 @@ export const COMPOUNDING = languagesOf("danish dutch finnish german hungarian no
 /** Of languages that share their function words, as Danish and Norwegian do, a text is taken for at most so many. */
 const MAX_LIKELY = 3;
 
+/** One word in so many, at least, says nothing of its own in a sentence of any language. */
+const FEWEST_FUNCTION_WORDS = 6;
+
 let functionWords: ReadonlyMap<string, Languages> | undefined;
 
 export function languagesOf(names: readonly string[]): Languages {
@@ -44,7 +47,7 @@ function collectFunctionWords(): Map<string, Languages> {
 }
 
 /** The languages that have the most of a text's function words. English unless another has more. */
-export function guessLanguages(words: Iterable<string>): Languages {
+export function guessLanguages(words: readonly string[]): Languages {
   const counts = new Uint16Array(LANGUAGE_NAMES.length);
   for (const word of words) {
     for (let set = functionWordIn(word); set !== 0; set &= set - 1) {
@@ -53,7 +56,7 @@ export function guessLanguages(words: Iterable<string>): Languages {
     }
   }
   const most = counts.reduce((a, b) => Math.max(a, b), 0);
-  if (counts[0] === most) return ENGLISH;
+  if (counts[0] === most || most * FEWEST_FUNCTION_WORDS < words.length) return ENGLISH;
   let likely = 0;
   let found = 0;
   for (let i = 1; i < counts.length && found < MAX_LIKELY; i++) {

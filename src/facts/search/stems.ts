@@ -14,10 +14,6 @@ interface Snowball {
 
 /** Longer runs are cut: nobody searches for the tail of a base64 blob. */
 export const MAX_TERM_CHARS = 64;
-/** Remembered over all texts. A pure function of the word, so sharing it between users tells nobody anything. */
-const MAX_REMEMBERED = 30_000;
-const MAX_REMEMBERED_CHARS = 24;
-
 const CYRILLIC = /^[\p{sc=Cyrl}\p{M}]+$/u;
 const ARABIC = /^\p{sc=Arab}/u;
 const ARMENIAN = /^\p{sc=Armn}/u;
@@ -34,31 +30,13 @@ let snowball: Snowball | undefined;
 let stemmed: ReadonlySet<string> | undefined;
 let forms: ReadonlyMap<string, readonly string[]> | undefined;
 const stemmers = new Map<string, Stemmer>();
-const remembered = new Map<Languages, Map<string, readonly string[]>>();
-let rememberedCount = 0;
 
 /**
  * The terms by which a word (lower case, one token) is found, the most likely first: its stem in the text's language,
  * in English, as another verb or noun, without its accents.
  */
 export function stemsOf(word: string, languages: Languages): readonly string[] {
-  const known = rememberedIn(languages).get(word);
-  if (known !== undefined) return known;
-  const found = [...new Set(readingsOf(word.slice(0, MAX_TERM_CHARS), languages))].map(ownString);
-  if (word.length > MAX_REMEMBERED_CHARS) return found;
-  if (rememberedCount >= MAX_REMEMBERED) {
-    remembered.clear();
-    rememberedCount = 0;
-  }
-  rememberedIn(languages).set(ownString(word), found);
-  rememberedCount += 1;
-  return found;
-}
-
-function rememberedIn(languages: Languages): Map<string, readonly string[]> {
-  const known = remembered.get(languages) ?? new Map<string, readonly string[]>();
-  remembered.set(languages, known);
-  return known;
+  return [...new Set(readingsOf(word.slice(0, MAX_TERM_CHARS), languages))].map(ownString);
 }
 
 function readingsOf(word: string, languages: Languages): string[] {

@@ -2,6 +2,7 @@ import { joinedCodes, partsOfCode } from "./codes.ts";
 import { foldCase, foldLetters } from "./fold.ts";
 import { ENGLISH, functionWordIn, guessLanguages, type Languages } from "./languages.ts";
 import { MAX_TERM_CHARS, stemsOf } from "./stems.ts";
+import { ownString } from "./vocabulary.ts";
 
 /** One word of a text, by all the terms under which it is found. The first stands for it. */
 export interface Word {
@@ -18,18 +19,16 @@ export interface Words {
   readonly languages: Languages;
 }
 
-interface Token {
-  /** As it is written. */
-  readonly text: string;
-  readonly isFirst: boolean;
-}
+/** Remembered over all texts. A pure function of the token, so sharing it between users tells nobody anything. */
+const MAX_REMEMBERED = 30_000;
+const MAX_REMEMBERED_CHARS = 24;
 
 const BEYOND_ASCII = /[\u0080-\uffff]/;
 const ASCII_TOKEN = /[A-Za-z0-9]+(?:'[A-Za-z]+)*(?:-[A-Za-z0-9]+)*(?:[+#]{1,2}(?![A-Za-z0-9+#]))?/g;
 const TOKEN =
   /[\u{1f1e6}-\u{1f1ff}]{2}|\u{1f3f4}[\u{e0061}-\u{e007f}]+|[0-9#*]\u20e3|\p{Extended_Pictographic}|[\p{L}\p{M}\p{N}]+(?:['\u200c\u200d][\p{L}\p{M}]+)*(?:-[\p{L}\p{N}][\p{L}\p{M}\p{N}]*)*(?:[+#]{1,2}(?![\p{L}\p{N}+#]))?/gu;
 const SYMBOL = /^(?:[\u{1f1e6}-\u{1f1ff}\u{1f3f4}]|\p{Extended_Pictographic}|[0-9#*]\u20e3)/u;
-const SENTENCE_END = /(?:^|[.!?\n:"“„]\s*)$/;
+const SENTENCE_END = /(?:^|^.|[.!?\n:"“„]\s*)$/;
 const HUMP = /(?<=[\p{Ll}\p{N}])(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})/u;
 
 const NEGATION =
@@ -51,6 +50,9 @@ const NAME = "will";
 const AS_NAME = "=";
 
 let segmenter: Intl.Segmenter | undefined;
+/** By the languages guessed and those stemmed in, then by the token. */
+const remembered = new Map<string, Map<string, readonly Word[]>>();
+let rememberedCount = 0;
 
 /**
  * The words of a text. Every other character is a gap between them, so query operators and wildcards mean nothing.
@@ -59,22 +61,50 @@ let segmenter: Intl.Segmenter | undefined;
  */
 export function wordsOf(text: string, alsoIn: Languages = 0): Words {
   const folded = foldLetters(text);
-  const tokens = tokensOf(folded);
-  const guessed = guessLanguages(tokens.map(({ text }) => lowerCase(text)));
-  const collected = createCollector(guessed, guessed | alsoIn);
+  const tokens = folded.match(BEYOND_ASCII.test(folded) ? TOKEN : ASCII_TOKEN) ?? [];
+  const guessed = guessLanguages(tokens.map(lowerCase));
+  const known = rememberedFor(guessed, guessed | alsoIn);
   const isShouted = !/\p{Ll}/u.test(folded);
+  const words: Word[] = [];
+  let end = 0;
   for (const token of tokens) {
-    if (SYMBOL.test(token.text)) collected.symbol(token.text);
-    else if (UNSPACED.test(token.text)) pushUnspaced(token.text, collected);
-    else pushToken(token, isShouted, collected);
+    for (const word of known.get(token) ?? readToken(token, guessed, guessed | alsoIn)) words.push(word);
+    const start = folded.indexOf(token, end);
+    end = start + token.length;
+    if (!isShouted && isNameLike(token, folded, start))
+      words.push({ terms: [AS_NAME + token], isFunction: false, isWhole: false });
   }
-  for (const code of joinedCodes(folded, (word) => functionWordIn(word) !== 0)) collected.part(code);
-  return { words: collected.words, languages: guessed };
+  for (const code of joinedCodes(folded, (word) => functionWordIn(word) !== 0))
+    words.push({ terms: [code], isFunction: false, isWhole: false });
+  return { words, languages: guessed };
 }
 
 /** All terms of a text. */
 export function termsOf(text: string): string[] {
   return wordsOf(text).words.flatMap(({ terms }) => terms);
+}
+
+function rememberedFor(guessed: Languages, languages: Languages): Map<string, readonly Word[]> {
+  if (rememberedCount >= MAX_REMEMBERED) {
+    remembered.clear();
+    rememberedCount = 0;
+  }
+  const key = `${guessed} ${languages}`;
+  const known = remembered.get(key) ?? new Map<string, readonly Word[]>();
+  remembered.set(key, known);
+  return known;
+}
+
+function readToken(token: string, guessed: Languages, languages: Languages): readonly Word[] {
+  const collected = createCollector(guessed, languages);
+  if (SYMBOL.test(token)) collected.symbol(token);
+  else if (UNSPACED.test(token)) pushUnspaced(token, collected);
+  else pushToken(token, collected);
+  if (token.length <= MAX_REMEMBERED_CHARS) {
+    rememberedFor(guessed, languages).set(ownString(token), collected.words);
+    rememberedCount += 1;
+  }
+  return collected.words;
 }
 
 interface Collector {
@@ -103,23 +133,22 @@ function createCollector(guessed: Languages, languages: Languages): Collector {
   };
 }
 
-function tokensOf(text: string): Token[] {
-  const pattern = BEYOND_ASCII.test(text) ? TOKEN : ASCII_TOKEN;
-  return text.matchAll(pattern).map(tokenAt).toArray();
-}
-
-function tokenAt(match: RegExpExecArray): Token {
-  const before = match.input.slice(Math.max(0, match.index - 3), match.index);
-  return { text: match[0], isFirst: match.index === 0 || (SENTENCE_END.test(before) && match.index > 3) };
-}
-
 function lowerCase(text: string): string {
   return BEYOND_ASCII.test(text) ? foldCase(text) : text.toLowerCase();
 }
 
+/** A function word that is written with a capital where no sentence begins, or in capitals. */
+function isNameLike(word: string, text: string, start: number): boolean {
+  const code = word.charCodeAt(0);
+  if (code < 65 || code > 90 || word === "I") return false;
+  const lower = word.toLowerCase();
+  if ((functionWordIn(lower) & ENGLISH) === 0) return false;
+  const isFirst = SENTENCE_END.test(text.slice(Math.max(0, start - 3), start));
+  return isFirst ? lower === NAME || /^[A-Z]{2}/.test(word) : true;
+}
+
 /** `self-care` gives self, care and selfcare, so that each spelling finds the others. */
-function pushToken(token: Token, isShouted: boolean, to: Collector): void {
-  const { text } = token;
+function pushToken(text: string, to: Collector): void {
   const suffix = /[+#]+$/.exec(text)?.[0] ?? "";
   const parts = text.slice(0, text.length - suffix.length).split(/[-\u200c\u200d]/);
   if (suffix !== "") {
@@ -130,19 +159,10 @@ function pushToken(token: Token, isShouted: boolean, to: Collector): void {
   }
   for (const part of parts) {
     pushWord(part, to);
-    if (!isShouted && isNameLike(part, token.isFirst)) to.symbol(`${AS_NAME}${part}`);
     const humps = part.split(HUMP);
     if (humps.length > 1) for (const hump of humps) to.part(lowerCase(hump));
   }
   if (parts.length > 1) to.part(lowerCase(parts.join("")));
-}
-
-/** Of a function word that is written with a capital where no sentence begins, or in capitals. */
-function isNameLike(word: string, isFirst: boolean): boolean {
-  if (!/^[A-Z]/.test(word) || word === "I") return false;
-  const lower = word.toLowerCase();
-  if ((functionWordIn(lower) & ENGLISH) === 0) return false;
-  return isFirst ? lower === NAME || /^[A-Z]{2}/.test(word) : true;
 }
 
 function pushWord(text: string, to: Collector): void {
@@ -163,7 +183,7 @@ function pushUnspaced(word: string, to: Collector): void {
   let end = 0;
   const pushSpaced = (text: string) => {
     const spaced = text.replace(/^[-']+|[-']+$/g, "");
-    if (spaced !== "") pushToken({ text: spaced, isFirst: false }, true, to);
+    if (spaced !== "") pushToken(spaced, to);
   };
   for (const run of word.matchAll(UNSPACED_RUNS)) {
     if (run.index > end) pushSpaced(word.slice(end, run.index));

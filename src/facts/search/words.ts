@@ -62,9 +62,12 @@ function entriesOf(list: string): (readonly [string, readonly string[]])[] {
 const ALWAYS_ISE =
   /^(?:(?:re|un|pre)?(?:advert|adv|ar|compr|comprom|desp|dev|disgu|exc|exerc|franch|improv|inc|merchand|prem|prom|rev|superv|surm|surpr|telev|enterpr|expert|otherw|parad|prec|conc|likew|treat|dem|no|po|pra|ra|cru|bru|r|w|gu|mo|porpo|torto|turquo|mayonna|r|pr|appr|circumc|chast|conv|anch|valu|malt|ant|p|tra|b))is/;
 
+const BRITISH =
+  /our|is[aei]|lys|res?$|ll(?:ed|ing|ers?)$|ogue|ence$|ce|ae|^oe|^fulfil|^(?:enrol|instal|skil|wil|enthral|distil)/;
+
 /** The American spelling of a British word; other words as they are. Only to make the two meet. */
 export function americanSpelling(word: string): string {
-  if (word.length < 5) return word;
+  if (word.length < 5 || !BRITISH.test(word)) return word;
   let spelling = word;
   if (!ALWAYS_ISE.test(spelling))
     spelling = spelling.replace(/(?<=..)is(?=(?:e|ed|es|er|ers|ing|ation|ations|able)$)/, "iz");
