@@ -94,21 +94,20 @@ export const IRREGULAR_FORMS = `
   overbid:overbidden overblow:overblew,overblown overbreed:overbred overbuild:overbuilt overbuy:overbought
   overcome:overcame overdo:overdid,overdone overdraw:overdrawn,overdrew overdrink:overdrank,overdrunk
   overdrive:overdriven,overdrove overeat:overate,overeaten overfeed:overfed overflow:overflown overfly:overflew
-  overgrow:overgrew,overgrown overhang:overhung overhear:overheard overlay:overlaid
-  overlie:overlain,overlay,overlying overpass:overpast overpay:overpaid override:overridden,overrode
-  overrun:overran oversee:oversaw,overseen oversell:oversold oversew:oversewn overshoot:overshot
-  oversleep:overslept overspeak:overspoke,overspoken overspend:overspent overspill:overspilt
-  overtake:overtaken,overtook overthink:overthought overthrow:overthrew,overthrown overwind:overwound
-  overwrite:overwritten,overwrote ovum:ova ox:oxen pal:palled,palling panic:panicked,panicking
-  paperknife:paperknives paralysis:paralyses parapodium:parapodia parenthesis:parentheses
-  partake:partaken,partook pasquinade:pasquil,pasquilled,pasquilling,pasquils passerby:passersby pay:paid
-  pen:pent penknife:penknives penny:pence pericardium:pericardia perichondrium:perichondria peridium:peridia
-  perihelion:perihelia perinephrium:perinephria person:people phalanx:phalanges phenomenon:phenomena
-  phylum:phyla physic:physicked,physicking picnic:picnicked,picnicking planetarium:planetaria
-  plasmodium:plasmodia plateau:plateaus,plateaux plead:pled ploughman:ploughmen pocketknife:pocketknives
-  podium:podia policeman:policemen pollex:pollices polyhedron:polyhedra polyparium:polyparia
-  polyzoarium:polyzoaria pontifex:pontifices prebuild:prebuilt predo:predid,predone premake:premade
-  prepay:prepaid presell:presold preshrink:preshrank,preshrunk primordium:primordia pro:pros
+  overgrow:overgrew,overgrown overhang:overhung overhear:overheard overlay:overlaid overpass:overpast
+  overpay:overpaid override:overridden,overrode overrun:overran oversee:oversaw,overseen oversell:oversold
+  oversew:oversewn overshoot:overshot oversleep:overslept overspeak:overspoke,overspoken overspend:overspent
+  overspill:overspilt overtake:overtaken,overtook overthink:overthought overthrow:overthrew,overthrown
+  overwind:overwound overwrite:overwritten,overwrote ovum:ova ox:oxen pal:palled,palling
+  panic:panicked,panicking paperknife:paperknives paralysis:paralyses parapodium:parapodia
+  parenthesis:parentheses partake:partaken,partook pasquinade:pasquil,pasquilled,pasquilling,pasquils
+  passerby:passersby pay:paid pen:pent penknife:penknives penny:pence pericardium:pericardia
+  perichondrium:perichondria peridium:peridia perihelion:perihelia perinephrium:perinephria person:people
+  phalanx:phalanges phenomenon:phenomena phylum:phyla physic:physicked,physicking picnic:picnicked,picnicking
+  planetarium:planetaria plasmodium:plasmodia plateau:plateaus,plateaux plead:pled ploughman:ploughmen
+  pocketknife:pocketknives podium:podia policeman:policemen pollex:pollices polyhedron:polyhedra
+  polyparium:polyparia polyzoarium:polyzoaria pontifex:pontifices prebuild:prebuilt predo:predid,predone
+  premake:premade prepay:prepaid presell:presold preshrink:preshrank,preshrunk primordium:primordia pro:pros
   prognosis:prognoses program:programmes prolegomenon:prolegomena prologue:prologed,prologing,prologs
   proptosis:proptoses prosthesis:prostheses prove:proven psalterium:psalteria pseudopodium:pseudopodia
   ptosis:ptoses puparium:puparia pycnidium:pycnidia pygidium:pygidia pyxidium:pyxidia quantum:quanta
@@ -149,16 +148,73 @@ export const IRREGULAR_FORMS = `
   transship:tranship trapezium:trapezia trauma:traumata tread:trod,trodden trek:trekked,trekking
   triforium:triforia typewrite:typewritten,typewrote ultimatum:ultimata umbilicus:umbilici unbend:unbent
   unbind:unbound unclothe:unclad underbuy:underbought underfeed:underfed undergird:undergirt
-  undergo:undergone,underwent underlay:underlaid underlie:underlain,underlay,underlying underpay:underpaid
-  undersell:undersold undershoot:undershot underspend:underspent understand:understood
-  undertake:undertaken,undertook underwrite:underwritten,underwrote undo:undid,undone unfreeze:unfroze,unfrozen
-  unhang:unhung unhide:unhidden unlay:unlaid unlearn:unlearnt unmake:unmade unreeve:unrove unsay:unsaid
-  unsew:unsewn unsling:unslung unspin:unspun unstick:unstuck unstring:unstrung unswear:unswore,unsworn
-  unteach:untaught unthink:unthought untread:untrod,untrodden unweave:unwove,unwoven unwind:unwound
-  upbuild:upbuilt upheave:uphove uphold:upheld uprise:uprisen,uprose upspring:upsprang,upsprung upsweep:upswept
-  upswell:upswollen upswing:upswung uredium:uncidia uterus:uteri vacuum:vacua varix:varices velarium:velaria
-  velum:vela vertex:vertices vie:vying viscus:viscera vivarium:vivaria vortex:vortices wake:woke,woken
-  waylay:waylaid wear:wore,worn weave:wove,woven weep:wept werewolf:werewolves wharf:wharves whipsaw:whipsawn
-  whiz:whizzed,whizzes,whizzing wife:wives will:would win:won wind:wound winterfeed:winterfed
-  wiredraw:wiredrawn,wiredrew withdraw:withdrawn,withdrew withhold:withheld withstand:withstood wolf:wolves
-  woman:women work:wrought wring:wrung write:written,wrote yak:yakked,yakking zoonosis:zoonoses`;
+  undergo:undergone,underwent underlay:underlaid underpay:underpaid undersell:undersold undershoot:undershot
+  underspend:underspent understand:understood undertake:undertaken,undertook underwrite:underwritten,underwrote
+  undo:undid,undone unfreeze:unfroze,unfrozen unhang:unhung unhide:unhidden unlay:unlaid unlearn:unlearnt
+  unmake:unmade unreeve:unrove unsay:unsaid unsew:unsewn unsling:unslung unspin:unspun unstick:unstuck
+  unstring:unstrung unswear:unswore,unsworn unteach:untaught unthink:unthought untread:untrod,untrodden
+  unweave:unwove,unwoven unwind:unwound upbuild:upbuilt upheave:uphove uphold:upheld uprise:uprisen,uprose
+  upspring:upsprang,upsprung upsweep:upswept upswell:upswollen upswing:upswung uredium:uncidia uterus:uteri
+  vacuum:vacua varix:varices velarium:velaria velum:vela vertex:vertices vie:vying viscus:viscera
+  vivarium:vivaria vortex:vortices wake:woke,woken waylay:waylaid wear:wore,worn weave:wove,woven weep:wept
+  werewolf:werewolves wharf:wharves whipsaw:whipsawn whiz:whizzed,whizzes,whizzing wife:wives will:would
+  win:won wind:wound winterfeed:winterfed wiredraw:wiredrawn,wiredrew withdraw:withdrawn,withdrew
+  withhold:withheld withstand:withstood wolf:wolves woman:women work:wrought wring:wrung write:written,wrote
+  yak:yakked,yakking zoonosis:zoonoses`;
+
+/**
+ * British spellings that no rule of ours brings to the American one, as `american:british,british`. From the npm package
+ * american-british-english-translator 0.2 (MIT).
+ */
+export const BRITISH_SPELLINGS = `
+  accouterments:accoutrements aerogram:aerogramme aerograms:aerogrammes aggrandizement:aggrandisement
+  agonizingly:agonisingly airplanes:aeroplanes almanac:almanack almanacs:almanacks amphitheater:amphitheatre
+  amphitheaters:amphitheatres appetizingly:appetisingly artifacts:artefacts balked:baulked balking:baulking
+  balks:baulks banister:bannister banisters:bannisters bevies:bevvies bevy:bevvy bougainvillea:bougainvillaea
+  bougainvilleas:bougainvillaeas caliper:calliper calipers:callipers calisthenics:callisthenics
+  cataloged:catalogued cataloging:cataloguing centered:centred centerfold:centrefold centerfolds:centrefolds
+  centerpiece:centrepiece centerpieces:centrepieces centigram:centigramme centigrams:centigrammes
+  centiliter:centilitre centiliters:centilitres checkbook:chequebook checkbooks:chequebooks checkered:chequered
+  chili:chilli chimera:chimaera chimeras:chimaeras clarinetist:clarinettist clarinetists:clarinettists
+  connections:connexions councilor:councillor councilors:councillors counselor:counsellor
+  counselors:counsellors cozier:cosier cozies:cosies coziest:cosiest cozily:cosily coziness:cosiness
+  crueler:crueller cruelest:cruellest diarrhea:diarrhoea disk:disc disks:discs draftboard:draughtboard
+  draftboards:draughtboards draftier:draughtier draftiest:draughtiest draftsman:draughtsman
+  draftsmanship:draughtsmanship draftsmen:draughtsmen draftswoman:draughtswoman draftswomen:draughtswomen
+  drafty:draughty edema:edoema eon:aeon eons:aeons epaulet:epaulette epaulets:epaulettes epicenter:epicentre
+  epicenters:epicentres esthete:aesthete esthetes:aesthetes esthetic:aesthetic esthetically:aesthetically
+  esthetics:aesthetics etiology:aetiology fecal:faecal feces:faeces fetal:foetal fetid:foetid fetus:foetus
+  fetuses:foetuses fiberglass:fibreglass filet:fillet fileted:filleted fileting:filleting filets:fillets
+  flutist:flautist flutists:flautists gage:gauge gaged:gauged gages:gauges gaging:gauging gluing:glueing
+  gonorrhea:gonorrhoea grayed:greyed graying:greying grayish:greyish grayness:greyness griffin:gryphon
+  griffins:gryphons grueling:gruelling gruelingly:gruellingly gypsies:gipsies homeopath:homoeopath
+  homeopathic:homoeopathic homeopaths:homoeopaths homeopathy:homoeopathy inflection:inflexion
+  inflections:inflexions jailbird:gaolbird jailbirds:gaolbirds jailbreak:gaolbreak jailbreaks:gaolbreaks
+  jailed:gaoled jailer:gaoler jailers:gaolers jailing:gaoling jails:gaols judgment:judgement
+  kilogram:kilogramme kilograms:kilogrammes lackluster:lacklustre leukemia:leukaemia likable:likeable
+  louver:louvre louvered:louvred louvers:louvres maneuverability:manoeuvrability maneuverable:manoeuvrable
+  maneuvered:manoeuvred maneuvering:manoeuvring maneuverings:manoeuvrings maneuvers:manoeuvres
+  micrometer:micrometre micrometers:micrometres milligram:milligramme milligrams:milligrammes
+  milliliter:millilitre milliliters:millilitres miter:mitre miters:mitres moisturize:moisturise
+  moisturized:moisturised moisturizer:moisturiser moisturizers:moisturisers moisturizes:moisturises
+  moisturizing:moisturising molded:moulded molder:moulder moldered:mouldered moldering:mouldering
+  molders:moulders moldier:mouldier moldiest:mouldiest molding:moulding moldings:mouldings molds:moulds
+  moldy:mouldy molt:moult molted:moulted molting:moulting molts:moults mustached:moustached
+  mustaches:moustaches mustachioed:moustachioed omelets:omelettes organizational:organisational
+  outmaneuver:outmanoeuvre outmaneuvered:outmanoeuvred outmaneuvering:outmanoeuvring outmaneuvers:outmanoeuvres
+  pajama:pyjama paleolithic:palaeolithic paleontologist:palaeontologist paleontologists:palaeontologists
+  paleontology:palaeontology panelist:panellist panelists:panellists patronizingly:patronisingly
+  pharmacopeia:pharmacopoeia pharmacopeias:pharmacopoeias phony:phoney pizzazz:pzazz plowed:ploughed
+  plowing:ploughing plowman:ploughman plowmen:ploughmen plows:ploughs plowshare:ploughshare
+  plowshares:ploughshares pouf:pouffe poufs:pouffes practice:practise practiced:practised practices:practises
+  practicing:practising presidium:praesidium presidiums:praesidiums primeval:primaeval
+  recognizably:recognisably recognizance:recognisance reconnoiter:reconnoitre reconnoitered:reconnoitred
+  reconnoitering:reconnoitring reconnoiters:reconnoitres remold:remould remolded:remoulded remolding:remoulding
+  remolds:remoulds saltpeter:saltpetre scepter:sceptre scepters:sceptres sepulcher:sepulchre
+  sepulchers:sepulchres sheik:sheikh siphon:syphon siphoned:syphoned siphoning:syphoning siphons:syphons
+  skeptically:sceptically skepticism:scepticism skeptics:sceptics smolder:smoulder smoldered:smouldered
+  smoldering:smouldering smolders:smoulders snowplow:snowplough sulfate:sulphate sulfates:sulphates
+  sulfide:sulphide sulfides:sulphides sulfur:sulphur sulfurous:sulphurous tantalizingly:tantalisingly
+  theatergoer:theatregoer theatergoers:theatregoers toxemia:toxaemia trialed:trialled trialing:trialling
+  unequaled:unequalled videodisk:videodisc videodisks:videodiscs woolen:woollen woolens:woollens
+  woolies:woollies wooly:woolly worshiper:worshipper yogurt:yoghourt,yoghurt yogurts:yoghourts,yoghurts`;

@@ -1,4 +1,4 @@
-import { IRREGULAR_FORMS } from "./irregular-forms.ts";
+import { BRITISH_SPELLINGS, IRREGULAR_FORMS } from "./irregular-forms.ts";
 
 /**
  * What English needs beyond a stemmer: words that carry no meaning in a question, and forms that a suffix
@@ -22,9 +22,10 @@ const ONE_WORD = `be:am,is,are,was,were,been,being have:has,had do:does,did,done
   favorites:favourites television:tv,telly bicycle:bike,bikes,bicycles refrigerator:fridge
   vacation:holiday,holidays,vacations gray:grey grays:greys check:cheque checks:cheques tire:tyre tires:tyres
   curb:kerb program:programme programs:programmes plow:plough mold:mould jewelry:jewellery pajamas:pyjamas
-  skeptic:sceptic skeptical:sceptical draft:draught cozy:cosy aluminum:aluminium story:storey stories:storeys
-  mustache:moustache donut:doughnut donuts:doughnuts axe:ax omelet:omelette maneuver:manoeuvre
-  artifact:artefact airplane:aeroplane ok:okay specialty:speciality`;
+  skeptic:sceptic draft:draught cozy:cosy aluminum:aluminium story:storey stories:storeys mustache:moustache
+  donut:doughnut donuts:doughnuts axe:ax ok:okay specialty:speciality
+  airplane:aeroplane artifact:artefact maneuver:manoeuvre omelet:omelette skeptical:sceptical chateau:chateaus
+  underlie:underlies,underlying,underlay,underlain`;
 
 /** Two words, one of which is a form of another verb or noun, are found by both. */
 export const TWO_WORDS: ReadonlySet<string> = new Set(
@@ -43,6 +44,7 @@ export function collectForms(): ReadonlyMap<string, readonly string[]> {
   };
   const one = entriesOf(ONE_WORD);
   for (const [base, forms] of one) for (const form of forms) addForm(form, base);
+  for (const [base, forms] of entriesOf(BRITISH_SPELLINGS)) for (const form of forms) addForm(form, base);
   for (const [base, forms] of entriesOf(IRREGULAR_FORMS))
     for (const form of forms) if (!one.some(([, known]) => known.includes(form))) addForm(form, base);
   return all;
@@ -78,7 +80,7 @@ export function americanSpelling(word: string): string {
       /^(cent|theat|lit|fib|calib|sab|spect|lust|meag|somb|och|goit|kilomet|millimet|centimet|met)re(?=s?$)/,
       "$1er",
     )
-    .replace(/(?<=..[aeiou])ll(?=(?:ed|ing|er|ers)$)/, "l")
+    .replace(/(?<=[aeiou][^aeiou]+[aeiou])ll(?=(?:ed|ing|er|ers)$)/, "l")
     .replace(/(?<=[aeiou]l|[bdp]ial|cata|ana)ogue(?=s?$)/, "og")
     .replace(/(?<=^(?:def|off|lic|pret))ence/, "ense")
     .replace(/(?<=^practi|^licen)c(?=e)/, "s")
