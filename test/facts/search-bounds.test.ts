@@ -74,7 +74,7 @@ describe("a query looks at", () => {
   it("at most 32 terms, the rarest that are known", () => {
     const vocabulary = vocabularyOf(Array.from({ length: 100 }, (_, i) => `word${i}`));
     for (let i = 0; i < 20; i++) vocabulary.use(`word${i}`);
-    const asked = expandQuery(
+    const { weights: asked } = expandQuery(
       queryOf([...unknown, ...Array.from({ length: 40 }, (_, i) => `word${i}`)]),
       vocabulary,
     );
@@ -115,7 +115,7 @@ describe("words in order", () => {
     for (const word of words.toReversed()) worn.use(word);
     for (let i = 0; i < 5_000; i++) worn.release(worn.idOf(`garden${wordOf(i)}`));
     const named = (vocabulary: typeof plain) =>
-      [...expandQuery(queryOf(["garden"]), vocabulary)].map(([id, weight]) => [
+      [...expandQuery(queryOf(["garden"]), vocabulary).weights].map(([id, weight]) => [
         vocabulary.wordOf(id),
         weight,
       ]);

@@ -10,7 +10,7 @@ const MIN_CHARS = 3;
 const LONG_NUMBER = /^[0-9]{11,15}$/;
 /** A phone number without its country. */
 const NATIONAL_DIGITS = [10, 9];
-const NUMBERED = /^[a-z]{1,4}([0-9]{3,})$/;
+const NUMBERED = /^([a-z]{1,4})0*([0-9]{2,})$/;
 
 /**
  * Every way of writing neighbouring groups together, so that a number is found however it is grouped, and as part of
@@ -34,10 +34,10 @@ export function joinedCodes(text: string, isWord: (word: string) => boolean): st
   return joined;
 }
 
-/** Parts of one token: the number of LH2417, a long number without its first digits. */
+/** Parts of one token: the number of LH0417 without zeros, a long number without its first digits. */
 export function partsOfCode(word: string): string[] {
-  const number = NUMBERED.exec(word)?.[1];
-  if (number !== undefined) return [number];
+  const [, letters = "", number = ""] = NUMBERED.exec(word) ?? [];
+  if (number !== "") return [number, letters + number];
   return LONG_NUMBER.test(word) ? NATIONAL_DIGITS.map((digits) => word.slice(-digits)) : [];
 }
 
@@ -46,7 +46,7 @@ function neighboursOf(groups: readonly string[]): string[] {
   for (let from = 0; from < groups.length; from++) {
     for (let to = from + 2; to <= groups.length; to++) {
       const code = groups.slice(from, to).join("");
-      if (code.length >= MIN_CHARS && DIGIT.test(code)) joined.push(code);
+      if (code.length >= MIN_CHARS && DIGIT.test(code)) joined.push(code, ...partsOfCode(code));
     }
   }
   return joined;

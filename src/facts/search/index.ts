@@ -1,5 +1,12 @@
 import { createPostings, type Postings, type SearchableText } from "./postings.ts";
-import { expandQuery, knownSlight, parseQuery, type Query, type WeightedTerms } from "./query.ts";
+import {
+  type Expanded,
+  expandQuery,
+  knownSlight,
+  parseQuery,
+  type Query,
+  type WeightedTerms,
+} from "./query.ts";
 
 export interface Match {
   readonly id: string;
@@ -41,6 +48,8 @@ const SITTING_MS = 60 * 60 * 1000;
 const SLIGHT_SHARE = 0.3;
 /** Pseudo relevance feedback (RM3): the telling words of the best few facts join the query. */
 const FEEDBACK_FACTS = 5;
+/** Among fewer facts that were found, what one of them says beside the query would decide. */
+const MIN_FEEDBACK_FACTS = 10;
 const FEEDBACK_TERMS = 10;
 const FEEDBACK_WEIGHT = 0.3;
 
@@ -58,12 +67,20 @@ export function createSearchIndex(): SearchIndex {
     },
     search(query, limit, accepts) {
       const parsed = parseQuery(query, postings.languages());
-      const telling = expandQuery(parsed, postings.vocabulary);
-      if (telling.size === 0) return [];
+      const asked = expandQuery(parsed, postings.vocabulary);
+      if (asked.weights.size === 0) return [];
       const slight = slightShares(parsed, postings);
-      const first = rank(telling, telling, slight, postings);
-      const widened = widen(telling, topSlots(first, FEEDBACK_FACTS, postings), first, postings);
-      const scores = rank(widened, telling, slight, postings);
+      const first = rank(asked.weights, asked, slight, postings);
+      const found = first.reduce((count, score) => count + (score > 0 ? 1 : 0), 0);
+      const scores =
+        found < MIN_FEEDBACK_FACTS
+          ? first.slice()
+          : rank(
+              widen(asked.weights, topSlots(first, FEEDBACK_FACTS, postings), first, postings),
+              asked,
+              slight,
+              postings,
+            );
       // Feedback reorders what the query found; it never brings in a fact that has no word of it.
       for (let slot = 0; slot < scores.length; slot++) if (first[slot] === 0) scores[slot] = 0;
       const best = topSlots(scores, limit, postings, accepts);
@@ -91,25 +108,37 @@ function slightShares(query: Query, postings: Postings): Float64Array {
 }
 
 /** A score for each slot; 0 for a fact without any of `terms`. */
-function rank(
-  terms: WeightedTerms,
-  asked: WeightedTerms,
-  slight: Float64Array,
-  postings: Postings,
-): Float64Array {
+function rank(terms: WeightedTerms, asked: Expanded, slight: Float64Array, postings: Postings): Float64Array {
   const scores = new Float64Array(postings.slotCount);
   const averageLength = postings.liveTerms / Math.max(1, postings.liveDocuments);
-  for (const [term, weight] of terms) {
-    const gain = weight * idf(term, postings);
+  const add = (term: number, gain: number, to: (slot: number, score: number) => void) =>
     postings.each(term, (slot, count) => {
       const length = 1 - B + (B * postings.lengthOf(slot)) / averageLength;
-      scores[slot] = (scores[slot] as number) + gain * (DELTA + (count * (K1 + 1)) / (count + K1 * length));
+      to(slot, gain * (DELTA + (count * (K1 + 1)) / (count + K1 * length)));
     });
+  const grouped = new Set(asked.sameWord.flat());
+  for (const [term, weight] of terms) {
+    if (grouped.has(term)) continue;
+    add(term, weight * idf(term, postings), (slot, score) => {
+      scores[slot] = (scores[slot] as number) + score;
+    });
+  }
+  for (const group of asked.sameWord) {
+    const rarity = Math.min(...group.map((term) => idf(term, postings)));
+    const best = new Map<number, number>();
+    for (const term of group) {
+      add(term, (terms.get(term) ?? 0) * rarity, (slot, score) => {
+        const before = best.get(slot) ?? 0;
+        if (score <= before) return;
+        best.set(slot, score);
+        scores[slot] = (scores[slot] as number) + score - before;
+      });
+    }
   }
   for (let slot = 0; slot < scores.length; slot++) {
     if (postings.idAt(slot) === undefined || postings.lengthOf(slot) === 0) continue;
     const subject = postings.termAt(slot, 0);
-    if (asked.get(subject) === 1 && !postings.isFunctionAt(slot, 0))
+    if (asked.weights.get(subject) === 1 && !postings.isFunctionAt(slot, 0))
       scores[slot] =
         (scores[slot] as number) + Math.min(SUBJECT_BONUS, SUBJECT_SHARE * idf(subject, postings));
   }

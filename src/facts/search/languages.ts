@@ -1,4 +1,4 @@
-import { bareWord, foldLetters } from "./fold.ts";
+import { bareWord, foldCase, foldLetters } from "./fold.ts";
 import { FUNCTION_WORDS } from "./function-words.ts";
 import { STOP_WORDS } from "./words.ts";
 
@@ -36,7 +36,7 @@ function collectFunctionWords(): Map<string, Languages> {
   const add = (word: string, language: Languages) => all.set(word, (all.get(word) ?? 0) | language);
   const addAll = (words: Iterable<string>, language: Languages) => {
     for (const word of words) {
-      const folded = foldLetters(word);
+      const folded = foldCase(foldLetters(word));
       add(folded, language);
       add(bareWord(folded), language);
     }
@@ -50,6 +50,8 @@ function collectFunctionWords(): Map<string, Languages> {
 export function guessLanguages(words: readonly string[]): Languages {
   const counts = new Uint16Array(LANGUAGE_NAMES.length);
   for (const word of words) {
+    // A single letter is a word of many languages, and the name of a gate in all.
+    if (word.length === 1) continue;
     for (let set = functionWordIn(word); set !== 0; set &= set - 1) {
       const i = 31 - Math.clz32(set & -set);
       counts[i] = (counts[i] as number) + 1;

@@ -6,6 +6,12 @@ import { RELATED_WORDS } from "./words.ts";
 /** How much each term of a query counts; 1 for a word that was asked. */
 export type WeightedTerms = Map<number, number>;
 
+export interface Expanded {
+  readonly weights: WeightedTerms;
+  /** Terms of one word of the query, where there are several: a fact counts by the best of them. */
+  readonly sameWord: readonly (readonly number[])[];
+}
+
 /** A query's words, each by all the terms under which it may be found. */
 export interface Query {
   /** Its words without function words, or all of them when it has nothing else. */
@@ -68,8 +74,9 @@ export function parseQuery(text: string, languages: Languages = 0): Query {
  * for a word that no fact has, those one slip away or that begin alike. How many words are looked at depends on the
  * query alone, never on how many are stored.
  */
-export function expandQuery({ telling, isCompounding }: Query, words: KnownWords): WeightedTerms {
+export function expandQuery({ telling, isCompounding }: Query, words: KnownWords): Expanded {
   const weights: WeightedTerms = new Map();
+  const sameWord: number[][] = [];
   const put = (term: string, weight: number) => {
     const id = words.idOf(term);
     if (id !== -1 && !weights.has(id)) weights.set(id, weight);
@@ -78,13 +85,15 @@ export function expandQuery({ telling, isCompounding }: Query, words: KnownWords
   const isKnown = (term: string) => words.idOf(term) !== -1;
   for (const terms of asked) put(terms.find(isKnown) ?? "", 1);
   for (const terms of asked) {
-    for (const term of terms) put(term, READING_WEIGHT);
+    const known = terms.filter(isKnown);
+    for (const term of known) put(term, READING_WEIGHT);
+    if (known.length > 1) sameWord.push(known.map((term) => words.idOf(term)));
     for (const term of terms) for (const other of relatedTo(term)) put(other, RELATED_WEIGHT);
     const [term = ""] = terms;
     if (isCompounding) for (const other of compoundsWith(term, words)) put(other, COMPOUND_WEIGHT);
-    if (!terms.some(isKnown)) for (const near of nearTo(term, words)) put(near, NEAR_WEIGHT);
+    if (known.length === 0) for (const near of nearTo(term, words)) put(near, NEAR_WEIGHT);
   }
-  return weights;
+  return { weights, sameWord };
 }
 
 /** The function words of a query that some fact has. */

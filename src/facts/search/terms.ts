@@ -30,6 +30,7 @@ const TOKEN =
 const SYMBOL = /^(?:[\u{1f1e6}-\u{1f1ff}\u{1f3f4}]|\p{Extended_Pictographic}|[0-9#*]\u20e3)/u;
 const SENTENCE_END = /(?:^|^.|[.!?\n:"“„]\s*)$/;
 const HUMP = /(?<=[\p{Ll}\p{N}])(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})/u;
+const NUMBER_BORDER = /(?<=\p{L}{3})(?=\p{N})|(?<=\p{N})(?=\p{L}{3})/u;
 
 const NEGATION =
   /^(?:do|does|did|is|are|was|were|has|have|had|ca|could|wo|would|should|must|need|might|ai)n't$/;
@@ -44,6 +45,8 @@ const UNSPACED_RUNS = new RegExp(`(?:${UNSPACED.source}\\p{M}*)+`, "gu");
 const CJK = /^[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}ー]+$/u;
 const HAN = /\p{sc=Han}/gu;
 
+/** More words in capitals alone are shouted, and their case tells nothing. */
+const MAX_CAPITALS = 3;
 /** A function word that is also a name when it begins a sentence. */
 const NAME = "will";
 /** Stands before a function word that is written as a name or as an abbreviation: Will, US, IT. */
@@ -64,7 +67,7 @@ export function wordsOf(text: string, alsoIn: Languages = 0): Words {
   const tokens = folded.match(BEYOND_ASCII.test(folded) ? TOKEN : ASCII_TOKEN) ?? [];
   const guessed = guessLanguages(tokens.map(lowerCase));
   const known = rememberedFor(guessed, guessed | alsoIn);
-  const isShouted = !/\p{Ll}/u.test(folded);
+  const isShouted = tokens.length > MAX_CAPITALS && !/\p{Ll}/u.test(folded);
   const words: Word[] = [];
   let end = 0;
   for (const token of tokens) {
@@ -74,7 +77,7 @@ export function wordsOf(text: string, alsoIn: Languages = 0): Words {
     if (!isShouted && isNameLike(token, folded, start))
       words.push({ terms: [AS_NAME + token], isFunction: false, isWhole: false });
   }
-  for (const code of joinedCodes(folded, (word) => functionWordIn(word) !== 0))
+  for (const code of joinedCodes(folded, (word) => (functionWordIn(word) & ENGLISH) !== 0))
     words.push({ terms: [code], isFunction: false, isWhole: false });
   return { words, languages: guessed };
 }
@@ -159,8 +162,10 @@ function pushToken(text: string, to: Collector): void {
   }
   for (const part of parts) {
     pushWord(part, to);
-    const humps = part.split(HUMP);
-    if (humps.length > 1) for (const hump of humps) to.part(lowerCase(hump));
+    for (const border of [HUMP, NUMBER_BORDER]) {
+      const pieces = part.split(border);
+      if (pieces.length > 1) for (const piece of pieces) to.part(lowerCase(piece));
+    }
   }
   if (parts.length > 1) to.part(lowerCase(parts.join("")));
 }
