@@ -46,19 +46,17 @@ function collectFunctionWords(): Map<string, Languages> {
   return all;
 }
 
-/** The languages that have the most of a text's function words. English unless another has more. */
-export function guessLanguages(words: readonly string[]): Languages {
+/** The languages that have the most of a text's words as function words. English unless another has more. */
+export function guessLanguages(functionWordsIn: readonly Languages[]): Languages {
   const counts = new Uint16Array(LANGUAGE_NAMES.length);
-  for (const word of words) {
-    // A single letter is a word of many languages, and the name of a gate in all.
-    if (word.length === 1) continue;
-    for (let set = functionWordIn(word); set !== 0; set &= set - 1) {
+  for (const languages of functionWordsIn) {
+    for (let set = languages; set !== 0; set &= set - 1) {
       const i = 31 - Math.clz32(set & -set);
       counts[i] = (counts[i] as number) + 1;
     }
   }
   const most = counts.reduce((a, b) => Math.max(a, b), 0);
-  if (counts[0] === most || most * FEWEST_FUNCTION_WORDS < words.length) return ENGLISH;
+  if (counts[0] === most || most * FEWEST_FUNCTION_WORDS < functionWordsIn.length) return ENGLISH;
   let likely = 0;
   let found = 0;
   for (let i = 1; i < counts.length && found < MAX_LIKELY; i++) {

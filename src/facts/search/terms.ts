@@ -20,7 +20,7 @@ export interface Words {
 }
 
 /** Remembered over all texts. A pure function of the token, so sharing it between users tells nobody anything. */
-const MAX_REMEMBERED = 30_000;
+const MAX_REMEMBERED = 60_000;
 const MAX_REMEMBERED_CHARS = 24;
 
 const BEYOND_ASCII = /[\u0080-\uffff]/;
@@ -55,6 +55,7 @@ const AS_NAME = "=";
 let segmenter: Intl.Segmenter | undefined;
 /** By the languages guessed and those stemmed in, then by the token. */
 const remembered = new Map<string, Map<string, readonly Word[]>>();
+const functionTokens = new Map<string, Languages>();
 let rememberedCount = 0;
 
 /**
@@ -65,7 +66,7 @@ let rememberedCount = 0;
 export function wordsOf(text: string, alsoIn: Languages = 0): Words {
   const folded = foldLetters(text);
   const tokens = folded.match(BEYOND_ASCII.test(folded) ? TOKEN : ASCII_TOKEN) ?? [];
-  const guessed = guessLanguages(tokens.map(lowerCase));
+  const guessed = guessLanguages(tokens.map(functionTokenIn));
   const known = rememberedFor(guessed, guessed | alsoIn);
   const isShouted = tokens.length > MAX_CAPITALS && !/\p{Ll}/u.test(folded);
   const words: Word[] = [];
@@ -87,9 +88,26 @@ export function termsOf(text: string): string[] {
   return wordsOf(text).words.flatMap(({ terms }) => terms);
 }
 
+/** A single letter is a word of many languages, and the name of a gate in all. */
+function functionTokenIn(token: string): Languages {
+  if (token.length === 1) return 0;
+  const known = functionTokens.get(token);
+  if (known !== undefined) return known;
+  const languages = functionWordIn(lowerCase(token));
+  remember(functionTokens, token, languages);
+  return languages;
+}
+
+function remember<T>(all: Map<string, T>, token: string, value: T): void {
+  if (token.length > MAX_REMEMBERED_CHARS) return;
+  all.set(ownString(token), value);
+  rememberedCount += 1;
+}
+
 function rememberedFor(guessed: Languages, languages: Languages): Map<string, readonly Word[]> {
   if (rememberedCount >= MAX_REMEMBERED) {
     remembered.clear();
+    functionTokens.clear();
     rememberedCount = 0;
   }
   const key = `${guessed} ${languages}`;
@@ -103,10 +121,7 @@ function readToken(token: string, guessed: Languages, languages: Languages): rea
   if (SYMBOL.test(token)) collected.symbol(token);
   else if (UNSPACED.test(token)) pushUnspaced(token, collected);
   else pushToken(token, collected);
-  if (token.length <= MAX_REMEMBERED_CHARS) {
-    rememberedFor(guessed, languages).set(ownString(token), collected.words);
-    rememberedCount += 1;
-  }
+  remember(rememberedFor(guessed, languages), token, collected.words);
   return collected.words;
 }
 
