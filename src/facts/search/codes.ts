@@ -1,6 +1,6 @@
 /** Numbers and codes in groups: 45,000, 555-123-4567, DE89 3704 0044, LH 2417, GB29 NWBK 6016. */
 const GROUPED =
-  /(?<![\p{L}\p{N}])[A-Za-z0-9]{1,12}(?:(?:[ .,'/:\-\u00a0\u202f()]|\) | \(|\)-)[A-Za-z0-9]{1,12}(?![\p{L}\p{N}]))+/gu;
+  /(?<![\p{L}\p{N}])(?:[A-Z]{1,4}|[a-z]{2}|[A-Za-z]{0,6}[0-9][A-Za-z0-9]{0,15})(?![\p{L}\p{N}])(?:(?:[ .,'/:\-\u00a0\u202f()]|\) | \(|\)-)(?:[A-Z]{1,4}|[a-z]{2}|[A-Za-z]{0,6}[0-9][A-Za-z0-9]{0,15})(?![\p{L}\p{N}]))+/gu;
 const GROUP = /[A-Za-z0-9]+/g;
 const DIGIT = /[0-9]/;
 /** A group without a digit belongs to a code when it is short and in capitals, or of two letters as LH is. */

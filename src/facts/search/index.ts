@@ -69,83 +69,94 @@ export function createSearchIndex(): SearchIndex {
       const parsed = parseQuery(query, postings.languages());
       const asked = expandQuery(parsed, postings.vocabulary);
       if (asked.weights.size === 0) return [];
-      const slight = slightShares(parsed, postings);
-      const first = rank(asked.weights, asked, slight, postings);
+      const fixed = weighFacts(parsed, asked, postings);
+      const first = rank(asked.weights, asked, fixed, postings);
       const found = first.reduce((count, score) => count + (score > 0 ? 1 : 0), 0);
-      const scores =
-        found < MIN_FEEDBACK_FACTS
-          ? first.slice()
-          : rank(
-              widen(asked.weights, topSlots(first, FEEDBACK_FACTS, postings), first, postings),
-              asked,
-              slight,
-              postings,
-            );
+      const scores = found < MIN_FEEDBACK_FACTS ? first.slice() : rerank(first, asked, fixed, postings);
       // Feedback reorders what the query found; it never brings in a fact that has no word of it.
       for (let slot = 0; slot < scores.length; slot++) if (first[slot] === 0) scores[slot] = 0;
       const best = topSlots(scores, limit, postings, accepts);
       const bestScore = scores[best[0] ?? 0] || 1;
       return best.map((slot) => ({
-        id: postings.idAt(slot) as string,
+        id: postings.ids[slot] as string,
         score: Math.round(((scores[slot] ?? 0) / bestScore) * 10_000) / 10_000,
       }));
     },
   };
 }
 
-/** For each slot, the share of a query's function words that its fact has, the rarer ones counting more; 0 to 1. */
-function slightShares(query: Query, postings: Postings): Float64Array {
-  const shares = new Float64Array(postings.slotCount);
-  const known = knownSlight(query, postings.vocabulary);
+/** What is the same in both rankings, by slot. */
+interface FactWeights {
+  /** How much a fact's length weakens a repeated word. */
+  readonly lengths: Float64Array;
+  readonly subjectBonus: Float64Array;
+  /** The share of the query's function words that a fact has, the rarer ones counting more; 0 to 1. */
+  readonly slight: Float64Array;
+}
+
+function weighFacts(query: Query, { weights }: Expanded, postings: Postings): FactWeights {
+  const { ids, vocabulary } = postings;
+  const averageLength = postings.liveTerms / Math.max(1, postings.liveDocuments);
+  const lengths = new Float64Array(ids.length);
+  for (let slot = 0; slot < ids.length; slot++)
+    lengths[slot] = K1 * (1 - B + (B * postings.lengthOf(slot)) / averageLength);
+  const subjectBonus = new Float64Array(ids.length);
+  for (const [term, weight] of weights) {
+    if (weight !== 1) continue;
+    const bonus = Math.min(SUBJECT_BONUS, SUBJECT_SHARE * idf(term, postings));
+    postings.each(term, (slot) => {
+      const isSubject = postings.lengthOf(slot) > 0 && postings.termAt(slot, 0) === term;
+      if (isSubject && !postings.isFunctionAt(slot, 0)) subjectBonus[slot] = bonus;
+    });
+  }
+  const slight = new Float64Array(ids.length);
+  const known = knownSlight(query, vocabulary);
   const total = known.reduce((sum, term) => sum + idf(term, postings), 0);
   for (const term of known) {
     const share = idf(term, postings) / total;
     postings.each(term, (slot) => {
-      shares[slot] = (shares[slot] as number) + share;
+      slight[slot] = (slight[slot] as number) + share;
     });
   }
-  return shares;
+  return { lengths, subjectBonus, slight };
 }
 
 /** A score for each slot; 0 for a fact without any of `terms`. */
-function rank(terms: WeightedTerms, asked: Expanded, slight: Float64Array, postings: Postings): Float64Array {
-  const scores = new Float64Array(postings.slotCount);
-  const averageLength = postings.liveTerms / Math.max(1, postings.liveDocuments);
-  const add = (term: number, gain: number, to: (slot: number, score: number) => void) =>
-    postings.each(term, (slot, count) => {
-      const length = 1 - B + (B * postings.lengthOf(slot)) / averageLength;
-      to(slot, gain * (DELTA + (count * (K1 + 1)) / (count + K1 * length)));
-    });
+function rank(terms: WeightedTerms, asked: Expanded, fixed: FactWeights, postings: Postings): Float64Array {
+  const { lengths, subjectBonus, slight } = fixed;
+  const scores = subjectBonus.slice();
+  const scoreOf = (slot: number, count: number) =>
+    DELTA + (count * (K1 + 1)) / (count + (lengths[slot] as number));
   const grouped = new Set(asked.sameWord.flat());
   for (const [term, weight] of terms) {
     if (grouped.has(term)) continue;
-    add(term, weight * idf(term, postings), (slot, score) => {
-      scores[slot] = (scores[slot] as number) + score;
+    const gain = weight * idf(term, postings);
+    postings.each(term, (slot, count) => {
+      scores[slot] = (scores[slot] as number) + gain * scoreOf(slot, count);
     });
   }
   for (const group of asked.sameWord) {
     const rarity = Math.min(...group.map((term) => idf(term, postings)));
-    const best = new Map<number, number>();
+    const best = new Float64Array(scores.length);
     for (const term of group) {
-      add(term, (terms.get(term) ?? 0) * rarity, (slot, score) => {
-        const before = best.get(slot) ?? 0;
-        if (score <= before) return;
-        best.set(slot, score);
-        scores[slot] = (scores[slot] as number) + score - before;
+      const gain = (terms.get(term) ?? 0) * rarity;
+      postings.each(term, (slot, count) => {
+        best[slot] = Math.max(best[slot] as number, gain * scoreOf(slot, count));
       });
     }
-  }
-  for (let slot = 0; slot < scores.length; slot++) {
-    if (postings.idAt(slot) === undefined || postings.lengthOf(slot) === 0) continue;
-    const subject = postings.termAt(slot, 0);
-    if (asked.weights.get(subject) === 1 && !postings.isFunctionAt(slot, 0))
-      scores[slot] =
-        (scores[slot] as number) + Math.min(SUBJECT_BONUS, SUBJECT_SHARE * idf(subject, postings));
+    for (let slot = 0; slot < best.length; slot++)
+      scores[slot] = (scores[slot] as number) + (best[slot] as number);
   }
   const shared = shareWithNeighbours(scores, postings);
   for (let slot = 0; slot < shared.length; slot++)
     shared[slot] = (shared[slot] as number) * (1 + SLIGHT_SHARE * (slight[slot] as number));
   return shared;
+}
+
+/** With the telling words of the best facts. */
+function rerank(first: Float64Array, asked: Expanded, fixed: FactWeights, postings: Postings): Float64Array {
+  const best = topSlots(first, FEEDBACK_FACTS, postings);
+  return rank(widen(asked.weights, best, first, postings), asked, fixed, postings);
 }
 
 /** Never negative, so that a word which most facts have still counts a little. */
@@ -156,16 +167,16 @@ function idf(term: number, { vocabulary, liveDocuments }: Postings): number {
 
 /** Only a fact with a score of its own gets a share. */
 function shareWithNeighbours(own: Float64Array, postings: Postings): Float64Array {
+  const { ids, times } = postings;
   const shared = own.slice();
   let before = -1;
   for (let slot = 0; slot < own.length; slot++) {
-    if (postings.idAt(slot) === undefined) continue;
-    if (before !== -1 && postings.createdAt(slot) - postings.createdAt(before) <= SITTING_MS) {
-      const older = own[before] as number;
-      const newer = own[slot] as number;
-      if (newer) shared[slot] = (shared[slot] as number) + share(BEFORE_SHARE, older, newer);
-      if (older) shared[before] = (shared[before] as number) + share(AFTER_SHARE, newer, older);
-    }
+    if (ids[slot] === undefined) continue;
+    const older = own[before] ?? 0;
+    const newer = own[slot] as number;
+    const isNear = (older > 0 || newer > 0) && (times[slot] as number) - (times[before] ?? 0) <= SITTING_MS;
+    if (isNear && newer > 0) shared[slot] = (shared[slot] as number) + share(BEFORE_SHARE, older, newer);
+    if (isNear && older > 0) shared[before] = (shared[before] as number) + share(AFTER_SHARE, newer, older);
     before = slot;
   }
   return shared;
@@ -210,7 +221,7 @@ function widen(
 function topSlots(
   scores: Float64Array,
   limit: number,
-  { idAt }: Postings,
+  { ids }: Postings,
   accepts?: (id: string) => boolean,
 ): number[] {
   const top: number[] = [];
@@ -218,7 +229,7 @@ function topSlots(
     const score = scores[slot] as number;
     if (score === 0 || (top.length === limit && score <= (scores[top[limit - 1] as number] as number)))
       continue;
-    const id = idAt(slot);
+    const id = ids[slot];
     if (id === undefined || (accepts !== undefined && !accepts(id))) continue;
     let at = top.length;
     while (at > 0 && (scores[top[at - 1] as number] as number) < score) at--;

@@ -2,6 +2,8 @@
 export interface NumberList {
   readonly length: number;
   readonly bytes: number;
+  /** The memory itself, for loops that change nothing: longer than the list, and replaced when that grows. */
+  readonly numbers: Int32Array;
   at(index: number): number;
   set(index: number, value: number): void;
   /** Returns the index of the new number. */
@@ -22,6 +24,9 @@ export function createNumberList(): NumberList {
     },
     get bytes() {
       return numbers.byteLength;
+    },
+    get numbers() {
+      return numbers;
     },
     at: (index) => numbers[index] as number,
     set(index, value) {

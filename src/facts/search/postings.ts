@@ -13,17 +13,15 @@ export interface SearchableText {
 /** The inverted index of one user's facts. A fact's slot grows with its age: higher is newer. */
 export interface Postings {
   readonly vocabulary: Vocabulary;
-  /** Slots in use and removed ones. */
-  readonly slotCount: number;
   readonly liveDocuments: number;
   /** Terms in all live documents. */
   readonly liveTerms: number;
   /** Memory that this takes, in bytes. */
   readonly bytes: number;
-  /** Undefined for a removed fact. */
-  idAt(slot: number): string | undefined;
-  /** Epoch ms. */
-  createdAt(slot: number): number;
+  /** By slot; undefined for a removed fact. */
+  readonly ids: readonly (string | undefined)[];
+  /** By slot, epoch ms. */
+  readonly times: readonly number[];
   /** How many words the fact in `slot` has, repetitions included. */
   lengthOf(slot: number): number;
   /** The term that stands for the word at `index` of the fact in `slot`: in the order of its text, then of its tags. */
@@ -221,9 +219,6 @@ export function createPostings(): Postings {
 
   return {
     vocabulary,
-    get slotCount() {
-      return documents.ids.length;
-    },
     get liveDocuments() {
       return slotOf.size;
     },
@@ -237,8 +232,12 @@ export function createPostings(): Postings {
         vocabulary.bytes + documents.ids.length * BYTES_PER_SLOT,
       );
     },
-    idAt: (slot) => documents.ids[slot],
-    createdAt: (slot) => documents.times[slot] as number,
+    get ids() {
+      return documents.ids;
+    },
+    get times() {
+      return documents.times;
+    },
     lengthOf: (slot) => documents.lengths.at(slot),
     termAt: (slot, index) => documents.terms.at(documents.starts.at(slot) + index) >> 1,
     isFunctionAt: (slot, index) => (documents.terms.at(documents.starts.at(slot) + index) & 1) === 1,
@@ -249,9 +248,13 @@ export function createPostings(): Postings {
       return frequent.slice(0, MAX_LANGUAGES).reduce((set, [language]) => set | language, 0);
     },
     each(term, visit) {
-      for (let entry = entries.newest.at(term); entry !== NONE; entry = entries.older.at(entry)) {
-        const slot = entries.slots.at(entry);
-        if (documents.ids[slot] !== undefined) visit(slot, entries.counts.at(entry));
+      const { ids } = documents;
+      const slots = entries.slots.numbers;
+      const counts = entries.counts.numbers;
+      const older = entries.older.numbers;
+      for (let entry = entries.newest.at(term); entry !== NONE; entry = older[entry] as number) {
+        const slot = slots[entry] as number;
+        if (ids[slot] !== undefined) visit(slot, counts[entry] as number);
       }
     },
     add: insert,

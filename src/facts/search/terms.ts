@@ -49,6 +49,11 @@ const HAN = /\p{sc=Han}/gu;
 const MAX_CAPITALS = 3;
 /** A function word that is also a name when it begins a sentence. */
 const NAME = "will";
+/** How most sentences begin. */
+const STARTS: ReadonlySet<string> = new Set(
+  "The A My This That He She It We They You His Her In On At".split(" "),
+);
+const CAPITALIZED = /(?<![\p{L}\p{N}])[A-Z][A-Za-z]*(?![\p{L}\p{N}])/gu;
 /** Stands before a function word that is written as a name or as an abbreviation: Will, US, IT. */
 const AS_NAME = "=";
 
@@ -70,14 +75,12 @@ export function wordsOf(text: string, alsoIn: Languages = 0): Words {
   const known = rememberedFor(guessed, guessed | alsoIn);
   const isShouted = tokens.length > MAX_CAPITALS && !/\p{Ll}/u.test(folded);
   const words: Word[] = [];
-  let end = 0;
-  for (const token of tokens) {
+  for (const token of tokens)
     for (const word of known.get(token) ?? readToken(token, guessed, guessed | alsoIn)) words.push(word);
-    const start = folded.indexOf(token, end);
-    end = start + token.length;
-    if (!isShouted && isNameLike(token, folded, start))
-      words.push({ terms: [AS_NAME + token], isFunction: false, isWhole: false });
-  }
+  const mayBeName = (token: string, i: number) => isCapital(token) && (i > 0 || !STARTS.has(token));
+  if (!isShouted && tokens.some(mayBeName))
+    for (const name of namesIn(folded))
+      words.push({ terms: [AS_NAME + name], isFunction: false, isWhole: false });
   for (const code of joinedCodes(folded, (word) => (functionWordIn(word) & ENGLISH) !== 0))
     words.push({ terms: [code], isFunction: false, isWhole: false });
   return { words, languages: guessed };
@@ -155,14 +158,19 @@ function lowerCase(text: string): string {
   return BEYOND_ASCII.test(text) ? foldCase(text) : text.toLowerCase();
 }
 
-/** A function word that is written with a capital where no sentence begins, or in capitals. */
-function isNameLike(word: string, text: string, start: number): boolean {
-  const code = word.charCodeAt(0);
-  if (code < 65 || code > 90 || word === "I") return false;
-  const lower = word.toLowerCase();
-  if ((functionWordIn(lower) & ENGLISH) === 0) return false;
-  const isFirst = SENTENCE_END.test(text.slice(Math.max(0, start - 3), start));
-  return isFirst ? lower === NAME || /^[A-Z]{2}/.test(word) : true;
+/** Of a function word of English. */
+function isCapital(token: string): boolean {
+  const code = token.charCodeAt(0);
+  return code >= 65 && code <= 90 && token !== "I" && (functionWordIn(token.toLowerCase()) & ENGLISH) !== 0;
+}
+
+/** Function words that are written with a capital where no sentence begins, or in capitals. */
+function* namesIn(text: string): Generator<string> {
+  for (const { 0: word, index } of text.matchAll(CAPITALIZED)) {
+    if (!isCapital(word)) continue;
+    const isFirst = SENTENCE_END.test(text.slice(Math.max(0, index - 3), index));
+    if (!isFirst || word.toLowerCase() === NAME || /^[A-Z]{2}/.test(word)) yield word;
+  }
 }
 
 /** `self-care` gives self, care and selfcare, so that each spelling finds the others. */
