@@ -1,6 +1,9 @@
 /** Numbers and codes in groups: 45,000, 555-123-4567, DE89 3704 0044, LH 2417, GB29 NWBK 6016. */
 const GROUPED =
   /(?<![\p{L}\p{N}])(?:[A-Z]{1,4}|[a-z]{2}|[A-Za-z]{0,6}[0-9][A-Za-z0-9]{0,15})(?![\p{L}\p{N}])(?:(?:[ .,'/:\-\u00a0\u202f()]|\) | \(|\)-)(?:[A-Z]{1,4}|[a-z]{2}|[A-Za-z]{0,6}[0-9][A-Za-z0-9]{0,15})(?![\p{L}\p{N}]))+/gu;
+/** A quick look for a digit beside what may be another group; most texts have none. */
+const NEIGHBOURS =
+  /(?:[A-Z0-9]|\b[a-z]{2})[ .,'/:\-\u00a0\u202f()]{1,2}[A-Za-z]{0,6}[0-9]|[0-9][A-Za-z]{0,12}[ .,'/:\-\u00a0\u202f()]{1,2}(?:[A-Z0-9]|[a-z]{2}\b)/;
 const GROUP = /[A-Za-z0-9]+/g;
 const DIGIT = /[0-9]/;
 /** A group without a digit belongs to a code when it is short and in capitals, or of two letters as LH is. */
@@ -17,7 +20,7 @@ const NUMBERED = /^([a-z]{1,4})0*([0-9]{2,})$/;
  * a longer one. `isWord` tells of a group without digits that it is an ordinary word.
  */
 export function joinedCodes(text: string, isWord: (word: string) => boolean): string[] {
-  if (!DIGIT.test(text)) return [];
+  if (!NEIGHBOURS.test(text)) return [];
   const joined: string[] = [];
   for (const [run] of text.matchAll(GROUPED)) {
     if (!DIGIT.test(run)) continue;

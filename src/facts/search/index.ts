@@ -95,11 +95,11 @@ interface FactWeights {
 }
 
 function weighFacts(query: Query, { weights }: Expanded, postings: Postings): FactWeights {
-  const { ids, vocabulary } = postings;
+  const { ids, wordCounts, vocabulary } = postings;
   const averageLength = postings.liveTerms / Math.max(1, postings.liveDocuments);
   const lengths = new Float64Array(ids.length);
   for (let slot = 0; slot < ids.length; slot++)
-    lengths[slot] = K1 * (1 - B + (B * postings.lengthOf(slot)) / averageLength);
+    lengths[slot] = K1 * (1 - B + (B * (wordCounts[slot] as number)) / averageLength);
   const subjectBonus = new Float64Array(ids.length);
   for (const [term, weight] of weights) {
     if (weight !== 1) continue;
@@ -169,15 +169,17 @@ function idf(term: number, { vocabulary, liveDocuments }: Postings): number {
 function shareWithNeighbours(own: Float64Array, postings: Postings): Float64Array {
   const { ids, times } = postings;
   const shared = own.slice();
-  let before = -1;
+  let before = 0;
+  let older = 0;
   for (let slot = 0; slot < own.length; slot++) {
     if (ids[slot] === undefined) continue;
-    const older = own[before] ?? 0;
     const newer = own[slot] as number;
-    const isNear = (older > 0 || newer > 0) && (times[slot] as number) - (times[before] ?? 0) <= SITTING_MS;
+    const isNear =
+      (older > 0 || newer > 0) && (times[slot] as number) - (times[before] as number) <= SITTING_MS;
     if (isNear && newer > 0) shared[slot] = (shared[slot] as number) + share(BEFORE_SHARE, older, newer);
     if (isNear && older > 0) shared[before] = (shared[before] as number) + share(AFTER_SHARE, newer, older);
     before = slot;
+    older = newer;
   }
   return shared;
 }

@@ -22,6 +22,8 @@ export interface Postings {
   readonly ids: readonly (string | undefined)[];
   /** By slot, epoch ms. */
   readonly times: readonly number[];
+  /** By slot, for loops: `lengthOf` of each. */
+  readonly wordCounts: Int32Array;
   /** How many words the fact in `slot` has, repetitions included. */
   lengthOf(slot: number): number;
   /** The term that stands for the word at `index` of the fact in `slot`: in the order of its text, then of its tags. */
@@ -86,27 +88,23 @@ export function createPostings(): Postings {
       languageCounts.set(set & -set, (languageCounts.get(set & -set) ?? 0) + change);
   }
 
-  /** Notes one occurrence in the newest fact. */
-  function note(term: number, slot: number): void {
-    const newest = entries.newest.at(term);
-    if (newest !== NONE && entries.slots.at(newest) === slot) {
-      entries.counts.set(newest, entries.counts.at(newest) + 1);
-      return;
-    }
-    push(term, slot);
-  }
-
-  function has(term: number, slot: number): boolean {
-    const newest = entries.newest.at(term);
-    return newest !== NONE && entries.slots.at(newest) === slot;
-  }
-
+  /** Notes one occurrence of a word in the newest fact. */
   function use(word: string, slot: number): number {
     const known = vocabulary.idOf(word);
-    if (known !== NONE && has(known, slot)) return known;
-    const term = vocabulary.use(word);
-    if (term === entries.newest.length) entries.newest.push(NONE);
-    return term;
+    if (known === NONE) {
+      const term = vocabulary.use(word);
+      if (term === entries.newest.length) entries.newest.push(NONE);
+      push(term, slot);
+      return term;
+    }
+    const newest = entries.newest.at(known);
+    if (entries.slots.at(newest) === slot) {
+      entries.counts.set(newest, entries.counts.at(newest) + 1);
+    } else {
+      vocabulary.useAgain(known);
+      push(known, slot);
+    }
+    return known;
   }
 
   function insert({ id, text, tags, createdAt }: SearchableText): void {
@@ -114,11 +112,7 @@ export function createPostings(): Postings {
     documents.times.push(createdAt);
     for (const name of SLOT_LISTS) documents[name].push(0);
     slotOf.set(id, slot);
-    write(slot, text, tags, (word) => {
-      const term = use(word, slot);
-      note(term, slot);
-      return term;
-    });
+    write(slot, text, tags, (word) => use(word, slot));
   }
 
   /** Writes a fact's terms behind all others. */
@@ -131,12 +125,14 @@ export function createPostings(): Postings {
     const { words, languages } = wordsOf(text);
     const all = tags.length === 0 ? words : [...words, ...tags.flatMap((tag) => wordsOf(tag).words)];
     const start = documents.terms.length;
-    for (const { terms, isWhole, isFunction } of all)
-      if (isWhole) documents.terms.push(termOf(terms[0] as string) * 2 + (isFunction ? 1 : 0));
+    for (const word of all)
+      if (word.isWhole) documents.terms.push(termOf(word.terms[0] as string) * 2 + (word.isFunction ? 1 : 0));
     const length = documents.terms.length - start;
-    for (const { terms, isWhole } of all)
-      for (let i = isWhole ? 1 : 0; i < terms.length; i++)
-        documents.terms.push(termOf(terms[i] as string) * 2);
+    for (const word of all) {
+      const first = word.isWhole ? 1 : 0;
+      for (let i = first; i < word.terms.length; i++)
+        documents.terms.push(termOf(word.terms[i] as string) * 2);
+    }
     documents.starts.set(slot, start);
     documents.lengths.set(slot, length);
     documents.totals.set(slot, documents.terms.length - start);
@@ -190,6 +186,16 @@ export function createPostings(): Postings {
     entries.older.push(newest);
   }
 
+  /** Notes one occurrence of a word that is counted already. */
+  function noteAgain(term: number, slot: number): void {
+    const newest = entries.newest.at(term);
+    if (newest !== NONE && entries.slots.at(newest) === slot) {
+      entries.counts.set(newest, entries.counts.at(newest) + 1);
+      return;
+    }
+    push(term, slot);
+  }
+
   /** Moves the live facts together. Words keep their numbers, so nothing is looked up. */
   function sweep(): void {
     const { ids, times } = documents;
@@ -211,7 +217,7 @@ export function createPostings(): Postings {
       documents.totals.push(total);
       documents.languages.push(languages);
       for (const term of terms.subarray(start, start + total)) {
-        note(term >> 1, slot);
+        noteAgain(term >> 1, slot);
         documents.terms.push(term);
       }
     }
@@ -237,6 +243,9 @@ export function createPostings(): Postings {
     },
     get times() {
       return documents.times;
+    },
+    get wordCounts() {
+      return documents.lengths.numbers;
     },
     lengthOf: (slot) => documents.lengths.at(slot),
     termAt: (slot, index) => documents.terms.at(documents.starts.at(slot) + index) >> 1,

@@ -13,6 +13,7 @@ export interface Vocabulary {
   factsWith(id: number): number;
   /** Counts one more fact with `word`, and returns its number. */
   use(word: string): number;
+  useAgain(id: number): void;
   /** Counts one fact less. Returns true for the last one: the number may then name another word. */
   release(id: number): boolean;
   /** Longer words that begin with `start`, which has at least MIN_START_CHARS characters, by the alphabet. */
@@ -77,6 +78,7 @@ export function createVocabulary(): Vocabulary {
       textBytes += bytesOfText(own);
       return id;
     },
+    useAgain: (id) => facts.set(id, facts.at(id) + 1),
     release(id) {
       const left = facts.at(id) - 1;
       facts.set(id, left);
