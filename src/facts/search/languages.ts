@@ -36,9 +36,10 @@ function collectFunctionWords(): Map<string, Languages> {
   const add = (word: string, language: Languages) => all.set(word, (all.get(word) ?? 0) | language);
   const addAll = (words: Iterable<string>, language: Languages) => {
     for (const word of words) {
-      const folded = foldCase(foldLetters(word));
+      const folded = /[\u0080-\uffff]/.test(word) ? foldCase(foldLetters(word)) : word;
       add(folded, language);
-      add(bareWord(folded), language);
+      const bare = bareWord(folded);
+      if (bare !== folded) add(bare, language);
     }
   };
   addAll(STOP_WORDS, ENGLISH);

@@ -34,6 +34,8 @@ const MIN_SLIP_CHARS = 5;
 const MAX_SLIP_CHARS = 24;
 const MIN_PART_CHARS = 4;
 const MAX_NEAR = 4;
+/** Unknown words of one query that are taken for others. */
+const MAX_MISSPELT = 12;
 /** Words that begin or end alike and are looked at for one word. */
 const MAX_ALIKE = 64;
 /** Between the parts of a German compound. */
@@ -82,6 +84,7 @@ export function expandQuery({ telling, isCompounding }: Query, words: KnownWords
     if (id !== -1 && !weights.has(id)) weights.set(id, weight);
   };
   const asked = rarest(telling, words);
+  let misspelt = 0;
   const isKnown = (term: string) => words.idOf(term) !== -1;
   for (const terms of asked) put(terms.find(isKnown) ?? "", 1);
   for (const terms of asked) {
@@ -91,7 +94,8 @@ export function expandQuery({ telling, isCompounding }: Query, words: KnownWords
     for (const term of terms) for (const other of relatedTo(term)) put(other, RELATED_WEIGHT);
     const [term = ""] = terms;
     if (isCompounding) for (const other of compoundsWith(term, words)) put(other, COMPOUND_WEIGHT);
-    if (known.length === 0) for (const near of nearTo(term, words)) put(near, NEAR_WEIGHT);
+    if (known.length > 0 || misspelt++ >= MAX_MISSPELT) continue;
+    for (const near of nearTo(term, words)) put(near, NEAR_WEIGHT);
   }
   return { weights, sameWord };
 }
@@ -204,7 +208,7 @@ function lettersLike(term: string): Iterable<string> {
   const code = term.charCodeAt(0);
   if (code < 128) return ASCII_LETTERS;
   const block = Array.from({ length: 128 }, (_, i) => String.fromCharCode((code & ~127) + i));
-  return block.filter((character) => /[\p{L}\p{M}]/u.test(character));
+  return block.filter((character) => /[\p{Ll}\p{Lo}\p{M}]/u.test(character));
 }
 
 function compare(a: string | number, b: string | number): number {

@@ -42,11 +42,11 @@ export function collectForms(): ReadonlyMap<string, readonly string[]> {
     if (bases === undefined) all.set(form, [base]);
     else if (!bases.includes(base)) bases.push(base);
   };
-  const one = entriesOf(ONE_WORD);
-  for (const [base, forms] of one) for (const form of forms) addForm(form, base);
+  for (const [base, forms] of entriesOf(ONE_WORD)) for (const form of forms) addForm(form, base);
+  const ours = new Set(all.keys());
   for (const [base, forms] of entriesOf(BRITISH_SPELLINGS)) for (const form of forms) addForm(form, base);
   for (const [base, forms] of entriesOf(IRREGULAR_FORMS))
-    for (const form of forms) if (!one.some(([, known]) => known.includes(form))) addForm(form, base);
+    for (const form of forms) if (!ours.has(form)) addForm(form, base);
   return all;
 }
 
