@@ -5,7 +5,7 @@ import type { RecalledFact } from "./store.ts";
 
 // Measured beside the index, which counts itself: objects and ids of a fact, and what finds duplicates.
 const BYTES_PER_MEMORY = 4_000;
-const BYTES_PER_FACT = 330;
+const BYTES_PER_FACT = 310;
 const BYTES_PER_DUPLICATE_KEY = 90;
 
 /** One user's facts in memory, searchable: a copy of what the database holds, never shared between users. */
