@@ -27,6 +27,8 @@ const BEYOND_ASCII = /[\u0080-\uffff]/;
 const ASCII_TOKEN = /[A-Za-z0-9]+(?:'[A-Za-z]+)*(?:-[A-Za-z0-9]+)*(?:[+#]{1,2}(?![A-Za-z0-9+#]))?/g;
 const TOKEN =
   /[\u{1f1e6}-\u{1f1ff}]{2}|\u{1f3f4}[\u{e0061}-\u{e007f}]+|[0-9#*]\u20e3|\p{Extended_Pictographic}|[\p{L}\p{M}\p{N}]+(?:['\u200c\u200d][\p{L}\p{M}]+)*(?:-[\p{L}\p{N}][\p{L}\p{M}\p{N}]*)*(?:[+#]{1,2}(?![\p{L}\p{N}+#]))?/gu;
+/** Has no parts. */
+const PLAIN = /^(?:[a-z]+|[0-9]{1,10})$/;
 const SYMBOL = /^(?:[\u{1f1e6}-\u{1f1ff}\u{1f3f4}]|\p{Extended_Pictographic}|[0-9#*]\u20e3)/u;
 const SENTENCE_END = /(?:^|^.|[.!?\n:"“„]\s*)$/;
 const HUMP = /(?<=[\p{Ll}\p{N}])(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})/u;
@@ -121,7 +123,8 @@ function rememberedFor(guessed: Languages, languages: Languages): Map<string, re
 
 function readToken(token: string, guessed: Languages, languages: Languages): readonly Word[] {
   const collected = createCollector(guessed, languages);
-  if (SYMBOL.test(token)) collected.symbol(token);
+  if (PLAIN.test(token)) collected.whole(token);
+  else if (SYMBOL.test(token)) collected.symbol(token);
   else if (UNSPACED.test(token)) pushUnspaced(token, collected);
   else pushToken(token, collected);
   remember(rememberedFor(guessed, languages), token, collected.words);
