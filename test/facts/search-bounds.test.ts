@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { checkRoom, maxWordsFor } from "../../src/facts/rules.ts";
 import { createSearchIndex } from "../../src/facts/search/index.ts";
-import { expandQuery, type KnownWords, type Query } from "../../src/facts/search/query.ts";
+import { expandQuery, type KnownWords, type SearchQuery } from "../../src/facts/search/query.ts";
 import { createSortedWords } from "../../src/facts/search/sorted-words.ts";
 import { createVocabulary } from "../../src/facts/search/vocabulary.ts";
 import { LIMITS } from "./limits.ts";
@@ -22,7 +22,7 @@ function vocabularyOf(words: Iterable<string>) {
   return vocabulary;
 }
 
-const queryOf = (terms: readonly string[], isCompounding = false): Query => ({
+const queryOf = (terms: readonly string[], isCompounding = false): SearchQuery => ({
   telling: terms.map((term) => [term]),
   slight: [],
   isCompounding,

@@ -5,7 +5,7 @@ const GROUPED =
 const NEIGHBOURS =
   /(?:[A-Z0-9]|\b[a-z]{2})[ .,'/:\-\u00a0\u202f()]{1,2}[A-Za-z]{0,6}[0-9]|[0-9][A-Za-z]{0,12}[ .,'/:\-\u00a0\u202f()]{1,2}(?:[A-Z0-9]|[a-z]{2}\b)/;
 const GROUP = /[A-Za-z0-9]+/g;
-const DIGIT = /[0-9]/;
+const HAS_DIGIT = /[0-9]/;
 /** A group without a digit belongs to a code when it is short and in capitals, or of two letters as LH is. */
 const LETTERS_OF_CODE = /^(?:[A-Z]{1,4}|[a-z]{2})$/;
 const MAX_GROUPS = 10;
@@ -23,10 +23,10 @@ export function joinedCodes(text: string, isWord: (word: string) => boolean): st
   if (!NEIGHBOURS.test(text)) return [];
   const joined: string[] = [];
   for (const [run] of text.matchAll(GROUPED)) {
-    if (!DIGIT.test(run)) continue;
+    if (!HAS_DIGIT.test(run)) continue;
     let groups: string[] = [];
     for (const group of [...(run.match(GROUP) ?? []), ""]) {
-      const belongs = DIGIT.test(group) || (LETTERS_OF_CODE.test(group) && !isWord(group.toLowerCase()));
+      const belongs = HAS_DIGIT.test(group) || (LETTERS_OF_CODE.test(group) && !isWord(group.toLowerCase()));
       if (belongs && groups.length < MAX_GROUPS) groups.push(group.toLowerCase());
       else {
         joined.push(...neighboursOf(groups));
@@ -49,7 +49,7 @@ function neighboursOf(groups: readonly string[]): string[] {
   for (let from = 0; from < groups.length; from++) {
     for (let to = from + 2; to <= groups.length; to++) {
       const code = groups.slice(from, to).join("");
-      if (code.length >= MIN_CHARS && DIGIT.test(code)) joined.push(code, ...partsOfCode(code));
+      if (code.length >= MIN_CHARS && HAS_DIGIT.test(code)) joined.push(code, ...partsOfCode(code));
     }
   }
   return joined;

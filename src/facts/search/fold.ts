@@ -1,4 +1,4 @@
-const BEYOND_ASCII = /[\u0080-\uffff]/;
+export const BEYOND_ASCII = /[\u0080-\uffff]/;
 /** Marks of Latin, Greek and Cyrillic letters. */
 const ACCENTS = /[\u0300-\u036f]/g;
 /** Letters that Unicode does not take apart. */
@@ -44,7 +44,7 @@ const ARABIC_VARIANTS = /[\u0671ىیېکةۀہە]/g;
 /** A nasal before a consonant is written as a letter or as a dot. */
 const DEVANAGARI_NASAL = /[ङञणनम]\u094d(?=[क-ह])|\u0901/g;
 const OTHER_SCRIPTS = /[\u0590-\u0dff\u30a0-\u30ff]|[\ufe00-\ufe0f]/;
-const DIGIT = /\p{Nd}/gu;
+const ANY_DIGIT = /\p{Nd}/gu;
 const KATAKANA = /[\u30a1-\u30f6]/g;
 const KATAKANA_TO_HIRAGANA = 0x60;
 
@@ -88,7 +88,7 @@ export function foldLetters(text: string): string {
     .replace(ARABIC_VARIANTS, (letter) => ARABIC_LETTERS[letter] ?? letter)
     .replace(DEVANAGARI_NASAL, "\u0902")
     .replace(KATAKANA, (letter) => String.fromCharCode(letter.charCodeAt(0) - KATAKANA_TO_HIRAGANA))
-    .replace(DIGIT, digitOf);
+    .replace(ANY_DIGIT, digitOf);
 }
 
 /** Without accents. */

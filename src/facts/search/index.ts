@@ -4,7 +4,7 @@ import {
   expandQuery,
   knownSlight,
   parseQuery,
-  type Query,
+  type SearchQuery,
   type WeightedTerms,
 } from "./query.ts";
 
@@ -94,7 +94,7 @@ interface FactWeights {
   readonly slight: Float64Array;
 }
 
-function weighFacts(query: Query, { weights }: Expanded, postings: Postings): FactWeights {
+function weighFacts(query: SearchQuery, { weights }: Expanded, postings: Postings): FactWeights {
   const { ids, wordCounts, vocabulary } = postings;
   const averageLength = postings.liveTerms / Math.max(1, postings.liveDocuments);
   const lengths = new Float64Array(ids.length);

@@ -21,7 +21,7 @@ export function languagesOf(names: readonly string[]): Languages {
   return names.reduce((set, name) => set | (1 << LANGUAGE_NAMES.indexOf(name)), 0);
 }
 
-export function namesOf(languages: Languages): string[] {
+export function languageNames(languages: Languages): string[] {
   return LANGUAGE_NAMES.filter((_, i) => (languages & (1 << i)) !== 0);
 }
 

@@ -13,7 +13,7 @@ export interface Expanded {
 }
 
 /** A query's words, each by all the terms under which it may be found. */
-export interface Query {
+export interface SearchQuery {
   /** Its words without function words, or all of them when it has nothing else. */
   readonly telling: readonly (readonly string[])[];
   /** The others: they order facts and find none. */
@@ -57,7 +57,7 @@ function isQuestionWord(term = ""): boolean {
 }
 
 /** `languages`: those of the facts, in which a query is stemmed as well. */
-export function parseQuery(text: string, languages: Languages = 0): Query {
+export function parseQuery(text: string, languages: Languages = 0): SearchQuery {
   const { words, languages: guessed } = wordsOf(text, languages);
   const telling = words.filter(({ isFunction }) => !isFunction);
   const distinct = (some: typeof words) => [...new Map(some.map(({ terms }) => [terms[0], terms])).values()];
@@ -76,7 +76,7 @@ export function parseQuery(text: string, languages: Languages = 0): Query {
  * for a word that no fact has, those one slip away or that begin alike. How many words are looked at depends on the
  * query alone, never on how many are stored.
  */
-export function expandQuery({ telling, isCompounding }: Query, words: KnownWords): Expanded {
+export function expandQuery({ telling, isCompounding }: SearchQuery, words: KnownWords): Expanded {
   const weights: WeightedTerms = new Map();
   const sameWord: number[][] = [];
   const put = (term: string, weight: number) => {
@@ -101,7 +101,7 @@ export function expandQuery({ telling, isCompounding }: Query, words: KnownWords
 }
 
 /** The function words of a query that some fact has. */
-export function knownSlight({ slight }: Query, words: KnownWords): number[] {
+export function knownSlight({ slight }: SearchQuery, words: KnownWords): number[] {
   const ids = rarest(slight, words).map(([term = ""]) => words.idOf(term));
   return [...new Set(ids)].filter((id) => id !== -1);
 }
@@ -135,7 +135,7 @@ function rarest(asked: readonly (readonly string[])[], words: KnownWords): reado
   };
   const ranks = new Map(asked.map((terms) => [terms, rank(terms)]));
   const chosen = new Set(
-    asked.toSorted((a, b) => compare(ranks.get(a) ?? 0, ranks.get(b) ?? 0)).slice(0, MAX_TERMS),
+    asked.toSorted((a, b) => byOrder(ranks.get(a) ?? 0, ranks.get(b) ?? 0)).slice(0, MAX_TERMS),
   );
   return asked.filter((terms) => chosen.has(terms));
 }
@@ -175,7 +175,7 @@ function nearTo(term: string, words: KnownWords): string[] {
   if (!/^\p{L}+$/u.test(term)) return [];
   const near = new Set([...beginAlike(term, words), ...oneSlipFrom(term, words)]);
   // By the alphabet: an order of its own would depend on what was forgotten, and answers must not.
-  return [...near].sort(compare).slice(0, MAX_NEAR);
+  return [...near].sort(byOrder).slice(0, MAX_NEAR);
 }
 
 /** "educaton" and "educ", the stem of education: the stemmer cuts no suffix that it does not know. */
@@ -211,6 +211,6 @@ function lettersLike(term: string): Iterable<string> {
   return block.filter((character) => /[\p{Ll}\p{Lo}\p{M}]/u.test(character));
 }
 
-function compare(a: string | number, b: string | number): number {
+function byOrder(a: string | number, b: string | number): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

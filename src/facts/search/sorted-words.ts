@@ -11,7 +11,7 @@ export interface SortedWords {
 const MAX_BLOCK = 512;
 /** New words are put in order together, when somebody looks or when there are this many. */
 const MAX_UNSORTED = 4_096;
-const BYTES_PER_WORD = 12;
+const BYTES_PER_SORTED = 12;
 const BYTES_PER_UNSORTED = 40;
 
 export function createSortedWords(): SortedWords {
@@ -39,7 +39,7 @@ export function createSortedWords(): SortedWords {
 
   return {
     get bytes() {
-      return count * BYTES_PER_WORD + unsorted.size * BYTES_PER_UNSORTED;
+      return count * BYTES_PER_SORTED + unsorted.size * BYTES_PER_UNSORTED;
     },
     add(word) {
       unsorted.add(word);

@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import { bareWord, spelledOut } from "./fold.ts";
-import { ENGLISH, type Languages, namesOf } from "./languages.ts";
+import { ENGLISH, type Languages, languageNames } from "./languages.ts";
 import { ownString } from "./vocabulary.ts";
 import { americanSpelling, collectForms, TWO_WORDS } from "./words.ts";
 
@@ -56,7 +56,7 @@ function inLanguages(word: string, bare: string, languages: Languages): string[]
   if (others === 0 && word === bare) return [];
   const spelled = spelledOut(word);
   const found: string[] = [];
-  for (const name of namesOf(others)) {
+  for (const name of languageNames(others)) {
     found.push(...inLanguage(name, word, bare));
     if (spelled !== undefined) found.push(...inLanguage(name, spelled, spelled));
   }

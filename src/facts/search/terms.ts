@@ -1,5 +1,5 @@
 import { joinedCodes, partsOfCode } from "./codes.ts";
-import { foldCase, foldLetters } from "./fold.ts";
+import { BEYOND_ASCII, foldCase, foldLetters } from "./fold.ts";
 import { ENGLISH, functionWordIn, guessLanguages, type Languages } from "./languages.ts";
 import { MAX_TERM_CHARS, stemsOf } from "./stems.ts";
 import { ownString } from "./vocabulary.ts";
@@ -23,7 +23,6 @@ export interface Words {
 const MAX_REMEMBERED = 60_000;
 const MAX_REMEMBERED_CHARS = 24;
 
-const BEYOND_ASCII = /[\u0080-\uffff]/;
 const ASCII_TOKEN = /[A-Za-z0-9]+(?:'[A-Za-z]+)*(?:-[A-Za-z0-9]+)*(?:[+#]{1,2}(?![A-Za-z0-9+#]))?/g;
 const TOKEN =
   /[\u{1f1e6}-\u{1f1ff}]{2}|\u{1f3f4}[\u{e0061}-\u{e007f}]+|[0-9#*]\u20e3|\p{Extended_Pictographic}|[\p{L}\p{M}\p{N}]+(?:['\u200c\u200d][\p{L}\p{M}]+)*(?:-[\p{L}\p{N}][\p{L}\p{M}\p{N}]*)*(?:[+#]{1,2}(?![\p{L}\p{N}+#]))?/gu;
@@ -50,7 +49,7 @@ const HAN = /\p{sc=Han}/gu;
 /** More words in capitals alone are shouted, and their case tells nothing. */
 const MAX_CAPITALS = 3;
 /** A function word that is also a name when it begins a sentence. */
-const NAME = "will";
+const NAME_WHEN_FIRST = "will";
 /** How most sentences begin. */
 const STARTS: ReadonlySet<string> = new Set(
   "The A My This That He She It We They You His Her In On At".split(" "),
@@ -99,11 +98,11 @@ function functionTokenIn(token: string): Languages {
   const known = functionTokens.get(token);
   if (known !== undefined) return known;
   const languages = functionWordIn(lowerCase(token));
-  remember(functionTokens, token, languages);
+  rememberToken(functionTokens, token, languages);
   return languages;
 }
 
-function remember<T>(all: Map<string, T>, token: string, value: T): void {
+function rememberToken<T>(all: Map<string, T>, token: string, value: T): void {
   if (token.length > MAX_REMEMBERED_CHARS) return;
   all.set(ownString(token), value);
   rememberedCount += 1;
@@ -127,7 +126,7 @@ function readToken(token: string, guessed: Languages, languages: Languages): rea
   else if (SYMBOL.test(token)) collected.symbol(token);
   else if (UNSPACED.test(token)) pushUnspaced(token, collected);
   else pushToken(token, collected);
-  remember(rememberedFor(guessed, languages), token, collected.words);
+  rememberToken(rememberedFor(guessed, languages), token, collected.words);
   return collected.words;
 }
 
@@ -172,7 +171,7 @@ function* namesIn(text: string): Generator<string> {
   for (const { 0: word, index } of text.matchAll(CAPITALIZED)) {
     if (!isCapital(word)) continue;
     const isFirst = SENTENCE_END.test(text.slice(Math.max(0, index - 3), index));
-    if (!isFirst || word.toLowerCase() === NAME || /^[A-Z]{2}/.test(word)) yield word;
+    if (!isFirst || word.toLowerCase() === NAME_WHEN_FIRST || /^[A-Z]{2}/.test(word)) yield word;
   }
 }
 
