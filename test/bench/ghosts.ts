@@ -16,6 +16,7 @@ import { openThreads } from "../../src/scheduler/threads.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
+import { jobTokens, openTokenBudget } from "../../src/store/usage.ts";
 
 export interface GhostFigures {
   readonly dueToFirstLineMs: { readonly median: number; readonly max: number; readonly runs: number };
@@ -64,6 +65,7 @@ async function openHouse(dir: string, options: { maxGhosts: number; threadFile: 
     runQueue,
     model,
     openRuns,
+    openBudget: ({ jobId, userKey }) => openTokenBudget(db, [jobTokens({ jobId, userKey, maxTokens: null })]),
     log,
     now: Date.now,
     toolModules: [],
