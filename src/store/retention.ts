@@ -3,6 +3,7 @@ import type { Transaction } from "kysely";
 import type { Database } from "../database/database.ts";
 import { idsBefore } from "../database/ids.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
+import { DAY_MS } from "../jobs/time.ts";
 import type { Log } from "../log.ts";
 
 /** How many ended runs are kept, and for how long; 0 keeps all. */
@@ -19,7 +20,6 @@ export interface Forgotten {
   transcripts: number;
 }
 
-const DAY_MS = 86_400_000;
 /** Rows deleted in one transaction, which keeps other writers waiting for a few ms. */
 const DELETE_BATCH = 200;
 /** Jobs whose runs are counted in one statement. */
