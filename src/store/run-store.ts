@@ -70,11 +70,11 @@ async function readRunPage(
   const scope = ["runs", userKey, jobId ?? null, status ?? null];
   const request = { scope, limit: size, maxLimit: MAX_RUNS_PAGE, cursor };
   const { rows, ...next } = await readPage(query, "run_id", request);
-  const runs = rows.map((row) => readRunSummary({ ...row, output: cutOutput(row.output, maxChars) }));
+  const runs = rows.map((row) => readRunSummary({ ...row, output: cutListed(row.output, maxChars) }));
   return { runs, ...next };
 }
 
-const cutOutput = (output: string | null, maxChars: number): string | null =>
+const cutListed = (output: string | null, maxChars: number): string | null =>
   output === null || output.length <= maxChars
     ? output
     : `${cutText(output, maxChars)}… [cut here: get_run has all of it]`;
