@@ -168,7 +168,7 @@ async function begin(pool: Pool, beginSql: string): Promise<PoolClient> {
   }
 }
 
-/** Commits after `work` and releases the connection. After a failure it closes it, which undoes the transaction. */
+/** Commits after `work` and gives the connection back. After a failure it closes it, which undoes the transaction. */
 async function finish(client: PoolClient, work: () => Promise<void>): Promise<void> {
   try {
     await work();

@@ -110,7 +110,7 @@ interface AppliedResult {
   readonly notice: Notice | null;
 }
 
-/** Updates the job's counters, queues a retry, pauses a job that keeps failing, and releases the next held run. */
+/** Updates the job's counters, queues a retry, pauses a job that keeps failing, and lets the next held run start. */
 async function applyResult(
   trx: Transaction<Tables>,
   run: RunRow,
