@@ -1,4 +1,4 @@
-import { sql, type Transaction } from "kysely";
+import type { Transaction } from "kysely";
 import type { Database } from "../database/database.ts";
 import { readPage } from "../database/page.ts";
 import { readRun, readRunSummary, SUMMARY_COLUMNS } from "../database/run-row.ts";
@@ -63,7 +63,7 @@ async function readRunPage(
     .selectFrom("runs")
     .select(SUMMARY_COLUMNS)
     // One character more tells that the output is longer.
-    .select(sql<string | null>`substr(output, 1, ${sql.lit(maxChars + 1)})`.as("output"))
+    .select((eb) => eb.fn<string | null>("substr", ["output", eb.lit(1), eb.lit(maxChars + 1)]).as("output"))
     .where("user_key", "=", userKey);
   if (jobId !== undefined) query = query.where("job_id", "=", jobId);
   if (status !== undefined) query = query.where("status", "=", status);
