@@ -11,7 +11,8 @@ export interface TokenBudget {
   spend(tokens: number): Promise<void>;
 }
 
-const dayOf = (now: number): string => new Date(now).toISOString().slice(0, 10);
+/** The day in UTC, as rows of daily_usage have it. */
+export const dayOf = (now: number): string => new Date(now).toISOString().slice(0, 10);
 
 export const RUNS_USED_UP =
   "The runs that its owner may have in a day are used up; the next day begins at 00:00 UTC.";
