@@ -14,8 +14,8 @@ export interface GhostDeps {
   readonly runQueue: Pick<RunQueue, "finish" | "requeue" | "openJournal">;
   /** Absent where none is configured: prompts then fail with MODEL_NOT_CONFIGURED. */
   readonly model?: Model | undefined;
-  /** Budgets that runs of this job share, besides the run's own limit; absent means none. */
-  readonly openBudgets?: (job: Job) => readonly TokenBudget[];
+  /** The budget that runs of this job share, besides the run's own limit. */
+  readonly openBudget: (job: Job) => TokenBudget;
   /** The runs of one user. */
   readonly openRuns: (userKey: string) => RunReader;
   /** The longest time that a run gets, whatever its job says. Default: no limit. */

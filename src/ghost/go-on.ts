@@ -24,8 +24,8 @@ export async function openJournal(
   deps: GhostDeps,
 ): Promise<{ claimed: Claimed; journal: RunJournal; previousOutput: string | null }> {
   const { run, job } = claimed;
-  const store = keepsJournal(job) ? deps.runQueue.openJournal(run) : undefined;
-  const entries = store && run.resumed > 0 ? await retry(() => store.read(), {}) : [];
+  const store = deps.runQueue.openJournal(run, keepsJournal(job));
+  const entries = run.resumed > 0 ? await retry(() => store.read(), {}) : [];
   const journal = openRunJournal({
     store,
     entries,
@@ -60,6 +60,9 @@ async function hashOfCode({ action }: Job, { jobsDir }: GhostDeps): Promise<stri
   return createHash("sha256").update(code).digest("base64url");
 }
 
+/** Runs that are looked at for one that was not silent. */
+const MAX_LOOKS_BACK = 20;
+
 /**
  * The output of this job's last run that succeeded and was not silent. A job that runs after another gets the output of
  * the other's last run that succeeded, or none if that was silent.
@@ -67,9 +70,15 @@ async function hashOfCode({ action }: Job, { jobsDir }: GhostDeps): Promise<stri
 async function previousOutputOf(job: Job, deps: GhostDeps): Promise<string | null> {
   const { userKey, provision, schedule } = job;
   if (!provision.previousOutput) return null;
-  const page =
-    schedule.kind === "after" ? { jobId: schedule.jobId, limit: 1 } : { jobId: job.jobId, limit: 20 };
-  const { runs } = await deps.openRuns(userKey).list({ ...page, status: "succeeded" });
-  const output = runs.find((run) => run.output !== null && !run.silent)?.output;
-  return output === undefined || output === null ? null : shorten(output, MAX_PREVIOUS_CHARS);
+  const isAfter = schedule.kind === "after";
+  const filter = { jobId: isAfter ? schedule.jobId : job.jobId, status: "succeeded", limit: 1 } as const;
+  const runs = deps.openRuns(userKey);
+  // One at a time: mostly the last run is the one, and outputs may be long.
+  let page = await runs.list(filter);
+  for (let looks = 1; ; looks++) {
+    const [run] = page.runs;
+    if (run && run.output !== null && !run.silent) return shorten(run.output, MAX_PREVIOUS_CHARS);
+    if (!page.nextCursor || isAfter || looks === MAX_LOOKS_BACK) return null;
+    page = await runs.list({ ...filter, cursor: page.nextCursor });
+  }
 }

@@ -1,6 +1,6 @@
 import { NightshiftError } from "../errors.ts";
 import type { TranscriptStep, Usage } from "../jobs/run.ts";
-import type { JournalEntry, JournalStore } from "../store/journal.ts";
+import type { AlsoWrite, JournalEntry, JournalStore } from "../store/journal.ts";
 import { hashOf } from "./hash.ts";
 import type { Step } from "./protocol/messages.ts";
 
@@ -29,12 +29,11 @@ export interface RunJournal {
   noteOnce(text: string, about?: string): boolean;
   addUsage(usage: Usage): void;
   /** Stores what was noted. Rejects with CANCELLED when another process has taken the run over. */
-  write(): Promise<void>;
+  write(also?: AlsoWrite): Promise<void>;
 }
 
 export interface JournalOptions {
-  /** Absent for a run that does not go on after an interruption: it keeps its transcript in memory. */
-  readonly store: JournalStore | undefined;
+  readonly store: JournalStore;
   /** What earlier threads of the run did. */
   readonly entries: readonly JournalEntry[];
   readonly usage: Usage;
@@ -72,7 +71,7 @@ export function openRunJournal(options: JournalOptions): RunJournal {
   };
   const put = (entry: JournalEntry) => {
     byKey.set(entry.key, entry);
-    if (store) unwritten.set(entry.step, entry);
+    unwritten.set(entry.step, entry);
   };
   const show = (step: Step | undefined): TranscriptStep | null => {
     if (!step || transcript.length >= MAX_STEPS) return null;
@@ -98,11 +97,11 @@ export function openRunJournal(options: JournalOptions): RunJournal {
     return true;
   };
   const workedMs = () => options.workedMs + performance.now() - startedAt;
-  const writeNow = async () => {
+  const writeNow = async (also?: AlsoWrite) => {
     const batch = [...unwritten.values()];
     unwritten = new Map();
     try {
-      await store?.write(batch, { workedMs: workedMs(), usage }, now());
+      await store.write(batch, { workedMs: workedMs(), usage }, now(), also);
     } catch (error) {
       // They go with the next write, unless they were noted anew meanwhile.
       for (const entry of batch) if (!unwritten.has(entry.step)) unwritten.set(entry.step, entry);
@@ -129,9 +128,9 @@ export function openRunJournal(options: JournalOptions): RunJournal {
         output_tokens: usage.output_tokens + output_tokens,
       };
     },
-    write() {
+    write(also) {
       // One after the other, so that none is stored before an earlier one.
-      writing = writing.then(writeNow, writeNow);
+      writing = writing.catch(() => {}).then(() => writeNow(also));
       return writing;
     },
   };

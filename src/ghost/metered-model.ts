@@ -3,6 +3,7 @@ import { NightshiftError } from "../errors.ts";
 import type { Usage } from "../jobs/run.ts";
 import type { Log } from "../log.ts";
 import type { Model, ModelAnswer, ModelRequest } from "../model/model.ts";
+import type { AlsoWrite } from "../store/journal.ts";
 import type { TokenBudget } from "../store/usage.ts";
 import { hashOf } from "./hash.ts";
 import type { RunJournal } from "./journal.ts";
@@ -14,8 +15,8 @@ export interface MeteredModelOptions {
   readonly model: Model | undefined;
   /** Input and output tokens that this run may use. */
   readonly maxTokens: number;
-  /** Budgets that this run shares with others: its owner's of the day, its job's of all runs. */
-  readonly budgets: readonly TokenBudget[];
+  /** The budget that this run shares with others. */
+  readonly budget: TokenBudget;
   /** True for a ghost that asks in no fixed order: its questions are told apart by what they say. */
   readonly asksInAnyOrder: boolean;
   readonly journal: RunJournal;
@@ -44,7 +45,7 @@ async function askOnce(
   request: ModelRequest,
   signal: AbortSignal,
 ): Promise<ModelAnswer> {
-  const { model, maxTokens, budgets, journal, log } = options;
+  const { model, maxTokens, budget, journal, log } = options;
   signal.throwIfAborted();
   const known = journal.find(key);
   if (known?.isDone) return known.value as ModelAnswer;
@@ -55,7 +56,7 @@ async function askOnce(
     );
   const spentBefore = totalOf(journal.usage);
   if (spentBefore >= maxTokens) throw overBudget(journal.usage, maxTokens);
-  for (const budget of budgets) await budget.assertLeft();
+  await budget.assertLeft();
   if (known) journal.noteOnce(COST_UNKNOWN, key);
   else journal.begin(key);
   await journal.write();
@@ -68,8 +69,8 @@ async function askOnce(
   const onFailure = (error: unknown) =>
     log.error({ err: error }, "the tokens of a ghost's model call could not be written");
   const isWorthIt = (error: unknown) => !(error instanceof NightshiftError && error.code === "CANCELLED");
-  for (const budget of budgets) await retry(() => budget.spend(totalOf(answer.usage)), { onFailure, signal });
-  await retry(() => journal.write(), { onFailure, isWorthIt, signal });
+  const spend: AlsoWrite = (trx) => budget.spend(trx, totalOf(answer.usage));
+  await retry(() => journal.write(spend), { onFailure, isWorthIt, signal });
   return answer;
 }
 

@@ -171,7 +171,7 @@ function openRunBroker(
     jobId: job.jobId,
     model: deps.model,
     maxTokens: job.limits.maxTokens,
-    budgets: deps.openBudgets?.(job) ?? [],
+    budget: deps.openBudget(job),
     runs: deps.openRuns(job.userKey),
     log: deps.log.child({ job_id: job.jobId, run_id: run.runId }),
     journal,

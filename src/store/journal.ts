@@ -29,22 +29,32 @@ export interface Progress {
 export interface JournalStore {
   read(): Promise<JournalEntry[]>;
   /**
-   * Stores entries and progress in one transaction. Rejects with CANCELLED, and stores nothing, when this process no
-   * longer holds the run.
+   * Stores entries and progress in one transaction, with what `also` writes. Rejects with CANCELLED, and stores nothing,
+   * when this process no longer holds the run.
    */
-  write(entries: readonly JournalEntry[], progress: Progress, now: number): Promise<void>;
+  write(entries: readonly JournalEntry[], progress: Progress, now: number, also?: AlsoWrite): Promise<void>;
 }
 
-/** `resumed` tells this claim of the run from others: a process that was taken for dead can no longer write. */
-export function openJournalStore(
-  db: Database,
-  { runId, resumed }: { readonly runId: string; readonly resumed: number },
-): JournalStore {
+/** What is stored in the same transaction. */
+export type AlsoWrite = (trx: Transaction<Tables>) => Promise<void>;
+
+interface JournalOptions {
+  readonly runId: string;
+  /** It tells this claim of the run from others: a process that was taken for dead can no longer write. */
+  readonly resumed: number;
+  /** False for a run that does not go on after an interruption: only what `also` writes is stored. */
+  readonly isKept: boolean;
+}
+
+export function openJournalStore(db: Database, { runId, resumed, isKept }: JournalOptions): JournalStore {
   return {
-    read: () => readEntries(db.kysely, runId),
-    write: (entries, progress, now) =>
-      db.transact(
+    read: async () => (isKept ? readEntries(db.kysely, runId) : []),
+    write: async (entries, progress, now, also) => {
+      if (!isKept && !also) return;
+      await db.transact(
         async (trx) => {
+          await also?.(trx);
+          if (!isKept) return;
           const held = await trx
             .updateTable("runs")
             .set(progressColumns(progress))
@@ -56,7 +66,8 @@ export function openJournalStore(
           await writeEntries(trx, runId, entries, now);
         },
         { of: null },
-      ),
+      );
+    },
   };
 }
 

@@ -97,7 +97,7 @@ export function openRunQueue(db: Database, options: RunQueueOptions = {}): RunQu
       if (isQueued) runningJobs.delete(runId);
       return isQueued;
     },
-    openJournal: (run) => openJournalStore(db, run),
+    openJournal: ({ runId, resumed }, isKept) => openJournalStore(db, { runId, resumed, isKept }),
     reapLost: (options) =>
       reapLost(db.kysely, { ...options, ...(queue && { slackMs: queue.slackMs }) }, endTransaction),
     ...(db.onWrite && { onWrite: db.onWrite }),

@@ -86,7 +86,7 @@ export interface RunQueue {
    */
   requeue(runId: string, now: number): Promise<boolean>;
   /** What a run that is at work here does, kept so that it can go on in another process. */
-  openJournal(run: Pick<Run, "runId" | "resumed">): JournalStore;
+  openJournal(run: Pick<Run, "runId" | "resumed">, isKept: boolean): JournalStore;
   /**
    * Queues the running runs again whose lease has run out or whose process (on this host) is dead, or ends them as
    * `lost` where they may not go on. Resolves to them. One transaction for each owner. A process that may have been suspended renews its own leases first.

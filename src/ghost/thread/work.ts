@@ -12,7 +12,7 @@ import { completeOnce, react } from "./react.ts";
 import { systemPrompt } from "./system-prompt.ts";
 import type { ToolCaller } from "./tools.ts";
 
-/** What a ghost's session holds. `ask` is its only way to a model. */
+/** The parts of a ghost's session. `ask` is its only way to a model. */
 export interface GhostSession {
   readonly start: Start;
   readonly context: UserContext;
@@ -22,7 +22,7 @@ export interface GhostSession {
   readonly onStep: (step: Step) => void;
 }
 
-/** What a run came to. `endReason`: why its output may be incomplete. */
+/** The result of the job's action. `endReason`: why its output may be incomplete. */
 export interface Output extends Omit<Answer, "text"> {
   readonly text: string | null;
 }
