@@ -189,6 +189,14 @@ export const MIGRATIONS: Migrations = [
       at bigint not null,
       primary key (run_id, step)
     )`,
+    "alter table deliveries add column waiting_for text",
+    `create table approvals (
+      job_id text not null references jobs (job_id) on delete cascade,
+      user_key text not null,
+      tool text not null,
+      arguments_hash text not null,
+      primary key (job_id, tool, arguments_hash)
+    )`,
   ],
 ];
 

@@ -178,6 +178,17 @@ export interface DeliveryRow {
   last_error: string | null;
   created_at: number;
   ended_at: number | null;
+  /** JSON of WaitingFor where the message tells that the run waits; null where it tells of its end. */
+  waiting_for: string | null;
+}
+
+/** A call that the owner of a job approved of once and for all its runs. */
+interface ApprovalRow {
+  job_id: string;
+  user_key: string;
+  tool: string;
+  /** Hash of the arguments; empty: any. */
+  arguments_hash: string;
 }
 
 /** The end of a run, for its owner to read. The output is read from the run. Times are epoch ms. */
@@ -188,8 +199,8 @@ export interface InboxRow {
   /** Null when the run was deleted. */
   run_id: string | null;
   job_id: string;
-  status: EndStatus;
-  /** A sentence about the job, shown with the output of the run. */
+  status: EndStatus | "waiting";
+  /** A sentence about the job, or what it waits for, shown with the output of the run. */
   note: string | null;
   created_at: number;
   read_at: number | null;
@@ -213,6 +224,7 @@ export interface Tables {
   runs: RunRow;
   transcripts: TranscriptRow;
   run_steps: RunStepRow;
+  approvals: ApprovalRow;
   api_keys: KeyRow;
   daily_usage: DailyUsageRow;
   job_counters: CountersRow;

@@ -1,6 +1,6 @@
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { NightshiftError } from "../errors.ts";
-import type { RunError } from "../jobs/run.ts";
+import type { RunError, WaitingFor } from "../jobs/run.ts";
 import {
   encode,
   type Start,
@@ -13,7 +13,7 @@ import { parseToMain } from "./protocol/parse-main.ts";
 import { openRequestHandler, type RequestHandlerOptions } from "./requests.ts";
 
 /** Fixed when the port is opened: no message of the thread can name another job or user. */
-export interface BrokerOptions extends Omit<RequestHandlerOptions, "reply"> {
+export interface BrokerOptions extends Omit<RequestHandlerOptions, "reply" | "onWait"> {
   readonly port: MessagePort;
 }
 
@@ -24,6 +24,8 @@ export interface Broker {
   cancel(reason: RunError): void;
   /** Resolves with the outcome that the thread reported, or with a failure when the thread broke the rules of the port. */
   readonly outcome: Promise<ThreadOutcome>;
+  /** Resolves when the run begins to wait for its owner or for a time. */
+  readonly waiting: Promise<WaitingFor>;
   /** Handles the messages that a thread that has ended left in the port. Returns the outcome if it was reported. */
   drain(): ThreadOutcome | undefined;
   /** Serves and records nothing from here on. */
@@ -32,6 +34,7 @@ export interface Broker {
 
 export function openBroker({ port, ...options }: BrokerOptions): Broker {
   const { promise: outcome, resolve } = Promise.withResolvers<ThreadOutcome>();
+  const { promise: waiting, resolve: onWait } = Promise.withResolvers<WaitingFor>();
   const rateLimit = createRateLimit();
   let reported: ThreadOutcome | undefined;
   let isOpen = true;
@@ -39,7 +42,7 @@ export function openBroker({ port, ...options }: BrokerOptions): Broker {
   const send = (message: ToThread) => {
     if (isOpen) port.postMessage(encode(message));
   };
-  const requests = openRequestHandler({ ...options, reply: send });
+  const requests = openRequestHandler({ ...options, reply: send, onWait });
   const close = () => {
     isOpen = false;
     requests.cancelAll(new NightshiftError("CANCELLED", "The run has ended."));
@@ -80,6 +83,7 @@ export function openBroker({ port, ...options }: BrokerOptions): Broker {
       send({ type: "cancel", error: toWire(reason) });
     },
     outcome,
+    waiting,
     drain() {
       let left = receiveMessageOnPort(port);
       for (; left && isOpen; left = receiveMessageOnPort(port)) receive(left.message);

@@ -4,7 +4,7 @@ import { ghostTools } from "../tools/builtin-ghost.ts";
 import type { LoadedModules } from "../tools/modules.ts";
 import type { SchedulerApi } from "../tools/services.ts";
 import { serverOf, upstreamName } from "../tools/upstream.ts";
-import { allowedTools, grantsOf } from "./allowed-tools.ts";
+import { allowedTools, grantsOf, selectionOf } from "./allowed-tools.ts";
 
 const NO_MODEL =
   "No model is configured, so a ghost could not think. Set NIGHTSHIFT_MODEL (anthropic:<id>, openai:<id> or openai-compatible:<id>) and NIGHTSHIFT_MODEL_API_KEY or NIGHTSHIFT_MODEL_BASE_URL, and start again; `nightshift doctor` finds a local model. A job with a tool instead of a prompt needs no model.";
@@ -42,6 +42,6 @@ export function describeGhosts(
       ...[...ghostTools, ...modules.tools].map(({ name }) => name),
       ...(upstreams?.servers ?? []).map((server) => upstreamName(server, "*")),
     ],
-    toolsOf: (job) => [...allowedTools(job, ghostTools, modules.tools), ...grantsOf(job).filter(isUpstream)],
+    toolsOf: (job) => [...allowedTools(selectionOf(job), ghostTools, modules.tools), ...grantsOf(selectionOf(job)).filter(isUpstream)],
   };
 }

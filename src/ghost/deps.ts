@@ -11,7 +11,7 @@ import type { GhostThread } from "./ghost-thread.ts";
 /** The dependencies of a run, which are the same for all runs of this process. */
 export interface GhostDeps {
   readonly threads: { take(): Promise<GhostThread> };
-  readonly runQueue: Pick<RunQueue, "finish" | "requeue" | "openJournal">;
+  readonly runQueue: Pick<RunQueue, "finish" | "requeue" | "wait" | "mayWait" | "isApproved" | "openJournal">;
   /** Absent where none is configured: prompts then fail with MODEL_NOT_CONFIGURED. */
   readonly model?: Model | undefined;
   /** The budget that runs of this job share, besides the run's own limit. */

@@ -25,7 +25,7 @@ export async function openJournal(
 ): Promise<{ claimed: Claimed; journal: RunJournal; previousOutput: string | null }> {
   const { run, job } = claimed;
   const store = deps.runQueue.openJournal(run, keepsJournal(job));
-  const entries = run.resumed > 0 ? await retry(() => store.read(), {}) : [];
+  const entries = run.workedMs > 0 ? await retry(() => store.read(), {}) : [];
   const journal = openRunJournal({
     store,
     entries,

@@ -19,6 +19,9 @@ export interface RunJournal {
   /** The key of the next question that is `asked`. */
   nextKey(asked: string): string;
   find(key: string): JournalEntry | undefined;
+  some(is: (entry: JournalEntry) => boolean): boolean;
+  /** The entries that are not stored yet. */
+  readonly unwritten: readonly JournalEntry[];
   /** Notes that something begins whose effects must not happen twice. */
   begin(key: string): void;
   /** Notes what came of it. `shown` becomes a step of the transcript. */
@@ -118,6 +121,10 @@ export function openRunJournal(options: JournalOptions): RunJournal {
     },
     nextKey,
     find: (key) => byKey.get(key),
+    some: (is) => [...byKey.values()].some(is),
+    get unwritten() {
+      return [...unwritten.values()];
+    },
     begin: (key) => put({ step: ++lastStep, key, isDone: false, shown: null, value: null }),
     finish,
     note: (text) => void note(nextKey(`note ${hashOf(text)}`), text),

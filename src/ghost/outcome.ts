@@ -1,6 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { NightshiftError, toPublicError } from "../errors.ts";
-import type { RunResult } from "../jobs/run.ts";
+import type { RunResult, WaitingFor } from "../jobs/run.ts";
 import type { Claimed } from "../store/run-queue.ts";
 import type { Broker } from "./broker.ts";
 import type { GhostThread, ThreadExit } from "./ghost-thread.ts";
@@ -9,13 +9,19 @@ import type { ThreadOutcome } from "./protocol/messages.ts";
 /** How a run ended, without its transcript and usage. */
 export type Outcome = Pick<RunResult, "status" | "output" | "error" | "statusReason" | "endReason">;
 
+/** The run waits, and goes on in another thread. */
+export interface Waiting {
+  readonly status: "waiting";
+  readonly waitingFor: WaitingFor;
+}
+
 /** How long a ghost that was told to stop may still send steps. Then its thread is ended. */
 const STOP_GRACE_MS = 500;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * Resolves to the first of these: the outcome that the thread reports, the end of the thread, the deadline, `signal`.
- * After the last two the ghost is told to stop and gets a moment; an outcome that it reports then changes nothing.
+ * Resolves to the first of these: the outcome that the thread reports, the beginning of a wait, the end of the thread,
+ * the deadline, `signal`. After the last two the ghost is told to stop and gets a moment; an outcome that it reports then changes nothing.
  */
 export async function awaitOutcome(
   broker: Broker,
@@ -25,7 +31,7 @@ export async function awaitOutcome(
     maxTimeoutSeconds,
     signal,
   }: { claimed: Claimed; maxTimeoutSeconds: number; signal: AbortSignal },
-): Promise<Outcome> {
+): Promise<Outcome | Waiting> {
   const timeoutSeconds = Math.min(job.limits.timeoutSeconds, maxTimeoutSeconds);
   const outOfTime = timeoutSeconds < job.limits.timeoutSeconds ? outOfServerTime : outOfJobTime;
   const leftMs = Math.max(0, timeoutSeconds * 1_000 - run.workedMs);
@@ -43,7 +49,9 @@ export async function awaitOutcome(
     thread.exited.then((end) => broker.drain() ?? failedOutcome(explainExit(end), "failed")),
   ]);
   try {
-    const end = await Promise.race([ended, stopped]);
+    const waiting = broker.waiting.then((waitingFor) => ({ status: "waiting", waitingFor }) as const);
+    const end = await Promise.race([ended, stopped, waiting]);
+    if (end.status === "waiting") return end;
     const { status, output, error } = end;
     if (status === "timed_out" || status === "cancelled") {
       if (error) broker.cancel(error);

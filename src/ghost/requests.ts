@@ -4,8 +4,9 @@ import type { Upstreams } from "../tools/upstream.ts";
 import { type GhostCalls, openGhostCalls } from "./calls.ts";
 import { type MeteredModelOptions, openMeteredModel } from "./metered-model.ts";
 import { type GhostRequest, type ToThread, toWire } from "./protocol/messages.ts";
+import { openGhostWaits, type WaitOptions } from "./waits.ts";
 
-export interface RequestHandlerOptions extends MeteredModelOptions {
+export interface RequestHandlerOptions extends MeteredModelOptions, WaitOptions {
   readonly jobId: string;
   /** The runs of the job's owner. The ghost gets those of its own job only. */
   readonly runs: RunReader;
@@ -31,11 +32,17 @@ const MAX_OPEN_REQUESTS = 1_000;
 export function openRequestHandler(options: RequestHandlerOptions): RequestHandler {
   const open = new Map<number, AbortController>();
   const meteredModel = openMeteredModel(options);
-  const calls = openGhostCalls(options.journal);
+  const waits = openGhostWaits(options);
+  const calls = openGhostCalls(options.journal, waits);
 
   const respond = (request: GhostRequest, signal: AbortSignal): Promise<unknown> => {
     if (request.kind === "model") return meteredModel.ask(request.input, signal);
     if (request.kind === "begin_call") return calls.begin(request);
+    if (request.kind === "ask_owner") return waits.askOwner(request);
+    if (request.kind === "sleep") return waits.sleep(request.until).then(() => null);
+    if (request.kind === "begin_step") return calls.beginStep(request.name);
+    if (request.kind === "end_step") return calls.endStep(request.key, request.value);
+    if (request.kind === "upstream_call") calls.assertBegun(request.tool, request.arguments);
     if (request.kind === "list_runs") return listOwnRuns(options, request.options);
     if (request.kind === "get_run") return getOwnRun(options, request.runId);
     return callUpstreams(options, request, signal);

@@ -7,26 +7,26 @@ import type { EndStatus, Run, RunResult } from "../jobs/run.ts";
 import type { Log } from "../log.ts";
 import type { Claimed } from "../store/run-queue.ts";
 import { serverOf, type Upstreams } from "../tools/upstream.ts";
-import { grantsOf } from "./allowed-tools.ts";
+import { grantsOf, selectionOf } from "./allowed-tools.ts";
 import { type Broker, openBroker } from "./broker.ts";
 import { type GhostDeps, notifyListeners } from "./deps.ts";
 import type { GhostThread } from "./ghost-thread.ts";
 import { openJournal } from "./go-on.ts";
 import type { RunJournal } from "./journal.ts";
-import { awaitOutcome, failedOutcome, isInterruption, type Outcome } from "./outcome.ts";
+import { awaitOutcome, failedOutcome, isInterruption, type Outcome, type Waiting } from "./outcome.ts";
 import type { Start } from "./protocol/messages.ts";
 
 /**
  * Starts a ghost run and records its end: runs a claimed run in a thread of its own, ends the thread, writes the end and
  * the audit line once, and calls the listeners. Resolves to the status in the run's row: `lost` when another process
- * has taken the run over, `queued` when it was interrupted and goes on later. Never rejects: every failure is the run's
+ * has taken the run over, `queued` or `waiting` when it goes on later, in another thread. Never rejects: every failure is the run's
  * outcome. `signal` ends the run early, with its reason.
  */
 export async function runGhost(
   claim: Claimed,
   deps: GhostDeps,
   signal: AbortSignal,
-): Promise<EndStatus | "queued"> {
+): Promise<EndStatus | "queued" | "waiting"> {
   const correlationId = randomUUID();
   const startedAtMs = performance.now();
   let claimed = claim;
@@ -34,7 +34,7 @@ export async function runGhost(
   let broker: Broker | undefined;
   let journal: RunJournal | undefined;
   let upstreams: Upstreams | undefined;
-  let outcome: Outcome;
+  let outcome: Outcome | Waiting;
   try {
     const begun = await openJournal(claim, deps);
     ({ claimed, journal } = begun);
@@ -56,18 +56,17 @@ export async function runGhost(
   // The servers' processes may take a moment to end. The outcome is written meanwhile; this function waits for them.
   const closing = upstreams?.close();
   await thread?.terminate();
-  if (outcome.status === "cancelled" && isInterruption(signal.reason)) {
-    if (await requeue(claimed.run, journal, deps)) {
-      notifyListeners(deps, (listener) => listener.onParked?.(claimed));
-      await closing;
-      return "queued";
-    }
+  const parked = await park(claimed.run, outcome, { journal, deps, signal });
+  if (parked === "waiting" || parked === "queued") {
+    notifyListeners(deps, (listener) => listener.onParked?.(claimed));
+    await closing;
+    return parked;
   }
 
   const { silentToken } = claimed.job.provision;
   const result: RunResult = {
-    ...outcome,
-    silent: silentToken !== null && outcome.output?.trim() === silentToken,
+    ...parked,
+    silent: silentToken !== null && parked.output?.trim() === silentToken,
     transcript: journal?.transcript ?? [],
     usage: journal?.usage ?? claimed.run.usage,
   };
@@ -104,6 +103,8 @@ function toStart(
       tools: job.tools && [...job.tools],
       useReactLoop: job.limits.useReactLoop,
       maxIterations: job.limits.maxIterations,
+      mayAsk: job.provision.mayAsk,
+      approveTools: [...(job.provision.approveTools ?? [])],
       usesUpstreams,
       pinnedFacts: job.provision.pinnedFacts.map(({ text }) => text),
       silentToken: job.provision.silentToken,
@@ -124,22 +125,39 @@ function toStart(
   };
 }
 
-/** Stores what the run did, and queues it again. False where it may not go on, or that cannot be stored. */
-async function requeue(run: Run, journal: RunJournal | undefined, deps: GhostDeps): Promise<boolean> {
+/**
+ * Stores that the run goes on later, where it waits or was interrupted. Resolves to its status then, or to the outcome
+ * with which it ends.
+ */
+async function park(
+  { runId }: Run,
+  outcome: Outcome | Waiting,
+  { journal, deps, signal }: { journal: RunJournal | undefined; deps: GhostDeps; signal: AbortSignal },
+): Promise<Outcome | "queued" | "waiting"> {
+  const { runQueue, now, log } = deps;
+  const onFailure = (error: unknown) =>
+    log.error({ err: error, run_id: runId }, "it could not be stored that a run goes on later");
   try {
-    await journal?.write();
-    return await deps.runQueue.requeue(run.runId, deps.now());
+    if (outcome.status === "waiting" && journal) {
+      const { waitingFor } = outcome;
+      const { unwritten: entries, workedMs, usage } = journal;
+      const wait = { waitingFor, entries, progress: { workedMs, usage } };
+      if (await retry(() => runQueue.wait(runId, wait, now()), { onFailure })) return "waiting";
+    } else if (outcome.status === "cancelled" && isInterruption(signal.reason)) {
+      await journal?.write();
+      if (await runQueue.requeue(runId, now())) return "queued";
+    }
   } catch (error) {
-    deps.log.error({ err: error, run_id: run.runId }, "a run could not be queued again");
-    return false;
+    onFailure(error);
   }
+  return outcome.status === "waiting" ? failedOutcome(toPublicError(signal.reason), "failed") : outcome;
 }
 
 /** The configured servers whose tools the job names; undefined where it names none. */
 function openGrantedUpstreams(job: Claimed["job"], { upstreams }: GhostDeps): Upstreams | undefined {
   const { check } = job.provision;
-  const checked = check?.kind === "tool" ? grantsOf({ tools: null, action: check }) : [];
-  const grants = [...grantsOf(job), ...checked].filter((name) =>
+  const checked = check?.kind === "tool" ? grantsOf({ tools: null, action: check, approveTools: [] }) : [];
+  const grants = [...grantsOf(selectionOf(job)), ...checked].filter((name) =>
     upstreams?.servers.includes(serverOf(name) ?? ""),
   );
   return grants.length > 0 ? upstreams?.open(grants, job.userKey) : undefined;
@@ -175,6 +193,10 @@ function openRunBroker(
     runs: deps.openRuns(job.userKey),
     log: deps.log.child({ job_id: job.jobId, run_id: run.runId }),
     journal,
+    now: deps.now,
+    provision: job.provision,
+    mayWait: () => deps.runQueue.mayWait(job),
+    isApproved: (tool, argumentsHash) => deps.runQueue.isApproved(job, tool, argumentsHash),
     asksInAnyOrder: job.action.kind === "code",
   });
 }

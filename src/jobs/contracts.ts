@@ -1,5 +1,5 @@
 import type { Job, JobStatus, Overlap, Policy, Provision } from "./job.ts";
-import type { Run, RunStatus } from "./run.ts";
+import type { OwnerReply, Run, RunStatus } from "./run.ts";
 
 /** A job that is not stored yet: the store gives it an owner, an id, a status and dates. */
 export type NewJob = Omit<
@@ -125,6 +125,11 @@ export interface RunStore {
    * times.
    */
   backfill(jobId: string, span: { from: number; to: number }): Promise<Backfill>;
+  /**
+   * Answers a waiting run, once, and queues it. Resolves to the run as it is after that. Rejects with RUN_NOT_FOUND, with
+   * RUN_STATE for a run that does not wait (any more), and with INVALID_ARGUMENTS for the wrong kind of answer.
+   */
+  answer(runId: string, reply: OwnerReply): Promise<Run>;
   /**
    * Cancels a queued run at once; asks a running one to stop, and it ends when its ghost has stopped. Resolves to the
    * run as it is after that. Rejects with RUN_NOT_FOUND, and RUN_STATE for one that has ended.

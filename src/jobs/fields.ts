@@ -141,6 +141,27 @@ const PROVISION_FIELDS = {
     { ...orNone(plainForm(z.string())), read: (url: string) => url || null, show: hideNone<string> },
     "https URL to post each run's end to",
   ),
+  /** Its ghost has the tool `ask_owner`, and code has `ghost.ask`. */
+  may_ask: field(
+    "mayAsk",
+    booleanForm,
+    "its ghost may ask its owner, and waits for answer_run (default false)",
+  ),
+  approve_tools: field(
+    "approveTools",
+    orNone(plainForm(z.array(toolName).min(1).max(100))),
+    "tools it may call once answer_run approves of the call; server__* for all of a server",
+  ),
+  answer_within_seconds: field(
+    "answerWithinSeconds",
+    numberForm(1, 366 * DAY_SECONDS),
+    "how long it waits for an answer (default a day)",
+  ),
+  default_answer: field(
+    "defaultAnswer",
+    { ...orNone(plainForm(z.string().max(2_000))), show: hideNone<string> },
+    "the answer to its questions when nobody gives one in time",
+  ),
 } satisfies Fields;
 
 /** An object with a pair for each row, without the pairs that have no value. */

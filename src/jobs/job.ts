@@ -77,8 +77,14 @@ export interface Job {
 export const ghostSessionId = (jobId: string): string => `ghost_scheduler_${jobId}`;
 
 /** True where what a run does is stored as it happens, so that it can go on after an interruption. */
-export const keepsJournal = ({ action, policy: { onInterrupt } }: Pick<Job, "action" | "policy">): boolean =>
-  onInterrupt === null ? action.kind !== "tool" : onInterrupt === "resume";
+export function keepsJournal({
+  action,
+  policy: { onInterrupt },
+  provision: { mayAsk, approveTools },
+}: Pick<Job, "action" | "policy" | "provision">): boolean {
+  if (mayAsk || approveTools) return true;
+  return onInterrupt === null ? action.kind !== "tool" : onInterrupt === "resume";
+}
 
 /** A job's action in a line for people: the prompt, or the tool or file that is run instead of one. */
 export function describeAction(action: Action): string {
@@ -189,6 +195,14 @@ export interface Provision {
   readonly previousOutput: boolean;
   /** Each run's end is posted here, besides to the user's own webhook. */
   readonly webhookUrl: string | null;
+  /** Its ghost may ask the owner, and waits for the answer without a thread. */
+  readonly mayAsk: boolean;
+  /** Tools that its ghost may call when the owner approves of the call. `server__*` names all of a server. */
+  readonly approveTools: readonly string[] | null;
+  /** How long a question or a call waits for the owner. */
+  readonly answerWithinSeconds: number;
+  /** What a question is answered with when nobody did in time; null: that nobody did. */
+  readonly defaultAnswer: string | null;
 }
 
 export const NO_PROVISION: Provision = Object.freeze({
@@ -198,6 +212,10 @@ export const NO_PROVISION: Provision = Object.freeze({
   silentToken: null,
   previousOutput: false,
   webhookUrl: null,
+  mayAsk: false,
+  approveTools: null,
+  answerWithinSeconds: 86_400,
+  defaultAnswer: null,
 });
 
 export const MAX_PINNED_FACTS = 20;

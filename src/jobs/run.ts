@@ -94,9 +94,32 @@ export interface WaitingFor {
   /** The call that needs an approval. */
   readonly tool?: string;
   readonly arguments?: unknown;
+  readonly argumentsHash?: string;
+  /** The entry of the run's journal that the answer ends. */
+  readonly key: string;
   readonly askedAt: number;
   /** Then it goes on without an answer, or after its sleep. */
   readonly until: number;
+}
+
+/** What a run waits for, as tools and webhooks show it. Times are ISO 8601. */
+export const showWaitingFor = ({ kind, question, options, tool, askedAt, until, ...rest }: WaitingFor) => ({
+  kind,
+  ...(question !== undefined && { question }),
+  ...(options && { options: [...options] }),
+  ...(tool !== undefined && { tool, arguments: rest.arguments }),
+  asked_at: new Date(askedAt).toISOString(),
+  until: new Date(until).toISOString(),
+});
+
+/** What the owner of a run answers it: `answer` to a question, `approve` to a call. */
+export interface OwnerReply {
+  readonly answer?: string | undefined;
+  readonly approve?: boolean | undefined;
+  /** Why, for the ghost to read. */
+  readonly note?: string | undefined;
+  /** Approves of the same call with the same arguments for the rest of this run, or for all runs of its job. */
+  readonly remember?: "this_run" | "this_job" | undefined;
 }
 
 /** One execution of a job. Times are epoch ms. */

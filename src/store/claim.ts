@@ -13,6 +13,7 @@ import { type ActiveRuns, countActive } from "./overlap.ts";
 import { emptyResult, endRun } from "./run-end.ts";
 import type { Claimed, ClaimOptions } from "./run-queue.ts";
 import { countRunOfDay } from "./usage.ts";
+import { endWait } from "./wait-run.ts";
 
 export interface ClaimResult {
   readonly claimed: readonly (Claimed & Pick<DueItem, "ticket">)[];
@@ -111,7 +112,8 @@ async function resume(
   row: RunRow,
   options: StartOptions,
 ): Promise<Claimed> {
-  const resumed = { ...startedColumns(options), started_at: row.started_at };
+  if (row.waiting_for !== null) await endWait(trx, row, options.now);
+  const resumed = { ...startedColumns(options), started_at: row.started_at, waiting_for: null };
   await trx.updateTable("runs").set(resumed).where("run_id", "=", row.run_id).execute();
   return { run: readRun({ ...row, ...resumed }, null), job };
 }

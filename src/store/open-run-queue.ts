@@ -1,6 +1,6 @@
 import type { Transaction } from "kysely";
 import type { Database } from "../database/database.ts";
-import type { Tables } from "../database/schema.ts";
+import type { RunRow, Tables } from "../database/schema.ts";
 import type { Run, RunEnded, RunResult } from "../jobs/run.ts";
 import { claimDue } from "./claim.ts";
 import type { FindDue } from "./due.ts";
@@ -11,6 +11,7 @@ import { openJournalStore } from "./journal.ts";
 import { checkRunning, type EndTransaction, reapLost, renewLeases } from "./leases.ts";
 import { type EndOptions, endRun } from "./run-end.ts";
 import type { ClaimOptions, RunQueue } from "./run-queue.ts";
+import { mayWait, waitRun } from "./wait-run.ts";
 
 /**
  * An external queue that decides which due items this node gets, and hands each out under a ticket. Run state stays
@@ -41,6 +42,28 @@ export function openRunQueue(db: Database, options: RunQueueOptions = {}): RunQu
   let seenVersion = db.dataVersion();
   /** By run id, of the runs that were claimed here. */
   const runningJobs = new Map<string, JobOfRun>();
+  /** Gives up a run that is at work here, which `work` writes. False when it is no longer held here, or `work` says so. */
+  const letGo = async (
+    runId: string,
+    work: (trx: Transaction<Tables>, row: RunRow) => Promise<boolean>,
+  ): Promise<boolean> => {
+    const job = runningJobs.get(runId);
+    if (!job) return false;
+    const isDone = await endTransaction(job.userKey, async (trx) => {
+      const row = await trx
+        .selectFrom("runs")
+        .selectAll()
+        .where("run_id", "=", runId)
+        .where("status", "=", "running")
+        .where("resumed", "=", job.resumed ?? 0)
+        .executeTakeFirst();
+      if (!row || !(await work(trx, row))) return false;
+      if (job.ticket) await queue?.close(trx, job.ticket);
+      return true;
+    });
+    if (isDone) runningJobs.delete(runId);
+    return isDone;
+  };
   return {
     nextDueAt: (filter) => earliestDue(db.kysely, filter),
     claimDue: async ({ onSkipped, onCancelling, ...options }) => {
@@ -79,23 +102,23 @@ export function openRunQueue(db: Database, options: RunQueueOptions = {}): RunQu
       runningJobs.delete(runId);
       return isWritten;
     },
-    requeue: async (runId, now) => {
-      const job = runningJobs.get(runId);
-      if (!job) return false;
-      const isQueued = await endTransaction(job.userKey, async (trx) => {
-        const row = await trx
-          .selectFrom("runs")
-          .selectAll()
-          .where("run_id", "=", runId)
-          .where("status", "=", "running")
-          .where("resumed", "=", job.resumed ?? 0)
-          .executeTakeFirst();
-        if (!row || !(await requeueRun(trx, row, now))) return false;
-        if (job.ticket) await queue?.close(trx, job.ticket);
+    requeue: (runId, now) => letGo(runId, async (trx, row) => (await requeueRun(trx, row, now)) !== null),
+    wait: (runId, wait, now) =>
+      letGo(runId, async (trx, row) => {
+        await waitRun(trx, row, wait, { now, ...(options.retention && { retention: options.retention }) });
         return true;
-      });
-      if (isQueued) runningJobs.delete(runId);
-      return isQueued;
+      }),
+    mayWait: (run) => db.transact((trx) => mayWait(trx, run), { of: null }),
+    isApproved: async ({ jobId, userKey }, tool, argumentsHash) => {
+      const found = await db.kysely
+        .selectFrom("approvals")
+        .select("tool")
+        .where("job_id", "=", jobId)
+        .where("user_key", "=", userKey)
+        .where("tool", "=", tool)
+        .where("arguments_hash", "=", argumentsHash)
+        .executeTakeFirst();
+      return found !== undefined;
     },
     openJournal: ({ runId, resumed }, isKept) => openJournalStore(db, { runId, resumed, isKept }),
     reapLost: (options) =>

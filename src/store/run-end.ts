@@ -3,7 +3,7 @@ import type { Transaction } from "kysely";
 import { newRunRow, readDetail } from "../database/run-row.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
 import { sendPipelined } from "../database/sql.ts";
-import { addInboxItem, type Notice } from "../inbox/add-item.ts";
+import { addInboxItem, type Notice, removeQuestion } from "../inbox/add-item.ts";
 import { DEFAULT_RETENTION, type Retention } from "../jobs/inbox-item.ts";
 import { type Job, type Policy, type RetryOn, WARN_AFTER_FAILURES } from "../jobs/job.ts";
 import { type EndStatus, NEXT_STATUSES, type RunEnded, type RunResult, type RunStatus } from "../jobs/run.ts";
@@ -91,6 +91,7 @@ export async function endRun(
     .executeTakeFirst();
   if (!row) return false;
   const result = await withJournal(trx, row, given);
+  if (row.waiting_for !== null) await removeQuestion(trx, runId);
   const ended = trx
     .updateTable("runs")
     .set(endedColumns(row, result, now))

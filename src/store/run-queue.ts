@@ -2,6 +2,7 @@ import type { Job } from "../jobs/job.ts";
 import type { Run, RunResult } from "../jobs/run.ts";
 import type { JournalStore } from "./journal.ts";
 import type { UserPlaces } from "./places.ts";
+import type { Wait } from "./wait-run.ts";
 
 /** Identifies this process, so that others can tell whether the holder of a run is still alive. */
 export interface Worker {
@@ -85,6 +86,12 @@ export interface RunQueue {
    * `on_interrupt`.
    */
   requeue(runId: string, now: number): Promise<boolean>;
+  /** False when so many runs of the user or of the job wait that this one must go on without an answer. */
+  mayWait(run: Pick<Run, "jobId" | "userKey">): Promise<boolean>;
+  /** Stores that a run that is at work here waits. False when this process no longer holds it. */
+  wait(runId: string, wait: Wait, now: number): Promise<boolean>;
+  /** True when the owner has approved of this call for all runs of the job. */
+  isApproved(job: Pick<Run, "jobId" | "userKey">, tool: string, argumentsHash: string): Promise<boolean>;
   /** What a run that is at work here does, kept so that it can go on in another process. */
   openJournal(run: Pick<Run, "runId" | "resumed">, isKept: boolean): JournalStore;
   /**

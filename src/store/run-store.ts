@@ -6,10 +6,11 @@ import type { RunRow, Tables } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
 import type { RunPage, RunStore } from "../jobs/contracts.ts";
 import { cutText } from "../jobs/cut-text.ts";
-import type { Run } from "../jobs/run.ts";
+import type { OwnerReply, Run } from "../jobs/run.ts";
 import { enqueue, enqueueBackfill } from "./enqueue-run.ts";
 import { readSteps } from "./journal.ts";
 import { emptyResult, endRun } from "./run-end.ts";
+import { answerRun } from "./wait-run.ts";
 
 export interface RunStoreOptions {
   readonly userKey: string;
@@ -36,6 +37,7 @@ export function openRunStore(db: Database, options: RunStoreOptions): RunStore {
       transact((trx) => enqueue(trx, { userKey, jobId, maxQueued, overlap }, now())),
     backfill: (jobId, span) =>
       transact((trx) => enqueueBackfill(trx, { userKey, jobId, maxQueued, ...span }, now())),
+    answer: (runId, reply) => transact((trx) => answer(trx, { userKey, runId }, reply, now())),
     cancel: (runId) => transact((trx) => cancelUnlessEnded(trx, { userKey, runId }, now())),
   };
 }
@@ -83,6 +85,22 @@ const cutListed = (output: string | null, maxChars: number): string | null =>
   output === null || output.length <= maxChars
     ? output
     : `${cutText(output, maxChars)}… [cut here: get_run has all of it]`;
+
+async function answer(
+  trx: Transaction<Tables>,
+  { userKey, runId }: { userKey: string; runId: string },
+  reply: OwnerReply,
+  now: number,
+): Promise<Run> {
+  const row = await trx
+    .selectFrom("runs")
+    .selectAll()
+    .where("run_id", "=", runId)
+    .where("user_key", "=", userKey)
+    .executeTakeFirst();
+  if (row) await answerRun(trx, row, reply, now);
+  return findRun(trx, userKey, runId);
+}
 
 async function cancelUnlessEnded(
   trx: Transaction<Tables>,

@@ -26,7 +26,7 @@ export interface SchedulerApi {
   checkUpstreams(names: readonly string[]): Promise<readonly string[]>;
   isUpstream(name: string): boolean;
   /** The names of the tools that a ghost of this job is offered. */
-  toolsOf(job: Pick<Job, "tools" | "action">): readonly string[];
+  toolsOf(job: Pick<Job, "tools" | "action" | "provision">): readonly string[];
   /** Calls `listener` with each step of a run in this process, until the returned function is called. Checks no owner. */
   follow(runId: string, listener: (step: TranscriptStep) => void): () => void;
   /** Throws INVALID_ARGUMENTS, with what to do, for a URL to which this host does not send. */

@@ -3,7 +3,13 @@ import { readRunSummary } from "../database/run-row.ts";
 import type { DeliveryRow, Tables } from "../database/schema.ts";
 import { cutText } from "../jobs/cut-text.ts";
 import { ghostSessionId } from "../jobs/job.ts";
-import type { EndReason, RunError, RunStatus } from "../jobs/run.ts";
+import {
+  type EndReason,
+  type RunError,
+  type RunStatus,
+  showWaitingFor,
+  type WaitingFor,
+} from "../jobs/run.ts";
 import { version } from "../version.ts";
 import { askNameServers, askSystem, type PostOptions, type PostResult, post } from "./post.ts";
 import { isPublicAddress, urlProblem } from "./url.ts";
@@ -148,7 +154,10 @@ interface RunEndData {
   readonly attempt: number;
   readonly scheduled_for: string;
   readonly started_at: string | null;
-  readonly finished_at: string;
+  /** Null while it waits. */
+  readonly finished_at: string | null;
+  /** What it waits for, in a message of type `run.waiting`. Answer with `answer_run`. */
+  readonly waiting_for?: ReturnType<typeof showWaitingFor>;
   /** Cut at MAX_WEBHOOK_OUTPUT_CHARS; `output_chars` is its full length. */
   readonly output: string | null;
   readonly output_chars: number;
@@ -164,7 +173,12 @@ const iso = (ms: number): string => new Date(ms).toISOString();
 /** Reads the message of a delivery, and the URL that its job has now. */
 export async function readMessage(
   trx: Transaction<Tables>,
-  { run_id, job_id, created_at }: Pick<DeliveryRow, "run_id" | "job_id" | "created_at">,
+  {
+    run_id,
+    job_id,
+    created_at,
+    waiting_for,
+  }: Pick<DeliveryRow, "run_id" | "job_id" | "created_at" | "waiting_for">,
 ): Promise<{ message: WebhookMessage; jobUrl: string | null }> {
   // Always there: deliveries are deleted with their run.
   const row = await trx.selectFrom("runs").selectAll().where("run_id", "=", run_id).executeTakeFirstOrThrow();
@@ -174,25 +188,29 @@ export async function readMessage(
     .where("job_id", "=", job_id)
     .executeTakeFirst();
   const run = readRunSummary(row);
-  const finishedAt = iso(run.finishedAt ?? created_at);
+  // What it waited for then: meanwhile it may have gone on.
+  const waitingFor = waiting_for === null ? null : (JSON.parse(waiting_for) as WaitingFor);
+  const at = waitingFor?.askedAt ?? run.finishedAt ?? created_at;
+  const status = waitingFor ? "waiting" : run.status;
   const data: RunEndData = {
     run_id,
     job_id,
     job_name: job?.name ?? null,
     ghost_session_id: ghostSessionId(job_id),
-    status: run.status,
+    status,
     trigger: run.trigger,
     attempt: run.attempt,
     scheduled_for: iso(run.scheduledFor),
     started_at: run.startedAt === null ? null : iso(run.startedAt),
-    finished_at: finishedAt,
+    finished_at: waitingFor ? null : iso(at),
     output: run.output === null ? null : cutText(run.output, MAX_WEBHOOK_OUTPUT_CHARS),
     output_chars: run.output?.length ?? 0,
     error: run.error,
     ...(run.endReason && { end_reason: run.endReason }),
+    ...(waitingFor && { waiting_for: showWaitingFor(waitingFor) }),
   };
   return {
-    message: { type: `run.${run.status}`, timestamp: finishedAt, data },
+    message: { type: `run.${status}`, timestamp: iso(at), data },
     jobUrl: job?.webhook_url ?? null,
   };
 }

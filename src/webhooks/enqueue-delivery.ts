@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Transaction } from "kysely";
 import { newId } from "../database/ids.ts";
 import type { DeliveryRow, RunRow, Tables, WebhookRow } from "../database/schema.ts";
-import type { RunResult } from "../jobs/run.ts";
+import type { RunResult, WaitingFor } from "../jobs/run.ts";
 
 /** The row of a run before its end, with the webhooks of its job and its user. */
 export interface RunWithWebhooks extends RunRow {
@@ -21,13 +21,39 @@ export async function queueDeliveries(
   now: number,
 ): Promise<void> {
   if (run.started_at === null || status === "skipped" || silent) return;
+  await queueMessages(trx, run, null, now);
+}
+
+/** Queues for the same webhooks that the run waits for its owner. */
+export async function queueWaitingMessages(
+  trx: Transaction<Tables>,
+  run: RunRow,
+  waitingFor: WaitingFor,
+  now: number,
+): Promise<void> {
+  const urls = await trx
+    .selectFrom("jobs")
+    .leftJoin("webhooks", "webhooks.user_key", "jobs.user_key")
+    .select(["jobs.webhook_url as job_webhook", "webhooks.url as user_webhook"])
+    .where("jobs.job_id", "=", run.job_id)
+    .executeTakeFirst();
+  if (urls) await queueMessages(trx, { ...run, ...urls }, waitingFor, now);
+}
+
+async function queueMessages(
+  trx: Transaction<Tables>,
+  run: RunWithWebhooks,
+  waitingFor: WaitingFor | null,
+  now: number,
+): Promise<void> {
   const targets: DeliveryRow["target"][] = [];
   if (run.job_webhook) targets.push("job");
   if (run.user_webhook && run.user_webhook !== run.job_webhook) targets.push("user");
   if (targets.length === 0) return;
+  const waiting_for = waitingFor && JSON.stringify(waitingFor);
   await trx
     .insertInto("deliveries")
-    .values(targets.map((target) => newDelivery(run, target, now)))
+    .values(targets.map((target) => ({ ...newDelivery(run, target, now), waiting_for })))
     .execute();
   await ensureWebhook(trx, run.user_key);
   await markUserDue(trx, run.user_key, now);
@@ -47,6 +73,7 @@ const newDelivery = (run: RunRow, target: DeliveryRow["target"], now: number): D
   last_error: null,
   created_at: now,
   ended_at: null,
+  waiting_for: null,
 });
 
 /** Notes that a delivery of the user is due at `at`, unless an earlier one is noted. */

@@ -33,6 +33,10 @@ const SAMPLES: Record<Exclude<keyof typeof fieldArguments, "pinned_facts">, unkn
   silent_token: "NOTHING",
   previous_output: true,
   webhook_url: "https://example.com/hook",
+  may_ask: true,
+  approve_tools: ["mail__send"],
+  answer_within_seconds: 3_600,
+  default_answer: "no",
 };
 const NAMES = Object.keys(SAMPLES);
 
@@ -47,6 +51,8 @@ const TAKEN_AWAY: Partial<Record<keyof typeof SAMPLES, unknown>> = {
   check: undefined,
   silent_token: undefined,
   webhook_url: undefined,
+  approve_tools: null,
+  default_answer: undefined,
 };
 
 describe("a field of a job", () => {

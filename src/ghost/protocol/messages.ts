@@ -37,6 +37,12 @@ export type GhostRequest =
       readonly arguments: unknown;
       readonly isRepeatable: boolean;
     }
+  | { readonly kind: "ask_owner"; readonly question: string; readonly options?: readonly string[] }
+  /** Epoch ms. */
+  | { readonly kind: "sleep"; readonly until: number }
+  /** A named step of a code job. */
+  | { readonly kind: "begin_step"; readonly name: string }
+  | { readonly kind: "end_step"; readonly key: string; readonly value: unknown }
   | { readonly kind: "get_run"; readonly runId: string }
   | {
       readonly kind: "list_runs";
@@ -51,16 +57,32 @@ export type GhostRequest =
 
 /**
  * What is to be done about a call. `done`: an earlier thread of this run made it. `unknown`: one began it, and may have
- * made it.
+ * made it. `refused`: the owner did not approve of it.
  */
 export type CallStart =
   | { readonly state: "go" | "unknown"; readonly key: string }
+  | { readonly state: "refused"; readonly key: string; readonly reason: string }
   | { readonly state: "done"; readonly result: ToolResult };
+
+/** Null: nobody answered in time, and the job has no default. */
+export interface OwnerAnswer {
+  readonly answer: string | null;
+  /** False for the job's default. */
+  readonly isAnswered: boolean;
+}
+
+export type StepStart =
+  | { readonly state: "go"; readonly key: string }
+  | { readonly state: "done"; readonly value: unknown };
 
 /** The response to each kind of request. */
 export interface GhostResponses {
   readonly model: ModelAnswer;
   readonly begin_call: CallStart;
+  readonly ask_owner: OwnerAnswer;
+  readonly sleep: null;
+  readonly begin_step: StepStart;
+  readonly end_step: null;
   readonly get_run: Run;
   readonly list_runs: RunPage;
   readonly upstream_tools: UpstreamListing;
@@ -80,6 +102,8 @@ export interface Start {
     readonly tools: readonly string[] | null;
     readonly useReactLoop: boolean;
     readonly maxIterations: number;
+    readonly mayAsk: boolean;
+    readonly approveTools: readonly string[];
     /** True when it was granted tools of other MCP servers. The main side knows which. */
     readonly usesUpstreams: boolean;
     /** Facts that the owner copied from their memory into the job. */

@@ -50,6 +50,14 @@ const request: z.ZodType<GhostRequest> = z.discriminatedUnion("kind", [
     arguments: z.unknown(),
     isRepeatable: z.boolean(),
   }),
+  z.object({
+    kind: z.literal("ask_owner"),
+    question: z.string().min(1).max(2_000),
+    options: z.array(z.string().min(1).max(200)).min(1).max(10).exactOptional(),
+  }),
+  z.object({ kind: z.literal("sleep"), until: z.number() }),
+  z.object({ kind: z.literal("begin_step"), name: z.string().min(1).max(200) }),
+  z.object({ kind: z.literal("end_step"), key: z.string().max(300), value: z.unknown() }),
   z.object({ kind: z.literal("get_run"), runId: id }),
   z.object({
     kind: z.literal("list_runs"),

@@ -41,7 +41,7 @@ export function runSession(start: Start, client: BrokerClient): Promise<ThreadOu
           prompt: start.run.prompt,
         },
       });
-      const onStep = (step: Step) => client.send({ type: "step", step });
+      const onStep = limitNotes((step) => client.send({ type: "step", step }));
       const own = await loadOwnTools(start.toolModules);
       return await checkAndWork(start, (selection, use) =>
         withSession({ start, context, own, client, onStep }, selection, use),
@@ -63,10 +63,10 @@ async function checkAndWork(
   open: <T>(selection: ToolSelection, use: (session: GhostSession) => Promise<T>) => Promise<T>,
 ): Promise<ThreadOutcome> {
   if (check?.kind === "tool") {
-    const reason = await open({ tools: null, action: check }, (session) => findSkipReason(check, session));
+    const reason = await open({ tools: null, action: check, approveTools: [] }, (session) => findSkipReason(check, session));
     if (reason) return toSkipped(reason);
   }
-  return open({ tools: job.tools, action }, async (session) => {
+  return open({ tools: job.tools, action, approveTools: job.approveTools }, async (session) => {
     const reason = check?.kind === "code" && (await findSkipReason(check, session));
     if (reason) return toSkipped(reason);
     const { text, endReason } = await work(session);
@@ -142,6 +142,17 @@ function withoutOutput({ outputSchema: _, ...tool }: ToolDefinition<Services>): 
 async function loadOwnTools(patterns: readonly string[]): Promise<readonly ToolDefinition<Services>[]> {
   if (patterns.length === 0) return [];
   return (await loadToolModules(patterns)).tools as readonly ToolDefinition<Services>[];
+}
+
+/** The main side records no more steps than these anyway, and ends a ghost that floods its port. */
+const MAX_NOTES = 1_000;
+
+function limitNotes(send: (step: Step) => void): (step: Step) => void {
+  let count = 0;
+  return (step) => {
+    count++;
+    if (count <= MAX_NOTES) send(step);
+  };
 }
 
 /** An error of the job's own code keeps its message, because its owner reads it. */

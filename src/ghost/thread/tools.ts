@@ -19,19 +19,23 @@ export const MAX_TOOL_RESULT_CHARS = 32_000;
 
 export function openToolCaller(toolkit: Toolkit, client: BrokerClient): ToolCaller {
   const { signal } = client;
-  const callAllowed = async (tool: string, given: unknown, state: CallStart["state"]) => {
-    if (state === "unknown") return outcomeUnknown(tool);
-    const args = readArguments(given);
+  const callAllowed = async (tool: string, args: ReturnType<typeof readArguments>, start: CallBegun) => {
+    if (start.state === "unknown") return outcomeUnknown(tool);
+    if (start.state === "refused") return refused(start.reason);
     return "problem" in args ? refuseArguments(args.problem) : toolkit.call(tool, args.value, { signal });
   };
   return {
     async call(tool, args) {
-      const denied = !toolkit.has(tool);
-      const isRepeatable = denied || isHarmlessTwice(toolkit.annotations(tool));
-      const request = { kind: "begin_call", tool, arguments: args ?? null, isRepeatable } as const;
-      const start = await client.request(request, signal);
+      const isAbsent = !toolkit.has(tool);
+      const read = readArguments(args ?? {});
+      const isRepeatable = isAbsent || "problem" in read || isHarmlessTwice(toolkit.annotations(tool));
+      const start = await client.request(
+        { kind: "begin_call", tool, arguments: "problem" in read ? args : read.value, isRepeatable },
+        signal,
+      );
       if (start.state === "done") return start.result;
-      const result = denied ? denyTool(tool, toolkit) : await callAllowed(tool, args, start.state);
+      const result = isAbsent ? denyTool(tool, toolkit) : await callAllowed(tool, read, start);
+      const denied = isAbsent || start.state === "refused";
       const text = textOf(result);
       const step: Step = {
         type: "tool",
@@ -61,6 +65,16 @@ function keptResult(result: ToolResult): ToolResult {
     content: [{ type: "text", text: shorten(textOf(result), MAX_KEPT_RESULT_CHARS / 2) }],
     ...(isError && { isError }),
     ...(_meta?.[UPSTREAM] !== undefined && { _meta: { [UPSTREAM]: _meta[UPSTREAM] } }),
+  };
+}
+
+type CallBegun = Exclude<CallStart, { state: "done" }>;
+
+function refused(message: string): ToolResult {
+  return {
+    content: [{ type: "text", text: message }],
+    structuredContent: { error: { code: "TOOL_DENIED", message } },
+    isError: true,
   };
 }
 
