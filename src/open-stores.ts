@@ -85,7 +85,7 @@ const JOB_GRANTS: Grants<JobStore> = {
 };
 const RUN_GRANTS: Grants<RunStore> = {
   "jobs:read": ["list", "get"],
-  "jobs:write": ["get", "enqueue", "backfill", "cancel"],
+  "jobs:write": ["get", "enqueue", "backfill", "cancel", "answer"],
 };
 const INBOX_GRANTS: Grants<Inbox> = {
   "jobs:read": ["list", "unread"],
@@ -113,7 +113,12 @@ function listenersFor(userKey: string, events: Events) {
       forget: (_forgotten: unknown, factId: string) => tell("fact", factId),
     },
     jobs: { create: tellJob, update: tellJob },
-    runs: { enqueue: tellRun, cancel: tellRun, backfill: ({ runs }: Backfill) => runs.forEach(tellRun) },
+    runs: {
+      enqueue: tellRun,
+      cancel: tellRun,
+      answer: tellRun,
+      backfill: ({ runs }: Backfill) => runs.forEach(tellRun),
+    },
     inbox: { markRead: tellInbox, markRunRead: tellInbox },
   };
 }

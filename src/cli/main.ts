@@ -85,6 +85,17 @@ const doctorCommand = (run: Runner): Command =>
     }),
   );
 
+const ANSWER_OPTIONS = [
+  ...DATA_OPTIONS,
+  new Option("--approve", "approve of the call that it waits to make").conflicts("deny"),
+  new Option("--deny", "deny that call"),
+  new Option("--note <text>", "why, for the run to read"),
+  new Option("--remember <scope>", "approve of the same call again without asking").choices([
+    "this_run",
+    "this_job",
+  ]),
+];
+
 function runsCommand(run: Runner): Command {
   const runs = command("runs", "Look at the runs of jobs", [], ["runs list", "runs show run_…"]);
   const job = new Option("--job <job_id>", "only runs of this job");
@@ -95,6 +106,17 @@ function runsCommand(run: Runner): Command {
       [...DATA_OPTIONS, job],
       ["runs list", "runs list --job job_… --json"],
     ).action(run(async (flags) => (await import("./runs.ts")).printRuns(configFrom(flags), flags))),
+  );
+  runs.addCommand(
+    command("answer", "Answer a run that waits for its owner", ANSWER_OPTIONS, [
+      'runs answer run_… "Yes, send it."',
+      'runs answer run_… --deny --note "Not before Monday."',
+    ])
+      .argument("<run_id>")
+      .argument("[answer]", "the answer to a question")
+      .action(
+        run(async (flags, args) => (await import("./runs.ts")).answerRun(configFrom(flags), args, flags)),
+      ),
   );
   runs.addCommand(
     command("show", "Show one run with its transcript", DATA_OPTIONS, ["runs show run_…"])

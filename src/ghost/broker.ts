@@ -53,26 +53,24 @@ export function openBroker({ port, ...options }: BrokerOptions): Broker {
     reported ??= end;
     resolve(reported);
   };
-  const terminate = (cause: string) => {
-    close();
-    finish(crashed(`The ghost was ended: ${cause}.`));
-  };
-  const handle = (message: ToMain) => {
-    if (message.type === "step") {
-      const problem = requests.record(message);
-      if (problem) terminate(problem);
-    } else if (message.type === "outcome") finish(message);
+  /** The rule of the port that the message breaks; undefined when it was served. */
+  const handle = (message: ToMain): string | undefined => {
+    if (message.type === "step") return requests.record(message);
+    if (message.type === "outcome") finish(message);
     else if (message.type === "cancel") requests.cancel(message.id, cancelledByGhost());
     else if (message.type === "failure")
       options.log.error({ tool: message.tool, error: message.error }, "a ghost's tool failed");
     else if (message.type === "request" && !requests.handle(message.id, message.request))
-      terminate("it asked too many things at once");
+      return "it asked too many things at once";
+    return undefined;
   };
   const receive = (data: unknown) => {
     if (!isOpen) return;
     const message = checkMessage(data, rateLimit);
-    if (typeof message === "string") terminate(message);
-    else handle(message);
+    const broken = typeof message === "string" ? message : handle(message);
+    if (broken === undefined) return;
+    close();
+    finish(crashed(`The ghost was ended: ${broken}.`));
   };
   port.on("message", receive);
 

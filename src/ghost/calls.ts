@@ -3,8 +3,8 @@ import { NAMED_STEP } from "../store/interrupt-run.ts";
 import type { ToolResult } from "../tools/result.ts";
 import { hashOf } from "./hash.ts";
 import type { RunJournal } from "./journal.ts";
-import type { GhostWaits } from "./waits.ts";
 import type { CallStart, GhostRequest, StepStart, ToMain } from "./protocol/messages.ts";
+import type { GhostWaits } from "./waits.ts";
 
 type BeginCall = Extract<GhostRequest, { kind: "begin_call" }>;
 type StepMessage = Extract<ToMain, { type: "step" }>;

@@ -42,6 +42,9 @@ export function describeGhosts(
       ...[...ghostTools, ...modules.tools].map(({ name }) => name),
       ...(upstreams?.servers ?? []).map((server) => upstreamName(server, "*")),
     ],
-    toolsOf: (job) => [...allowedTools(selectionOf(job), ghostTools, modules.tools), ...grantsOf(selectionOf(job)).filter(isUpstream)],
+    toolsOf: (job) => [
+      ...allowedTools(selectionOf(job), ghostTools, modules.tools),
+      ...grantsOf(selectionOf(job)).filter(isUpstream),
+    ],
   };
 }

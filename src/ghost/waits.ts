@@ -25,7 +25,10 @@ export interface WaitOptions {
  */
 export interface GhostWaits {
   /** Rejects with TOOL_DENIED for a job that may not ask. */
-  askOwner(question: { readonly question: string; readonly options?: readonly string[] }): Promise<OwnerAnswer>;
+  askOwner(question: {
+    readonly question: string;
+    readonly options?: readonly string[];
+  }): Promise<OwnerAnswer>;
   /** Resolves when a call of a tool may be made, or to the reason why it may not. */
   approve(tool: string, args: unknown): Promise<string | undefined>;
   /** Rejects with INVALID_ARGUMENTS when too many runs wait. */
@@ -74,12 +77,17 @@ export function openGhostWaits(options: WaitOptions): GhostWaits {
       if (settled?.approve) return undefined;
       if (!settled) return "Too many runs wait for their owner, who cannot be asked for an approval now.";
       const why = settled.note ? `: ${settled.note}` : ".";
-      return settled.isAnswered ? `The owner denied this call${why}` : "Nobody approved of this call in time.";
+      return settled.isAnswered
+        ? `The owner denied this call${why}`
+        : "Nobody approved of this call in time.";
     },
     async sleep(until) {
       const settled = await waitFor("sleep", { kind: "sleep" }, until);
       if (!settled)
-        throw new NightshiftError("INVALID_ARGUMENTS", "Too many runs of yours wait already; this one cannot sleep.");
+        throw new NightshiftError(
+          "INVALID_ARGUMENTS",
+          "Too many runs of yours wait already; this one cannot sleep.",
+        );
     },
   };
 }

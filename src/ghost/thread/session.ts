@@ -19,6 +19,7 @@ import {
   type ThreadOutcome,
   toWire,
 } from "../protocol/messages.ts";
+import { askOwnerTool } from "./owner.ts";
 import type { BrokerClient } from "./port.ts";
 import { openToolCaller, upstreamTools } from "./tools.ts";
 import { findSkipReason, type GhostSession, textOfThrown, work } from "./work.ts";
@@ -63,7 +64,9 @@ async function checkAndWork(
   open: <T>(selection: ToolSelection, use: (session: GhostSession) => Promise<T>) => Promise<T>,
 ): Promise<ThreadOutcome> {
   if (check?.kind === "tool") {
-    const reason = await open({ tools: null, action: check, approveTools: [] }, (session) => findSkipReason(check, session));
+    const reason = await open({ tools: null, action: check, approveTools: [] }, (session) =>
+      findSkipReason(check, session),
+    );
     if (reason) return toSkipped(reason);
   }
   return open({ tools: job.tools, action, approveTools: job.approveTools }, async (session) => {
@@ -96,7 +99,9 @@ async function withSession<T>(
     const toolCaller = openToolCaller(toolkit, client);
     const ask: GhostSession["ask"] = (request, signal) =>
       client.request({ kind: "model", input: request }, signal);
-    return await withContext(context, () => use({ start, context, toolkit, toolCaller, ask, onStep }));
+    return await withContext(context, () =>
+      use({ start, context, toolkit, toolCaller, client, ask, onStep }),
+    );
   } finally {
     await toolkit.dispose();
   }
@@ -118,7 +123,8 @@ async function openToolkit(
       text: shorten(`the job names tools that no ghost has: ${missing.join(", ")}`, 1_000),
     });
   const local = [...ghostTools, ...own].filter(({ name }) => allowed.has(name)).map(withoutOutput);
-  const catalog = createCatalog([...local, ...others]);
+  const asking = start.job.mayAsk ? [askOwnerTool(client)] : [];
+  const catalog = createCatalog([...local, ...others, ...asking]);
   const services: Services = {
     now: Date.now,
     runs: {

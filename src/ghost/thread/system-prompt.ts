@@ -20,7 +20,14 @@ export function systemPrompt({ job, run }: Pick<Start, "job" | "run">, now: numb
           `${run.coalesced} earlier occurrence${run.coalesced === 1 ? " was" : "s were"} missed because nobody was there to run ${run.coalesced === 1 ? "it" : "them"}; this run stands for all of them.`,
         ]
       : []),
-    "Nobody is watching: you cannot ask anyone anything or wait for an approval. Decide yourself, with what you have.",
+    job.mayAsk
+      ? "Nobody is watching. Decide yourself, with what you have; only what you cannot decide, ask with ask_owner, and expect to wait."
+      : "Nobody is watching: you cannot ask anyone anything or wait for an approval. Decide yourself, with what you have.",
+    ...(job.approveTools.length > 0
+      ? [
+          `The owner must approve of each call of ${job.approveTools.join(", ")}; call it, and the answer comes as its result.`,
+        ]
+      : []),
     "You have no access to anyone's memory: recalling and saving facts is skipped.",
     ...(job.pinnedFacts.length > 0
       ? [

@@ -8,6 +8,8 @@ import { type ToolResult, textOf } from "../../tools/result.ts";
 import type { Toolkit } from "../../tools/toolkit.ts";
 import { MAX_STEP_TEXT_CHARS, type Start, type Step, shorten } from "../protocol/messages.ts";
 import type { Answer } from "./answer.ts";
+import { askOwner, namedStep, sleep } from "./owner.ts";
+import type { BrokerClient } from "./port.ts";
 import { completeOnce, react } from "./react.ts";
 import { systemPrompt } from "./system-prompt.ts";
 import type { ToolCaller } from "./tools.ts";
@@ -18,6 +20,7 @@ export interface GhostSession {
   readonly context: UserContext;
   readonly toolkit: Toolkit;
   readonly toolCaller: ToolCaller;
+  readonly client: BrokerClient;
   readonly ask: (request: ModelRequest, signal: AbortSignal) => Promise<ModelAnswer>;
   readonly onStep: (step: Step) => void;
 }
@@ -97,11 +100,15 @@ export function textOfThrown(thrown: unknown): string {
 
 /** Runs a code file of the jobs folder, and resolves to what its `run` returns. */
 async function runFile(session: GhostSession, file: string): Promise<unknown> {
-  const { start, context, toolCaller, ask, onStep } = session;
+  const { start, context, client, toolCaller, ask, onStep } = session;
   const { signal } = context;
   const run = await loadCode(file);
   const { userKey: _notForCode, ...publicContext } = context;
   const { scheduledFor, startedAt, runId } = start.run;
+  const askModel = async (prompt: string): Promise<string> => {
+    const system = systemPrompt(start, Date.now());
+    return (await completeOnce({ system, prompt: String(prompt), ask, signal, onStep })).text;
+  };
   const ghost: Ghost = Object.freeze({
     jobId: start.job.jobId,
     runId,
@@ -111,10 +118,11 @@ async function runFile(session: GhostSession, file: string): Promise<unknown> {
     lateBySeconds: Math.max(0, startedAt - scheduledFor) / 1000,
     signal,
     callTool: (name: string, args?: Record<string, unknown>) => toolCaller.call(name, args ?? {}),
-    ask: async (prompt: string) => {
-      const system = systemPrompt(start, Date.now());
-      return (await completeOnce({ system, prompt: String(prompt), ask, signal, onStep })).text;
-    },
+    ask: ((prompt: string, options?: readonly string[]) =>
+      start.job.mayAsk ? askOwner(client, prompt, options) : askModel(prompt)) as Ghost["ask"],
+    askModel,
+    step: <T>(name: string, work: () => T | Promise<T>) => namedStep(client, name, work),
+    sleep: (until: Date | number) => sleep(client, until),
     note: (text: string) => onStep({ type: "note", text: shorten(String(text), MAX_STEP_TEXT_CHARS) }),
   });
   return run(ghost);

@@ -81,7 +81,7 @@ async function untilEnded({ runId }: Run, services: Services, { signal, progress
     // Polled, because the run may be in another process, whose steps are not heard here.
     for (let lookMs = FIRST_LOOK_MS; ; lookMs = Math.min(lookMs * 2, LONGEST_LOOK_MS)) {
       const run = await requireService(services.runs, "runs").get(runId);
-      if (isEnded(run.status)) return run;
+      if (isEnded(run.status) || run.status === "waiting") return run;
       await wait(lookMs, undefined, { signal });
     }
   } finally {
