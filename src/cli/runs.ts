@@ -37,7 +37,7 @@ export async function answerRun(
     const reply = {
       run_id: id,
       ...(answer !== undefined && { answer }),
-      ...((approve || deny) && { approve: approve === true }),
+      ...(Boolean(approve ?? deny) && { approve: approve === true }),
       ...(note !== undefined && { note }),
       ...(remember !== undefined && { remember }),
     };

@@ -41,17 +41,18 @@ export function openGhostWaits(options: WaitOptions): GhostWaits {
   const waitFor = async (
     asked: string,
     wait: Omit<WaitingFor, "key" | "askedAt" | "until">,
-    until: number,
+    untilOf: (askedAt: number) => number,
   ): Promise<Settled | undefined> => {
     const key = journal.nextKey(asked);
     const known = journal.find(key);
     if (known?.isDone) return known.value as Settled;
     if (!(await options.mayWait())) return undefined;
     if (!known) journal.begin(key);
-    options.onWait({ ...wait, key, askedAt: now(), until });
+    const askedAt = now();
+    options.onWait({ ...wait, key, askedAt, until: untilOf(askedAt) });
     return new Promise(() => {});
   };
-  const answerBy = () => now() + provision.answerWithinSeconds * 1_000;
+  const answerBy = (askedAt: number) => askedAt + provision.answerWithinSeconds * 1_000;
   const isRemembered = (asked: string): boolean =>
     journal.some(({ key, value }) => {
       const reply = value as Settled | null;
@@ -63,7 +64,7 @@ export function openGhostWaits(options: WaitOptions): GhostWaits {
         throw new NightshiftError("TOOL_DENIED", "This job may not ask its owner: it has no may_ask.");
       const asked = `question ${hashOf([question, choices])}`;
       const wait = { kind: "question", question, ...(choices && { options: choices }) } as const;
-      const settled = await waitFor(asked, wait, answerBy());
+      const settled = await waitFor(asked, wait, answerBy);
       return { answer: settled?.answer ?? null, isAnswered: settled?.isAnswered ?? false };
     },
     async approve(tool, args) {
@@ -73,7 +74,7 @@ export function openGhostWaits(options: WaitOptions): GhostWaits {
       const asked = `approval ${tool} ${argumentsHash}`;
       if (isRemembered(asked) || (await options.isApproved(tool, argumentsHash))) return undefined;
       const wait = { kind: "approval", tool, arguments: args, argumentsHash } as const;
-      const settled = await waitFor(asked, wait, answerBy());
+      const settled = await waitFor(asked, wait, answerBy);
       if (settled?.approve) return undefined;
       if (!settled) return "Too many runs wait for their owner, who cannot be asked for an approval now.";
       const why = settled.note ? `: ${settled.note}` : ".";
@@ -82,7 +83,7 @@ export function openGhostWaits(options: WaitOptions): GhostWaits {
         : "Nobody approved of this call in time.";
     },
     async sleep(until) {
-      const settled = await waitFor("sleep", { kind: "sleep" }, until);
+      const settled = await waitFor("sleep", { kind: "sleep" }, () => until);
       if (!settled)
         throw new NightshiftError(
           "INVALID_ARGUMENTS",
