@@ -27,7 +27,7 @@ if (Number.parseInt(process.versions.node, 10) < 24) {
 /** What shows most of the whole program, and so runs on Postgres too. The stores' contracts run on both by themselves. */
 const ON_BOTH = [
   "test/api.test.ts",
-  "test/ghost/{after,budgets,prompt}.test.ts",
+  "test/ghost/{after,ask-owner,budgets,go-on,prompt}.test.ts",
   "test/http/{isolation,limits,notifications}.test.ts",
   "test/tools/schedules.test.ts",
 ];
