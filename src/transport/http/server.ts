@@ -15,6 +15,7 @@ import type { RunStats } from "../../scheduler/run-stats.ts";
 import type { Backlog } from "../../store/fair-order.ts";
 import { type Authenticator, type AuthorizedRequest, watchCredentials } from "./auth.ts";
 import { type AuthorizeDeps, authorize } from "./authorize.ts";
+import { createDirect } from "./direct.ts";
 import { type CallerLimits, createLimits } from "./limits.ts";
 import { createMetrics, type Metrics, memoizeFor } from "./metrics.ts";
 import { correlationIdOf, refuse, sendJson } from "./responses.ts";
@@ -34,6 +35,8 @@ export interface HttpOptions {
   readonly readBacklog: () => Promise<Backlog>;
   readonly runStats: RunStats;
   readonly now: () => number;
+  /** False leaves every request of the 2026 protocol to the SDK; default true. A test compares both. */
+  readonly direct?: boolean;
 }
 
 export interface HttpServer {
@@ -60,13 +63,14 @@ const LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"];
 
 /** Serves MCP over HTTP. Rejects with CONFIG_INVALID when it cannot listen. */
 export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
-  const { connectionDeps, config, authenticator, now } = options;
+  const { connectionDeps, config, authenticator, now, direct = true } = options;
   const limits = createLimits(config);
   const credentials = watchCredentials(authenticator);
   const { node } = config;
   const idleMs = config.sessionIdleSeconds * 1000;
   const sessions = createSessions({ connectionDeps, limits, credentials, node, idleMs, now });
-  const stateless = createStateless(connectionDeps);
+  const sdk = createStateless(connectionDeps);
+  const stateless = direct ? createDirect(connectionDeps, sdk) : sdk;
   const sse = config.sse ? (await import("./sse.ts")).createSsePair(connectionDeps, limits, node) : undefined;
   const backlog = memoizeFor(BACKLOG_MS, options.readBacklog);
   const overdueSeconds = ({ oldestDueAt }: Backlog) =>
