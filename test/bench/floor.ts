@@ -11,7 +11,9 @@ createServer((req, res) => {
     const text = Buffer.concat(chunks).toString();
     if (!text) return res.end();
     const { id, method } = JSON.parse(text) as { id: unknown; method: string };
-    const structuredContent = { user: hash("sha256", req.headers.authorization ?? "") };
+    // As long as what whoami answers.
+    const key = hash("sha256", req.headers.authorization ?? "");
+    const structuredContent = { user: key, session: key, thread: key, run: key, registry: key, name: key };
     const called = { content: [{ type: "text", text: "hi" }], structuredContent };
     const body = JSON.stringify({
       jsonrpc: "2.0",

@@ -147,7 +147,7 @@ function route(parts: HttpParts): RequestListener {
     ...config.allowedHosts,
     ...(config.publicUrl ? [new URL(config.publicUrl).hostname] : []),
   ];
-  const isHostKnown = hostHeaderValidation(hosts);
+  const isHostKnown = rememberHosts(hostHeaderValidation(hosts));
   const isOriginKnown = originValidation(hosts);
   const serveMcp = authorized(parts, (request) =>
     isLegacy(request) ? parts.sessions.serve(request) : parts.stateless.serve(request),
@@ -162,6 +162,21 @@ function route(parts: HttpParts): RequestListener {
     const serve = others.get(`${method} ${path.replace(/\/$/, "")}`);
     if (serve) serve(req, res);
     else refuse(res, 404, "There is nothing here; MCP is at /mcp.");
+  };
+}
+
+/** Host headers have any port, so few of them are remembered. */
+const MAX_KNOWN_HOSTS = 100;
+
+/** Checks each good Host header once: the check parses a URL. */
+function rememberHosts(check: (req: IncomingMessage, res: ServerResponse) => boolean): typeof check {
+  const known = new Set<string>();
+  return (req, res) => {
+    const { host = "" } = req.headers;
+    if (known.has(host)) return true;
+    const isGood = check(req, res);
+    if (isGood && known.size < MAX_KNOWN_HOSTS) known.add(host);
+    return isGood;
   };
 }
 
