@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Scope } from "../context/scopes.ts";
 import type { UserContext } from "../context/user-context.ts";
 import { NightshiftError } from "../errors.ts";
-import { toToolResult } from "./result.ts";
+import { toUserToolResult } from "./result.ts";
 import { lazySchema, parseWith, type Schema } from "./schema.ts";
 
 /** MCP's tool annotations: hints for clients, never a permission. */
@@ -95,7 +95,9 @@ export function toDefinition(spec: ToolSpec<never>): ToolDefinition<unknown> {
         run: (args, call) =>
           withToolName(spec.name, async () => {
             const value = await instance.run(args, call);
-            return spec.outputSchema ? checkOutput(spec.name, spec.outputSchema, value) : value;
+            return spec.outputSchema
+              ? checkOutput(spec.name, spec.outputSchema, value)
+              : toUserToolResult(value, spec.name);
           }),
         dispose: () => instance.dispose?.(),
       };
@@ -117,7 +119,7 @@ function instantiate(spec: ToolSpec<never>, context: ToolContext): ToolInstance<
 
 /** Checks a result here, where the error can name the problem: a client would refuse it without a reason. */
 async function checkOutput(name: string, schema: Schema<unknown>, value: unknown): Promise<unknown> {
-  const result = toToolResult(value, name);
+  const result = toUserToolResult(value, name);
   if (result.isError) return result;
   if (result.structuredContent === undefined)
     throw new NightshiftError(

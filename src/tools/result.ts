@@ -25,6 +25,13 @@ export function toToolResult(value: unknown, name: string): ToolResult {
   return { content: [{ type: "text", text }], structuredContent: JSON.parse(text) };
 }
 
+/** Like `toToolResult`, for a user's tool: a result that it made itself must be JSON too, or it could not be sent. */
+export function toUserToolResult(value: unknown, name: string): ToolResult {
+  const result = toToolResult(value, name);
+  if (result === value) toJson(result, name);
+  return result;
+}
+
 /** A user's own object may have a field `content` too: it is a result only when that holds blocks. */
 const isResult = (value: object): value is ToolResult =>
   "content" in value &&

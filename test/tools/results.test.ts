@@ -48,7 +48,12 @@ describe("what a tool returns becomes a result", () => {
   it("unless it is not JSON: then the tool's author is told", async () => {
     const circle: Record<string, unknown> = {};
     circle.self = circle;
-    for (const value of [circle, { big: 1n }]) {
+    for (const value of [
+      circle,
+      { big: 1n },
+      { content: [], structuredContent: { big: 1n } },
+      { content: [], _meta: circle },
+    ]) {
       const result = await answerOf(value);
       expect(codeOf(result)).toBe("TOOL_FAILED");
       expect(textIn(result)).toMatch(/^mine answered with something that is not JSON: /);

@@ -29,6 +29,20 @@ const RESULTS: Record<string, () => unknown> = {
   result: () => ({ content: [text("hi")] }),
   empty: () => ({ content: [] }),
   structured: () => ({ content: [text("hi")], structuredContent: { a: new Date(0), b: new Point() } }),
+  structured_bigint: () => ({ content: [text("hi")], structuredContent: { a: 1n } }),
+  circular_meta: () => {
+    const ring: Record<string, unknown> = {};
+    ring.ring = ring;
+    return { content: [{ ...text("hi"), _meta: ring }] };
+  },
+  throwing_json: () => ({
+    content: [text("hi")],
+    structuredContent: {
+      toJSON() {
+        throw new Error("no JSON");
+      },
+    },
+  }),
   structured_list: () => ({ content: [], structuredContent: [1] }),
   structured_number: () => ({ content: [], structuredContent: 5 }),
   structured_null: () => ({ content: [text("hi")], structuredContent: null }),
