@@ -8,7 +8,7 @@ import { sendWhole } from "./responses.ts";
 import { abortWhenGone, type StatelessHandler } from "./stateless.ts";
 import { JSON_HEADERS } from "./web.ts";
 
-const MODERN = "2026-07-28";
+export const MODERN = "2026-07-28";
 /** Clients send the same `_meta` with each request, so few are ever known; the bounds are for hostile ones. */
 const MAX_KNOWN_METAS = 1_000;
 const MAX_META_CHARS = 2_000;

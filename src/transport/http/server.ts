@@ -15,7 +15,7 @@ import type { RunStats } from "../../scheduler/run-stats.ts";
 import type { Backlog } from "../../store/fair-order.ts";
 import { type Authenticator, type AuthorizedRequest, watchCredentials } from "./auth.ts";
 import { type AuthorizeDeps, authorize } from "./authorize.ts";
-import { createDirect } from "./direct.ts";
+import { createDirect, MODERN } from "./direct.ts";
 import { type CallerLimits, createLimits } from "./limits.ts";
 import { createMetrics, type Metrics, memoizeFor } from "./metrics.ts";
 import { correlationIdOf, refuse, sendJson } from "./responses.ts";
@@ -52,7 +52,6 @@ interface HttpParts extends HttpOptions, AuthorizeDeps {
   readonly sse: SsePair | undefined;
 }
 
-const MODERN = "2026-07-28";
 /** For this long `/metrics` shows the same backlog, so that scrapes do not load the database. */
 const BACKLOG_MS = 3_000;
 /** Longer than proxies keep an idle connection (60 s at most) and than Node clients do, which read it from the response. */
