@@ -79,15 +79,15 @@ export function openContext(
 /** Loads the SDK's server with the first connection: most commands need none. */
 const loadServerBuilder = once(() => import("./mcp-server.ts"));
 
-/** Opens a connection: a context with its tools, and an MCP server for this context alone. */
+/** Opens a connection: a context with its tools, or the one that is `opened` already, and an MCP server for it alone. */
 export async function openConnection(
   connectionDeps: ConnectionDeps,
   caller: Caller,
   era: "modern" | "legacy",
+  opened: OpenContext & { services: Services } = openContext(connectionDeps, caller),
 ): Promise<OpenContext & { server: McpServer }> {
-  const { buildServer } = await loadServerBuilder();
-  const opened = openContext(connectionDeps, caller);
   try {
+    const { buildServer } = await loadServerBuilder();
     const parts = { toolkit: opened.toolkit, services: opened.services, registers: connectionDeps.registers };
     const { events, activity, log, work } = connectionDeps;
     const held = connectionDeps.held.open(opened.context.userKey);

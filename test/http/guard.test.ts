@@ -50,6 +50,18 @@ describe("every route", () => {
     expect((await send(agent, `${server.base}/healthz`, { method: "GET", headers })).status).toBe(200);
   });
 
+  it("goes on to refuse a Host that is not its own, however many good ones came before", async () => {
+    const server = await serve();
+    const agent = openAgent();
+    const statusOf = async (host: string) =>
+      (await send(agent, `${server.base}/healthz`, { method: "GET", headers: { host } })).status;
+    for (let port = 1; port <= 150; port++) expect(await statusOf(`localhost:${port}`)).toBe(200);
+    for (let i = 0; i < 2; i++)
+      for (const host of ["evil.example", "localhost:1.evil.example", "localhost:1@evil.example"])
+        expect(await statusOf(host), host).toBe(403);
+    expect(await statusOf("localhost:150")).toBe(200);
+  });
+
   it("but the bare ones asks for a credential", async () => {
     const server = await serve({ sse: true });
     const agent = openAgent();

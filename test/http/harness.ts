@@ -2,7 +2,7 @@ import { onTestFinished } from "vitest";
 import type { App } from "../../src/app.ts";
 import { SCOPES, type Scope } from "../../src/context/scopes.ts";
 import { createAuthenticator } from "../../src/transport/http/auth.ts";
-import { type HttpServer, serveHttp } from "../../src/transport/http/server.ts";
+import { type HttpOptions, type HttpServer, serveHttp } from "../../src/transport/http/server.ts";
 import { type Child as ChildProcess, start } from "../child-process.ts";
 import { databaseEnvironment } from "../database-url.ts";
 import { CLI, tempDir } from "../harness.ts";
@@ -32,6 +32,25 @@ export interface Served {
 export async function serve(options: ServeOptions = {}): Promise<Served> {
   const { open = false, ...given } = options;
   const { app, dataDir, lines } = await openProgram({ port: 0, callsPerSecond: 0, node: "north", ...given });
+  const http = await listen(app, {}, open);
+  return {
+    app,
+    http,
+    base: http.url,
+    url: `${http.url}/mcp`,
+    dataDir,
+    lines,
+    key: async (userId, { scopes = SCOPES, expiresAt = null } = {}) =>
+      (await app.keys.create({ userId, scopes, expiresAt })).key,
+  };
+}
+
+/** Listens for this app on a port of its own, until the test is finished. */
+export async function listen(
+  app: App,
+  options: Partial<HttpOptions> = {},
+  open = false,
+): Promise<HttpServer> {
   const { oauthIssuer: issuer, oauthAudience: audience, oauthTokenType: tokenType } = app.config;
   const { openTokenVerifier } = await import("../../src/transport/http/oauth.ts");
   const tokens =
@@ -49,18 +68,10 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
     readBacklog: app.readBacklog,
     runStats: app.runStats,
     now: Date.now,
+    ...options,
   });
   onTestFinished(() => http.close());
-  return {
-    app,
-    http,
-    base: http.url,
-    url: `${http.url}/mcp`,
-    dataDir,
-    lines,
-    key: async (userId, { scopes = SCOPES, expiresAt = null } = {}) =>
-      (await app.keys.create({ userId, scopes, expiresAt })).key,
-  };
+  return http;
 }
 
 export interface Child extends ChildProcess {

@@ -5,7 +5,7 @@ import { sendWhole } from "./responses.ts";
 // The SDK's adapters for Node serialize a parsed body again to build a Request, make two header lists for each call,
 // and read a response of one piece as a stream. Together that was a third of what a call costs, so this is our own.
 
-const JSON_HEADERS = { "content-type": "application/json" };
+export const JSON_HEADERS = { "content-type": "application/json" };
 
 /**
  * The request for the SDK's transports, without its body, which was read already. It is a real Request (`whole`) for
