@@ -5,7 +5,7 @@ import { type ServerParts, type SetHandler, withPublicErrors } from "./handlers.
 import { forModules, letModulesRegister } from "./modules.ts";
 import { setPromptHandlers } from "./prompts.ts";
 import { mayRead, setResourceHandlers, setSubscriptionHandlers } from "./resources.ts";
-import { declareCapabilities, handlerSetter } from "./sdk-patches.ts";
+import { declareCapabilities, handlerSetter, refuseWrongParameters } from "./sdk-patches.ts";
 import { setToolHandlers } from "./tools.ts";
 
 const INSTRUCTIONS =
@@ -45,7 +45,9 @@ export async function buildServer(parts: ServerParts): Promise<{ server: McpServ
   setResourceHandlers(set, parts, moduleHandlers);
   setPromptHandlers(set, parts, moduleHandlers);
   const subscribed = setSubscriptionHandlers(set, parts, moduleHandlers);
-  return { server, release: forwardChanges(server, parts, subscribed) };
+  refuseWrongParameters(server);
+  const release = era === "request" ? () => {} : forwardChanges(server, parts, subscribed);
+  return { server, release };
 }
 
 /** Sends the user's change events to the client, within its scopes and subscriptions. Returns a function that stops. */

@@ -1,11 +1,13 @@
-import type {
-  JSONRPCMessage,
-  McpServer,
-  RequestId,
-  ServerCapabilities,
-  ServerNotifier,
+import {
+  type JSONRPCMessage,
+  type McpServer,
+  ProtocolError,
+  ProtocolErrorCode,
+  type RequestId,
+  type ServerCapabilities,
+  type ServerNotifier,
 } from "@modelcontextprotocol/server";
-import type { Handler, SetHandler } from "./handlers.ts";
+import { type Handler, isWireError, type SetHandler } from "./handlers.ts";
 
 // Every place where we rely on how the MCP SDK works inside, which its documentation does not promise:
 // @modelcontextprotocol/server 2.4.0, and @modelcontextprotocol/sdk 1.32.2 for its SSE transport. Each function says
@@ -17,6 +19,27 @@ import type { Handler, SetHandler } from "./handlers.ts";
  */
 export const handlerSetter = ({ server }: McpServer): SetHandler =>
   server.setRequestHandler.bind(server) as unknown as SetHandler;
+
+/**
+ * Answers wrong parameters of the protocol's methods with -32602 instead of -32603. Relies on the server keeping its
+ * handlers in this map, and on it validating a request there with an error that has no code. All other errors have one:
+ * ours by `withPublicErrors`, and those of users' modules by how we call them.
+ */
+export function refuseWrongParameters({ server }: McpServer): void {
+  const handlers = (server as unknown as { _requestHandlers: Map<string, Handler> })._requestHandlers;
+  for (const [method, handler] of handlers)
+    handlers.set(method, async (request, context) => {
+      try {
+        return await handler(request, context);
+      } catch (error) {
+        if (isWireError(error)) throw error;
+        throw new ProtocolError(
+          ProtocolErrorCode.InvalidParams,
+          `The parameters of ${method} are not valid.`,
+        );
+      }
+    });
+}
 
 /**
  * Wraps each handler that is set on the server until the returned function is called. Relies on `registerTool`,

@@ -3,12 +3,12 @@ import { type ConnectionDeps, openContext } from "../../connection/connection.ts
 import { SERVER_INFO } from "../../connection/mcp-server.ts";
 import type { ListedTool } from "../../tools/catalog.ts";
 import type { ToolResult } from "../../tools/result.ts";
+import { MODERN } from "../frames.ts";
 import type { AuthorizedRequest } from "./auth.ts";
 import { sendWhole } from "./responses.ts";
 import { abortWhenGone, type StatelessHandler } from "./stateless.ts";
 import { JSON_HEADERS } from "./web.ts";
 
-export const MODERN = "2026-07-28";
 /** Clients send the same `_meta` with each request, so few are ever known; the bounds are for hostile ones. */
 const MAX_KNOWN_METAS = 1_000;
 const MAX_META_CHARS = 2_000;

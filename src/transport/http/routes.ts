@@ -3,9 +3,10 @@ import { hostHeaderValidation, originValidation } from "@modelcontextprotocol/no
 import { classifyInboundRequest } from "@modelcontextprotocol/server";
 import type { Config } from "../../config.ts";
 import { NightshiftError } from "../../errors.ts";
+import { MODERN } from "../frames.ts";
 import type { AuthorizedRequest } from "./auth.ts";
 import { type AuthorizeDeps, authorize, authorizeOperator } from "./authorize.ts";
-import { MODERN } from "./direct.ts";
+import { shareWithOrigin } from "./cors.ts";
 import { isLoopback } from "./listen.ts";
 import type { Metrics } from "./metrics.ts";
 import { correlationIdOf, refuse, sendJson } from "./responses.ts";
@@ -46,10 +47,10 @@ export function route(parts: HttpParts): RequestListener {
   return (req, res) => {
     const path = pathOf(req);
     metrics.count(path, res);
-    if (!isHostKnown(req, res) || !isOriginKnown(req, res)) return;
+    if (!isHostKnown(req, res) || !isOriginKnown(req, res) || shareWithOrigin(req, res)) return;
     if (path === "/mcp") return serveMcp(req, res);
     const method = req.method === "HEAD" ? "GET" : req.method;
-    const serve = others.get(`${method} ${path.replace(/\/$/, "")}`);
+    const serve = others.get(`${method} ${path}`);
     if (serve) serve(req, res);
     else refuse(res, 404, "There is nothing here; MCP is at /mcp.");
   };
@@ -70,9 +71,11 @@ function rememberHosts(check: (req: IncomingMessage, res: ServerResponse) => boo
   };
 }
 
+/** The path of a request, without a slash at its end. */
 export const pathOf = ({ url = "" }: IncomingMessage): string => {
-  const end = url.indexOf("?");
-  return end < 0 ? url : url.slice(0, end);
+  const query = url.indexOf("?");
+  const path = query < 0 ? url : url.slice(0, query);
+  return path.endsWith("/") ? path.slice(0, -1) : path;
 };
 
 /** Routes for the operator, for OAuth clients and for clients of the oldest transport, by method and path. */

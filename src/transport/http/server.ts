@@ -53,12 +53,14 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   const { connectionDeps, config, authenticator, now, direct = true } = options;
   const limits = createLimits(config, connectionDeps.work.unfinished);
   const credentials = watchCredentials(authenticator);
-  const { node } = config;
+  const nodes = { node: config.node, isCluster: config.databaseUrl !== undefined };
   const idleMs = config.sessionIdleSeconds * 1000;
-  const sessions = createSessions({ connectionDeps, limits, credentials, node, idleMs, now });
+  const sessions = createSessions({ connectionDeps, limits, credentials, ...nodes, idleMs, now });
   const sdk = createStateless(connectionDeps);
   const stateless = direct ? createDirect(connectionDeps, sdk) : sdk;
-  const sse = config.sse ? (await import("./sse.ts")).createSsePair(connectionDeps, limits, node) : undefined;
+  const sse = config.sse
+    ? (await import("./sse.ts")).createSsePair(connectionDeps, limits, nodes)
+    : undefined;
   const backlog = memoizeFor(BACKLOG_MS, options.readBacklog);
   const overdueSeconds = ({ oldestDueAt }: Backlog) =>
     oldestDueAt === null ? 0 : Math.max(0, now() - oldestDueAt) / 1000;

@@ -11,6 +11,7 @@ import { redirectChanges, takeResult } from "../../connection/sdk-patches.ts";
 import { NightshiftError } from "../../errors.ts";
 import { createTopics, type Events, type Topics } from "../../events.ts";
 import type { AuthInfo, AuthorizedRequest } from "./auth.ts";
+import { refuseInvalid } from "./responses.ts";
 import { sendResponse, sendResult, toWebRequest } from "./web.ts";
 
 /** Made once, so that the end of a request does not take the time of a stack trace. */
@@ -40,11 +41,12 @@ export function createStateless(connectionDeps: ConnectionDeps): StatelessHandle
   const hasModules = connectionDeps.registers.length > 0;
   return {
     async serve({ auth, req, res, body }, given) {
+      if (refuseInvalid({ res, body })) return;
       const signal = abortWhenGone(res);
       const caller: Caller = { ...auth, signal };
       let dispose = async () => {};
       const open = async () => {
-        const opened = await openConnection(connectionDeps, caller, "modern", given);
+        const opened = await openConnection(connectionDeps, caller, "request", given);
         dispose = opened.dispose;
         takeResult(opened.server, (result) => sendResult(result, res));
         // This server ends with its request and has no stream; the principal's other streams are told of changes.

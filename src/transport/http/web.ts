@@ -13,6 +13,8 @@ export const JSON_HEADERS = { "content-type": "application/json" };
  */
 export function toWebRequest(req: IncomingMessage, signal: AbortSignal, whole: boolean): Request {
   const { method = "", headers } = req;
+  // The SDK looks for media types in lower case alone.
+  headers.accept &&= headers.accept.toLowerCase();
   if (whole)
     return new Request("http://localhost/mcp", {
       method,
