@@ -20,10 +20,13 @@ import { type Handler, isWireError, type SetHandler } from "./handlers.ts";
 export const handlerSetter = ({ server }: McpServer): SetHandler =>
   server.setRequestHandler.bind(server) as unknown as SetHandler;
 
+const MOST_REASON_CHARS = 500;
+
 /**
  * Answers wrong parameters of the protocol's methods with -32602 instead of -32603. Relies on the server keeping its
  * handlers in this map, and on it validating a request there with an error that has no code. All other errors have one:
- * ours by `withPublicErrors`, and those of users' modules by how we call them.
+ * ours by `withPublicErrors`, and those of users' modules by how we call them. test/http/odd-clients.test.ts fails when
+ * an update of the SDK changes that.
  */
 export function refuseWrongParameters({ server }: McpServer): void {
   const handlers = (server as unknown as { _requestHandlers: Map<string, Handler> })._requestHandlers;
@@ -33,10 +36,10 @@ export function refuseWrongParameters({ server }: McpServer): void {
         return await handler(request, context);
       } catch (error) {
         if (isWireError(error)) throw error;
-        throw new ProtocolError(
-          ProtocolErrorCode.InvalidParams,
-          `The parameters of ${method} are not valid.`,
-        );
+        const reason = String((error as Error).message)
+          .replaceAll(/\s+/g, " ")
+          .slice(0, MOST_REASON_CHARS);
+        throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Invalid params for ${method}: ${reason}`);
       }
     });
 }

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { eventually } from "../harness.ts";
-import { type Ask, modernRequest, type Params } from "./caller.ts";
-import { LEGACY, MODERN } from "./harness.ts";
+import { type Ask, modernRequest, openCaller, type Params } from "./caller.ts";
+import { LEGACY, listen, MODERN, serve } from "./harness.ts";
 import { serveBoth } from "./lanes.ts";
 import { tools } from "./modules/results.ts";
 
@@ -150,6 +150,31 @@ it("any result of a user's tool is answered as the SDK answers it", async () => 
   );
   expect(failures[0]).toEqual(failures[1]);
 }, 60_000);
+
+it("a request that is left to the SDK follows no events, and its own change is no part of its answer", async () => {
+  const server = await serve();
+  const { connectionDeps } = server.app;
+  let followed = 0;
+  const subscribe: typeof connectionDeps.events.subscribe = (...given) => {
+    followed += 1;
+    return connectionDeps.events.subscribe(...given);
+  };
+  const deps = { ...connectionDeps, events: { ...connectionDeps.events, subscribe } };
+  const { url } = await listen(server.app, { direct: false, connectionDeps: deps });
+  const caller = await openCaller("modern", { url: `${url}/mcp` }, await server.key("alice"));
+  const saved = await caller.send("tools/call", { name: "save_fact", arguments: { fact: "Tea is ready." } });
+  expect(saved.headers["content-type"]).toBe("application/json");
+  expect(saved.messages[0].result.structuredContent.status).toBe("saved");
+  expect(followed).toBe(0);
+});
+
+it("a module's tool with the name of a built-in one is warned of once, not at each request", async () => {
+  const server = await serve({ tools: [new URL("modules/impostor.ts", import.meta.url).pathname] });
+  const caller = await openCaller("modern", server, await server.key("alice"));
+  for (let i = 0; i < 3; i++) expect((await caller.send("tools/list")).status).toBe(200);
+  const warnings = server.lines.filter(({ tool, level }) => tool === "whoami" && level === 40);
+  expect(warnings).toHaveLength(1);
+});
 
 it("any request is answered by both in the same way", async () => {
   const { compare, direct } = await serveBoth({ tools: [RESULTS] });

@@ -129,7 +129,9 @@ describe("errors", () => {
     await mkdir(join(server.dataDir, "facts.sqlite"));
     const failed = await caller.call("save_fact", { fact: "Bob's cat is called Tom." });
     expect(failed.isError).toBe(true);
-    const said = JSON.stringify(failed);
+    const { error } = (await caller.send("resources/read", { uri: "fact://fact_1" })).messages[0];
+    expect(error.data).toMatchObject({ code: "DATA_UNAVAILABLE", correlation_id: expect.any(String) });
+    const said = JSON.stringify([failed, error]);
     expect(said).toMatch(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/);
     expect(said).not.toMatch(/sqlite|Tom|node_modules|nightshift-test|\.[jt]s\b|at async/i);
     expect(JSON.stringify(server.lines)).not.toContain("Tom");

@@ -24,17 +24,16 @@ function comparable({ status, headers, text }: Answer): Compared {
 /** Two programs that are alike, except that the second leaves every request to the SDK. */
 export async function serveBoth(options: ServeOptions = {}) {
   const agent = openAgent();
-  let serversMade = 0;
+  let accounts = 0;
   const open = async (isDirect: boolean) => {
     const server = await serve(options);
     const { connectionDeps } = server.app;
-    const subscribe: typeof connectionDeps.events.subscribe = (...given) => {
-      if (isDirect) serversMade += 1;
-      return connectionDeps.events.subscribe(...given);
+    const openAccount: typeof connectionDeps.held.open = (...given) => {
+      if (isDirect) accounts += 1;
+      return connectionDeps.held.open(...given);
     };
-    // The MCP server of a request follows its user's events.
-    const counted = { ...connectionDeps, events: { ...connectionDeps.events, subscribe } };
-    const { url } = await listen(server.app, { direct: isDirect, connectionDeps: counted });
+    const deps = { ...connectionDeps, held: { ...connectionDeps.held, open: openAccount } };
+    const { url } = await listen(server.app, { direct: isDirect, connectionDeps: deps });
     const keys = {
       alice: await server.key("alice"),
       reader: await server.key("alice", { scopes: ["facts:read"] }),
@@ -50,11 +49,12 @@ export async function serveBoth(options: ServeOptions = {}) {
     sdk,
     /** Sends the request to both and demands the same answer. Resolves to it, and whether the SDK served the first. */
     async compare(asked: Ask, who: "alice" | "reader" = "alice"): Promise<Answer & { bySdk: boolean }> {
-      const before = serversMade;
+      const before = accounts;
       const answers = await Promise.all([ask(direct, asked, who), ask(sdk, asked, who)]);
       const [ours, theirs] = answers.map(comparable);
       expect(ours, JSON.stringify(asked)).toEqual(theirs);
-      return { ...answers[0], bySdk: serversMade > before };
+      // Each request has an account of held bytes, and an MCP server has one more.
+      return { ...answers[0], bySdk: accounts > before + 1 };
     },
   };
 }
