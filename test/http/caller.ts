@@ -2,6 +2,7 @@ import { Agent, type IncomingMessage, request } from "node:http";
 import { onTestFinished } from "vitest";
 import type { CallResult } from "../harness.ts";
 import { LEGACY, MODERN } from "./harness.ts";
+import { compareWithTwin, hasTwins } from "./twins.ts";
 
 export interface Answer {
   readonly status: number;
@@ -74,8 +75,14 @@ export function openAgent(maxSockets = 256): Agent {
   return agent;
 }
 
-/** Sends one request as it is given. */
+/** Sends one request as it is given, and again to the server's twin if it has one. */
 export async function send(agent: Agent, url: string, ask: Ask): Promise<Answer> {
+  const answer = await sendOnce(agent, url, ask);
+  if (hasTwins) await compareWithTwin(url, ask, answer, (to, again) => sendOnce(agent, to, again));
+  return answer;
+}
+
+async function sendOnce(agent: Agent, url: string, ask: Ask): Promise<Answer> {
   const response = await begin(agent, url, ask);
   const chunks: Buffer[] = [];
   for await (const chunk of response) chunks.push(chunk as Buffer);

@@ -7,6 +7,7 @@ import { type Child as ChildProcess, start } from "../child-process.ts";
 import { databaseEnvironment } from "../database-url.ts";
 import { CLI, tempDir } from "../harness.ts";
 import { openProgram, type ProgramOptions } from "../program.ts";
+import { addTwin, hasTwins } from "./twins.ts";
 
 export const MODERN = "2026-07-28";
 export const LEGACY = "2025-11-25";
@@ -33,6 +34,7 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
   const { open = false, ...given } = options;
   const { app, dataDir, lines } = await openProgram({ port: 0, callsPerSecond: 0, node: "north", ...given });
   const http = await listen(app, {}, open);
+  if (hasTwins) addTwin(http.url, (await listen(app, { direct: false }, open)).url);
   return {
     app,
     http,

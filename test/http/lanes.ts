@@ -1,25 +1,7 @@
 import { expect } from "vitest";
 import { type Answer, type Ask, bearer, openAgent, send } from "./caller.ts";
 import { listen, type ServeOptions, serve } from "./harness.ts";
-
-/** Ids and times, which differ from one answer to the next. */
-const ID =
-  /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(?<=_)1[0-9]{12}\b|(?<=_)[0-9a-f]{12,40}\b|\d{4}-\d\d-\d\dT[\d:.]+(?:Z|\+00:00)/g;
-
-interface Compared {
-  readonly status: number;
-  readonly headers: unknown;
-  readonly json: unknown;
-}
-
-function comparable({ status, headers, text }: Answer): Compared {
-  const { date: _date, "content-length": length, ...others } = headers;
-  const normal = text.replace(ID, "ID");
-  const isJson = headers["content-type"]?.startsWith("application/json") ?? false;
-  const said = isJson && text ? JSON.parse(normal) : normal;
-  expect(length === undefined || Number(length) === Buffer.byteLength(text)).toBe(true);
-  return { status, headers: JSON.parse(JSON.stringify(others).replace(ID, "ID")), json: said };
-}
+import { comparable } from "./twins.ts";
 
 /** Two programs that are alike, except that the second leaves every request to the SDK. */
 export async function serveBoth(options: ServeOptions = {}) {
