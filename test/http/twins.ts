@@ -41,7 +41,7 @@ function isRepeatable({ method = "POST", body, headers, signal }: Asked): boolea
   if (signal || method !== "POST" || headers?.["mcp-protocol-version"] !== "2026-07-28") return false;
   const asked = body as { method?: unknown; params?: { name?: unknown } } | undefined;
   const { name } = asked?.params ?? {};
-  const isChange = asked?.method === "tools/call" && CHANGING.test(String(name));
+  const isChange = asked?.method === "tools/call" && (typeof name !== "string" || CHANGING.test(name));
   return asked?.method !== "subscriptions/listen" && !isChange;
 }
 
