@@ -52,10 +52,21 @@ export function openLines(stdin: Readable, stdout: Writable, finishMs: number): 
     transport.onerror?.(error);
     close();
   };
-  const write = (message: object) =>
-    new Promise<void>((resolve, reject) => {
-      stdout.write(`${JSON.stringify(message)}\n`, (error) => (error ? reject(error) : resolve()));
+  let waiting = "";
+  let written: Promise<void> | undefined;
+  /** Messages of the same turn leave together. */
+  const write = (message: object): Promise<void> => {
+    waiting += `${JSON.stringify(message)}\n`;
+    written ??= new Promise<void>((resolve, reject) => {
+      process.nextTick(() => {
+        const text = waiting;
+        waiting = "";
+        written = undefined;
+        stdout.write(text, (error) => (error ? reject(error) : resolve()));
+      });
     });
+    return written;
+  };
   const settle = (id: RequestId | undefined) => {
     if (id !== undefined) unanswered.delete(id);
     if (hasEnded && unanswered.size === 0) close();
