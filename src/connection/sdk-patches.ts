@@ -7,7 +7,7 @@ import {
   type ServerCapabilities,
   type ServerNotifier,
 } from "@modelcontextprotocol/server";
-import { type Handler, isWireError, type SetHandler } from "./handlers.ts";
+import type { Handler, SetHandler } from "./handlers.ts";
 
 // Every place where we rely on how the MCP SDK works inside, which its documentation does not promise:
 // @modelcontextprotocol/server 2.4.0, and @modelcontextprotocol/sdk 1.32.2 for its SSE transport. Each function says
@@ -24,9 +24,9 @@ const MOST_REASON_CHARS = 500;
 
 /**
  * Answers wrong parameters of the protocol's methods with -32602 instead of -32603. Relies on the server keeping its
- * handlers in this map, and on it validating a request there with an error that has no code. All other errors have one:
- * ours by `withPublicErrors`, and those of users' modules by how we call them. test/http/odd-clients.test.ts fails when
- * an update of the SDK changes that.
+ * handlers in this map, and on it refusing parameters there with an Error that has no code. All other errors have a code
+ * or a class of their own: ours by `withPublicErrors`, and those of users' modules by how we call them.
+ * test/http/odd-clients.test.ts fails when an update of the SDK changes that.
  */
 export function refuseWrongParameters({ server }: McpServer): void {
   const handlers = (server as unknown as { _requestHandlers: Map<string, Handler> })._requestHandlers;
@@ -35,14 +35,15 @@ export function refuseWrongParameters({ server }: McpServer): void {
       try {
         return await handler(request, context);
       } catch (error) {
-        if (isWireError(error)) throw error;
-        const reason = String((error as Error).message)
-          .replaceAll(/\s+/g, " ")
-          .slice(0, MOST_REASON_CHARS);
+        if (!isBareError(error)) throw error;
+        const reason = error.message.replaceAll(/\s+/g, " ").slice(0, MOST_REASON_CHARS);
         throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Invalid params for ${method}: ${reason}`);
       }
     });
 }
+
+const isBareError = (error: unknown): error is Error =>
+  error instanceof Error && Object.getPrototypeOf(error) === Error.prototype && !("code" in error);
 
 /**
  * Wraps each handler that is set on the server until the returned function is called. Relies on `registerTool`,

@@ -38,7 +38,7 @@ export function createSsePair(
         });
       const ended = new AbortController();
       const keepAlive = setInterval(() => {
-        if (!res.writableNeedDrain) res.write(": keepalive\n\n");
+        if (res.headersSent && !res.writableNeedDrain) res.write(": keepalive\n\n");
       }, KEEP_ALIVE_MS);
       res.once("close", () => {
         clearInterval(keepAlive);
