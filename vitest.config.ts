@@ -82,6 +82,18 @@ export default defineConfig({
       project("Postgres", "Postgres", ON_BOTH),
       {
         extends: true,
+        test: {
+          name: "lanes",
+          include: ["test/http/*.test.ts"],
+          // The first compares by itself; what the second counts would be twice as much.
+          exclude: [...LONG, "test/http/{direct,limits}.test.ts"],
+          provide: { database: "SQLite" },
+          // Each request that may be repeated is also sent to a server that leaves it to the SDK.
+          env: { NIGHTSHIFT_TEST_LANES: "both" },
+        },
+      },
+      {
+        extends: true,
         test: { name: "long", include: LONG, provide: { database: "SQLite" }, testTimeout: LONG_TIMEOUT_MS },
       },
     ],

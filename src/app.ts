@@ -12,6 +12,7 @@ import { type Principal, type UserContext, userKeyOf } from "./context/user-cont
 import { NightshiftError } from "./errors.ts";
 import { createEvents, createTopics, type StepFeed } from "./events.ts";
 import { describeGhosts } from "./ghost/capabilities.ts";
+import type { RunStore } from "./jobs/contracts.ts";
 import { createCleanup, once } from "./lifecycle.ts";
 import type { Log } from "./log.ts";
 import { openStores } from "./open-stores.ts";
@@ -119,26 +120,39 @@ export async function createApp(options: AppOptions): Promise<App> {
     if (context.entityType !== "human" && context.entityType !== "api") return { now };
     const { userKey, scopes } = context;
     // Opened when a tool first reads one: most requests need one of them or none.
+    let facts: Services["facts"];
+    let jobs: Services["jobs"];
+    let runs: RunStore | undefined;
+    let inbox: Services["inbox"];
+    let deliveries: Services["deliveries"];
+    const openRuns = () => {
+      runs ??= stores.runs(userKey, scopes);
+      return runs;
+    };
     return {
       now,
       scheduler: { ...scheduler, checkUpstreams: (names) => ghosts.checkUpstreams(names, userKey) },
       get facts() {
-        return stores.facts(userKey, scopes);
+        facts ??= stores.facts(userKey, scopes);
+        return facts;
       },
       get jobs() {
-        return stores.jobs(context, scopes);
+        jobs ??= stores.jobs(context, scopes);
+        return jobs;
       },
       get runs() {
-        return stores.runs(userKey, scopes);
-      },
-      get inbox() {
-        return stores.inbox(userKey, scopes);
+        return openRuns();
       },
       get runControl() {
-        return stores.runs(userKey, scopes);
+        return openRuns();
+      },
+      get inbox() {
+        inbox ??= stores.inbox(userKey, scopes);
+        return inbox;
       },
       get deliveries() {
-        return stores.deliveries(userKey, scopes);
+        deliveries ??= stores.deliveries(userKey, scopes);
+        return deliveries;
       },
     };
   };

@@ -84,8 +84,8 @@ const JOB_GRANTS: Grants<JobStore> = {
   "jobs:write": ["create", "update", "get", "counters"],
 };
 const RUN_GRANTS: Grants<RunStore> = {
-  "jobs:read": ["list", "get"],
-  "jobs:write": ["get", "enqueue", "backfill", "cancel"],
+  "jobs:read": ["list", "get", "summary"],
+  "jobs:write": ["get", "summary", "enqueue", "backfill", "cancel"],
 };
 const INBOX_GRANTS: Grants<Inbox> = {
   "jobs:read": ["list", "unread"],

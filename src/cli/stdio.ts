@@ -36,7 +36,9 @@ export async function runStdio(config: Config): Promise<number> {
   };
   const starting = startScheduler().catch(() => {});
   try {
-    await serveOverStdio(app.connectionDeps, localPrincipal(config.user), { signal: stop.signal, stdout });
+    const finishMs = config.shutdownSeconds * 1000;
+    const { signal } = stop;
+    await serveOverStdio(app.connectionDeps, localPrincipal(config.user), { signal, stdout, finishMs });
   } finally {
     stop.abort();
     await starting;

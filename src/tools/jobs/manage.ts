@@ -76,7 +76,7 @@ const getJob: ToolDefinition<Services> = {
 
 /** A tool that changes one job and shows the result. */
 function changing<Args extends { job_id: string }>(
-  metadata: Pick<ToolDefinition, "name" | "title" | "description"> & {
+  metadata: Pick<ToolDefinition, "name" | "title" | "description" | "annotations"> & {
     extra?: z.ZodRawShape;
     /** Asynchronous work that must be done before the change is decided on. */
     prepare?: (args: Args, services: Services) => Promise<PreparedArguments>;
@@ -85,11 +85,11 @@ function changing<Args extends { job_id: string }>(
 ): ToolDefinition<Services> {
   const { extra, prepare, ...rest } = metadata;
   return {
+    annotations: WRITE,
     ...rest,
     scope: "jobs:write",
     inputSchema: z.strictObject({ job_id: jobId, ...extra }),
     outputSchema: jobBrief,
-    annotations: metadata.name === "cancel_job" ? { ...WRITE, destructiveHint: true } : WRITE,
     create: (_context, services) => ({
       run: async (args: Args) => {
         const store = requireService(services.jobs, "schedules");
@@ -150,6 +150,7 @@ const cancelJob = changing(
     name: "cancel_job",
     title: "Cancel a job",
     description: "Ends a job for good. Its runs can still be read.",
+    annotations: { ...WRITE, destructiveHint: true },
   },
   (job) => {
     assertNotFromFile(job, "remove");
