@@ -63,9 +63,11 @@ export function openBroker({ port, onStep, ...options }: BrokerOptions): Broker 
     close();
     finish(crashed(`The ghost was ended: ${cause}.`));
   };
+  let chars = 0;
   const record = (step: Step) => {
     const numbered = { step: transcript.length + 1, ...step };
-    transcript.push(numbered);
+    chars += JSON.stringify(step).length;
+    transcript.push(chars <= MAX_TRANSCRIPT_CHARS ? numbered : withoutTexts(numbered));
     onStep(numbered);
   };
   const handle = (message: ToMain) => {
@@ -102,6 +104,23 @@ export function openBroker({ port, onStep, ...options }: BrokerOptions): Broker 
       return requests.usage;
     },
     close,
+  };
+}
+
+/** A transcript is read and sent in one piece. Later steps are kept without their texts. */
+const MAX_TRANSCRIPT_CHARS = 1_000_000;
+const NOT_KEPT = "[not kept: the transcript is too long]";
+
+function withoutTexts({ step, type, tool, skipped, denied, is_error }: TranscriptStep): TranscriptStep {
+  const told = type === "tool" ? { result: NOT_KEPT } : { text: NOT_KEPT };
+  return {
+    step,
+    type,
+    ...(tool && { tool }),
+    ...told,
+    ...(is_error && { is_error }),
+    ...(skipped && { skipped }),
+    ...(denied && { denied }),
   };
 }
 

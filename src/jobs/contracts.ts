@@ -100,7 +100,7 @@ export interface Backfill {
 }
 
 export interface RunPage {
-  /** Without transcripts, which are read one run at a time. */
+  /** Without transcripts, and with at most the first MAX_ITEM_CHARS of each output: `get` has the rest. */
   readonly runs: readonly Omit<Run, "transcript">[];
   readonly nextCursor?: string;
 }

@@ -1,10 +1,11 @@
 import type { Transaction } from "kysely";
 import type { Database } from "../database/database.ts";
-import { readPage } from "../database/page.ts";
-import { readRun, readRunSummary } from "../database/run-row.ts";
+import { readPage, startOfOutput } from "../database/page.ts";
+import { readRun, readRunSummary, SUMMARY_COLUMNS } from "../database/run-row.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
 import type { RunPage, RunStore } from "../jobs/contracts.ts";
+import { cutOutput } from "../jobs/inbox-item.ts";
 import type { Run } from "../jobs/run.ts";
 import { enqueue, enqueueBackfill } from "./enqueue-run.ts";
 import { emptyResult, endRun } from "./run-end.ts";
@@ -54,7 +55,11 @@ async function readRunPage(
   userKey: string,
   { jobId, status, limit = DEFAULT_RUNS_PAGE, cursor }: NonNullable<Parameters<RunStore["list"]>[0]>,
 ): Promise<RunPage> {
-  let query = db.kysely.selectFrom("runs").selectAll().where("user_key", "=", userKey);
+  let query = db.kysely
+    .selectFrom("runs")
+    .select(SUMMARY_COLUMNS)
+    .select((eb) => startOfOutput(eb.ref("output")).as("output"))
+    .where("user_key", "=", userKey);
   if (jobId !== undefined) query = query.where("job_id", "=", jobId);
   if (status !== undefined) query = query.where("status", "=", status);
   const scope = ["runs", userKey, jobId ?? null, status ?? null];
@@ -64,7 +69,7 @@ async function readRunPage(
     maxLimit: MAX_RUNS_PAGE,
     cursor,
   });
-  return { runs: rows.map(readRunSummary), ...next };
+  return { runs: rows.map((row) => ({ ...readRunSummary(row), output: cutOutput(row.output) })), ...next };
 }
 
 async function cancelUnlessEnded(

@@ -11,6 +11,7 @@ const BENCHES: Record<string, () => Promise<unknown>> = {
   drain: async () => (await import("./drain.ts")).benchDrain(),
   "every-second": async () => (await import("./every-second.ts")).benchEverySecond(),
   http: async () => (await import("./http.ts")).benchHttp(),
+  turns: async () => (await import("./turns.ts")).benchTurns(),
   crowd: async () => (await import("./crowd.ts")).benchCrowd(),
 };
 

@@ -54,6 +54,17 @@ export function runStoreContract(backend: Backend): void {
       expect((await alice.get(runId)).status).toBe("queued");
     });
 
+    it("lists the start of a long output, and gets all of it", async () => {
+      const { jobId } = await jobs.create(newJob());
+      const { runId } = await alice.enqueue(jobId);
+      await claim();
+      const output = "x".repeat(200_000);
+      await world.finish(runId, resultOf("succeeded", { output }));
+      const [listed] = (await alice.list()).runs;
+      expect(listed?.output).toBe(`${"x".repeat(2_000)}… [cut; get_run has all of it]`);
+      expect((await alice.get(runId)).output).toBe(output);
+    });
+
     it("runs a paused or completed job by hand, but not a cancelled one", async () => {
       const { jobId } = await jobs.create(newJob());
       await jobs.update(jobId, () => ({ status: "paused" }));
