@@ -97,6 +97,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     runStats,
     activity,
     upstreams,
+    offers: ghosts.offers,
     database: stores.database,
     openRuns: (userKey) => stores.runs(userKey, "all"),
   };

@@ -13,6 +13,8 @@ export type RunReader = Pick<RunStore, "get" | "list">;
 export interface SchedulerApi {
   /** A sentence: why an action of this kind could not run here, and what to do; undefined when it can. */
   obstacle(kind: Action["kind"]): string | undefined;
+  /** A sentence: why this server leaves the job to others, for want of a model, a folder or a tool; undefined if it runs it. */
+  waitsFor(job: Pick<Job, "action" | "tools" | "provision">): string | undefined;
   /** A sentence for the result of schedule_task when jobs run only at times (while a stdio server's client is there). */
   readonly caveat?: string;
   /** The longest time that a run gets here, whatever its job says. */
