@@ -1,7 +1,8 @@
 import { Writable } from "node:stream";
 import { StdioServerTransport, serveStdio } from "@modelcontextprotocol/server/stdio";
 import { type ConnectionDeps, openConnection } from "../connection/connection.ts";
-import type { Principal } from "../context/user-context.ts";
+import { type Principal, userKeyOf } from "../context/user-context.ts";
+import { limitMessages, type StdioLimits } from "./stdio-limits.ts";
 
 /**
  * Serves one desktop client over this process's stdin and stdout, in either protocol era. Resolves when the client has
@@ -10,10 +11,17 @@ import type { Principal } from "../context/user-context.ts";
 export async function serveOverStdio(
   connectionDeps: ConnectionDeps,
   principal: Principal,
-  { signal, stdout }: { signal: AbortSignal; stdout: Writable },
+  {
+    signal,
+    stdout,
+    limits,
+  }: { signal: AbortSignal; stdout: Writable; limits: Omit<StdioLimits, "unfinished"> },
 ): Promise<void> {
   const { promise: ended, resolve } = Promise.withResolvers<void>();
-  const transport = new StdioServerTransport(process.stdin, stdout);
+  const transport = limitMessages(new StdioServerTransport(process.stdin, stdout), {
+    ...limits,
+    unfinished: () => connectionDeps.work.unfinished(userKeyOf(principal)),
+  });
   const handle = serveStdio(
     async ({ era }) =>
       (await openConnection(connectionDeps, { principal, entityType: "human", signal }, era)).server,
