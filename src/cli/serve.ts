@@ -41,7 +41,7 @@ export async function runServe(config: Config): Promise<number> {
       }),
       issuer: tokens?.issuer,
       checkReady: async () => {
-        if (isStopping) throw new NightshiftError("DATA_UNAVAILABLE", "This node stops.");
+        if (isStopping) throw new NightshiftError("CANCELLED", "This node stops.");
         await app.checkReady();
       },
       isBusy: app.isBusy,
