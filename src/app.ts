@@ -102,7 +102,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     openRuns: (userKey) => stores.runs(userKey, "all"),
   };
   let runtime: Promise<SchedulerRuntime> | undefined;
-  const scheduler: Omit<SchedulerApi, "checkUpstreams"> = {
+  const scheduler: Omit<SchedulerApi, "checkUpstreams" | "assertMayName"> = {
     ...ghosts,
     follow: steps.subscribe,
     checkWebhook: (url) => {
@@ -122,7 +122,11 @@ export async function createApp(options: AppOptions): Promise<App> {
     // Opened when a tool first reads one: most requests need one of them or none.
     return {
       now,
-      scheduler: { ...scheduler, checkUpstreams: (names) => ghosts.checkUpstreams(names, userKey) },
+      scheduler: {
+        ...scheduler,
+        checkUpstreams: (names) => ghosts.checkUpstreams(names, userKey),
+        assertMayName: (tools) => ghosts.assertMayName(tools, scopes),
+      },
       get facts() {
         return stores.facts(userKey, scopes);
       },

@@ -1,4 +1,6 @@
 import type { Config } from "../config.ts";
+import { mayName, type Scope } from "../context/scopes.ts";
+import { NightshiftError } from "../errors.ts";
 import { type Action, missingTool } from "../jobs/job.ts";
 import { ghostTools } from "../tools/builtin-ghost.ts";
 import type { LoadedModules } from "../tools/modules.ts";
@@ -9,6 +11,12 @@ import { allowedTools, grantsOf } from "./allowed-tools.ts";
 const NO_MODEL =
   "No model is configured, so a ghost could not think. Set NIGHTSHIFT_MODEL (anthropic:<id>, openai:<id> or openai-compatible:<id>) and NIGHTSHIFT_MODEL_API_KEY or NIGHTSHIFT_MODEL_BASE_URL, and start again; `nightshift doctor` finds a local model. A job with a tool instead of a prompt needs no model.";
 const NO_FOLDER = "Code jobs run where their folder is: start with --jobs <folder>.";
+
+const scopeMissing = (server: string) =>
+  new NightshiftError(
+    "TOOL_DENIED",
+    `The credential of this connection lacks the scope upstream:${server}, so it may not give a job the tools of ${server}.`,
+  );
 
 const noTool = (name: string): string =>
   `It names the tool "${name}", which this server has not: it runs where --tools or --mcp-config has it. Start with it, or change the job.`;
@@ -28,6 +36,8 @@ interface GhostAbilities
   offers(tool: string): boolean;
   /** See SchedulerApi, which is one user's. */
   checkUpstreams(names: readonly string[], userKey: string): Promise<readonly string[]>;
+  /** See SchedulerApi, which is one credential's. */
+  assertMayName(tools: readonly string[], scopes: readonly Scope[]): void;
 }
 
 /** The abilities of ghosts in this process, for the tools that make jobs. Starts nothing. */
@@ -49,6 +59,10 @@ export function describeGhosts(
     offers,
     maxTimeoutSeconds: config.maxTimeoutSeconds,
     checkUpstreams: async (names, userKey) => (await upstreams?.check(names, userKey)) ?? [],
+    assertMayName(tools, scopes) {
+      const denied = tools.find((tool) => isUpstream(tool) && !mayName(serverOf(tool) ?? "", scopes));
+      if (denied) throw scopeMissing(serverOf(denied) ?? "");
+    },
     obstacle,
     waitsFor(job) {
       const missing = missingTool(job, offers);

@@ -27,6 +27,8 @@ export interface SchedulerApi {
    */
   checkUpstreams(names: readonly string[]): Promise<readonly string[]>;
   isUpstream(name: string): boolean;
+  /** Throws TOOL_DENIED when the caller's credential has no scope for the server of one of these tools. */
+  assertMayName(tools: readonly string[]): void;
   /** The names of the tools that a ghost of this job is offered. */
   toolsOf(job: Pick<Job, "tools" | "action">): readonly string[];
   /** Calls `listener` with each step of a run in this process, until the returned function is called. Checks no owner. */
