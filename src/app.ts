@@ -38,6 +38,8 @@ export interface AppOptions {
 /** The whole program in this process. Its parts are closed in reverse order. */
 export interface App {
   readonly config: Config;
+  /** Epoch ms by the database's clock, as far as it is known. */
+  readonly now: () => number;
   /** The parts that all connections share. */
   readonly connectionDeps: ConnectionDeps;
   /** The API keys of this installation, for the HTTP transport and the operator's commands. */
@@ -173,6 +175,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const ended = new AbortController();
   return {
     config,
+    now,
     connectionDeps,
     keys: stores.keys,
     openWebhooks: (user) => stores.webhooks(userKeyOf(localPrincipal(user))),

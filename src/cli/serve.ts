@@ -37,7 +37,7 @@ export async function runServe(config: Config): Promise<number> {
         tokens,
         // Unauthenticated calls stay impossible on other hosts, even after all keys are deleted.
         openUser: tokens || !isLoopback(config.host) ? undefined : config.user,
-        now: Date.now,
+        now: app.now,
       }),
       issuer: tokens?.issuer,
       checkReady: async () => {
@@ -47,7 +47,7 @@ export async function runServe(config: Config): Promise<number> {
       isBusy: app.isBusy,
       readBacklog: app.readBacklog,
       runStats: app.runStats,
-      now: Date.now,
+      now: app.now,
     });
     await app.startScheduler();
     const fields = {

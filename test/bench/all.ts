@@ -12,6 +12,7 @@ const BENCHES: Record<string, () => Promise<unknown>> = {
   "every-second": async () => (await import("./every-second.ts")).benchEverySecond(),
   http: async () => (await import("./http.ts")).benchHttp(),
   turns: async () => (await import("./turns.ts")).benchTurns(),
+  day: async () => (await import("./day.ts")).benchDay(),
   crowd: async () => (await import("./crowd.ts")).benchCrowd(),
 };
 
