@@ -1,5 +1,4 @@
-import { type Expression, type SelectQueryBuilder, sql } from "kysely";
-import { MAX_ITEM_CHARS } from "../jobs/inbox-item.ts";
+import { type SelectQueryBuilder, sql } from "kysely";
 import { type CursorScope, decodeCursor, encodeCursor } from "./ids.ts";
 
 /** A page of a list whose ids sort by the time they were made, newest first. */
@@ -35,7 +34,3 @@ export async function readPage<DB, TB extends keyof DB, Row extends object>(
   const lastId: unknown = last[id.slice(id.indexOf(".") + 1) as keyof Row];
   return { rows, nextCursor: encodeCursor(scope, String(lastId)) };
 }
-
-/** In SQL, because an output may be a hundred times as long. One character more tells that it was cut: see cutOutput. */
-export const startOfOutput = (output: Expression<string | null>) =>
-  sql<string | null>`substr(${output}, 1, ${sql.lit(MAX_ITEM_CHARS + 1)})`;

@@ -38,7 +38,7 @@ export const readDetail = (text: string): RunDetail => {
   }
 };
 
-/** The columns of a run in a list, besides its output. */
+/** The columns of a run's summary, but its output, which may be long. */
 export const SUMMARY_COLUMNS = [
   "run_id",
   "job_id",
@@ -56,6 +56,7 @@ export const SUMMARY_COLUMNS = [
   "output_tokens",
   "detail",
 ] as const satisfies readonly (keyof RunRow)[];
+
 type SummaryRow = Pick<RunRow, (typeof SUMMARY_COLUMNS)[number] | "output">;
 
 /** A run without its transcript, as lists return it. */

@@ -1,9 +1,10 @@
 import type { Transaction } from "kysely";
 import type { Database } from "../database/database.ts";
-import { readPage, startOfOutput } from "../database/page.ts";
+import { readPage } from "../database/page.ts";
 import { readDetail } from "../database/run-row.ts";
 import type { InboxRow, Tables } from "../database/schema.ts";
-import { cutOutput, type Inbox, type InboxItem, type InboxPage } from "../jobs/inbox-item.ts";
+import { cutText } from "../jobs/cut-text.ts";
+import { type Inbox, type InboxItem, type InboxPage, MAX_ITEM_CHARS } from "../jobs/inbox-item.ts";
 
 const DEFAULT_PAGE = 20;
 const MAX_PAGE = 100;
@@ -64,7 +65,8 @@ async function listItems(
     .select((eb) => [
       "jobs.name as job_name",
       "runs.detail as run_detail",
-      startOfOutput(eb.ref("runs.output")).as("output"),
+      // Cut in SQL, because an output may be a hundred times as long; one character more tells that it was cut.
+      eb.fn<string | null>("substr", ["runs.output", eb.lit(1), eb.lit(MAX_ITEM_CHARS + 1)]).as("output"),
     ])
     .where("inbox.user_key", "=", userKey);
   if (unreadOnly) query = query.where("inbox.read_at", "is", null);
@@ -99,3 +101,8 @@ function readItem(row: JoinedRow): InboxItem {
     readAt: row.read_at,
   };
 }
+
+const cutOutput = (text: string | null): string | null =>
+  text !== null && text.length > MAX_ITEM_CHARS
+    ? `${cutText(text, MAX_ITEM_CHARS)}… [cut; get_run has all of it]`
+    : text;

@@ -100,7 +100,7 @@ export interface Backfill {
 }
 
 export interface RunPage {
-  /** Without transcripts, and with at most the first MAX_ITEM_CHARS of each output: `get` has the rest. */
+  /** Without transcripts, and with long outputs cut: a page has a million characters of them. `get` has all of a run. */
   readonly runs: readonly Omit<Run, "transcript">[];
   readonly nextCursor?: string;
 }

@@ -1,4 +1,3 @@
-import { cutText } from "./cut-text.ts";
 import type { EndReason, EndStatus } from "./run.ts";
 
 /** `warning`: its job fails again and again. `paused`: so often that it was paused. */
@@ -29,14 +28,8 @@ export interface InboxItem {
   readonly readAt: number | null;
 }
 
-/** Characters of one output in a list of items or runs: a page is read at once, and get_run has the rest. */
+/** Characters of one item's output: a page of items is read at once, and get_run has the rest. */
 export const MAX_ITEM_CHARS = 2_000;
-
-/** An output as lists show it: its start, where it is longer than MAX_ITEM_CHARS. */
-export const cutOutput = (text: string | null): string | null =>
-  text !== null && text.length > MAX_ITEM_CHARS
-    ? `${cutText(text, MAX_ITEM_CHARS)}… [cut; get_run has all of it]`
-    : text;
 
 export interface InboxPage {
   readonly items: readonly InboxItem[];

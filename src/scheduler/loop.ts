@@ -66,7 +66,7 @@ export function createSchedulerLoop(options: LoopOptions): SchedulerLoop {
     startDue(options, slots, {
       at,
       signal: stopping.signal,
-      onCancelling: () => void heartbeat.renewLeases(),
+      onCancelling: () => void heartbeat.checkRunning(),
     });
   const passes = createPasses(async () => {
     try {
@@ -82,7 +82,7 @@ export function createSchedulerLoop(options: LoopOptions): SchedulerLoop {
     }
   });
   const wake = (): void => {
-    void heartbeat.renewLeases();
+    void heartbeat.checkRunning();
     passes.request();
   };
 

@@ -15,7 +15,7 @@ import { createLeftJobs } from "../store/left-jobs.ts";
 import { openRunQueue, type RunQueueOptions } from "../store/open-run-queue.ts";
 import { startRetention } from "../store/retention.ts";
 import type { ClaimFilter, RunQueue } from "../store/run-queue.ts";
-import { openDailyTokens, openJobTokens } from "../store/usage.ts";
+import { dailyTokens, jobTokens, openTokenBudget } from "../store/usage.ts";
 import type { UpstreamConfig } from "../upstream/config.ts";
 import { openUpstreams } from "../upstream/open.ts";
 import { createNetworkPolicy } from "../webhooks/attempt.ts";
@@ -250,10 +250,11 @@ function ghostDeps(
     runQueue,
     model: openModel(config),
     openRuns,
-    openBudgets: ({ jobId, userKey, provision }) => [
-      openDailyTokens(database, { userKey, maxTokens: config.maxTokensPerDay, now }),
-      openJobTokens(database, { jobId, userKey, maxTokens: provision.maxTokensPerJob }),
-    ],
+    openBudget: ({ jobId, userKey, provision }) =>
+      openTokenBudget(database, [
+        dailyTokens({ userKey, maxTokens: config.maxTokensPerDay, now }),
+        jobTokens({ jobId, userKey, maxTokens: provision.maxTokensPerJob }),
+      ]),
     maxTimeoutSeconds: config.maxTimeoutSeconds,
     log,
     now,

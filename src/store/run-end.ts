@@ -110,7 +110,7 @@ interface AppliedResult {
   readonly notice: Notice | null;
 }
 
-/** Updates the job's counters, queues a retry, pauses a job that keeps failing, and releases the next held run. */
+/** Updates the job's counters, queues a retry, pauses a job that keeps failing, and lets the next held run start. */
 async function applyResult(
   trx: Transaction<Tables>,
   run: RunRow,
@@ -127,11 +127,12 @@ async function applyResult(
     const denied_calls = result.transcript.filter(({ denied }) => denied).length;
     const last = { last_run_id: run.run_id };
     if (FAILURES.includes(result.status)) {
-      isRetried = await queueRetry(trx, run, result, now);
+      const job = await tryFindJob(trx, run.job_id);
+      isRetried = job !== null && (await queueRetry(trx, job, run, result, now));
       // A process that died is not the job's fault, so a lost run does not count towards pause_after_failures.
       const consecutive_failures = isRetried || result.status === "lost" ? 0 : 1;
       await addCounts(trx, owner, { runs_failed: 1, denied_calls, consecutive_failures }, last);
-      if (consecutive_failures > 0) notice = await warnOrPause(trx, run, result, now);
+      if (job && consecutive_failures > 0) notice = await warnOrPause(trx, job, run, result, now);
     } else if (result.status === "succeeded") {
       await addCounts(trx, owner, { runs_succeeded: 1, denied_calls }, { ...last, consecutive_failures: 0 });
     } else {
@@ -175,12 +176,12 @@ function retryDelayMs(
 /** Queues another attempt where the job's retry policy has one left for this kind of failure. */
 async function queueRetry(
   trx: Transaction<Tables>,
+  job: Job,
   run: RunRow,
   result: RunResult,
   now: number,
 ): Promise<boolean> {
-  const job = await tryFindJob(trx, run.job_id);
-  if (!job || job.status === "cancelled" || run.attempt >= job.policy.retry.attempts) return false;
+  if (job.status === "cancelled" || run.attempt >= job.policy.retry.attempts) return false;
   // The owner asked to cancel it, so it is not tried again.
   if (run.cancel_requested_at !== null || !isWorthRetrying(result, job.policy.retry)) return false;
   if (job.status === "paused" && run.triggered_by !== "manual") return false;
@@ -199,12 +200,11 @@ async function queueRetry(
 /** The notice to the owner of a job that fails again and again. At its limit the job is paused. */
 async function warnOrPause(
   trx: Transaction<Tables>,
+  job: Job,
   run: RunRow,
   result: RunResult,
   now: number,
 ): Promise<Notice | null> {
-  const job = await tryFindJob(trx, run.job_id);
-  if (!job) return null;
   const limit = job.status === "active" ? job.policy.pauseAfterFailures : 0;
   const counted = await trx
     .selectFrom("job_counters")

@@ -183,6 +183,33 @@ describe("a running loop", () => {
     expect(await runQueue.reapLost({ now: Date.now(), worker: stranger, isAlive: () => true })).toEqual([]);
   });
 
+  it("writes nothing because another process has written, so that two do not wake each other for ever", async () => {
+    const options = { autoFinish: false, leaseMs: 3_600_000 };
+    const one = await openLoop(options);
+    const two = await openLoop({ ...options, file: one.file });
+    for (const { loop, add, begun } of [one, two]) {
+      await add(Date.now());
+      await loop.tick();
+      await loop.start();
+      expect(begun).toHaveLength(1);
+    }
+    const third = await openLoop({ file: one.file });
+    let looks = 0;
+    const { checkRunning } = one.runQueue;
+    Object.assign(one.runQueue, {
+      checkRunning: (options: never) => {
+        looks++;
+        return checkRunning(options);
+      },
+    });
+    await third.add(Date.now() + 3_600_000);
+    await eventually(async () => looks > 0);
+    third.runQueue.changedElsewhere();
+    // Three looks of each loop for writes of others.
+    await wait(1_600);
+    expect(third.runQueue.changedElsewhere()).toBe(false);
+  });
+
   it("ends as lost what a dead process left running", async () => {
     const { loop, add, runQueue, runs } = await openLoop();
     await add(Date.now() - 10);
