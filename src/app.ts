@@ -39,6 +39,8 @@ export interface AppOptions {
 /** The whole program in this process. Its parts are closed in reverse order. */
 export interface App {
   readonly config: Config;
+  /** Epoch ms by the database's clock, as far as it is known. */
+  readonly now: () => number;
   /** The parts that all connections share. */
   readonly connectionDeps: ConnectionDeps;
   /** The API keys of this installation, for the HTTP transport and the operator's commands. */
@@ -98,11 +100,12 @@ export async function createApp(options: AppOptions): Promise<App> {
     runStats,
     activity,
     upstreams,
+    offers: ghosts.offers,
     database: stores.database,
     openRuns: (userKey) => stores.runs(userKey, "all"),
   };
   let runtime: Promise<SchedulerRuntime> | undefined;
-  const scheduler: Omit<SchedulerApi, "checkUpstreams"> = {
+  const scheduler: Omit<SchedulerApi, "checkUpstreams" | "assertMayName"> = {
     ...ghosts,
     follow: steps.subscribe,
     checkWebhook: (url) => {
@@ -131,7 +134,11 @@ export async function createApp(options: AppOptions): Promise<App> {
     };
     return {
       now,
-      scheduler: { ...scheduler, checkUpstreams: (names) => ghosts.checkUpstreams(names, userKey) },
+      scheduler: {
+        ...scheduler,
+        checkUpstreams: (names) => ghosts.checkUpstreams(names, userKey),
+        assertMayName: (tools) => ghosts.assertMayName(tools, scopes),
+      },
       get facts() {
         facts ??= stores.facts(userKey, scopes);
         return facts;
@@ -182,6 +189,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const ended = new AbortController();
   return {
     config,
+    now,
     connectionDeps,
     keys: stores.keys,
     openWebhooks: (user) => stores.webhooks(userKeyOf(localPrincipal(user))),

@@ -48,7 +48,7 @@ describe("the stores of a context", () => {
           const isDenied = message?.includes(`The credential of this connection has no scope for ${method}.`);
           if (!isDenied) allowed.push(method);
         }
-        expect(allowed.sort(), service).toEqual([...(ALLOWED[scope][service] ?? [])].sort());
+        expect(allowed.sort(), service).toEqual([...(ALLOWED[scope]?.[service] ?? [])].sort());
       }
     },
   );

@@ -136,7 +136,7 @@ function keysCommand(run: Runner): Command {
   );
   const scopes = new Option(
     "--scopes <scopes>",
-    "facts:read facts:write jobs:read jobs:write (default: all)",
+    "facts:read facts:write jobs:read jobs:write upstream:<server> (default: all, with upstream:*)",
   );
   const expires = new Option("--expires <when>", "a duration such as 30d or 12h, or a date (default: never)");
   keys.addCommand(

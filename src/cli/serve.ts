@@ -37,17 +37,17 @@ export async function runServe(config: Config): Promise<number> {
         tokens,
         // Unauthenticated calls stay impossible on other hosts, even after all keys are deleted.
         openUser: tokens || !isLoopback(config.host) ? undefined : config.user,
-        now: Date.now,
+        now: app.now,
       }),
       issuer: tokens?.issuer,
       checkReady: async () => {
-        if (isStopping) throw new NightshiftError("DATA_UNAVAILABLE", "This node stops.");
+        if (isStopping) throw new NightshiftError("CANCELLED", "This node stops.");
         await app.checkReady();
       },
       isBusy: app.isBusy,
       readBacklog: app.readBacklog,
       runStats: app.runStats,
-      now: Date.now,
+      now: app.now,
     });
     await app.startScheduler();
     const fields = {

@@ -1,4 +1,5 @@
 import { McpServer } from "@modelcontextprotocol/server";
+import type { OwnerEvent } from "../events.ts";
 import type { RunEnded } from "../jobs/run.ts";
 import { version } from "../version.ts";
 import { type ServerParts, type SetHandler, withPublicErrors } from "./handlers.ts";
@@ -58,12 +59,13 @@ function forwardChanges(
 ): () => void {
   const tell = server.sendResourceUpdated.bind(server);
   const { userKey, scopes, threadId } = toolkit.context;
-  return events.subscribe(userKey, ({ uri, ended }) => {
+  const listen = ({ uri, ended }: OwnerEvent) => {
     if (!mayRead(uri, scopes)) return;
     if (era === "modern" || subscribed.has(uri)) void tell({ uri }).catch(() => {});
     if (era === "legacy" && ended?.threadId === threadId)
       void server.sendLoggingMessage(logLineOf(ended), server.transport?.sessionId).catch(() => {});
-  });
+  };
+  return events.subscribe(userKey, listen, () => subscribed);
 }
 
 /** The log message for the thread that scheduled a job when its run has ended: ids only. */

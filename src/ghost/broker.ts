@@ -102,14 +102,33 @@ export function openBroker({ port, onStep, ...options }: BrokerOptions): Broker 
 
 function openTranscript(onStep: (step: TranscriptStep) => void) {
   const steps: TranscriptStep[] = [];
+  let chars = 0;
   return {
     steps,
     /** Numbers the step and reports it. */
     add(step: Step) {
       const numbered = { step: steps.length + 1, ...step };
-      steps.push(numbered);
+      chars += JSON.stringify(step).length;
+      steps.push(chars <= MAX_TRANSCRIPT_CHARS ? numbered : withoutTexts(numbered));
       onStep(numbered);
     },
+  };
+}
+
+/** A transcript is read and sent in one piece. Later steps are kept without their texts. */
+const MAX_TRANSCRIPT_CHARS = 1_000_000;
+const NOT_KEPT = "[not kept: the transcript is too long]";
+
+function withoutTexts({ step, type, tool, skipped, denied, is_error }: TranscriptStep): TranscriptStep {
+  const told = type === "tool" ? { result: NOT_KEPT } : { text: NOT_KEPT };
+  return {
+    step,
+    type,
+    ...(tool && { tool }),
+    ...told,
+    ...(is_error && { is_error }),
+    ...(skipped && { skipped }),
+    ...(denied && { denied }),
   };
 }
 

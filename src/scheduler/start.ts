@@ -11,6 +11,7 @@ import { isEnded, type Run } from "../jobs/run.ts";
 import { hostZoneProblem } from "../jobs/time.ts";
 import type { Log } from "../log.ts";
 import { openModel } from "../model/provider.ts";
+import { createLeftJobs } from "../store/left-jobs.ts";
 import { openRunQueue, type RunQueueOptions } from "../store/open-run-queue.ts";
 import { startRetention } from "../store/retention.ts";
 import type { ClaimFilter, RunQueue } from "../store/run-queue.ts";
@@ -36,6 +37,8 @@ export interface SchedulerDeps {
   readonly activity: Pick<Activity, "isInUse">;
   /** Other MCP servers, from `--mcp-config`. */
   readonly upstreams: UpstreamConfig;
+  /** True for the tools that ghosts can have here. */
+  readonly offers: (tool: string) => boolean;
   readonly database: () => Promise<Database>;
   readonly openRuns: (userKey: string) => RunStore;
   /** Called after the listeners of this process itself. Default: none. */
@@ -103,7 +106,16 @@ export async function runOne(deps: SchedulerDeps, userKey: string, runId: string
  */
 export async function openScheduler(deps: SchedulerDeps, only: Partial<ClaimFilter>, spare: number) {
   const { config, log, now, activity } = deps;
-  const filter: ClaimFilter = { kinds: runnableKinds(config), ...only };
+  const left = createLeftJobs({
+    offers: deps.offers,
+    now,
+    onLeft: (job_id, tool) =>
+      log.warn(
+        { job_id, tool },
+        "a due job names a tool that this process has not; it is left for one that has",
+      ),
+  });
+  const filter: ClaimFilter = { kinds: runnableKinds(config), left, ...only };
   const database = await deps.database();
   const publishRun = createRunPublisher(deps.events);
   const { runQueue, closeRunQueue } = await selectRunQueue(database, filter, deps);

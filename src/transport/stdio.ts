@@ -1,7 +1,8 @@
 import { Writable } from "node:stream";
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import { type ConnectionDeps, openConnection } from "../connection/connection.ts";
-import type { Principal } from "../context/user-context.ts";
+import { type Principal, userKeyOf } from "../context/user-context.ts";
+import { limitMessages, type StdioLimits } from "./stdio-limits.ts";
 import { openLines } from "./stdio-lines.ts";
 
 /**
@@ -11,10 +12,18 @@ import { openLines } from "./stdio-lines.ts";
 export async function serveOverStdio(
   connectionDeps: ConnectionDeps,
   principal: Principal,
-  { signal, stdout, finishMs }: { signal: AbortSignal; stdout: Writable; finishMs: number },
+  {
+    signal,
+    stdout,
+    finishMs,
+    limits,
+  }: { signal: AbortSignal; stdout: Writable; finishMs: number; limits: Omit<StdioLimits, "unfinished"> },
 ): Promise<void> {
   const { promise: ended, resolve } = Promise.withResolvers<void>();
-  const transport = openLines(process.stdin, stdout, finishMs);
+  const transport = limitMessages(openLines(process.stdin, stdout, finishMs), {
+    ...limits,
+    unfinished: () => connectionDeps.work.unfinished(userKeyOf(principal)),
+  });
   const handle = serveStdio(
     async ({ era }) =>
       (await openConnection(connectionDeps, { principal, entityType: "human", signal }, era)).server,

@@ -75,6 +75,7 @@ export async function openGhostWorld(options: GhostWorldOptions = {}) {
     runStats: createRunStats(),
     activity: createActivity(),
     upstreams,
+    offers: () => true,
     database: async () => disturb?.(db) ?? db,
     openRuns: (userKey) => openRunStore(db, { userKey, now }),
     ...(listener && { listener }),

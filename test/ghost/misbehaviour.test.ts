@@ -148,6 +148,14 @@ describe("a ghost that misbehaves ends as a sentence, and alone", () => {
     expect(run.transcript.at(-1)?.text).toMatch(/too many/);
   });
 
+  it("notes more than a transcript may hold, and the rest is kept without its text", async () => {
+    const { runBoth } = await openWorldWith(`for (let i = 0; i < 100; i++) ghost.note("x".repeat(20_000));`);
+    const run = await runBoth();
+    expect([run.status, run.transcript.length]).toEqual(["succeeded", 100]);
+    expect(run.transcript.at(-1)?.text).toBe("[not kept: the transcript is too long]");
+    expect(JSON.stringify(run.transcript).length).toBeLessThan(1_100_000);
+  });
+
   it("floods the port with questions", async () => {
     const { runBoth } = await openWorldWith(
       `await Promise.all(Array.from({ length: 1_200 }, (_, i) => ghost.ask("question " + i)));`,

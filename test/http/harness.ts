@@ -63,13 +63,13 @@ export async function listen(
   const http = await serveHttp({
     connectionDeps: app.connectionDeps,
     config: app.config,
-    authenticator: createAuthenticator({ keys: app.keys, tokens, openUser, now: Date.now }),
+    authenticator: createAuthenticator({ keys: app.keys, tokens, openUser, now: app.now }),
     issuer,
     checkReady: app.checkReady,
     isBusy: app.isBusy,
     readBacklog: app.readBacklog,
     runStats: app.runStats,
-    now: Date.now,
+    now: app.now,
     ...options,
   });
   onTestFinished(() => http.close());

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
 import type { JobChange } from "../../jobs/contracts.ts";
@@ -20,7 +21,7 @@ import {
   withPinnedFacts,
 } from "./prepare.ts";
 import { backfillTool, runJob } from "./run.ts";
-import { fullJobShape, jobBrief, showFullJob, showJob, showJobs, tellJob } from "./show.ts";
+import { fullJobShape, jobBrief, type ShownJob, showFullJob, showJob, showJobs, tellJob } from "./show.ts";
 
 const READ: ToolAnnotations = { readOnlyHint: true, openWorldHint: false };
 const WRITE: ToolAnnotations = {
@@ -44,16 +45,40 @@ const listJobs: ToolDefinition<Services> = {
   annotations: READ,
   create: (_context, services) => ({
     run: async ({ limit, status, cursor }: { limit: number; status?: Job["status"]; cursor?: string }) => {
-      const options = { limit, ...(status && { status }), ...(cursor && { cursor }) };
-      const page = await requireService(services.jobs, "schedules").list(options);
-      const jobs = await showJobs(page.jobs, services);
+      const { jobs, nextCursor } = await readJobs(services, { limit, status, cursor });
       const lines = jobs.map((job) => `- ${tellJob(job)}`);
-      if (page.nextCursor) lines.push(`There are more: cursor ${page.nextCursor}`);
+      if (nextCursor) lines.push(`There are more: cursor ${nextCursor}`);
       const text = lines.length === 0 ? "No jobs. schedule_task makes one." : lines.join("\n");
-      return answer({ jobs, ...(page.nextCursor && { next_cursor: page.nextCursor }) }, text);
+      return answer({ jobs, ...(nextCursor && { next_cursor: nextCursor }) }, text);
     },
   }),
 };
+
+/** Jobs that are read and shown in one turn of the event loop. */
+const JOBS_AT_ONCE = 20;
+/** A page ends early behind so many characters: a job may have a hundred thousand. */
+const MAX_PAGE_CHARS = 1_000_000;
+
+async function readJobs(
+  services: Services,
+  { limit, status, cursor }: { limit: number; status: Job["status"] | undefined; cursor: string | undefined },
+) {
+  const store = requireService(services.jobs, "schedules");
+  const jobs: ShownJob[] = [];
+  let nextCursor = cursor;
+  for (let chars = 0; ; await setImmediate()) {
+    const page = await store.list({
+      limit: Math.min(limit - jobs.length, JOBS_AT_ONCE),
+      ...(status && { status }),
+      ...(nextCursor && { cursor: nextCursor }),
+    });
+    const shown = await showJobs(page.jobs, services);
+    jobs.push(...shown);
+    chars += JSON.stringify(shown).length;
+    ({ nextCursor } = page);
+    if (!nextCursor || jobs.length >= limit || chars > MAX_PAGE_CHARS) return { jobs, nextCursor };
+  }
+}
 
 const getJob: ToolDefinition<Services> = {
   name: "get_job",

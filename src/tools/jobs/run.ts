@@ -39,8 +39,11 @@ export const runJob: ToolDefinition<Services> = {
   create: (_context, services) => ({
     run: async (args: RunArguments, call: ToolCall) => {
       const job = await requireService(services.jobs, "schedules").get(args.job_id);
-      const obstacle = services.scheduler?.obstacle(job.action.kind);
-      if (obstacle) throw new NightshiftError("MODEL_NOT_CONFIGURED", obstacle);
+      const obstacle = services.scheduler?.waitsFor(job);
+      if (obstacle) {
+        const isTool = services.scheduler?.obstacle(job.action.kind) === undefined;
+        throw new NightshiftError(isTool ? "TOOL_NOT_FOUND" : "MODEL_NOT_CONFIGURED", obstacle);
+      }
       const overlap = args.overlap && { overlap: args.overlap };
       const run = await requireService(services.runControl, "runs").enqueue(args.job_id, overlap);
       if (args.wait) {
@@ -141,7 +144,7 @@ export const backfillTool: ToolDefinition<Services> = {
       }));
       const left = alreadyRun > 0 ? ` ${alreadyRun} had their run and were left out.` : "";
       // Added because this process may not be able to run them, while another one may.
-      const obstacle = shown.length > 0 && services.scheduler?.obstacle(job.action.kind);
+      const obstacle = shown.length > 0 && services.scheduler?.waitsFor(job);
       const wait = obstacle ? ` They wait: ${obstacle}` : "";
       const text = `${shown.length} runs were queued, oldest first.${left} list_runs shows what comes of them.${wait}`;
       const waiting = obstacle && { waiting_because: obstacle };

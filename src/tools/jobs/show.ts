@@ -103,7 +103,7 @@ export type ShownJob = ReturnType<typeof showJob>;
 export function showJob(job: Job, services: Services, counters: Counters = NO_COUNTS) {
   const scheduler = requireService(services.scheduler, "schedules");
   const warning = warningOf(job, counters);
-  const obstacle = job.status === "active" ? scheduler.obstacle(job.action.kind) : undefined;
+  const obstacle = job.status === "active" ? scheduler.waitsFor(job) : undefined;
   const { name, ...fields } = showFields(job);
   return {
     job_id: job.jobId,

@@ -85,15 +85,18 @@ function otherRoutes(parts: HttpParts): ReadonlyMap<string, RequestListener> {
     ["GET /healthz", (_req, res) => sendJson(res, 200, { status: "ok" })],
     [
       "GET /readyz",
-      async (_req, res) => {
-        const isReady = await Promise.race([
+      async (req, res) => {
+        const status = await Promise.race([
           checkReady().then(
-            () => true,
-            () => false,
+            () => "ready" as const,
+            (error) =>
+              error instanceof NightshiftError && error.code === "CANCELLED" ? "stopping" : "unavailable",
           ),
-          new Promise((resolve) => setTimeout(resolve, READY_MS, false).unref()),
+          new Promise<"unavailable">((resolve) => setTimeout(resolve, READY_MS, "unavailable").unref()),
         ]);
-        sendJson(res, isReady ? 200 : 503, { status: isReady ? "ready" : "unavailable" });
+        // HAProxy lets the open requests of a node finish that answers its check with 404, and sends it no more.
+        const isStopping = status === "stopping" && req.url?.endsWith("?stopping=404");
+        sendJson(res, status === "ready" ? 200 : isStopping ? 404 : 503, { status });
       },
     ],
   ]);

@@ -55,7 +55,7 @@ export function createStateless(connectionDeps: ConnectionDeps): StatelessHandle
       };
       const handler = createMcpHandler(open, {
         legacy: "reject",
-        bus: busFor(auth, connectionDeps.events, published),
+        bus: busFor(auth, connectionDeps.events, published, watchedBy(body)),
         onerror: (error) =>
           connectionDeps.log.debug({ reason: error.message }, "a request was answered with an error"),
       });
@@ -73,6 +73,13 @@ export function createStateless(connectionDeps: ConnectionDeps): StatelessHandle
   };
 }
 
+/** The URIs of a `subscriptions/listen`. */
+function watchedBy(body: unknown): readonly string[] {
+  const { params } = (body ?? {}) as { params?: { notifications?: { resourceSubscriptions?: unknown } } };
+  const uris = params?.notifications?.resourceSubscriptions;
+  return Array.isArray(uris) ? uris.filter((uri) => typeof uri === "string") : [];
+}
+
 /**
  * Change events for the streams of one credential: those of its principal that its scopes may read, and those that
  * users' modules publish in the principal's own calls (`published`).
@@ -81,15 +88,20 @@ function busFor(
   { userKey, scopes }: AuthInfo,
   events: Events,
   published: Topics<string, ServerEvent>,
+  watched: readonly string[],
 ): ServerEventBus {
   return {
     publish: (event) => published.publish(userKey, event),
     subscribe(listener) {
       const unsubscribe = [
         published.subscribe(userKey, listener),
-        events.subscribe(userKey, ({ uri }) => {
-          if (mayRead(uri, scopes)) listener({ kind: "resource_updated", uri });
-        }),
+        events.subscribe(
+          userKey,
+          ({ uri }) => {
+            if (mayRead(uri, scopes)) listener({ kind: "resource_updated", uri });
+          },
+          () => watched,
+        ),
       ];
       return () => {
         for (const end of unsubscribe) end();
