@@ -194,11 +194,13 @@ async function checkMcpServers({ mcpConfig }: Config): Promise<Finding> {
 async function checkJobs({ jobsDir }: Config): Promise<Finding> {
   if (!jobsDir) return { check: "jobs folder", status: "ok", found: "none" };
   try {
-    const { jobs, problems } = await scanFolder(resolve(jobsDir), Date.now());
-    if (problems.length === 0) return { check: "jobs folder", status: "ok", found: `${jobs.length} jobs` };
+    const { jobs, problems, ignored } = await scanFolder(resolve(jobsDir), Date.now());
+    const alone = ignored.length > 0 ? `; left alone: ${ignored.map(({ file }) => file).join(", ")}` : "";
+    const found = `${jobs.length} jobs${alone}`;
+    if (problems.length === 0) return { check: "jobs folder", status: "ok", found };
     const bad = problems.map(({ file, line }) => `${file}${line ? `:${line}` : ""}`).join(", ");
     const advice = `nightshift jobs validate ${jobsDir}`;
-    return { check: "jobs folder", status: "problem", found: `${jobs.length} jobs; bad: ${bad}`, advice };
+    return { check: "jobs folder", status: "problem", found: `${found}; bad: ${bad}`, advice };
   } catch (error) {
     return {
       check: "jobs folder",

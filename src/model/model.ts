@@ -43,7 +43,7 @@ export interface ModelAnswer {
   readonly end?: EndReason | undefined;
 }
 
-export interface CallOptions {
+interface CallOptions {
   /** No wait for another try goes on after this, in ms of `performance.now()`. Default: no limit. */
   readonly until?: number;
 }

@@ -3,7 +3,7 @@ import type { Log } from "../log.ts";
 import type { Pace } from "./pace.ts";
 
 /** What an outage of the model's provider means for a run that met it. */
-export interface MetOutage {
+interface MetOutage {
   /** Epoch ms. */
   readonly nextTryAt: number;
   /** Its owner has not been told of this outage yet. */
@@ -11,7 +11,7 @@ export interface MetOutage {
 }
 
 /** The prompts that may start now. */
-export interface PromptLimits {
+interface PromptLimits {
   readonly most: number;
   /** Users of whom none may start. */
   readonly paused: readonly string[];

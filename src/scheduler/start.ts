@@ -282,7 +282,10 @@ async function watchJobs(
   try {
     return await watchFolder({ dir: resolve(dir), store, log, now, onChange: wake });
   } catch (error) {
-    log.error({ err: error }, "the jobs folder could not be read; its jobs are left as they were");
+    log.error(
+      { err: error },
+      "the jobs folder could not be read, and is not watched until the next start; its jobs are left as they were",
+    );
     return undefined;
   }
 }
