@@ -242,5 +242,13 @@ export function readConfig(
   throw new NightshiftError("CONFIG_INVALID", `The configuration is not valid. ${problems.join("; ")}.`);
 }
 
+/** TZ as it was given to the process. */
+export const GIVEN_TZ = process.env.TZ;
+
+/** Makes UTC the time zone of this process. */
+export function useUtc(): void {
+  process.env.TZ = "UTC";
+}
+
 /** Reads a variable that a file of the operator names, e.g. `${TOKEN}` in `--mcp-config`. */
 export const variable = (name: string): string | undefined => process.env[name];

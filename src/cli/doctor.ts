@@ -1,6 +1,7 @@
-import { access, constants, mkdir, stat } from "node:fs/promises";
+import { access, constants, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type Config, variable } from "../config.ts";
+import { makeDataFolder } from "../database/data-folder.ts";
 import { NightshiftError } from "../errors.ts";
 import { scanFolder } from "../jobs-folder/scan.ts";
 import { findLocalModels } from "../model/local.ts";
@@ -67,10 +68,12 @@ function printFinding({ check, status, found, advice }: Finding): void {
 async function checkData({ dataDir }: Config): Promise<Finding> {
   const dir = resolve(dataDir);
   try {
-    await mkdir(dir, { recursive: true, mode: 0o700 });
+    makeDataFolder(dir);
     await access(dir, constants.R_OK | constants.W_OK);
     return { check: "data folder", status: "ok", found: dir };
-  } catch {
+  } catch (error) {
+    if (error instanceof NightshiftError)
+      return { check: "data folder", status: "problem", found: `${dir}: ${error.message}` };
     const advice = "Make it writable, or name another folder with --data.";
     return { check: "data folder", status: "problem", found: `${dir} cannot be written to`, advice };
   }
@@ -111,12 +114,8 @@ async function checkFile(
   } catch (error) {
     const advice =
       "Stop every Nightshift that uses it, keep a copy of the data folder, then run nightshift doctor --repair.";
-    return {
-      check: name,
-      status: "problem",
-      found: messageOf(error),
-      advice,
-    };
+    const isNewer = error instanceof NightshiftError;
+    return { check: name, status: "problem", found: messageOf(error), ...(!isNewer && { advice }) };
   }
 }
 

@@ -151,7 +151,12 @@ export async function validateJobs(dir: string | undefined, { json }: Flags): Pr
       ...(job.schedule.kind === "after" && { after: job.schedule.jobId }),
       ...(warningOf({ file, job, digest }) && { warning: warningOf({ file, job, digest }) }),
     }));
-    printJson({ valid: problems.length === 0, jobs: shown, problems, ignored });
+    printJson({
+      valid: problems.length === 0,
+      jobs: shown,
+      problems,
+      ...(ignored.length > 0 && { ignored }),
+    });
     return problems.length === 0 ? 0 : 1;
   }
   for (const found of jobs) {

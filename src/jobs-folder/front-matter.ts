@@ -136,7 +136,6 @@ const FENCE = /^---[ \t]*\r?\n([\s\S]*?)^---[ \t]*(?:\r?\n|$)/m;
 
 /** What is wrong with a file that has no front matter, if it can be told. */
 function formOf(text: string): string {
-  if (/\0/.test(text)) return "it is not UTF-8 (UTF-16, perhaps): save it as UTF-8; ";
   if (text.trim() === "") return "it is empty: ";
   if (/^---[ \t]*\r?\n/.test(text)) return "its front matter has no end, a line of its own with ---: ";
   if (/^\s+---[ \t]*\r?\n/.test(text))

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { createHash } from "node:crypto";
 import { constants, open, readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -118,8 +119,11 @@ async function readRegularFile(path: string): Promise<string> {
     for (let read = 1; read > 0 && length < buffer.length; length += read)
       ({ bytesRead: read } = await handle.read(buffer, length));
     if (length > MAX_FILE_BYTES) throw new Error(`it is larger than ${MAX_FILE_BYTES / 1024} KiB`);
+    const bytes = buffer.subarray(0, length);
+    if (!isUtf8(bytes) || bytes.includes(0))
+      throw new Error("it is not UTF-8 (UTF-16 or Latin-1, perhaps): save it as UTF-8");
     // Some editors start a file with a byte order mark.
-    return buffer.toString("utf8", 0, length).replace(/^\uFEFF/, "");
+    return bytes.toString("utf8").replace(/^\uFEFF/, "");
   } finally {
     await handle.close();
   }

@@ -68,7 +68,14 @@ export async function startScheduler(
   await loop.start();
   const retention = startRetention(await deps.database(), { keep: config, log, now });
   webhooks.start();
-  const clock = await watchClock(await deps.database(), { now, log, onMended: wake });
+  const clock = await watchClock(await deps.database(), {
+    now,
+    log,
+    onMended: () => {
+      wake();
+      webhooks.wake();
+    },
+  });
   const folder = config.jobsDir && (await watchJobs(config.jobsDir, folderStore, { log, now, wake }));
   return {
     wake,

@@ -70,8 +70,8 @@ export function folderSyncContract(backend: Backend): void {
           nextRunAt,
         ]);
         expect(back.sort()).toEqual([
-          ["paused", "mine", null],
           ["paused", null, null],
+          ["paused", "mine", null],
         ]);
       }
       for (const { jobId } of (await store.list()).jobs)
