@@ -140,7 +140,7 @@ async function readCode(
     return { job: toJob(described.fields, { kind: "code", file }, now) };
   } catch (error) {
     if (!(error instanceof FieldError)) throw error;
-    return { problem: { file, ...(error.field && codeLineOf(text, error.field)), message: error.message } };
+    return { problem: { file, ...codeLineOf(text, error.path.at(-1) ?? ""), message: error.message } };
   }
 }
 
