@@ -2,12 +2,12 @@ import { access, constants, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type Config, variable } from "../config.ts";
 import { makeDataFolder } from "../database/data-folder.ts";
-import { NightshiftError } from "../errors.ts";
+import { messageOf, NightshiftError } from "../errors.ts";
 import { scanFolder } from "../jobs-folder/scan.ts";
 import { findLocalModels } from "../model/local.ts";
 import { loadToolModules } from "../tools/modules.ts";
 import { version } from "../version.ts";
-import { messageOf, paint, plain, print, printJson } from "./output.ts";
+import { paint, plain, print, printJson } from "./output.ts";
 import type { Repair } from "./repair.ts";
 
 interface Finding {

@@ -21,6 +21,11 @@ export const migrationLock = (schema: string = SCHEMA_NAME): string[] => [
   `select pg_advisory_xact_lock(hashtextextended('${schema} tables', 0))`,
 ];
 
+/** Creates the schema only when it is absent: a user without the right to create one can be given it. */
+export const makeSchema = (schema: string = SCHEMA_NAME): string => `do $$ begin
+    if to_regnamespace('${schema}') is null then create schema ${schema}; end if;
+  end $$`;
+
 /** Runs a transaction that migrates, again while a lock is held by others. `onWait` is called before each pause. */
 export const retryMigration = (work: () => Promise<void>, onWait: () => void = () => {}): Promise<void> =>
   retry(work, {

@@ -38,8 +38,29 @@ export const readDetail = (text: string): RunDetail => {
   }
 };
 
+/** The columns of a run's summary, but its output, which may be long. */
+export const SUMMARY_COLUMNS = [
+  "run_id",
+  "job_id",
+  "user_key",
+  "triggered_by",
+  "status",
+  "scheduled_for",
+  "coalesced",
+  "attempt",
+  "prompt",
+  "started_at",
+  "finished_at",
+  "cancel_requested_at",
+  "input_tokens",
+  "output_tokens",
+  "detail",
+] as const satisfies readonly (keyof RunRow)[];
+
+type SummaryRow = Pick<RunRow, (typeof SUMMARY_COLUMNS)[number] | "output">;
+
 /** A run without its transcript, as lists return it. */
-export function readRunSummary(row: RunRow): Omit<Run, "transcript"> {
+export function readRunSummary(row: SummaryRow): Omit<Run, "transcript"> {
   const { parentSessionId, statusReason, error, silent, endReason } = readDetail(row.detail);
   return {
     runId: row.run_id,

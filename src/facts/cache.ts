@@ -1,6 +1,8 @@
+import { setImmediate } from "node:timers/promises";
 import { createKeyedLocks } from "../async.ts";
 import type { FactsDatabase, Query } from "./database.ts";
-import { createUserFacts, type UserFacts } from "./user-facts.ts";
+import type { StoredFact } from "./rules.ts";
+import { compareAge, createUserFacts, type UserFacts } from "./user-facts.ts";
 import type { Transaction } from "./write-queue.ts";
 
 /** One user's facts in memory, and how far they have followed the database. */
@@ -127,6 +129,9 @@ const COLUMNS = 'substr(key, 66) AS id, rowid AS "rowId"';
 
 const ALL_ROWS = `SELECT ${COLUMNS}, value FROM keyv WHERE ${RANGE}`;
 
+/** Indexing this much text takes about 10 ms, and 30 when every word of it is new. */
+const SLICE_CHARS = 16_384;
+
 /**
  * Brings an entry up to date with the least work: nothing when its user's counter has not moved, the new rows when
  * there are only new rows, else the difference of the ids and revisions.
@@ -139,24 +144,52 @@ export async function syncEntry(
   // Read before the rows: they may then be newer than the counters, which costs a second sync, but never older.
   const current = await readChanges(userKey, query);
   if (current.changes === entry.changes) return;
-  const take = (rows: readonly FactRowWithValue[]) => {
-    entry.userFacts.add(
-      rows.map(({ id, value }) => ({ ...parse(value), factId: id })),
-      now,
+  const take = async (rows: readonly FactRowWithValue[]) => {
+    const facts: StoredFact[] = [];
+    await forSlices(
+      rows,
+      ({ value }) => value.length,
+      (slice) => facts.push(...slice.map(({ id, value }) => ({ ...parse(value), factId: id }))),
+    );
+    // Sorted before they are sliced: a slice older than the one before would build the index again.
+    facts.sort(compareAge);
+    await forSlices(
+      facts,
+      ({ text }) => text.length,
+      (slice) => entry.userFacts.add(slice, now),
     );
     for (const { rowId } of rows) entry.rowId = Math.max(entry.rowId, rowId);
   };
   if (entry.changes === -1) {
-    take(await query<FactRowWithValue>(ALL_ROWS, userKey));
+    await take(await query<FactRowWithValue>(ALL_ROWS, userKey));
   } else {
     // The plus keeps SQLite on the index of keys: by row number it would read everybody's new rows.
     const newRows = `SELECT ${COLUMNS}, value FROM keyv WHERE ${RANGE} AND +rowid > $2`;
     const added = await query<FactRowWithValue>(newRows, userKey, entry.rowId);
-    take(added);
+    await take(added);
     const isComplete = current.removals === entry.removals && added.length >= current.changes - entry.changes;
-    if (!isComplete) take(await reconcile(userKey, entry.userFacts, query));
+    if (!isComplete) await take(await reconcile(userKey, entry.userFacts, query));
   }
   Object.assign(entry, current);
+}
+
+/** Calls `use` with slices of about SLICE_CHARS. Between two of them other users' calls get the thread. */
+async function forSlices<T>(
+  items: readonly T[],
+  charsOf: (item: T) => number,
+  use: (slice: readonly T[]) => void,
+): Promise<void> {
+  let start = 0;
+  let chars = 0;
+  for (const [i, item] of items.entries()) {
+    chars += charsOf(item);
+    if (chars < SLICE_CHARS) continue;
+    use(items.slice(start, i + 1));
+    start = i + 1;
+    chars = 0;
+    await setImmediate();
+  }
+  if (start < items.length) use(items.slice(start));
 }
 
 /** Takes over the counters after a write of our own: the entry has its change already, and no sync is needed. */

@@ -225,9 +225,9 @@ async function changeFact(
   { transaction, entry, limits }: SaveDeps,
 ): Promise<void> {
   if (changed === undefined) return;
-  const { facts, bytes } = entry.userFacts.kept;
+  const { kept } = entry.userFacts;
   const moreBytes = bytesOf(changed) - bytesOf(known);
-  if (moreBytes > 0) checkRoom({ facts: facts - 1, bytes }, moreBytes, limits);
+  if (moreBytes > 0) checkRoom({ ...kept, facts: kept.facts - 1 }, moreBytes, limits);
   await transaction.keyv.set(`${userKey}:${known.factId}`, changed, ttlMsOf(changed));
   entry.userFacts.replace(changed);
   await noteOwnWrite(userKey, entry, transaction.query, known.factId);

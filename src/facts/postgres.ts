@@ -1,7 +1,7 @@
 import type { KeyvPostgres } from "@keyv/postgres";
 import type { Pool, PoolClient } from "pg";
 import { toFactsError } from "../database/db-errors.ts";
-import { migrationLock, retryMigration } from "../database/migration-lock.ts";
+import { makeSchema, migrationLock, retryMigration } from "../database/migration-lock.ts";
 import { openPool, SCHEMA_NAME } from "../database/postgres-pool.ts";
 import { type FactsDatabase, KEYV_OPTIONS, parseRow, type Query, whileBusy } from "./database.ts";
 import type { StoredFact } from "./rules.ts";
@@ -124,9 +124,6 @@ const POSTGRES_MIGRATIONS = [
 ];
 
 const BEGIN_MIGRATION = ["BEGIN", ...migrationLock()].join("; ");
-/** Creates the schema only when it is absent: a user without the right to create one can be given it. */
-const MAKE_SCHEMA = `DO $$ BEGIN
-  IF to_regnamespace('${SCHEMA_NAME}') IS NULL THEN CREATE SCHEMA ${SCHEMA_NAME}; END IF; END $$`;
 
 /** Creates the tables, or brings them up to date. */
 async function migratePostgres(pool: Pool): Promise<void> {
@@ -136,7 +133,7 @@ async function migratePostgres(pool: Pool): Promise<void> {
     const version = await versionOn(client);
     if (version >= POSTGRES_MIGRATIONS.length) return;
     if (version === 0) {
-      await client.query(MAKE_SCHEMA);
+      await client.query(makeSchema());
       await client.query("CREATE TABLE fact_version AS SELECT 0 AS version");
     }
     for (const migration of POSTGRES_MIGRATIONS.slice(version)) await client.query(migration);
@@ -168,7 +165,7 @@ async function begin(pool: Pool, beginSql: string): Promise<PoolClient> {
   }
 }
 
-/** Commits after `work` and releases the connection. After a failure it closes it, which undoes the transaction. */
+/** Commits after `work` and gives the connection back. After a failure it closes it, which undoes the transaction. */
 async function finish(client: PoolClient, work: () => Promise<void>): Promise<void> {
   try {
     await work();

@@ -1,17 +1,19 @@
 import { bytesOf, type StoredFact, textKeyOf, toFact } from "./rules.ts";
+import { foldText } from "./search/fold.ts";
 import { createSearchIndex, type SearchIndex } from "./search/index.ts";
-import { lowerBound } from "./search/sorted-terms.ts";
-import { foldText } from "./search/terms.ts";
+import { lowerBound } from "./search/sorted-words.ts";
 import type { RecalledFact } from "./store.ts";
 
 // Measured on Node 24. The search index counts its own.
-const BYTES_PER_USER = 8_000;
-const BYTES_PER_FACT = 400;
+const BYTES_PER_USER = 4_000;
+const BYTES_PER_FACT = 310;
+const BYTES_PER_TEXT_KEY = 90;
 
 /** One user's facts in memory, searchable: a copy of what the database holds, never shared between users. */
 export interface UserFacts {
   readonly facts: ReadonlyMap<string, StoredFact>;
-  readonly kept: { readonly facts: number; readonly bytes: number };
+  /** `words`: different ones, of texts and tags. */
+  readonly kept: { readonly facts: number; readonly bytes: number; readonly words: number };
   /** The memory that it takes, in bytes, roughly. */
   readonly costBytes: number;
   readonly nextPosition: number;
@@ -54,11 +56,14 @@ export function createUserFacts(): UserFacts {
       return contents.sortedFacts.byId;
     },
     get kept() {
-      return { facts: contents.sortedFacts.byId.size, bytes: contents.sortedFacts.bytes };
+      const { sortedFacts, index } = contents;
+      return { facts: sortedFacts.byId.size, bytes: sortedFacts.bytes, words: index.words };
     },
     get costBytes() {
-      const { byId, bytes } = contents.sortedFacts;
-      return BYTES_PER_USER + byId.size * BYTES_PER_FACT + bytes + contents.index.costBytes;
+      const { sortedFacts, index, idByText } = contents;
+      const { byId, bytes } = sortedFacts;
+      const keyBytes = idByText === undefined ? 0 : idByText.size * BYTES_PER_TEXT_KEY + bytes;
+      return BYTES_PER_USER + byId.size * BYTES_PER_FACT + bytes + index.costBytes + keyBytes;
     },
     get nextPosition() {
       return (contents.sortedFacts.byAge.at(-1)?.position ?? 0) + 1;
@@ -211,6 +216,7 @@ function createSortedFacts(): SortedFacts {
   };
 }
 
-function compareAge(a: StoredFact, b: StoredFact): number {
+/** Oldest first. */
+export function compareAge(a: StoredFact, b: StoredFact): number {
   return a.position - b.position || (a.factId < b.factId ? -1 : 1);
 }

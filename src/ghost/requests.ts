@@ -14,8 +14,8 @@ export interface RequestHandlerOptions {
   readonly model: Model | undefined;
   /** Input and output tokens that this run may use. */
   readonly maxTokens: number;
-  /** Budgets that this run shares with others: its owner's of the day, its job's of all runs. */
-  readonly budgets: readonly TokenBudget[];
+  /** The budget that this run shares with others. */
+  readonly budget: TokenBudget;
   /** The runs of the job's owner. The ghost gets those of its own job only. */
   readonly runs: RunReader;
   /** The tools of other MCP servers that this job was granted; absent where it was granted none. */
@@ -79,7 +79,7 @@ export function openRequestHandler(options: RequestHandlerOptions): RequestHandl
 }
 
 /** Makes the model calls of one ghost, one after the other, so that each is checked against the use of all before it. */
-function openMeteredModel({ model, maxTokens, budgets, log, onNote }: RequestHandlerOptions) {
+function openMeteredModel({ model, maxTokens, budget, log, onNote }: RequestHandlerOptions) {
   let usage: Usage = { input_tokens: 0, output_tokens: 0 };
   let hasEstimate = false;
   let last: Promise<unknown> = Promise.resolve();
@@ -93,7 +93,7 @@ function openMeteredModel({ model, maxTokens, budgets, log, onNote }: RequestHan
         "No model is configured: set NIGHTSHIFT_MODEL (and NIGHTSHIFT_MODEL_API_KEY where one is needed).",
       );
     if (usage.input_tokens + usage.output_tokens >= maxTokens) throw overBudget(usage, maxTokens);
-    for (const budget of budgets) await budget.assertLeft();
+    await budget.assertLeft();
     const answer = await model.generate(request, signal);
     const spent = answer.usage.input_tokens + answer.usage.output_tokens;
     usage = {
@@ -105,7 +105,7 @@ function openMeteredModel({ model, maxTokens, budgets, log, onNote }: RequestHan
       onNote(ESTIMATED);
       log.warn({ model: model.name }, "a model reported no tokens, or a number that cannot be true");
     }
-    for (const budget of budgets) await retry(() => budget.spend(spent), { onFailure, signal });
+    await retry(() => budget.spend(spent), { onFailure, signal });
     return answer;
   };
   return {

@@ -26,8 +26,8 @@ export interface GhostDeps {
   readonly model?: Model | undefined;
   /** Told what the model answers to the runs, and how it fails them. */
   readonly outages?: Pick<ModelOutages, "answered" | "failed">;
-  /** Budgets that runs of this job share, besides the run's own limit; absent means none. */
-  readonly openBudgets?: (job: Job) => readonly TokenBudget[];
+  /** The budget that runs of this job share, besides the run's own limit. */
+  readonly openBudget: (job: Job) => TokenBudget;
   /** The runs of one user. */
   readonly openRuns: (userKey: string) => RunReader;
   /** The longest time that a run gets, whatever its job says. Default: no limit. */
@@ -156,6 +156,9 @@ function toStart(
   };
 }
 
+/** Runs that are looked at for one that was not silent. */
+const MAX_LOOKS_BACK = 20;
+
 /**
  * The output of this job's last run that succeeded and was not silent. A job that runs after another gets the output of
  * the other's last run that succeeded, or none if that was silent.
@@ -163,11 +166,17 @@ function toStart(
 async function previousOutputOf(job: Job, deps: GhostDeps): Promise<string | null> {
   const { userKey, provision, schedule } = job;
   if (!provision.previousOutput) return null;
-  const page =
-    schedule.kind === "after" ? { jobId: schedule.jobId, limit: 1 } : { jobId: job.jobId, limit: 20 };
-  const { runs } = await deps.openRuns(userKey).list({ ...page, status: "succeeded" });
-  const output = runs.find((run) => run.output !== null && !run.silent)?.output;
-  return output === undefined || output === null ? null : shorten(output, MAX_PREVIOUS_CHARS);
+  const isAfter = schedule.kind === "after";
+  const filter = { jobId: isAfter ? schedule.jobId : job.jobId, status: "succeeded", limit: 1 } as const;
+  const runs = deps.openRuns(userKey);
+  // One at a time: mostly the last run is the one, and outputs may be long.
+  let page = await runs.list(filter);
+  for (let looks = 1; ; looks++) {
+    const [run] = page.runs;
+    if (run && run.output !== null && !run.silent) return shorten(run.output, MAX_PREVIOUS_CHARS);
+    if (!page.nextCursor || isAfter || looks === MAX_LOOKS_BACK) return null;
+    page = await runs.list({ ...filter, cursor: page.nextCursor });
+  }
 }
 
 /** The configured servers whose tools the job names; undefined where it names none. */
@@ -202,7 +211,7 @@ function openRunBroker(
     jobId: job.jobId,
     model: parts.model,
     maxTokens: job.limits.maxTokens,
-    budgets: deps.openBudgets?.(job) ?? [],
+    budget: deps.openBudget(job),
     runs: deps.openRuns(job.userKey),
     log: deps.log.child({ job_id: job.jobId, run_id: run.runId }),
     onStep: (step) => notifyListeners(deps, (listener) => listener.onStep?.(claimed, step)),

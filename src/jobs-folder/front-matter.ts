@@ -2,7 +2,7 @@ import { isMap, isScalar, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { NightshiftError } from "../errors.ts";
 import type { FolderJob } from "../jobs/contracts.ts";
-import { cronWarning } from "../jobs/cron-text.ts";
+import { cronWarning, UNIT_SECONDS } from "../jobs/cron-text.ts";
 import { fileMoment } from "../jobs/field-forms.ts";
 import { fileFields, limitsOf, nameAndToolsOf, policyOf, provisionOf } from "../jobs/fields.ts";
 import type { Policy, Schedule } from "../jobs/job.ts";
@@ -15,8 +15,6 @@ export interface FileProblem {
   readonly line?: number;
   readonly message: string;
 }
-
-const UNIT_SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const;
 
 const secondsOf = (text: string): number =>
   Number.parseFloat(text) * UNIT_SECONDS[text.at(-1) as keyof typeof UNIT_SECONDS];

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { constants, open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import { NightshiftError } from "../errors.ts";
+import { messageOf, NightshiftError } from "../errors.ts";
 import type { FolderJob } from "../jobs/contracts.ts";
 import { findBrokenChains } from "../jobs/dependencies.ts";
 import { FieldError, type FileProblem, readMarkdown, toJob } from "./front-matter.ts";
@@ -35,7 +35,7 @@ export async function scanFolder(dir: string, now: number, options: ScanOptions 
   for (const file of files) {
     if (options.signal?.aborted) break;
     const read = await readJobFile(dir, file, now, options).catch((error: unknown) => ({
-      problem: { file, message: error instanceof Error ? error.message : String(error) },
+      problem: { file, message: messageOf(error) },
     }));
     if ("problem" in read) problems.push(read.problem);
     else jobs.push(read.job);

@@ -100,7 +100,7 @@ export interface Backfill {
 }
 
 export interface RunPage {
-  /** Without transcripts, which are read one run at a time. */
+  /** Without transcripts, and with long outputs cut: a page has a million characters of them. `get` has all of a run. */
   readonly runs: readonly Omit<Run, "transcript">[];
   readonly nextCursor?: string;
 }

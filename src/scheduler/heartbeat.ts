@@ -19,8 +19,8 @@ export interface HeartbeatOptions {
 export interface Heartbeat {
   /** Marks lost runs now and at intervals. Rejects with DATA_UNAVAILABLE. */
   start(): Promise<void>;
-  /** Extends the leases now, and stops the runs that are to be cancelled. Never rejects. */
-  renewLeases(): Promise<void>;
+  /** Stops the runs that are to be cancelled, and those that are no longer this process's. Never rejects. */
+  checkRunning(): Promise<void>;
   stop(): void;
 }
 
@@ -37,16 +37,26 @@ export function createHeartbeat(options: HeartbeatOptions, slots: Slots): Heartb
   let recheckTimer: NodeJS.Timeout | undefined;
   let isStopped = false;
 
+  const checkRunning = async (): Promise<void> => {
+    const runIds = slots.running;
+    if (runIds.length === 0) return;
+    try {
+      const { cancel, gone } = await runQueue.checkRunning({ runIds, worker });
+      for (const { runId, reason } of cancel) slots.stop(runId, cancelled(reason));
+      for (const runId of gone) slots.stop(runId, takenOver());
+    } catch (error) {
+      log.error({ err: error }, "it could not be read which running ghosts are to stop");
+    }
+  };
   const renewLeases = async (): Promise<void> => {
     const runIds = slots.running;
     if (runIds.length === 0) return;
     try {
-      const { cancel, gone } = await runQueue.renewLeases({ runIds, now: now(), leaseMs, worker });
-      for (const { runId, reason } of cancel) slots.stop(runId, cancelled(reason));
-      for (const runId of gone) slots.stop(runId, takenOver());
+      await runQueue.renewLeases({ runIds, now: now(), leaseMs, worker });
     } catch (error) {
       log.error({ err: error }, "the leases of running ghosts could not be extended");
     }
+    await checkRunning();
   };
   const reap = async (): Promise<void> => {
     // Our own leases first: after this machine was suspended they look as dead as any.
@@ -70,7 +80,7 @@ export function createHeartbeat(options: HeartbeatOptions, slots: Slots): Heartb
       renewTimer = setInterval(() => void renewLeases(), leaseMs / RENEWALS_PER_LEASE).unref();
       reapTimer = setInterval(tryToReap, leaseMs).unref();
     },
-    renewLeases,
+    checkRunning,
     stop() {
       isStopped = true;
       clearInterval(renewTimer);

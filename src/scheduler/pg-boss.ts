@@ -97,7 +97,7 @@ function createBossQueue(deps: BossDeps): ExternalQueue {
       if (filter.userKey !== undefined || filter.runId !== undefined || limit < 1) return null;
       const { waits, ready } = await outbox.look(db.kysely, filter.kinds, now + aheadMs);
       const sent = waits ? await sendDue(deps, claim) : new Set();
-      // What waited and was gone when we came to send it was sent by another node.
+      // Where something waited and there was nothing left to send, another node has sent it.
       const isSentElsewhere = waits && sent.size === 0;
       const kinds = filter.kinds.filter((kind) => isSentElsewhere || sent.has(kind) || ready.includes(kind));
       // Another kind comes first each time, so that none has to wait for ever.
@@ -180,14 +180,10 @@ type Fetched = Awaited<ReturnType<typeof PgBoss.prototype.fetch<Sent>>>[number];
 /** The id of a pg-boss job, as our run row stores it. */
 const ticketOf = ({ name, id }: Pick<Fetched, "name" | "id">): string => `${name}/${id}`;
 
-/** The ids in pg-boss of some tickets, by the name of their queue. */
-const byQueue = (tickets: readonly string[]): ReadonlyMap<string, string[]> => {
-  const queues = new Map<string, string[]>();
-  for (const ticket of tickets) {
-    const [name = "", id = ""] = ticket.split("/");
-    queues.set(name, [...(queues.get(name) ?? []), id]);
-  }
-  return queues;
+/** The names of the queues that some tickets are of, each with its ids in pg-boss. */
+const byQueue = (tickets: readonly string[]): [name: string, ids: string[]][] => {
+  const parsed = tickets.map((ticket) => ticket.split("/") as [name: string, id: string]);
+  return [...Map.groupBy(parsed, ([name]) => name)].map(([name, all]) => [name, all.map(([, id]) => id)]);
 };
 
 const toBossJob = (heartbeatSeconds: number) => (sent: Sent) => ({

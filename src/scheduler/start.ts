@@ -16,7 +16,7 @@ import { openModel } from "../model/provider.ts";
 import { openRunQueue, type RunQueueOptions } from "../store/open-run-queue.ts";
 import { startRetention } from "../store/retention.ts";
 import type { ClaimFilter, RunQueue } from "../store/run-queue.ts";
-import { openDailyTokens, openJobTokens } from "../store/usage.ts";
+import { dailyTokens, jobTokens, openTokenBudget } from "../store/usage.ts";
 import type { UpstreamConfig } from "../upstream/config.ts";
 import { openUpstreams } from "../upstream/open.ts";
 import { createNetworkPolicy } from "../webhooks/attempt.ts";
@@ -261,10 +261,11 @@ function ghostDeps(
     model: openModel(config, { pace }),
     outages,
     openRuns,
-    openBudgets: ({ jobId, userKey, provision }) => [
-      openDailyTokens(database, { userKey, maxTokens: config.maxTokensPerDay, now }),
-      openJobTokens(database, { jobId, userKey, maxTokens: provision.maxTokensPerJob }),
-    ],
+    openBudget: ({ jobId, userKey, provision }) =>
+      openTokenBudget(database, [
+        dailyTokens({ userKey, maxTokens: config.maxTokensPerDay, now }),
+        jobTokens({ jobId, userKey, maxTokens: provision.maxTokensPerJob }),
+      ]),
     maxTimeoutSeconds: config.maxTimeoutSeconds,
     log,
     now,

@@ -4,7 +4,7 @@ import { readDetail, readRun } from "../database/run-row.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
 import type { Run, RunResult } from "../jobs/run.ts";
 import { type EndOptions, endRun } from "./run-end.ts";
-import type { RunQueue } from "./run-queue.ts";
+import type { RunQueue, Worker } from "./run-queue.ts";
 
 /**
  * See RunQueue.renewLeases. Rows that another transaction has locked are left to the next renewal: to wait for one
@@ -14,28 +14,39 @@ export async function renewLeases(
   db: Kysely<Tables>,
   { runIds, now, leaseMs, worker }: Parameters<RunQueue["renewLeases"]>[0],
 ): ReturnType<RunQueue["renewLeases"]> {
-  if (runIds.length === 0) return { cancel: [], gone: [] };
-  const ours = db
-    .selectFrom("runs")
-    .select("run_id")
-    .where("run_id", "in", runIds)
-    .where("worker_id", "=", worker.workerId)
-    .where("status", "=", "running");
-  const extended = await db
+  if (runIds.length === 0) return;
+  const held = heldRuns(db, runIds, worker).select("run_id").forUpdate().skipLocked();
+  await db
     .updateTable("runs")
     .set({ lease_until: now + leaseMs })
-    .where("run_id", "in", ours.forUpdate().skipLocked())
-    .returning(["run_id", "cancel_requested_at", "detail"])
+    .where("run_id", "in", held)
     .execute();
-  const held = new Set(extended.map((row) => row.run_id));
-  if (held.size < runIds.length) for (const { run_id } of await ours.execute()) held.add(run_id);
+}
+
+/** See RunQueue.checkRunning. */
+export async function checkRunning(
+  db: Kysely<Tables>,
+  { runIds, worker }: Parameters<RunQueue["checkRunning"]>[0],
+): ReturnType<RunQueue["checkRunning"]> {
+  if (runIds.length === 0) return { cancel: [], gone: [] };
+  const rows = await heldRuns(db, runIds, worker)
+    .select(["run_id", "cancel_requested_at", "detail"])
+    .execute();
+  const held = new Set(rows.map((row) => row.run_id));
   return {
-    cancel: extended
+    cancel: rows
       .filter((row) => row.cancel_requested_at !== null)
       .map((row) => ({ runId: row.run_id, reason: readDetail(row.detail).statusReason })),
     gone: runIds.filter((runId) => !held.has(runId)),
   };
 }
+
+const heldRuns = (db: Kysely<Tables>, runIds: readonly string[], { workerId }: Worker) =>
+  db
+    .selectFrom("runs")
+    .where("run_id", "in", runIds)
+    .where("worker_id", "=", workerId)
+    .where("status", "=", "running");
 
 const LOST: RunResult = {
   status: "lost",

@@ -6,7 +6,7 @@ import { claimDue } from "./claim.ts";
 import type { FindDue } from "./due.ts";
 import { earliestDue } from "./fair-order.ts";
 import { queueDependents } from "./job-dependencies.ts";
-import { type EndTransaction, reapLost, renewLeases } from "./leases.ts";
+import { checkRunning, type EndTransaction, reapLost, renewLeases } from "./leases.ts";
 import { type EndOptions, endRun } from "./run-end.ts";
 import type { ClaimOptions, RunQueue } from "./run-queue.ts";
 
@@ -58,8 +58,9 @@ export function openRunQueue(db: Database, options: RunQueueOptions = {}): RunQu
     renewLeases: async (options) => {
       const tickets = options.runIds.flatMap((runId) => runningJobs.get(runId)?.ticket ?? []);
       if (tickets.length > 0) await queue?.touch(tickets);
-      return renewLeases(db.kysely, options);
+      await renewLeases(db.kysely, options);
     },
+    checkRunning: (options) => checkRunning(db.kysely, options),
     finish: async (runId, result, now) => {
       const job = runningJobs.get(runId) ?? (await findJobOf(db, runId));
       if (!job) return false;

@@ -112,7 +112,7 @@ interface AppliedResult {
   readonly notice: Notice | null;
 }
 
-/** Updates the job's counters, queues a retry, pauses a job that keeps failing, and releases the next held run. */
+/** Updates the job's counters, queues a retry, pauses a job that keeps failing, and lets the next held run start. */
 async function applyResult(
   trx: Transaction<Tables>,
   run: RunRow,
@@ -129,12 +129,13 @@ async function applyResult(
     const denied_calls = result.transcript.filter(({ denied }) => denied).length;
     const last = { last_run_id: run.run_id };
     if (FAILURES.includes(result.status)) {
+      const job = await tryFindJob(trx, run.job_id);
       const { outage } = result.modelFailure ?? {};
-      isRetried = await queueRetry(trx, run, result, now);
+      isRetried = job !== null && (await queueRetry(trx, job, run, result, now));
       // Neither a process that died nor an outage of the model's provider is the job's fault.
       const consecutive_failures = isRetried || result.status === "lost" || outage ? 0 : 1;
       await addCounts(trx, owner, { runs_failed: 1, denied_calls, consecutive_failures }, last);
-      if (consecutive_failures > 0) notice = await warnOrPause(trx, run, result, now);
+      if (job && consecutive_failures > 0) notice = await warnOrPause(trx, job, run, result, now);
       else if (isRetried && outage?.isFirst) notice = AWAY;
     } else if (result.status === "succeeded") {
       await addCounts(trx, owner, { runs_succeeded: 1, denied_calls }, { ...last, consecutive_failures: 0 });
@@ -179,13 +180,13 @@ function retryDelayMs(
 /** Queues another attempt where the job's retry policy has one left for this kind of failure. */
 async function queueRetry(
   trx: Transaction<Tables>,
+  job: Job,
   run: RunRow,
   result: RunResult,
   now: number,
 ): Promise<boolean> {
-  const job = await tryFindJob(trx, run.job_id);
   // The owner asked to cancel it, so it is not tried again.
-  if (!job || job.status === "cancelled" || run.cancel_requested_at !== null) return false;
+  if (job.status === "cancelled" || run.cancel_requested_at !== null) return false;
   if (job.status === "paused" && run.triggered_by !== "manual") return false;
   const { retryAt = 0, outage } = result.modelFailure ?? {};
   const isDeferred = outage !== undefined && isDeferrable(run, job, result, now);
@@ -208,12 +209,11 @@ async function queueRetry(
 /** The notice to the owner of a job that fails again and again. At its limit the job is paused. */
 async function warnOrPause(
   trx: Transaction<Tables>,
+  job: Job,
   run: RunRow,
   result: RunResult,
   now: number,
 ): Promise<Notice | null> {
-  const job = await tryFindJob(trx, run.job_id);
-  if (!job) return null;
   const limit = job.status === "active" ? job.policy.pauseAfterFailures : 0;
   const counted = await trx
     .selectFrom("job_counters")

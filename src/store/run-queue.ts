@@ -62,11 +62,18 @@ export interface RunQueue {
       readonly onCancelling?: () => void;
     },
   ): Promise<readonly Claimed[]>;
+  /** Extends the leases of those of `runIds` that this worker holds. */
+  renewLeases(options: {
+    runIds: readonly string[];
+    now: number;
+    leaseMs: number;
+    worker: Worker;
+  }): Promise<void>;
   /**
-   * Extends the leases of `runIds`. Resolves to the runs that are to stop (the reason is null where their owner just
-   * cancelled them), and to those that this worker no longer holds.
+   * Resolves to those of `runIds` that are to stop (the reason is null where their owner just cancelled them), and to
+   * those that this worker no longer holds. Writes nothing, so it may follow each write of another process.
    */
-  renewLeases(options: { runIds: readonly string[]; now: number; leaseMs: number; worker: Worker }): Promise<{
+  checkRunning(options: { runIds: readonly string[]; worker: Worker }): Promise<{
     cancel: readonly { readonly runId: string; readonly reason: string | null }[];
     gone: readonly string[];
   }>;

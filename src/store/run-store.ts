@@ -1,10 +1,11 @@
 import type { Transaction } from "kysely";
 import type { Database } from "../database/database.ts";
 import { readPage } from "../database/page.ts";
-import { readRun, readRunSummary } from "../database/run-row.ts";
+import { readRun, readRunSummary, SUMMARY_COLUMNS } from "../database/run-row.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
 import type { RunPage, RunStore } from "../jobs/contracts.ts";
+import { cutText } from "../jobs/cut-text.ts";
 import type { Run } from "../jobs/run.ts";
 import { enqueue, enqueueBackfill } from "./enqueue-run.ts";
 import { emptyResult, endRun } from "./run-end.ts";
@@ -20,6 +21,8 @@ export interface RunStoreOptions {
 const DEFAULT_MAX_QUEUED = 1000;
 const DEFAULT_RUNS_PAGE = 50;
 const MAX_RUNS_PAGE = 200;
+/** Characters of all outputs of a page together; each run gets an equal part. */
+const MAX_PAGE_OUTPUT_CHARS = 1_000_000;
 
 /** One user's runs. Every query below has `userKey` in it, and no caller can pass another. */
 export function openRunStore(db: Database, options: RunStoreOptions): RunStore {
@@ -54,18 +57,27 @@ async function readRunPage(
   userKey: string,
   { jobId, status, limit = DEFAULT_RUNS_PAGE, cursor }: NonNullable<Parameters<RunStore["list"]>[0]>,
 ): Promise<RunPage> {
-  let query = db.kysely.selectFrom("runs").selectAll().where("user_key", "=", userKey);
+  const size = Math.min(Math.max(1, limit), MAX_RUNS_PAGE);
+  const maxChars = Math.floor(MAX_PAGE_OUTPUT_CHARS / size);
+  let query = db.kysely
+    .selectFrom("runs")
+    .select(SUMMARY_COLUMNS)
+    // One character more tells that the output is longer.
+    .select((eb) => eb.fn<string | null>("substr", ["output", eb.lit(1), eb.lit(maxChars + 1)]).as("output"))
+    .where("user_key", "=", userKey);
   if (jobId !== undefined) query = query.where("job_id", "=", jobId);
   if (status !== undefined) query = query.where("status", "=", status);
   const scope = ["runs", userKey, jobId ?? null, status ?? null];
-  const { rows, ...next } = await readPage(query, "run_id", {
-    scope,
-    limit,
-    maxLimit: MAX_RUNS_PAGE,
-    cursor,
-  });
-  return { runs: rows.map(readRunSummary), ...next };
+  const request = { scope, limit: size, maxLimit: MAX_RUNS_PAGE, cursor };
+  const { rows, ...next } = await readPage(query, "run_id", request);
+  const runs = rows.map((row) => readRunSummary({ ...row, output: cutListed(row.output, maxChars) }));
+  return { runs, ...next };
 }
+
+const cutListed = (output: string | null, maxChars: number): string | null =>
+  output === null || output.length <= maxChars
+    ? output
+    : `${cutText(output, maxChars)}… [cut here: get_run has all of it]`;
 
 async function cancelUnlessEnded(
   trx: Transaction<Tables>,

@@ -1,7 +1,7 @@
 import { basename, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { McpServer } from "@modelcontextprotocol/server";
-import { NightshiftError } from "../errors.ts";
+import { messageOf, NightshiftError } from "../errors.ts";
 import { type ToolContext, type ToolDefinition, type ToolSpec, toDefinition } from "./define.ts";
 import { type Schema, toJsonSchema } from "./schema.ts";
 
@@ -82,8 +82,6 @@ function withFileName(file: string, register: Register): Register {
     }
   };
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 async function importModule(file: string): Promise<Record<string, unknown>> {
   try {

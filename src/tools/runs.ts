@@ -108,7 +108,7 @@ const listRuns: ToolDefinition<Services> = {
   scope: "jobs:read",
   title: "List runs",
   description:
-    "Lists the runs of your scheduled jobs, newest first, a page at a time. get_run has the transcript.",
+    "Lists the runs of your scheduled jobs, newest first, a page at a time. get_run has the transcript, and an output that is cut here.",
   inputSchema: lazySchema(() =>
     z.strictObject({
       job_id: z.string().max(100).optional().describe("only runs of this job"),

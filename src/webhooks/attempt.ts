@@ -37,7 +37,7 @@ export const createNetworkPolicy = (allowPrivate: boolean): NetworkPolicy =>
 
 /** Attempts of one delivery, with the first. They take a little more than a day. */
 export const MAX_ATTEMPTS = 8;
-const FIRST_PAUSE_MS = 5_000;
+const FIRST_RETRY_MS = 5_000;
 /** The longest Retry-After that is honoured. */
 const MAX_RETRY_AFTER_MS = 6 * 3_600_000;
 
@@ -60,7 +60,12 @@ export async function attemptDelivery(
   { now, signal }: { now: () => number; signal: AbortSignal },
 ): Promise<AttemptResult> {
   if (url === null)
-    return { kind: "failed", host: null, status: null, error: "The webhook was removed before it was told." };
+    return {
+      kind: "failed",
+      host: null,
+      status: null,
+      error: "The webhook was removed before this could be sent.",
+    };
   const host = URL.parse(url)?.host ?? null;
   const problem = urlProblem(url, network);
   if (problem) return { kind: "failed", host, status: null, error: problem };
@@ -105,13 +110,13 @@ export function classify(
     response.kind === "unreachable" || (status !== null && (status >= 500 || RETRIED_STATUSES.has(status)));
   if (!isPassing || attempt >= MAX_ATTEMPTS) return { kind: "failed", host, status, error };
   const retryAfterMs = response.kind === "answered" ? readRetryAfter(response.retryAfter, now) : 0;
-  const pauseMs = Math.max(retryDelayMs(attempt, chance), Math.min(retryAfterMs, MAX_RETRY_AFTER_MS));
+  const pauseMs = Math.max(nextAttemptDelayMs(attempt, chance), Math.min(retryAfterMs, MAX_RETRY_AFTER_MS));
   return { kind: "again", at: now + pauseMs, host, status, error };
 }
 
 /** 5 s, 25 s, 2 min, 10 min, 52 min, 4 h, 22 h; a quarter more or less, so that common failures spread out. */
-const retryDelayMs = (attempt: number, chance: number): number =>
-  Math.round(FIRST_PAUSE_MS * 5 ** (attempt - 1) * (0.75 + chance / 2));
+const nextAttemptDelayMs = (attempt: number, chance: number): number =>
+  Math.round(FIRST_RETRY_MS * 5 ** (attempt - 1) * (0.75 + chance / 2));
 
 /** Seconds or an HTTP date; 0 for anything else. */
 function readRetryAfter(text: string | undefined, now: number): number {

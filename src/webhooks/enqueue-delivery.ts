@@ -85,9 +85,8 @@ export async function ensureWebhook(trx: Transaction<Tables>, userKey: string): 
 
 /** The secrets that sign a message at `now`: the current one, and for a day after a rotation the one before. */
 export function secretsAt(
-  row: Pick<WebhookRow, "secret" | "old_secret" | "old_until">,
+  { secret, old_secret, old_until }: Pick<WebhookRow, "secret" | "old_secret" | "old_until">,
   now: number,
 ): string[] {
-  const isOldGood = row.old_secret !== null && row.old_until !== null && now < row.old_until;
-  return isOldGood && row.old_secret !== null ? [row.secret, row.old_secret] : [row.secret];
+  return old_secret !== null && old_until !== null && now < old_until ? [secret, old_secret] : [secret];
 }

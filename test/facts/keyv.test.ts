@@ -1,6 +1,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { createCacheEntry, syncEntry } from "../../src/facts/cache.ts";
 import { openKeyvFacts } from "../../src/facts/keyv.ts";
 import { openFactsFile } from "../../src/facts/sqlite.ts";
 import { tempDir } from "../harness.ts";
@@ -34,6 +35,32 @@ describe("the file", () => {
     await backend.open(ALICE).forget(factId);
     await backend.close();
     expect((await readFile(file)).includes("xylophone")).toBe(false);
+  });
+});
+
+describe("a large memory", () => {
+  it("is read in short steps, between which other users get the thread", async () => {
+    const file = await newFile();
+    const alice = sqliteStorageAt(file).open().open(ALICE);
+    await Promise.all(Array.from({ length: 60 }, (_, i) => alice.save({ text: `${i} word`.repeat(400) })));
+    const database = await openFactsFile(file, 5_000);
+    let turn = 0;
+    const charsInTurn = new Map<number, number>();
+    const countImmediate = () => {
+      turn += 1;
+      immediate = setImmediate(countImmediate);
+    };
+    let immediate = setImmediate(countImmediate);
+    const parse = (value: string) => {
+      charsInTurn.set(turn, (charsInTurn.get(turn) ?? 0) + value.length);
+      return database.parse(value);
+    };
+    const entry = createCacheEntry();
+    await syncEntry(ALICE, entry, { query: database.read, parse, now: 0 });
+    clearImmediate(immediate);
+    await database.close();
+    expect(entry.userFacts.facts.size).toBe(60);
+    expect(Math.max(...charsInTurn.values())).toBeLessThan(20_000);
   });
 });
 

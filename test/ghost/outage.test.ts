@@ -10,8 +10,9 @@ const AWAY: ScriptedAnswer = { status: 503, body: "{}", headers: { "retry-after-
 /** A ghost world with a clock of its own, and a model that answers with what `model.answer` holds. */
 async function openOutage(answer: ScriptedAnswer, config: { modelCallsPerMinute?: number } = {}) {
   const model = { answer, byPrompt: new Map<string, ScriptedAnswer>() };
-  let passed = 0;
-  const now = () => Date.now() + passed;
+  // Only the test lets time pass, besides a millisecond for each look, so that ids have their order.
+  let time = Date.now();
+  const now = () => ++time;
   const world = await openGhostWorld({
     ...config,
     now,
@@ -34,7 +35,7 @@ async function openOutage(answer: ScriptedAnswer, config: { modelCallsPerMinute?
     now,
     everyMinute,
     pass(ms: number) {
-      passed += ms;
+      time += ms;
     },
     /** Starts what may start, to its end. */
     tick: async () => {

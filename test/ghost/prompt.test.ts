@@ -67,7 +67,7 @@ describe("a prompt with the ReAct loop", () => {
     expect(system?.content).toMatch(
       /It was scheduled for \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+0[12]:00 \(Europe\/Berlin\)/,
     );
-    expect(system?.content).toMatch(/started 6\d s late/);
+    expect(system?.content).toMatch(/started 6\d seconds late/);
     expect(system?.content).toContain("3 earlier occurrences were missed");
     expect(system?.content).toContain("You have no access to anyone's memory");
     expect(user).toMatchObject({ role: "user", content: "p" });

@@ -64,7 +64,7 @@ describe("the fields of a job file", () => {
     [
       "execute_at: 2026-03-01 07:30\nevery_seconds: 60",
       3,
-      /exactly one of execute_at, cron and every_seconds; execute_at and every_seconds were given$/,
+      /exactly one of execute_at, cron and every_seconds, or after; execute_at and every_seconds were given$/,
     ],
     ["execute_at: soon", 2, /not a time that execute_at takes/],
     ["every_seconds: 15m", 2, /^every_seconds: /],

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -98,8 +99,10 @@ describe("a watched folder", () => {
 
   it("closes also while a file is loading that never ends", async () => {
     const folder = await openFolder();
-    await folder.write("spin.mjs", "for (;;);");
-    await new Promise((resolve) => setTimeout(resolve, 400));
+    const mark = join(await tempDir(), "loading");
+    const code = `import { writeFileSync } from "node:fs"; writeFileSync(${JSON.stringify(mark)}, ""); for (;;);`;
+    await folder.write("spin.mjs", code);
+    await eventually(async () => existsSync(mark));
     await folder.close();
   });
 

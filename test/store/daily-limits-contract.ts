@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { openDailyTokens, RUNS_USED_UP } from "../../src/store/usage.ts";
+import { dailyTokens, jobTokens, openTokenBudget, RUNS_USED_UP } from "../../src/store/usage.ts";
 import { type Backend, newJob, openWorld, START, type World } from "../world.ts";
 
 const DAY = 86_400_000;
@@ -38,7 +38,7 @@ export function dailyLimitsContract(backend: Backend): void {
 
     it("adds up the tokens of all of a user's ghosts, and of nobody else's", async () => {
       const tokensOf = (userKey: string) =>
-        openDailyTokens(world.db, { userKey, maxTokens: 100, now: world.now });
+        openTokenBudget(world.db, [dailyTokens({ userKey, maxTokens: 100, now: world.now })]);
       await Promise.all([tokensOf("a").spend(60), tokensOf("a").spend(30), tokensOf("b").spend(5)]);
       await tokensOf("a").assertLeft();
       await tokensOf("a").spend(10);
@@ -46,6 +46,31 @@ export function dailyLimitsContract(backend: Backend): void {
       await tokensOf("b").assertLeft();
       world.pass(DAY);
       await tokensOf("a").assertLeft();
+    });
+
+    it("adds to all sums of a run in one transaction, and refuses when one of them is used up", async () => {
+      let transactions = 0;
+      const counting: typeof world.db = {
+        ...world.db,
+        transact: (work, options) => {
+          transactions++;
+          return world.db.transact(work, options);
+        },
+      };
+      const { jobId } = await jobsOf("a").create(newJob());
+      const owner = { userKey: "a", jobId };
+      const budget = openTokenBudget(counting, [
+        dailyTokens({ ...owner, maxTokens: 0, now: world.now }),
+        jobTokens({ ...owner, maxTokens: 100 }),
+      ]);
+      await budget.assertLeft();
+      await budget.spend(100);
+      expect(transactions).toBe(1);
+      await expect(budget.assertLeft()).rejects.toThrow(
+        /used 100 tokens of the 100 that its max_tokens_per_job/,
+      );
+      const daily = openTokenBudget(world.db, [dailyTokens({ ...owner, maxTokens: 1, now: world.now })]);
+      await expect(daily.assertLeft()).rejects.toMatchObject({ data: { spent: 100 } });
     });
   });
 }

@@ -69,7 +69,9 @@ const RESPONSES: Readonly<Record<keyof GhostResponses, Shape>> = {
 /** Parses a message of the main side. Throws INTERNAL for anything else. */
 export function parseToThread(data: unknown): ToThread {
   const message = JSON.parse(String(data)) as ToThread;
-  check(message, MESSAGES[message.type] ?? { type: "known" }, "message");
+  const shape: Shape | undefined = MESSAGES[message.type];
+  if (shape === undefined) throw unreadable("message");
+  check(message, shape, "message");
   return message;
 }
 
@@ -84,7 +86,7 @@ export function parseResponse<Kind extends keyof GhostResponses>(
 
 function check(value: unknown, shape: Shape, path: string): void {
   if (typeof shape === "string") {
-    if (!isKind(value, shape)) throw new NightshiftError("INTERNAL", `A ghost could not read ${path}.`);
+    if (!isKind(value, shape)) throw unreadable(path);
   } else if (isList(shape)) {
     check(value, "array", path);
     for (const item of value as unknown[]) check(item, shape[0], path);
@@ -93,6 +95,8 @@ function check(value: unknown, shape: Shape, path: string): void {
     for (const key in shape) check((value as ShapeOf)[key], shape[key] as Shape, `${path}.${key}`);
   }
 }
+
+const unreadable = (path: string) => new NightshiftError("INTERNAL", `A ghost could not read ${path}.`);
 
 const isList = (shape: Shape): shape is readonly [Shape] => Array.isArray(shape);
 

@@ -1,3 +1,4 @@
+import { messageOf } from "../../errors.ts";
 import type { ToolDefinition } from "../../tools/define.ts";
 import { type ToolResult, textOf } from "../../tools/result.ts";
 import { parseWith, type StandardSchema } from "../../tools/schema.ts";
@@ -50,7 +51,7 @@ function readArguments(given: unknown): { value: unknown } | { problem: string }
   try {
     return { value: given.trim() === "" ? {} : JSON.parse(given) };
   } catch (error) {
-    return { problem: error instanceof Error ? error.message : String(error) };
+    return { problem: messageOf(error) };
   }
 }
 

@@ -12,7 +12,7 @@ import { completeOnce, react } from "./react.ts";
 import { systemPrompt } from "./system-prompt.ts";
 import type { ToolCaller } from "./tools.ts";
 
-/** What a ghost's session holds. `ask` is its only way to a model. */
+/** The parts of a ghost's session. `ask` is its only way to a model. */
 export interface GhostSession {
   readonly start: Start;
   readonly context: UserContext;
@@ -22,7 +22,7 @@ export interface GhostSession {
   readonly onStep: (step: Step) => void;
 }
 
-/** What a run came to. `endReason`: why its output may be incomplete. */
+/** The result of the job's action. `endReason`: why its output may be incomplete. */
 export interface Output extends Omit<Answer, "text"> {
   readonly text: string | null;
 }
@@ -145,10 +145,9 @@ async function loadCode(file: string): Promise<(ghost: Ghost) => unknown> {
 export async function findSkipReason(
   check: NonNullable<Start["check"]>,
   session: GhostSession,
-  toolCaller: ToolCaller,
 ): Promise<string | undefined> {
   if (check.kind === "tool") {
-    const result = await toolCaller.call(check.tool, check.arguments);
+    const result = await session.toolCaller.call(check.tool, check.arguments);
     if (result.isError)
       throw new NightshiftError("TOOL_FAILED", `The check ${check.tool} failed: ${textOf(result)}`);
     return isNothingIn(result) ? `The check ${check.tool} said that there was nothing to do.` : undefined;

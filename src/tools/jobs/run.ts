@@ -5,7 +5,7 @@ import { cutText } from "../../jobs/cut-text.ts";
 import { OVERLAPS, type Overlap } from "../../jobs/job.ts";
 import { readExecuteAt } from "../../jobs/moment.ts";
 import { isEnded, type Run, type TranscriptStep } from "../../jobs/run.ts";
-import { toZonedIso } from "../../jobs/time.ts";
+import { DAY_MS, toZonedIso } from "../../jobs/time.ts";
 import type { ToolCall, ToolDefinition } from "../define.ts";
 import { answer } from "../result.ts";
 import { showRun, tellRun } from "../runs.ts";
@@ -19,7 +19,7 @@ interface RunArguments {
 }
 
 /** Longer than a run may take: the wait includes the time until a ghost is free. */
-const MAX_WAIT_MS = 2 * 86_400_000;
+const MAX_WAIT_MS = 2 * DAY_MS;
 
 export const runJob: ToolDefinition<Services> = {
   name: "run_job",
