@@ -88,7 +88,7 @@ describe("an outage of the model's provider", () => {
     const told = world.lines.filter(({ msg }) => /provider (is away|answers again)/.test(String(msg)));
     expect(told.map(({ level }) => level)).toEqual([40, 30]);
     expect((await world.inbox()).filter(({ kind }) => kind === "warning")).toHaveLength(1);
-  });
+  }, 120_000);
 
   it("ends a run that has used tools, and one that a person asked for; neither counts", async () => {
     const world = await openOutage(AWAY);

@@ -87,7 +87,7 @@ describe("a clock that was ahead and is set right", () => {
       return delivery?.attempts === 1 && delivery.last_status === 500;
     });
     await before.close();
-    expect(JSON.stringify(await doctor(before.dataDir))).toContain("the clock was ahead (and 1 more)");
+    expect(JSON.stringify(await doctor(before.dataDir))).toContain("the clock was ahead");
     receiver.reply(204);
     const after = await openProgram({ dataDir: before.dataDir, scheduler: true, webhookAllowPrivate: true });
     await eventually(async () => receiver.received.length === 2, 20_000);
