@@ -9,11 +9,12 @@ const memory = memoryFolder();
 if (memory) process.env.TMPDIR = memory;
 process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, "node_modules/.cache/nightshift-test");
 
-/** Rounds of kills, restarts and crowds, which take long by nature: `npm run test:long`. */
+/** Rounds of kills, restarts, crowds and zones, which take long by nature: `npm run test:long`. */
 const LONG = [
   "test/chaos/*.test.ts",
   "test/database/processes.test.ts",
   "test/http/{crowd,memory}.test.ts",
+  "test/jobs/clock-changes.test.ts",
   "test/scheduler/nodes.test.ts",
   "test/{kill,power-cut}.test.ts",
 ];

@@ -1,5 +1,5 @@
 import { createActivity } from "./activity.ts";
-import { type Config, variable } from "./config.ts";
+import { type Config, GIVEN_TZ, variable } from "./config.ts";
 import {
   type ConnectionDeps,
   localPrincipal,
@@ -179,7 +179,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     const owner = localPrincipal(config.user);
     const opened = await startScheduler({
       ...schedulerDeps,
-      tz: variable("TZ"),
+      tz: GIVEN_TZ,
       folderStore: stores.jobs({ userId: config.user, userKey: userKeyOf(owner) }, "all"),
       ...(onlyUser !== undefined && { onlyUserKey: userKeyOf(localPrincipal(onlyUser)) }),
     });

@@ -2,6 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
 import type { JobChange } from "../../jobs/contracts.ts";
+import { cronWarning } from "../../jobs/cron-text.ts";
 import { limitsOf, nameAndToolsOf, policyOf, provisionOf } from "../../jobs/fields.ts";
 import { JOB_STATUSES, type Job } from "../../jobs/job.ts";
 import { anchored, hasTimeLeft, nextTime, parseSchedule, type Timing } from "../../jobs/schedule.ts";
@@ -190,7 +191,11 @@ const updateJob = changing<JobArguments & { job_id: string }>(
     description:
       "Changes what is given of a job and leaves the rest. It takes what schedule_task takes; a new time replaces the old one, and null takes away what may be absent.",
     extra: undescribed(jobArguments),
-    prepare,
+    async prepare(args, services) {
+      const prepared = await prepare(args, services);
+      const warning = args.cron && cronWarning(args.cron);
+      return warning ? { ...prepared, warnings: [...prepared.warnings, warning] } : prepared;
+    },
   },
   (job, args, services, prepared) => {
     assertNotFromFile(job, "change");
