@@ -14,6 +14,7 @@ import {
 import { jobsCommand } from "./jobs-commands.ts";
 import { paint, plain, printError } from "./output.ts";
 import { migrateCommand, moveCommand } from "./postgres-commands.ts";
+import { installCommand } from "./setup-commands.ts";
 
 function createProgram(done: (code: number) => void): Command {
   const run =
@@ -54,6 +55,7 @@ function createProgram(done: (code: number) => void): Command {
       ["serve", "serve --port 8080 --jobs ./jobs --sse"],
     ).action(run(async (flags) => (await import("./serve.ts")).runServe(configFrom(flags)))),
   );
+  root.addCommand(installCommand(run));
   root.addCommand(jobsCommand(run));
   root.addCommand(runsCommand(run));
   root.addCommand(inboxCommand(run));

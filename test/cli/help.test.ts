@@ -11,6 +11,7 @@ const COMMANDS = [
   "serve",
   "demo",
   "doctor",
+  "install",
   "move",
   "migrate",
   "jobs",
