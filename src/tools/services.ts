@@ -13,8 +13,8 @@ export type RunReader = Pick<RunStore, "get" | "list">;
 export interface SchedulerApi {
   /** A sentence: why an action of this kind could not run here, and what to do; undefined when it can. */
   obstacle(kind: Action["kind"]): string | undefined;
-  /** A sentence for the result of schedule_task when jobs run only at times (while a stdio server's client is there). */
-  readonly caveat?: string;
+  /** A sentence for the result of schedule_task: when jobs of this kind run, where that depends on a stdio server's client. */
+  caveat?(kind: Action["kind"]): Promise<string>;
   /** The longest time that a run gets here, whatever its job says. */
   readonly maxTimeoutSeconds: number;
   /** The names of all tools that a ghost of this host can have. */
