@@ -14,7 +14,7 @@ import {
 import { jobsCommand } from "./jobs-commands.ts";
 import { paint, plain, printError } from "./output.ts";
 import { migrateCommand, moveCommand } from "./postgres-commands.ts";
-import { installCommand } from "./setup-commands.ts";
+import { installCommand, serviceCommand } from "./setup-commands.ts";
 
 function createProgram(done: (code: number) => void): Command {
   const run =
@@ -56,6 +56,7 @@ function createProgram(done: (code: number) => void): Command {
     ).action(run(async (flags) => (await import("./serve.ts")).runServe(configFrom(flags)))),
   );
   root.addCommand(installCommand(run));
+  root.addCommand(serviceCommand(run));
   root.addCommand(jobsCommand(run));
   root.addCommand(runsCommand(run));
   root.addCommand(inboxCommand(run));

@@ -1,5 +1,5 @@
 import { Argument, type Command, Option } from "commander";
-import { command, configFrom, OPTIONS, type Runner } from "./command.ts";
+import { command, configFrom, HTTP_OPTIONS, OPTIONS, type Runner, SERVER_OPTIONS } from "./command.ts";
 import { CLIENTS } from "./install/clients.ts";
 
 /** Defines `nightshift install`. */
@@ -32,3 +32,54 @@ export const installCommand = (run: Runner): Command =>
         (await import("./install/install.ts")).installClients(configFrom(flags), names, flags),
       ),
     );
+
+/** Defines `nightshift service`. */
+export function serviceCommand(run: Runner): Command {
+  const service = command(
+    "service",
+    "Let `serve` run from login on, so that jobs run while no client is open",
+    [],
+    ["service install", "service status"],
+  );
+  service.addCommand(
+    command(
+      "install",
+      "Start `serve` now and at every login, with these flags and the NIGHTSHIFT_… variables that are set now",
+      [
+        ...SERVER_OPTIONS,
+        ...HTTP_OPTIONS,
+        new Option("--dry-run", "print the file and change nothing"),
+        OPTIONS.json,
+      ],
+      ["service install", "service install --port 4000 --jobs ./jobs", "service install --dry-run"],
+    ).action(
+      run(async (flags) => (await import("./service/service.ts")).installService(configFrom(flags), flags)),
+    ),
+  );
+  service.addCommand(
+    command(
+      "status",
+      "Show whether the service is installed and runs; the exit code is 1 when it does not run",
+      [OPTIONS.data, OPTIONS.json],
+      ["service status", "service status --json"],
+    ).action(
+      run(async (flags) => (await import("./service/service.ts")).showService(configFrom(flags), flags)),
+    ),
+  );
+  service.addCommand(
+    command("logs", "Print the last hundred lines that it logged", [OPTIONS.data], ["service logs"]).action(
+      run(async (flags) => (await import("./service/service.ts")).showServiceLog(configFrom(flags))),
+    ),
+  );
+  service.addCommand(
+    command(
+      "remove",
+      "Stop the service and remove it; facts, jobs and runs stay",
+      [OPTIONS.data, OPTIONS.json],
+      ["service remove"],
+    ).action(
+      run(async (flags) => (await import("./service/service.ts")).removeService(configFrom(flags), flags)),
+    ),
+  );
+  return service;
+}
