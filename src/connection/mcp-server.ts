@@ -1,11 +1,11 @@
 import { McpServer } from "@modelcontextprotocol/server";
 import type { RunEnded } from "../jobs/run.ts";
-import { version } from "../version.ts";
 import { type ServerParts, type SetHandler, withPublicErrors } from "./handlers.ts";
 import { forModules, letModulesRegister } from "./modules.ts";
 import { setPromptHandlers } from "./prompts.ts";
 import { mayRead, setResourceHandlers, setSubscriptionHandlers } from "./resources.ts";
 import { declareCapabilities, handlerSetter } from "./sdk-patches.ts";
+import { SERVER_INFO } from "./server-info.ts";
 import { setToolHandlers } from "./tools.ts";
 
 const INSTRUCTIONS =
@@ -30,10 +30,10 @@ const LEGACY_CAPABILITIES = Object.freeze({ ...CAPABILITIES, logging: {} });
  */
 export async function buildServer(parts: ServerParts): Promise<{ server: McpServer; release: () => void }> {
   const { era, toolkit, registers } = parts;
-  const server = new McpServer(
-    { name: "nightshift", title: "Nightshift", version },
-    { instructions: INSTRUCTIONS, ...(registers.length > 0 && forModules(toolkit.context)) },
-  );
+  const server = new McpServer(SERVER_INFO, {
+    instructions: INSTRUCTIONS,
+    ...(registers.length > 0 && forModules(toolkit.context)),
+  });
   const moduleHandlers = await letModulesRegister(server, parts);
   declareCapabilities(server, era === "legacy" ? LEGACY_CAPABILITIES : CAPABILITIES);
   const setHandler = handlerSetter(server);

@@ -12,6 +12,7 @@ import { type CallerLimits, createLimits } from "./limits.ts";
 import { createHttpServer, isLoopback, startListening } from "./listen.ts";
 import { createMetrics, type Metrics, memoizeFor } from "./metrics.ts";
 import { correlationIdOf, refuse, sendJson } from "./responses.ts";
+import { CARD_PATHS, showServerCard } from "./server-card.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
 import type { SsePair } from "./sse.ts";
 import { createStateless, type StatelessHandler } from "./stateless.ts";
@@ -199,6 +200,8 @@ function otherRoutes(parts: HttpParts): ReadonlyMap<string, RequestListener> {
     ],
   ]);
   if (config.metricsPort === undefined) routes.set(`GET ${METRICS_PATH}`, showMetrics(parts));
+  const showCard = showServerCard((req) => baseUrl(config, req), config);
+  for (const path of CARD_PATHS) routes.set(`GET ${path}`, showCard);
   if (issuer) for (const path of METADATA_PATHS) routes.set(`GET ${path}`, showMetadata(parts, issuer));
   if (sse)
     routes.set("GET /sse", authorized(parts, sse.stream)).set("POST /messages", authorized(parts, sse.post));
