@@ -72,9 +72,10 @@ async function planEntry(client: Client, file: ConfigFile, wanted: Wanted): Prom
     ...(mustClose && { detail: "It holds a key, so other accounts can no longer read it." }),
     diff: diffOf(before, after, [...secretsIn(old), ...secretsIn(entry)]),
     apply: async () => {
-      // The backup is the file without Nightshift, so that it can be undone after later changes too.
-      const isFirst = !old || (await readBackup(file)) === undefined;
-      const backup = isFirst ? await backUp(file) : undefined;
+      // The backup is the file without Nightshift, so that it can be undone after later changes too. A file that has
+      // nothing else was not there before.
+      const isBackedUp = old && ((await readBackup(file)) !== undefined || leadsTo(client, "", old, before));
+      const backup = isBackedUp ? undefined : await backUp(file);
       await writeConfigFile(file, after, { isPrivate });
       return backup;
     },
