@@ -85,6 +85,8 @@ describe("nightshift service on Linux", () => {
       "NIGHTSHIFT_USER='carol'",
       "",
     ]);
+    await writeFile(join(home, "bin/journalctl"), '#!/bin/sh\necho "asked for $3"\n', { mode: 0o755 });
+    expect((await service(["logs"])).stdout).toBe("asked for nightshift\n");
     expect(await service(["remove"])).toMatchObject({ code: 0, stderr: "" });
     expect(await calls()).toMatch(/--user disable --now nightshift\n$/);
     for (const file of [UNIT, "night/service.env"])

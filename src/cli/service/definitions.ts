@@ -209,9 +209,15 @@ const windowsTask: ServiceManager = {
   ],
 };
 
+const MANAGERS: Partial<Record<NodeJS.Platform, ServiceManager>> = {
+  linux: systemd,
+  darwin: launchd,
+  win32: windowsTask,
+};
+
 /** The service manager of a system. Throws CONFIG_INVALID where there is none that Nightshift knows. */
 export function managerOf(platform: NodeJS.Platform): ServiceManager {
-  const found = { linux: systemd, darwin: launchd, win32: windowsTask }[platform as "linux"];
+  const found = MANAGERS[platform];
   if (found) return found;
   throw new NightshiftError(
     "CONFIG_INVALID",
