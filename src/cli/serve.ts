@@ -78,7 +78,8 @@ interface Listening {
 /** Greets a person at a terminal; everybody else reads a line of the log. */
 function announce({ config, log, url, metrics, isOpen }: Listening): void {
   const isTerminal = process.stdout.isTTY;
-  if (isTerminal) print(greetingOf({ url, user: config.user, isOpen }));
+  const publicUrl = config.publicUrl && `${config.publicUrl.replace(/\/$/, "")}/mcp`;
+  if (isTerminal) print(greetingOf({ url: publicUrl ?? url, user: config.user, isOpen }));
   if (isTerminal && process.stderr.isTTY) return;
   const sse = config.sse ? url.replace(/mcp$/, "sse") : undefined;
   log.info(
