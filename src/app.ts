@@ -170,7 +170,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       ...(onlyUser !== undefined && { onlyUserKey: userKeyOf(localPrincipal(onlyUser)) }),
     });
     cleanup.add(opened.close);
-    if (isService && !config.databaseUrl) cleanup.add(announceServing(config, log));
+    if (isService) cleanup.add(announceServing(config, log));
     return opened;
   };
   const ended = new AbortController();

@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Config } from "../config.ts";
@@ -23,11 +23,15 @@ type Serving = z.output<typeof servingSchema>;
 
 const fileIn = (dataDir: string): string => join(dataDir, "serving.json");
 
-/** Tells other processes that this one runs jobs until it ends. Returns a function that takes it back. */
+/**
+ * Tells other processes that this one runs jobs until it ends. Returns a function that takes it back. A node on Postgres
+ * may have no data folder, and tells nothing there.
+ */
 export function announceServing(
   config: Pick<Config, "dataDir" | "model" | "jobsDir">,
   log: Pick<Log, "warn">,
 ): () => Promise<void> {
+  if (!existsSync(config.dataDir)) return async () => {};
   const { workerId, host, pid } = identifyProcess({ isShared: false });
   const serving: Serving = { worker_id: workerId, host, pid, kinds: runnableKinds(config) };
   const file = fileIn(config.dataDir);

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { chmod, mkdir, readFile, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { XMLParser, XMLValidator } from "fast-xml-parser";
 import { describe, expect, it } from "vitest";
 import { managerOf } from "../../src/cli/service/definitions.ts";
@@ -75,15 +75,15 @@ describe("nightshift service on Linux", () => {
     );
     child.kill("SIGTERM");
     expect(await child.exited).toMatchObject({ code: 0 });
-    // Once more, with one setting: the others stay.
-    await service(["install", "--user", "carol"]);
+    // Once more, with two settings: the others stay, and a path is whole, because the service starts elsewhere.
+    await service(["install", "--user", "carol"], { NIGHTSHIFT_JOBS_DIR: "jobs" });
     const settings = await readFile(join(home, "night/service.env"), "utf8");
-    expect(settings.split("\n")).toEqual([
+    expect(settings.trim().split("\n").sort()).toEqual([
+      `NIGHTSHIFT_JOBS_DIR='${resolve("jobs")}'`,
       "NIGHTSHIFT_MODEL='openai:x'",
       `NIGHTSHIFT_MODEL_API_KEY=\`${secret}\``,
       "NIGHTSHIFT_PORT='0'",
       "NIGHTSHIFT_USER='carol'",
-      "",
     ]);
     await writeFile(join(home, "bin/journalctl"), '#!/bin/sh\necho "asked for $3"\n', { mode: 0o755 });
     expect((await service(["logs"])).stdout).toBe("asked for nightshift\n");

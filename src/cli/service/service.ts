@@ -5,7 +5,7 @@ import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseEnv, promisify } from "node:util";
-import { type Config, ENVIRONMENT, variable } from "../../config.ts";
+import { type Config, type ConfigKey, ENVIRONMENT, variable } from "../../config.ts";
 import { NightshiftError } from "../../errors.ts";
 import { findServing } from "../../scheduler/serving.ts";
 import type { Flags } from "../command.ts";
@@ -31,7 +31,7 @@ export async function installService(config: Config, flags: Flags): Promise<numb
     return 0;
   }
   await mkdir(dirname(file), { recursive: true });
-  await writeSettings(envFile, settingsOf(flags));
+  await writeSettings(envFile, settingsOf(config, flags));
   await writeFile(file, text);
   await runSteps(
     manager.start(file),
@@ -59,19 +59,18 @@ function commandIn(dataDir: string, envFile: string): ServiceCommand {
   return { argv, logFile: join(dataDir, "service.log") };
 }
 
-const PATHS: ReadonlySet<string> = new Set(["jobsDir", "tools", "mcpConfig"]);
+const PATHS: ReadonlySet<ConfigKey> = new Set(["jobsDir", "tools", "mcpConfig"]);
 
-/** The settings of this run as variables: a flag wins over its variable. */
-function settingsOf({ jobs, ...flags }: Flags): Record<string, string> {
-  const given: Flags = { ...flags, jobsDir: jobs };
-  const set = Object.entries(ENVIRONMENT).flatMap(([key, name]) => {
-    const values = [given[key] ?? []]
-      .flat()
-      .map((value) => (PATHS.has(key) ? resolve(String(value)) : String(value)));
-    const value = values.join(",") || variable(name);
-    return value && key !== "dataDir" ? [[name, value] as const] : [];
-  });
-  return Object.fromEntries(set);
+/** The settings that a flag or a variable gives, as variables. */
+function settingsOf(config: Config, { jobs: jobsDir, ...others }: Flags): Record<string, string> {
+  const flags: Flags = { ...others, jobsDir };
+  const settings: Record<string, string> = {};
+  for (const [key, name] of Object.entries(ENVIRONMENT) as [ConfigKey, string][]) {
+    if (key === "dataDir" || (flags[key] === undefined && !variable(name))) continue;
+    const values = [config[key]].flat().map(String);
+    settings[name] = values.map((value) => (PATHS.has(key) ? resolve(value) : value)).join(",");
+  }
+  return settings;
 }
 
 /** Adds settings to those that the file has from an earlier time. Only this account can read it. */
