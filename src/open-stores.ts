@@ -127,6 +127,8 @@ interface StoreParts {
   readonly cleanup: Cleanup;
   /** The name that no other node on the same Postgres may have. Undefined for a process that is no node. */
   readonly node: string | undefined;
+  /** The kinds of jobs that this process tells the others it runs. */
+  readonly serves: readonly string[] | undefined;
 }
 
 /** Every store of the program: each is opened when it is first needed and closed with the app. */
@@ -249,11 +251,14 @@ async function openFactBackend(
   return openKeyvFacts({ ...place, limits, now });
 }
 
-async function openJobsDatabase(config: Config, { now, onSkew, log, node }: StoreParts): Promise<Database> {
+async function openJobsDatabase(config: Config, parts: StoreParts): Promise<Database> {
   const { databaseUrl: url, databasePool: poolSize, databaseTimeoutMs: timeoutMs } = config;
+  const { now } = parts;
   if (url) {
     const { openPostgres } = await import("./database/open-postgres.ts");
-    return openPostgres({ url, now, poolSize, timeoutMs, onSkew, node, onMigrationWait: warnOfWait(log) });
+    const { onSkew, node, serves, log } = parts;
+    const onMigrationWait = warnOfWait(log);
+    return openPostgres({ url, now, poolSize, timeoutMs, onSkew, node, serves, onMigrationWait });
   }
   const { openDatabase } = await import("./database/open-sqlite.ts");
   return openDatabase({ file: join(resolve(config.dataDir), "jobs.sqlite"), now });

@@ -174,7 +174,7 @@ describe("imports", () => {
       bree: ["scheduler"],
       pino: ["log"],
       ai: ["model"],
-      yaml: ["jobs-folder"],
+      yaml: ["jobs-folder", "cli"],
       commander: ["cli"],
       standardwebhooks: ["webhooks"],
     };
