@@ -12,7 +12,7 @@ export interface NumberList {
   copy(): Int32Array;
 }
 
-const FIRST_ROOM = 16;
+const FIRST_ROOM = 64;
 const GROWTH = 1.5;
 
 export function createNumberList(): NumberList {
