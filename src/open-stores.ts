@@ -231,6 +231,9 @@ async function openFactBackend(
   const dataDir = resolve(config.dataDir);
   if (!databaseUrl) mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const { openKeyvFacts } = await import("./facts/keyv.ts");
+  const embedder = config.embeddings && (await import("./model/embeddings.ts")).openEmbedder(config);
+  const onEmbedderFailure = (failure: object) =>
+    log.warn(failure, "The embedding model failed: facts are recalled by words alone until it is back.");
   const limits = {
     maxFacts: config.maxFacts,
     maxBytes: config.maxFactsBytes,
@@ -246,7 +249,7 @@ async function openFactBackend(
         onMigrationWait: warnOfWait(log),
       }
     : { file: join(dataDir, "facts.sqlite") };
-  return openKeyvFacts({ ...place, limits, now });
+  return openKeyvFacts({ ...place, limits, now, ...(embedder && { embedder, onEmbedderFailure }) });
 }
 
 async function openJobsDatabase(config: Config, { now, onSkew, log, node }: StoreParts): Promise<Database> {
