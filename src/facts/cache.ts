@@ -177,17 +177,18 @@ export async function syncEntry(
   Object.assign(entry, current);
 }
 
-/** Calls `use` with slices of about SLICE_CHARS. Between two of them other users' calls get the thread. */
-async function forSlices<T>(
+/** Calls `use` with slices of about `sliceChars`. Between two of them other users' calls get the thread. */
+export async function forSlices<T>(
   items: readonly T[],
   charsOf: (item: T) => number,
   use: (slice: readonly T[]) => void,
+  sliceChars = SLICE_CHARS,
 ): Promise<void> {
   let start = 0;
   let chars = 0;
   for (const [i, item] of items.entries()) {
     chars += charsOf(item);
-    if (chars < SLICE_CHARS) continue;
+    if (chars < sliceChars) continue;
     use(items.slice(start, i + 1));
     start = i + 1;
     chars = 0;

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { backoff } from "../async.ts";
 import { NightshiftError } from "../errors.ts";
-import type { FactCache } from "./cache.ts";
+import { type FactCache, forSlices } from "./cache.ts";
 import type { Query } from "./database.ts";
 import type { Embedder } from "./embedder.ts";
 import type { StoredFact } from "./rules.ts";
@@ -20,6 +20,8 @@ const QUERY_TIMEOUT_MS = 3_000;
 const FIRST_PAUSE_MS = 5_000;
 const LONGEST_PAUSE_MS = 300_000;
 const pauseMs = backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
+/** Reading vectors of so many characters takes about 1 ms. */
+const SLICE_CHARS = 512 * 1024;
 /** What a provider says to a text that it does not take. */
 const REFUSALS: ReadonlySet<unknown> = new Set([400, 413, 422]);
 /** Stands in memory for the vector of a text that the provider refused, so that it is not sent again and again. */
@@ -130,10 +132,13 @@ export function createMeaning(options: MeaningOptions): Meaning {
     vectors.version = version;
     if (vectors.size === facts.size) return;
     const rows = await read<VectorRow>(NEW_VECTORS, userKey, vectors.rowId, embedder.model);
-    for (const { id, rowId, value } of rows) {
-      if (facts.has(id)) vectors.set(id, new Int8Array(Buffer.from(value, "base64")));
-      vectors.rowId = Math.max(vectors.rowId, rowId);
-    }
+    const take = (slice: readonly VectorRow[]) => {
+      for (const { id, rowId, value } of slice) {
+        if (facts.has(id)) vectors.set(id, new Int8Array(Buffer.from(value, "base64")));
+        vectors.rowId = Math.max(vectors.rowId, rowId);
+      }
+    };
+    await forSlices(rows, ({ value }) => value.length, take, SLICE_CHARS);
   }
 
   async function work(): Promise<void> {
