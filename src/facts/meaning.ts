@@ -6,7 +6,7 @@ import type { Query } from "./database.ts";
 import type { Embedder } from "./embedder.ts";
 import type { StoredFact } from "./rules.ts";
 import type { UserFacts } from "./user-facts.ts";
-import { toVector, type UserVectors, type Vector } from "./vectors.ts";
+import { NO_VECTOR, toVector, type UserVectors, type Vector } from "./vectors.ts";
 import type { WriteQueue } from "./write-queue.ts";
 
 /** Texts of one call. */
@@ -16,7 +16,7 @@ const MAX_TEXT_CHARS = 2_000;
 const CALL_TIMEOUT_MS = 30_000;
 /** A recall waits so long for its query's vector, and then goes without it. */
 const QUERY_TIMEOUT_MS = 3_000;
-/** After a failure the provider is left alone for a while, longer with each failure. */
+/** After a failure the provider is left alone for a while, longer with each failure in a row. */
 const FIRST_PAUSE_MS = 5_000;
 const LONGEST_PAUSE_MS = 300_000;
 const pauseMs = backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
@@ -24,8 +24,6 @@ const pauseMs = backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
 const SLICE_CHARS = 512 * 1024;
 /** What a provider says to a text that it does not take. */
 const REFUSALS: ReadonlySet<unknown> = new Set([400, 413, 422]);
-/** Stands in memory for the vector of a text that the provider refused, so that it is not sent again and again. */
-const REFUSED: Vector = new Int8Array(0);
 
 const NEW_VECTORS = `SELECT substr(key, 66) AS id, rowid AS "rowId", value FROM fact_vectors
   WHERE key >= $1 || ':' AND key < $1 || ';' AND +rowid > $2 AND model = $3`;
@@ -52,7 +50,7 @@ export interface MeaningOptions {
   readonly read: Query;
   readonly cache: Pick<FactCache, "read">;
   readonly writeQueue: WriteQueue;
-  /** Called with the error code of a call that failed and, when it is known, the HTTP status. */
+  /** Called with the error code and, when it is known, the HTTP status: of the first failure in a row, and of a refusal. */
   readonly onFailure: (failure: { code: string; status?: unknown }) => void;
 }
 
@@ -61,8 +59,11 @@ export function createMeaning(options: MeaningOptions): Meaning {
   const closing = new AbortController();
   const waiting = new Set<string>();
   let working: Promise<void> | undefined;
-  let failures = 0;
-  let awayUntilMs = 0;
+  /** By user, so that a text on which the provider fails holds up its own user alone. */
+  const pauses = new Map<string, { readonly failures: number; isOver: boolean }>();
+  let isToldOfFailure = false;
+  let isToldOfRefusal = false;
+  const isPaused = (userKey: string) => pauses.get(userKey)?.isOver === false;
 
   async function embed(texts: readonly string[], timeoutMs: number): Promise<Vector[]> {
     const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(timeoutMs)]);
@@ -70,36 +71,46 @@ export function createMeaning(options: MeaningOptions): Meaning {
     const vectors = (await embedder.embed(cut, signal)).map(toVector);
     if (vectors.length !== texts.length)
       throw new NightshiftError("MODEL_FAILED", "The embedding model gave another number of vectors.");
-    failures = 0;
+    isToldOfFailure = false;
     return vectors;
   }
 
-  /** Asks for each text alone when they are refused together. Rejects when each is refused. */
+  /** Asks for each text alone when they are refused together. */
   async function embedEach(texts: readonly string[]): Promise<Vector[]> {
     try {
       return await embed(texts, CALL_TIMEOUT_MS);
     } catch (error) {
-      if (!isRefusal(error) || texts.length === 1) throw error;
-      const vectors: Vector[] = [];
-      for (const text of texts) {
-        const alone = embed([text], CALL_TIMEOUT_MS).catch((failure: unknown) => {
-          if (isRefusal(failure)) return [REFUSED];
-          throw failure;
-        });
-        vectors.push(...(await alone));
+      if (!isRefusal(error)) throw error;
+      if (texts.length === 1) {
+        if (!isToldOfRefusal) tell(error);
+        isToldOfRefusal = true;
+        return [NO_VECTOR];
       }
-      if (vectors.every((vector) => vector === REFUSED)) throw error;
+      const vectors: Vector[] = [];
+      for (const text of texts) vectors.push(...(await embedEach([text])));
       return vectors;
     }
   }
 
-  function noteFailure(error: unknown): void {
-    if (closing.signal.aborted) return;
-    failures += 1;
-    awayUntilMs = performance.now() + pauseMs(failures);
+  function tell(error: unknown): void {
     const { code = "MODEL_FAILED", data } = error as { code?: string; data?: { http_status?: unknown } };
     // Without the message: a provider may repeat what it was sent.
-    if (failures === 1) onFailure({ code, status: data?.http_status });
+    onFailure({ code, status: data?.http_status });
+  }
+
+  /** Leaves the provider alone for this user for a while, and then fills again. */
+  function pause(userKey: string, error: unknown): void {
+    if (closing.signal.aborted) return;
+    const failures = (pauses.get(userKey)?.failures ?? 0) + 1;
+    const begun = { failures, isOver: false };
+    pauses.set(userKey, begun);
+    const end = () => {
+      begun.isOver = true;
+      fill(userKey);
+    };
+    void wait(pauseMs(failures), undefined, { signal: closing.signal, ref: false }).then(end, () => {});
+    if (!isToldOfFailure) tell(error);
+    isToldOfFailure = true;
   }
 
   /** Makes some missing vectors of a user. Resolves to true when none is missing. */
@@ -110,10 +121,11 @@ export function createMeaning(options: MeaningOptions): Meaning {
     });
     if (missing.length === 0) return true;
     const made = await embedEach(missing.map(({ text }) => text));
+    pauses.delete(userKey);
     await writeQueue.run(userKey, async ({ query }) => {
       for (const [i, { factId }] of missing.entries()) {
         const vector = made[i] as Vector;
-        if (vector === REFUSED) continue;
+        if (vector === NO_VECTOR) continue;
         await query(DELETE_VECTOR, `${userKey}:${factId}`);
         await query(INSERT_VECTOR, `${userKey}:${factId}`, embedder.model, toText(vector));
       }
@@ -144,15 +156,12 @@ export function createMeaning(options: MeaningOptions): Meaning {
   async function work(): Promise<void> {
     for (const userKey of waiting) {
       waiting.delete(userKey);
+      if (closing.signal.aborted || isPaused(userKey)) continue;
       try {
-        const leftMs = awayUntilMs - performance.now();
-        if (leftMs > 0) await wait(leftMs, undefined, { signal: closing.signal, ref: false });
         // The others are served before the rest of this one.
         if (!(await fillSome(userKey))) waiting.add(userKey);
       } catch (error) {
-        if (closing.signal.aborted) return;
-        noteFailure(error);
-        waiting.add(userKey);
+        pause(userKey, error);
       }
     }
     working = undefined;
@@ -173,14 +182,15 @@ export function createMeaning(options: MeaningOptions): Meaning {
         if (vectors.size < userFacts.facts.size) fill(userKey);
         return { isEmpty: vectors.size === 0, vector: vectors.queries.get(query) };
       });
-      if (known.vector !== undefined || known.isEmpty || performance.now() < awayUntilMs) return known.vector;
+      if (known.vector !== undefined || known.isEmpty || isPaused(userKey)) return known.vector;
       try {
         const [vector] = await embed([query], QUERY_TIMEOUT_MS);
-        if (vector !== undefined)
-          await cache.read(userKey, (_userFacts, vectors) => vectors.queries.set(query, vector));
+        pauses.delete(userKey);
+        if (vector === undefined || vector === NO_VECTOR) return undefined;
+        await cache.read(userKey, (_userFacts, vectors) => vectors.queries.set(query, vector));
         return vector;
       } catch (error) {
-        if (!isRefusal(error)) noteFailure(error);
+        if (!isRefusal(error)) pause(userKey, error);
         return undefined;
       }
     },

@@ -1,5 +1,4 @@
 import { setImmediate } from "node:timers/promises";
-import { NightshiftError } from "../errors.ts";
 
 const MAX_DIMENSIONS = 4_096;
 /** Comparing so many numbers takes about 2 ms. Then other calls get the thread. */
@@ -17,11 +16,14 @@ export const MAX_BLENDED = 100;
 /** Seven bits and a sign for each number. Only directions are compared, so the length is left out. */
 export type Vector = Int8Array;
 
-/** Throws MODEL_FAILED for what has no direction, or has too many numbers. */
+/** Stands in memory for the vector of a text that the provider refused, so that it is not sent again and again. */
+export const NO_VECTOR: Vector = new Int8Array(0);
+
+/** Returns NO_VECTOR for what has no direction, or too many numbers. */
 export function toVector(numbers: readonly number[]): Vector {
   const largest = numbers.reduce((most, number) => Math.max(most, Math.abs(number)), 0);
   if (!(largest > 0 && largest < Number.POSITIVE_INFINITY) || numbers.length > MAX_DIMENSIONS)
-    throw new NightshiftError("MODEL_FAILED", "The embedding model gave something that is not a vector.");
+    return NO_VECTOR;
   return Int8Array.from(numbers, (number) => Math.round((number / largest) * 127));
 }
 

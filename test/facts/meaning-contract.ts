@@ -113,12 +113,28 @@ export function factMeaningContract(name: string, newStorage: NewFactStorage): v
       const server = await startEmbeddings(({ texts }) => ({
         status: texts.some((text) => text.includes("boiler")) ? 400 : 200,
       }));
-      const { alice } = openWith(storage, server);
+      const { alice, failures } = openWith(storage, server);
       await Promise.all([SISTER, ...OTHERS].map((text) => alice.save({ text })));
       const checkVectors = vectorsIn(storage.openRaw());
       await eventually(() => checkVectors(3));
+      await alice.save({ text: "Another boiler is new." });
+      await eventually(async () => expect(server.calls.at(-1)?.texts).toEqual(["Another boiler is new."]));
+      expect(failures).toEqual([{ code: "MODEL_FAILED", status: 400 }]);
       expect((await alice.recall(QUERY))[0]?.text).toBe(SISTER);
-      expect((await alice.recall("boiler"))[0]?.text).toBe("The boiler is old.");
+      expect((await alice.recall("old boiler"))[0]?.text).toBe("The boiler is old.");
+    });
+
+    it("pauses for the user alone whose text the provider fails on", async () => {
+      const storage = await newStorage();
+      const server = await startEmbeddings(({ texts }) => ({
+        status: texts.some((text) => text.includes("boiler")) ? 500 : 200,
+      }));
+      const { alice, backend, failures } = openWith(storage, server);
+      await backend.open(BOB).save({ text: "The boiler is old." });
+      await eventually(async () => expect(failures).toHaveLength(1));
+      await alice.save({ text: SISTER });
+      await alice.save({ text: "Tea is nice." });
+      await eventually(async () => expect((await alice.recall(QUERY))[0]?.text).toBe(SISTER));
     });
 
     it("sends no two users' texts together, and shares no vector between them", async () => {
