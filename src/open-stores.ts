@@ -233,6 +233,9 @@ async function openFactBackend(
   const dataDir = resolve(config.dataDir);
   if (!databaseUrl) makeDataFolder(dataDir);
   const { openKeyvFacts } = await import("./facts/keyv.ts");
+  const embedder = config.embeddings && (await import("./model/embeddings.ts")).openEmbedder(config);
+  const onEmbedderFailure = (failure: object) =>
+    log.warn(failure, "The embedding model failed: facts are recalled by words alone until it is back.");
   const limits = {
     maxFacts: config.maxFacts,
     maxBytes: config.maxFactsBytes,
@@ -248,7 +251,7 @@ async function openFactBackend(
         onMigrationWait: warnOfWait(log),
       }
     : { file: join(dataDir, "facts.sqlite") };
-  return openKeyvFacts({ ...place, limits, now });
+  return openKeyvFacts({ ...place, limits, now, ...(embedder && { embedder, onEmbedderFailure }) });
 }
 
 async function openJobsDatabase(config: Config, parts: StoreParts): Promise<Database> {
