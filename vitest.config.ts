@@ -15,7 +15,7 @@ const LONG = [
   "test/database/processes.test.ts",
   "test/http/{crowd,memory}.test.ts",
   "test/scheduler/nodes.test.ts",
-  "test/{kill,power-cut}.test.ts",
+  "test/{kill,packed,power-cut}.test.ts",
 ];
 
 if (Number.parseInt(process.versions.node, 10) < 24) {

@@ -33,6 +33,9 @@ const CYRILLIC = /^\p{sc=Cyrl}+$/u;
 const CAPITALISED = /(?<![\p{L}\p{N}'’])([A-Z][A-Za-z]*)(['’]s)?(?![\p{L}\p{N}'’])/gu;
 const VERBS_AND_NAMES: ReadonlySet<string> = new Set(["Will", "Don"]);
 
+/** The package beside this source; beside the bundle a file of its own. Loaded on first use. */
+const SNOWBALL = import.meta.url.endsWith(".ts") ? "snowball-stemmers" : "./snowball-stemmers.cjs";
+
 let snowball: Snowball | undefined;
 let segmenter: Intl.Segmenter | undefined;
 const stemmers = new Map<string, Stemmer>();
@@ -170,7 +173,7 @@ function stemmerFor(word: string): Stemmer | undefined {
   if (algorithm === undefined) return undefined;
   let stemmer = stemmers.get(algorithm);
   if (stemmer === undefined) {
-    snowball ??= createRequire(import.meta.url)("snowball-stemmers") as Snowball;
+    snowball ??= createRequire(import.meta.url)(SNOWBALL) as Snowball;
     stemmer = snowball.newStemmer(algorithm);
     stemmers.set(algorithm, stemmer);
   }
