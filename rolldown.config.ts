@@ -56,9 +56,16 @@ export default defineConfig([
   },
   {
     platform: "node",
-    input: "src/index.ts",
+    input: { index: "src/index.ts" },
     external: [...INSTALLED],
-    plugins: [dts({ dtsOnly: true, tsconfig: "tsconfig.build.json" }), licences.write],
-    output: { file: "dist/index.d.ts", format: "esm" },
+    plugins: [
+      dts({
+        emitDtsOnly: true,
+        tsgo: { path: "node_modules/typescript/bin/tsc" },
+        tsconfig: "tsconfig.build.json",
+      }),
+      licences.write,
+    ],
+    output: { dir: "dist", format: "esm" },
   },
 ]);

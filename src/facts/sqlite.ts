@@ -133,7 +133,7 @@ async function migrateFacts({ file, read, write, migrations }: MigrateFactsOptio
   await write("BEGIN IMMEDIATE");
   try {
     const found = await readUserVersion(write);
-    if (found > known) throw newerFactsFile(found, known);
+    assertKnownFacts(found, known);
     // Copied over the other connection, which sees the committed state: while the lock is held, that cannot change.
     if (found > 0 && found < known)
       await writeBackup(`${file}.v${found}.bak`, (path) => read("VACUUM INTO ?", path));
@@ -152,10 +152,13 @@ async function readUserVersion(query: Query): Promise<number> {
   return row?.user_version ?? 0;
 }
 
-const newerFactsFile = (found: number, known: number): NightshiftError =>
-  new NightshiftError(
+/** Throws DATA_UNAVAILABLE for a file of a newer Nightshift. `found` is its version. */
+export function assertKnownFacts(found: number, known = FACTS_MIGRATIONS.length): void {
+  if (found <= known) return;
+  throw new NightshiftError(
     "DATA_UNAVAILABLE",
     `The memory file was written by a newer Nightshift (version ${found} of its tables; this one knows ${known}). ` +
       "Update Nightshift, or use another data folder.",
     { found, known },
   );
+}
