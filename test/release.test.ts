@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { start } from "./child-process.ts";
@@ -57,5 +57,30 @@ describe("npm run release", () => {
     const { git, check } = await repository(`# Changelog\n\n## [${VERSION}] - 2026-11-25\n`);
     git("tag", `v${VERSION}`);
     expect(await check()).toContain("spawnSync npx ENOENT");
+  });
+});
+
+describe("npm pack", () => {
+  it("puts the checkout's manifest back, also after one that failed in between", async () => {
+    const dir = await tempDir();
+    const manifest = JSON.stringify({
+      name: "nightshift",
+      scripts: { build: "node --version", prepack: "begin", postpack: "end", test: "vitest" },
+      dependencies: { zod: "^4", "@modelcontextprotocol/server": "^2", kysely: "^0" },
+      devDependencies: { vitest: "^5" },
+    });
+    const read = () => readFile(join(dir, "package.json"), "utf8");
+    await writeFile(join(dir, "package.json"), manifest);
+    for (const step of ["begin", "begin", "end"]) {
+      const child = start([join(ROOT, "release/pack.ts"), step], { cwd: dir });
+      expect(await child.exited, child.stderr()).toMatchObject({ code: 0 });
+      if (step === "end") break;
+      expect(JSON.parse(await read())).toEqual({
+        name: "nightshift",
+        scripts: { prepack: "begin", postpack: "end" },
+        dependencies: { zod: "^4", "@modelcontextprotocol/server": "^2" },
+      });
+    }
+    expect(await read()).toBe(manifest);
   });
 });
