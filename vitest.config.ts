@@ -16,7 +16,7 @@ const LONG = [
   "test/http/{crowd,memory}.test.ts",
   "test/jobs/clock-changes.test.ts",
   "test/scheduler/nodes.test.ts",
-  "test/{kill,power-cut}.test.ts",
+  "test/{kill,packed,power-cut}.test.ts",
 ];
 
 if (Number.parseInt(process.versions.node, 10) < 24) {

@@ -50,5 +50,8 @@ export const bundleManifest = ({ name, version, description, license, homepage, 
   },
   tools_generated: true,
   prompts_generated: true,
-  compatibility: { platforms: ["darwin" as const, "linux" as const, "win32" as const], runtimes: { node: engines.node } },
+  compatibility: {
+    platforms: ["darwin" as const, "linux" as const, "win32" as const],
+    runtimes: { node: engines.node },
+  },
 });

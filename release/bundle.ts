@@ -16,8 +16,19 @@ try {
   run("npm", ["pack", "--pack-destination", work]);
   const folder = join(work, "bundle");
   mkdirSync(folder);
-  run("tar", ["-xzf", join(work, `${manifest.name}-${manifest.version}.tgz`), "-C", folder, "--strip-components", "1"]);
-  run("npm", ["install", "--omit=dev", "--ignore-scripts", "--no-package-lock", "--no-audit", "--no-fund"], folder);
+  run("tar", [
+    "-xzf",
+    join(work, `${manifest.name}-${manifest.version}.tgz`),
+    "-C",
+    folder,
+    "--strip-components",
+    "1",
+  ]);
+  run(
+    "npm",
+    ["install", "--omit=dev", "--ignore-scripts", "--no-package-lock", "--no-audit", "--no-fund"],
+    folder,
+  );
   writeFileSync(join(folder, "manifest.json"), JSON.stringify(bundleManifest(manifest), null, 2));
   copyFileSync("icon.png", join(folder, "icon.png"));
   const outputPath = `${manifest.name}-${manifest.version}.mcpb`;

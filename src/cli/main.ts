@@ -7,6 +7,7 @@ import {
   command,
   configFrom,
   DATA_OPTIONS,
+  examinedFrom,
   type Flags,
   HTTP_OPTIONS,
   OPTIONS,
@@ -86,7 +87,7 @@ const doctorCommand = (run: Runner): Command =>
   ).action(
     run(async (flags) => {
       const options = { json: flags.json === true, repair: flags.repair === true };
-      return (await import("./doctor.ts")).runDoctor(configFrom(flags), options);
+      return (await import("./doctor.ts")).runDoctor(examinedFrom(flags), options);
     }),
   );
 

@@ -37,7 +37,7 @@ export function openEmbedder(config: EmbeddingsConfig): Embedder | undefined {
         return (await embedMany({ model, values: [...texts], abortSignal: signal, maxRetries: 0 }))
           .embeddings;
       } catch (error) {
-        throw explainFailure(error, { provider, modelId, host: base?.host, key: apiKey });
+        throw explainFailure(error, { provider, modelId, address: base, key: apiKey });
       }
     },
   };
