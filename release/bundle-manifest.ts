@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the client fills these in
 /** What package.json says that a bundle's manifest says too. */
 export interface PackageFacts {
   readonly name: string;
