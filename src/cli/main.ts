@@ -1,10 +1,13 @@
 import { Command, CommanderError, Option } from "commander";
+import { GIVEN_TZ, useUtc } from "../config.ts";
 import { NightshiftError } from "../errors.ts";
+import { meaningsOf } from "../jobs/zone-names.ts";
 import { version } from "../version.ts";
 import {
   command,
   configFrom,
   DATA_OPTIONS,
+  examinedFrom,
   type Flags,
   HTTP_OPTIONS,
   OPTIONS,
@@ -14,6 +17,7 @@ import {
 import { jobsCommand } from "./jobs-commands.ts";
 import { paint, plain, printError } from "./output.ts";
 import { migrateCommand, moveCommand } from "./postgres-commands.ts";
+import { installCommand, serviceCommand } from "./setup-commands.ts";
 
 function createProgram(done: (code: number) => void): Command {
   const run =
@@ -54,6 +58,8 @@ function createProgram(done: (code: number) => void): Command {
       ["serve", "serve --port 8080 --jobs ./jobs --sse"],
     ).action(run(async (flags) => (await import("./serve.ts")).runServe(configFrom(flags)))),
   );
+  root.addCommand(installCommand(run));
+  root.addCommand(serviceCommand(run));
   root.addCommand(jobsCommand(run));
   root.addCommand(runsCommand(run));
   root.addCommand(inboxCommand(run));
@@ -81,7 +87,7 @@ const doctorCommand = (run: Runner): Command =>
   ).action(
     run(async (flags) => {
       const options = { json: flags.json === true, repair: flags.repair === true };
-      return (await import("./doctor.ts")).runDoctor(configFrom(flags), options);
+      return (await import("./doctor.ts")).runDoctor(examinedFrom(flags), options);
     }),
   );
 
@@ -158,7 +164,7 @@ function keysCommand(run: Runner): Command {
   );
   const scopes = new Option(
     "--scopes <scopes>",
-    "facts:read facts:write jobs:read jobs:write (default: all)",
+    "facts:read facts:write jobs:read jobs:write upstream:<server> (default: all, with upstream:*)",
   );
   const expires = new Option("--expires <when>", "a duration such as 30d or 12h, or a date (default: never)");
   keys.addCommand(
@@ -236,6 +242,8 @@ function webhooksCommand(run: Runner): Command {
 /** Runs one command line and resolves to its exit code: 1 for an expected error, which is one sentence on stderr; 70 for a bug. */
 export async function main(argv: readonly string[]): Promise<number> {
   let code = 0;
+  // Intl takes BST for Dhaka and AST for Alaska. `hostZoneProblem` tells.
+  if (GIVEN_TZ && meaningsOf(GIVEN_TZ.replace(/^:/, ""))) useUtc();
   try {
     await createProgram((result) => {
       code = result;

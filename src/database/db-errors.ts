@@ -72,7 +72,7 @@ const FACTS_SENTENCES: Readonly<Record<DbFailure, string>> = {
   noRoom: UNKNOWN,
 };
 
-/** Names of SQLite's primary result codes: node:sqlite has the number, the sqlite3 package the name. */
+/** Names of SQLite's primary result codes. The errors of node:sqlite have the number. */
 const SQLITE_NAMES: Readonly<Record<number, string>> = {
   5: "SQLITE_BUSY",
   6: "SQLITE_LOCKED",

@@ -256,7 +256,13 @@ export async function migrate(
   });
 }
 
-type TablesVersion = Pick<Tables["schema_version"], "version" | "compatible_from">;
+/** Throws DATA_UNAVAILABLE for tables of a newer Nightshift that this one may not work beside. */
+export function assertKnown({ version, compatible_from }: TablesVersion): void {
+  const known = MIGRATIONS.length;
+  if (version > known && compatible_from > known) throw newerFile(version, known);
+}
+
+export type TablesVersion = Pick<Tables["schema_version"], "version" | "compatible_from">;
 const NO_TABLES: TablesVersion = { version: 0, compatible_from: 0 };
 
 async function readVersion(db: Kysely<Tables>): Promise<TablesVersion> {

@@ -2,6 +2,7 @@ import type { Job } from "../jobs/job.ts";
 import type { RunResult, TranscriptStep } from "../jobs/run.ts";
 import type { Log } from "../log.ts";
 import type { Model } from "../model/model.ts";
+import type { ModelOutages } from "../model/outages.ts";
 import type { Claimed, RunQueue } from "../store/run-queue.ts";
 import type { TokenBudget } from "../store/usage.ts";
 import type { RunReader } from "../tools/services.ts";
@@ -14,6 +15,8 @@ export interface GhostDeps {
   readonly runQueue: Pick<RunQueue, "finish" | "requeue" | "wait" | "mayWait" | "isApproved" | "openJournal">;
   /** Absent where none is configured: prompts then fail with MODEL_NOT_CONFIGURED. */
   readonly model?: Model | undefined;
+  /** Told what the model answers to the runs, and how it fails them. */
+  readonly outages?: Pick<ModelOutages, "answered" | "failed">;
   /** The budget that runs of this job share, besides the run's own limit. */
   readonly openBudget: (job: Job) => TokenBudget;
   /** The runs of one user. */

@@ -55,6 +55,23 @@ const TOO_MANY_STEPS: Step = {
   text: "later steps are not recorded: there were too many",
 };
 
+/** A transcript is read and sent in one piece. Later steps are kept without their texts. */
+const MAX_TRANSCRIPT_CHARS = 1_000_000;
+const NOT_KEPT = "[not kept: the transcript is too long]";
+
+function withoutTexts({ step, type, tool, skipped, denied, is_error }: TranscriptStep): TranscriptStep {
+  const told = type === "tool" ? { result: NOT_KEPT } : { text: NOT_KEPT };
+  return {
+    step,
+    type,
+    ...(tool && { tool }),
+    ...told,
+    ...(is_error && { is_error }),
+    ...(skipped && { skipped }),
+    ...(denied && { denied }),
+  };
+}
+
 export function openRunJournal(options: JournalOptions): RunJournal {
   const { store, entries, now, onStep } = options;
   const startedAt = performance.now();
@@ -65,6 +82,7 @@ export function openRunJournal(options: JournalOptions): RunJournal {
   let lastStep = entries.at(-1)?.step ?? 0;
   let unwritten = new Map<number, JournalEntry>();
   let keptChars = 0;
+  let shownChars = 0;
   let writing: Promise<void> = Promise.resolve();
 
   const nextKey = (what: string): string => {
@@ -80,9 +98,11 @@ export function openRunJournal(options: JournalOptions): RunJournal {
     if (!step || transcript.length >= MAX_STEPS) return null;
     const isLast = transcript.length === MAX_STEPS - 1;
     const numbered = { step: transcript.length + 1, ...(isLast ? TOO_MANY_STEPS : step) };
-    transcript.push(numbered);
+    shownChars += JSON.stringify(step).length;
+    const kept = shownChars <= MAX_TRANSCRIPT_CHARS ? numbered : withoutTexts(numbered);
+    transcript.push(kept);
     onStep(numbered);
-    return numbered;
+    return kept;
   };
   const finish: RunJournal["finish"] = (key, { value = null, shown }) => {
     keptChars += JSON.stringify(value)?.length ?? 0;

@@ -5,6 +5,7 @@ import { NightshiftError, toPublicError } from "../errors.ts";
 import { type Action, ghostSessionId } from "../jobs/job.ts";
 import type { EndStatus, Run, RunResult } from "../jobs/run.ts";
 import type { Log } from "../log.ts";
+import type { Model } from "../model/model.ts";
 import type { Claimed } from "../store/run-queue.ts";
 import { serverOf, type Upstreams } from "../tools/upstream.ts";
 import { grantsOf, selectionOf } from "./allowed-tools.ts";
@@ -15,12 +16,13 @@ import { openJournal } from "./go-on.ts";
 import type { RunJournal } from "./journal.ts";
 import { awaitOutcome, failedOutcome, isInterruption, type Outcome, type Waiting } from "./outcome.ts";
 import type { Start } from "./protocol/messages.ts";
+import { openRunModel } from "./run-model.ts";
 
 /**
  * Starts a ghost run and records its end: runs a claimed run in a thread of its own, ends the thread, writes the end and
  * the audit line once, and calls the listeners. Resolves to the status in the run's row: `lost` when another process
- * has taken the run over, `queued` or `waiting` when it goes on later, in another thread. Never rejects: every failure is the run's
- * outcome. `signal` ends the run early, with its reason.
+ * has taken the run over, `queued` or `waiting` when it goes on later, in another thread. Never rejects: every failure
+ * is the run's outcome. `signal` ends the run early, with its reason.
  */
 export async function runGhost(
   claim: Claimed,
@@ -35,6 +37,14 @@ export async function runGhost(
   let journal: RunJournal | undefined;
   let upstreams: Upstreams | undefined;
   let outcome: Outcome | Waiting;
+  const { maxTimeoutSeconds = Number.POSITIVE_INFINITY, outages, now } = deps;
+  const timeoutMs = Math.min(claimed.job.limits.timeoutSeconds, maxTimeoutSeconds) * 1_000;
+  const runModel = openRunModel(deps.model, {
+    run: claimed.run,
+    outages,
+    until: startedAtMs + timeoutMs - claimed.run.workedMs,
+    now,
+  });
   try {
     const begun = await openJournal(claim, deps);
     ({ claimed, journal } = begun);
@@ -44,9 +54,8 @@ export async function runGhost(
     const start = toStart(claimed, deps, { correlationId, usesUpstreams, previousOutput });
     signal.throwIfAborted();
     thread = await deps.threads.take();
-    broker = openRunBroker(claimed, deps, { thread, upstreams, journal });
+    broker = openRunBroker(claimed, deps, { thread, upstreams, journal, model: runModel.model });
     broker.start(start);
-    const { maxTimeoutSeconds = Number.POSITIVE_INFINITY } = deps;
     outcome = await awaitOutcome(broker, thread, { claimed, maxTimeoutSeconds, signal });
   } catch (error) {
     if (!(error instanceof NightshiftError)) deps.log.error({ err: error }, "a ghost could not be started");
@@ -64,8 +73,10 @@ export async function runGhost(
   }
 
   const { silentToken } = claimed.job.provision;
+  const modelFailure = runModel.failureOf(parked.error);
   const result: RunResult = {
     ...parked,
+    ...(modelFailure && { modelFailure }),
     silent: silentToken !== null && parked.output?.trim() === silentToken,
     transcript: journal?.transcript ?? [],
     usage: journal?.usage ?? claimed.run.usage,
@@ -176,23 +187,24 @@ function withFilePath<Any extends Action>(action: Any, jobsDir: string | undefin
 function openRunBroker(
   claimed: Claimed,
   deps: GhostDeps,
-  {
-    thread,
-    upstreams,
-    journal,
-  }: { thread: GhostThread; upstreams: Upstreams | undefined; journal: RunJournal },
+  parts: {
+    thread: GhostThread;
+    upstreams: Upstreams | undefined;
+    journal: RunJournal;
+    model: Model | undefined;
+  },
 ): Broker {
   const { job, run } = claimed;
   return openBroker({
-    port: thread.port,
-    upstreams,
+    port: parts.thread.port,
+    upstreams: parts.upstreams,
     jobId: job.jobId,
-    model: deps.model,
+    model: parts.model,
     maxTokens: job.limits.maxTokens,
     budget: deps.openBudget(job),
     runs: deps.openRuns(job.userKey),
     log: deps.log.child({ job_id: job.jobId, run_id: run.runId }),
-    journal,
+    journal: parts.journal,
     now: deps.now,
     provision: job.provision,
     mayWait: () => deps.runQueue.mayWait(job),

@@ -98,6 +98,15 @@ export function describeAction(action: Action): string {
   }
 }
 
+/** The first tool that the job names and `offers` is false for; undefined when there is none. */
+export function missingTool(
+  { action, tools, provision }: Pick<Job, "action" | "tools" | "provision">,
+  offers: (tool: string) => boolean,
+): string | undefined {
+  const calls = [action, provision.check].flatMap((one) => (one?.kind === "tool" ? [one.tool] : []));
+  return [...calls, ...(tools ?? []), ...(provision.approveTools ?? [])].find((tool) => !offers(tool));
+}
+
 /** Choices for an occurrence of a job that still has runs queued or running. */
 export const OVERLAPS = ["skip", "buffer_one", "buffer_all", "cancel_other", "allow_all"] as const;
 export type Overlap = (typeof OVERLAPS)[number];

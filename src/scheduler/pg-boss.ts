@@ -44,6 +44,8 @@ export interface PgBossRunQueue extends RunQueue {
 
 /** The shortest heartbeat that pg-boss has. */
 const MIN_HEARTBEAT_S = 10;
+/** When another node may fetch an item that one has left, in ms. */
+const RESEND_MS = 1_000;
 
 /** Opens pg-boss in a schema of its own, which is made when absent, over the connections of `db`. */
 export async function openPgBoss(db: Database, options: PgBossOptions): Promise<PgBossRunQueue> {
@@ -102,7 +104,7 @@ function createBossQueue(deps: BossDeps): ExternalQueue {
       const kinds = filter.kinds.filter((kind) => isSentElsewhere || sent.has(kind) || ready.includes(kind));
       // Another kind comes first each time, so that none has to wait for ever.
       const first = rotation++ % (kinds.length || 1);
-      return findFetched(boss, [...kinds.slice(first), ...kinds.slice(0, first)]);
+      return findFetched(boss, [...kinds.slice(first), ...kinds.slice(0, first)], toBossJob(claim.leaseMs));
     },
     async touch(tickets) {
       for (const [name, ids] of byQueue(tickets)) await boss.touch(name, ids);
@@ -117,13 +119,12 @@ async function sendDue(
   { now, leaseMs }: ClaimOptions,
 ): Promise<ReadonlySet<string>> {
   const kinds = new Set<string>();
-  const heartbeatSeconds = Math.max(MIN_HEARTBEAT_S, Math.ceil(leaseMs / 1000));
   const sendBatch = () =>
     db.transact(
       async (trx) => {
         const sent = await outbox.take(trx, now + aheadMs);
         for (const [kind, ofKind] of Map.groupBy(sent, (one) => one.kind)) {
-          await boss.insert(kind, ofKind.map(toBossJob(heartbeatSeconds)), { db: pipelined(trx) });
+          await boss.insert(kind, ofKind.map(toBossJob(leaseMs)), { db: pipelined(trx) });
           kinds.add(kind);
         }
         return sent.length;
@@ -134,10 +135,13 @@ async function sendDue(
   return kinds;
 }
 
-/** Fetches from pg-boss, in the claim's transaction. What needs no run is completed with it. */
+/**
+ * Fetches from pg-boss, in the claim's transaction. What needs no run is completed with it, and what is left to other
+ * nodes is sent again, for a moment later.
+ */
 const findFetched =
-  (boss: PgBoss, kinds: readonly string[]): FindDue =>
-  async (trx, users, { limit, places: userPlaces }) => {
+  (boss: PgBoss, kinds: readonly string[], toJob: ReturnType<typeof toBossJob>): FindDue =>
+  async (trx, users, { limit, places: userPlaces, now }) => {
     const fetched: Fetched[] = [];
     const places = openPlaces(userPlaces);
     for (const kind of kinds)
@@ -158,12 +162,16 @@ const findFetched =
     return {
       items: items.sort((a, b) => a.at - b.at),
       again: fetched.length > 0 && items.length === 0,
-      done: (started) =>
-        completeTickets(
-          boss,
-          trx,
-          tickets.filter((ticket) => !started.has(ticket)),
-        ),
+      done: async (started, left) => {
+        const done = tickets.filter((ticket) => !started.has(ticket));
+        await completeTickets(boss, trx, done);
+        const again = fetched.filter((one) => left?.has(ticketOf(one)));
+        const startAfter = new Date(now + RESEND_MS);
+        for (const [name, ofKind] of Map.groupBy(again, (one) => one.name)) {
+          const jobs = ofKind.map(({ data }) => ({ ...toJob(data), startAfter }));
+          await boss.insert(name, jobs, { db: pipelined(trx) });
+        }
+      },
     };
   };
 
@@ -186,13 +194,13 @@ const byQueue = (tickets: readonly string[]): [name: string, ids: string[]][] =>
   return [...Map.groupBy(parsed, ([name]) => name)].map(([name, all]) => [name, all.map(([, id]) => id)]);
 };
 
-const toBossJob = (heartbeatSeconds: number) => (sent: Sent) => ({
+const toBossJob = (leaseMs: number) => (sent: Sent) => ({
   data: sent,
   startAfter: new Date(sent.dueAt),
   singletonKey: singletonKey(sent),
   priority: -sent.rank,
   group: { id: sent.userKey },
-  heartbeatSeconds,
+  heartbeatSeconds: Math.max(MIN_HEARTBEAT_S, Math.ceil(leaseMs / 1000)),
 });
 
 /** Locks the users of what was fetched, and finds the rows that still have the time and the kind they were sent with. */

@@ -7,11 +7,13 @@ import type { GhostDeps, GhostListener } from "../ghost/deps.ts";
 import { runGhost } from "../ghost/run.ts";
 import type { JobStore, RunStore } from "../jobs/contracts.ts";
 import { INBOX_URI } from "../jobs/inbox-item.ts";
-import type { Action } from "../jobs/job.ts";
 import { isEnded, type Run } from "../jobs/run.ts";
 import { hostZoneProblem } from "../jobs/time.ts";
 import type { Log } from "../log.ts";
+import { createModelOutages, type ModelOutages } from "../model/outages.ts";
+import { createPace, type Pace } from "../model/pace.ts";
 import { openModel } from "../model/provider.ts";
+import { createLeftJobs } from "../store/left-jobs.ts";
 import { openRunQueue, type RunQueueOptions } from "../store/open-run-queue.ts";
 import { startRetention } from "../store/retention.ts";
 import type { ClaimFilter, RunQueue } from "../store/run-queue.ts";
@@ -22,8 +24,10 @@ import { createNetworkPolicy } from "../webhooks/attempt.ts";
 import { createDispatcher, type Dispatcher } from "../webhooks/dispatcher.ts";
 import { createOutbox } from "../webhooks/outbox.ts";
 import { watchClock } from "./clock-watch.ts";
+import { limitPrompts } from "./limited-prompts.ts";
 import { createSchedulerLoop, type SchedulerLoop } from "./loop.ts";
 import type { RunStats } from "./run-stats.ts";
+import { runnableKinds } from "./serving.ts";
 import { identifyProcess } from "./this-process.ts";
 import { openThreads, type Threads } from "./threads.ts";
 
@@ -37,6 +41,8 @@ export interface SchedulerDeps {
   readonly activity: Pick<Activity, "isInUse">;
   /** Other MCP servers, from `--mcp-config`. */
   readonly upstreams: UpstreamConfig;
+  /** True for the tools that ghosts can have here. */
+  readonly offers: (tool: string) => boolean;
   readonly database: () => Promise<Database>;
   readonly openRuns: (userKey: string) => RunStore;
   /** Called after the listeners of this process itself. Default: none. */
@@ -66,7 +72,14 @@ export async function startScheduler(
   await loop.start();
   const retention = startRetention(await deps.database(), { keep: config, log, now });
   webhooks.start();
-  const clock = await watchClock(await deps.database(), { now, log, onMended: wake });
+  const clock = await watchClock(await deps.database(), {
+    now,
+    log,
+    onMended: () => {
+      wake();
+      webhooks.wake();
+    },
+  });
   const folder = config.jobsDir && (await watchJobs(config.jobsDir, folderStore, { log, now, wake }));
   return {
     wake,
@@ -104,7 +117,16 @@ export async function runOne(deps: SchedulerDeps, userKey: string, runId: string
  */
 export async function openScheduler(deps: SchedulerDeps, only: Partial<ClaimFilter>, spare: number) {
   const { config, log, now, activity } = deps;
-  const filter: ClaimFilter = { kinds: runnableKinds(config), ...only };
+  const left = createLeftJobs({
+    offers: deps.offers,
+    now,
+    onLeft: (job_id, tool) =>
+      log.warn(
+        { job_id, tool },
+        "a due job names a tool that this process has not; it is left for one that has",
+      ),
+  });
+  const filter: ClaimFilter = { kinds: runnableKinds(config), left, ...only };
   const database = await deps.database();
   const publishRun = createRunPublisher(deps.events);
   const { runQueue, closeRunQueue } = await selectRunQueue(database, filter, deps);
@@ -134,11 +156,6 @@ export async function openScheduler(deps: SchedulerDeps, only: Partial<ClaimFilt
   return { loop, threads, webhooks, close };
 }
 
-/** The action kinds that this process can run. Others are left for a process that can: see `waiting_because` in get_job. */
-function runnableKinds({ model, jobsDir }: Config): Action["kind"][] {
-  return [...(model ? ["prompt" as const] : []), "tool", ...(jobsDir ? ["code" as const] : [])];
-}
-
 interface LoopParts {
   readonly database: Database;
   readonly runQueue: RunQueue;
@@ -151,17 +168,23 @@ interface LoopParts {
 function createLoop(deps: SchedulerDeps, filter: ClaimFilter, parts: LoopParts): SchedulerLoop {
   const { config, log, now, runStats } = deps;
   const { runQueue, threads, webhooks, publishRun } = parts;
-  const ghosts = ghostDeps(deps, parts, {
-    onStep: ({ run }, step) => deps.steps.publish(run.runId, step),
-    onEnd: ({ run }, { status, usage }) => {
-      runStats.count(status, usage);
-      publishRun(run);
-      webhooks.wake();
+  const pace = createPace(config.modelCallsPerMinute);
+  const outages = createModelOutages({ pace, log, now, onMore: () => loop.wake() });
+  const ghosts = ghostDeps(
+    deps,
+    { ...parts, pace, outages },
+    {
+      onStep: ({ run }, step) => deps.steps.publish(run.runId, step),
+      onEnd: ({ run }, { status, usage }) => {
+        runStats.count(status, usage);
+        publishRun(run);
+        webhooks.wake();
+      },
+      onParked: ({ run }) => publishRun(run),
     },
-    onParked: ({ run }) => publishRun(run),
-  });
-  return createSchedulerLoop({
-    runQueue,
+  );
+  const loop = createSchedulerLoop({
+    runQueue: limitPrompts(runQueue, outages, now),
     worker: identifyProcess({ isShared: config.databaseUrl !== undefined }),
     filter,
     leaseMs: config.leaseMs,
@@ -172,7 +195,7 @@ function createLoop(deps: SchedulerDeps, filter: ClaimFilter, parts: LoopParts):
     now,
     run: (claimed, signal) => {
       publishRun(claimed.run);
-      return runGhost(claimed, ghosts, signal);
+      return runGhost(claimed, ghosts, signal).finally(() => outages.ended(claimed.run));
     },
     warm: threads.warm,
     onSkipped: (run) => {
@@ -187,6 +210,7 @@ function createLoop(deps: SchedulerDeps, filter: ClaimFilter, parts: LoopParts):
       webhooks.wake();
     },
   });
+  return loop;
 }
 
 type RunPublisher = (run: Pick<Run, "userKey" | "runId" | "jobId">) => void;
@@ -229,16 +253,22 @@ async function selectRunQueue(
   return { runQueue, closeRunQueue: runQueue.close };
 }
 
+interface GhostParts extends Pick<LoopParts, "database" | "threads" | "runQueue"> {
+  readonly pace: Pace;
+  readonly outages: ModelOutages;
+}
+
 /** The dependencies of `runGhost`, which are the same for all runs. */
 function ghostDeps(
   { config, log, now, openRuns, upstreams, listener }: SchedulerDeps,
-  { database, threads, runQueue }: Pick<LoopParts, "database" | "threads" | "runQueue">,
+  { database, threads, runQueue, pace, outages }: GhostParts,
   ownListener: GhostListener,
 ): GhostDeps {
   return {
     threads,
     runQueue,
-    model: openModel(config),
+    model: openModel(config, { pace }),
+    outages,
     openRuns,
     openBudget: ({ jobId, userKey, provision }) =>
       openTokenBudget(database, [
@@ -269,7 +299,10 @@ async function watchJobs(
   try {
     return await watchFolder({ dir: resolve(dir), store, log, now, onChange: wake });
   } catch (error) {
-    log.error({ err: error }, "the jobs folder could not be read; its jobs are left as they were");
+    log.error(
+      { err: error },
+      "the jobs folder could not be read, and is not watched until the next start; its jobs are left as they were",
+    );
     return undefined;
   }
 }

@@ -38,16 +38,22 @@ export async function claimDue(
   let isCancelling = false;
   const jobsOfRuns = await findJobs(trx, items);
   const activeByJob = new Map<string, ActiveRuns>();
+  const left = new Set<string>();
   for (const item of items) {
     const { ticket } = item;
     const jobId = item.row.job_id;
+    const jobRow = item.kind === "run" ? jobsOfRuns.get(jobId) : item.row;
+    if (jobRow && options.filter.left?.leaves(jobRow)) {
+      if (ticket) left.add(ticket);
+      continue;
+    }
     // The database found it due, so a system clock of ours that is behind does not make it early.
     const start = { ...options, now: Math.max(options.now, item.at), ...(ticket && { ticket }) };
     const active = activeByJob.get(jobId) ?? (await countActive(trx, jobId));
     activeByJob.set(jobId, active);
     let started: Claimed | null;
     if (item.kind === "run") {
-      started = await takeQueued(trx, jobsOfRuns.get(jobId), item.row, active, start);
+      started = await takeQueued(trx, jobRow, item.row, active, start);
     } else {
       const taken = await takeOccurrence(trx, item.row, active, start);
       started = taken.claimed;
@@ -56,7 +62,7 @@ export async function claimDue(
     }
     if (started) claimed.push({ ...started, ...(ticket && { ticket }) });
   }
-  await done(new Set(claimed.flatMap(({ ticket }) => ticket ?? [])));
+  await done(new Set(claimed.flatMap(({ ticket }) => ticket ?? [])), left);
   return { claimed, refused, isCancelling, again };
 }
 

@@ -65,7 +65,11 @@ export function openRunQueue(db: Database, options: RunQueueOptions = {}): RunQu
     return isDone;
   };
   return {
-    nextDueAt: (filter) => earliestDue(db.kysely, filter),
+    nextDueAt: async ({ left, ...filter }) => {
+      const dueAt = await earliestDue(db.kysely, { ...filter, leftIds: left?.ids() ?? [] });
+      const times = [dueAt, left?.nextLookAt() ?? null].filter((at) => at !== null);
+      return times.length > 0 ? Math.min(...times) : null;
+    },
     claimDue: async ({ onSkipped, onCancelling, ...options }) => {
       for (let round = 1; ; round++) {
         const find = (await queue?.find(options)) ?? undefined;

@@ -1,3 +1,4 @@
+import type { JobRow } from "../database/schema.ts";
 import type { Job } from "../jobs/job.ts";
 import type { Run, RunResult } from "../jobs/run.ts";
 import type { JournalStore } from "./journal.ts";
@@ -14,6 +15,16 @@ export interface Worker {
 
 export const ACTION_KINDS = ["prompt", "tool", "code"] as const satisfies readonly Job["action"]["kind"][];
 
+/** Due jobs that name a tool which this process has not: they are left for a process that has it. */
+export interface LeftJobs {
+  /** True for a job that this process leaves, which is not found again for a few seconds. */
+  leaves(row: JobRow): boolean;
+  /** The ids of jobs that are not to be looked at now. */
+  ids(): readonly string[];
+  /** When the first of them may be looked at again, in epoch ms; null when there is none. */
+  nextLookAt(): number | null;
+}
+
 /** The work that this process can run. The rest is left for a process that can. */
 export interface ClaimFilter {
   /** Action kinds; without `prompt` where no model is configured. */
@@ -22,6 +33,8 @@ export interface ClaimFilter {
   readonly userKey?: string;
   /** Only this queued run: the process was started to run it. */
   readonly runId?: string;
+  /** Jobs whose tools this process has not. Default: it has all. */
+  readonly left?: LeftJobs;
 }
 
 export interface Claimed {

@@ -30,6 +30,8 @@ const MEN = /^[a-z]{3,}men$/;
 /** Words in -men that are no plural of -man. */
 const NOT_MEN = /^(?:abdo|acu|hy|lu|regi|se|speci|bitu|cycla|albu|foramen|sta)men$/;
 
+/** The package beside this source; beside the bundle a file of its own. Loaded on first use. */
+const SNOWBALL = import.meta.url.endsWith(".ts") ? "snowball-stemmers" : "./snowball-stemmers.cjs";
 let snowball: Snowball | undefined;
 let stemmed: ReadonlySet<string> | undefined;
 let forms: ReadonlyMap<string, readonly string[]> | undefined;
@@ -44,6 +46,7 @@ export function stemsOf(word: string, languages: Languages): readonly string[] {
 }
 
 function readingsOf(word: string, languages: Languages): string[] {
+  if (languages === ENGLISH && /^[a-z]+$/.test(word)) return inEnglish(word);
   if (/^[0-9]+$/.test(word)) return [word];
   const bare = bareWord(word);
   if (/^[a-z]+$/.test(bare)) return [...inLanguages(word, bare, languages), ...inEnglish(bare)];
@@ -96,7 +99,7 @@ function inArabic(word: string): string[] {
 function stemIn(language: string, word: string): string {
   let stemmer = stemmers.get(language);
   if (stemmer === undefined) {
-    snowball ??= createRequire(import.meta.url)("snowball-stemmers") as Snowball;
+    snowball ??= createRequire(import.meta.url)(SNOWBALL) as Snowball;
     stemmed ??= new Set(snowball.algorithms());
     stemmer = stemmed.has(language) ? snowball.newStemmer(language) : { stem: (same) => same };
     stemmers.set(language, stemmer);

@@ -1,6 +1,8 @@
+import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
 import type { JobChange } from "../../jobs/contracts.ts";
+import { cronWarning } from "../../jobs/cron-text.ts";
 import { limitsOf, nameAndToolsOf, policyOf, provisionOf } from "../../jobs/fields.ts";
 import { JOB_STATUSES, type Job } from "../../jobs/job.ts";
 import { anchored, hasTimeLeft, nextTime, parseSchedule, type Timing } from "../../jobs/schedule.ts";
@@ -20,7 +22,7 @@ import {
   withPinnedFacts,
 } from "./prepare.ts";
 import { backfillTool, runJob } from "./run.ts";
-import { fullJobShape, jobBrief, showFullJob, showJob, showJobs, tellJob } from "./show.ts";
+import { fullJobShape, jobBrief, type ShownJob, showFullJob, showJob, showJobs, tellJob } from "./show.ts";
 
 const READ: ToolAnnotations = { readOnlyHint: true, openWorldHint: false };
 const WRITE: ToolAnnotations = {
@@ -44,16 +46,40 @@ const listJobs: ToolDefinition<Services> = {
   annotations: READ,
   create: (_context, services) => ({
     run: async ({ limit, status, cursor }: { limit: number; status?: Job["status"]; cursor?: string }) => {
-      const options = { limit, ...(status && { status }), ...(cursor && { cursor }) };
-      const page = await requireService(services.jobs, "schedules").list(options);
-      const jobs = await showJobs(page.jobs, services);
+      const { jobs, nextCursor } = await readJobs(services, { limit, status, cursor });
       const lines = jobs.map((job) => `- ${tellJob(job)}`);
-      if (page.nextCursor) lines.push(`There are more: cursor ${page.nextCursor}`);
+      if (nextCursor) lines.push(`There are more: cursor ${nextCursor}`);
       const text = lines.length === 0 ? "No jobs. schedule_task makes one." : lines.join("\n");
-      return answer({ jobs, ...(page.nextCursor && { next_cursor: page.nextCursor }) }, text);
+      return answer({ jobs, ...(nextCursor && { next_cursor: nextCursor }) }, text);
     },
   }),
 };
+
+/** Jobs that are read and shown in one turn of the event loop. */
+const JOBS_AT_ONCE = 20;
+/** A page ends early behind so many characters: a job may have a hundred thousand. */
+const MAX_PAGE_CHARS = 1_000_000;
+
+async function readJobs(
+  services: Services,
+  { limit, status, cursor }: { limit: number; status: Job["status"] | undefined; cursor: string | undefined },
+) {
+  const store = requireService(services.jobs, "schedules");
+  const jobs: ShownJob[] = [];
+  let nextCursor = cursor;
+  for (let chars = 0; ; await setImmediate()) {
+    const page = await store.list({
+      limit: Math.min(limit - jobs.length, JOBS_AT_ONCE),
+      ...(status && { status }),
+      ...(nextCursor && { cursor: nextCursor }),
+    });
+    const shown = await showJobs(page.jobs, services);
+    jobs.push(...shown);
+    chars += JSON.stringify(shown).length;
+    ({ nextCursor } = page);
+    if (!nextCursor || jobs.length >= limit || chars > MAX_PAGE_CHARS) return { jobs, nextCursor };
+  }
+}
 
 const getJob: ToolDefinition<Services> = {
   name: "get_job",
@@ -76,7 +102,7 @@ const getJob: ToolDefinition<Services> = {
 
 /** A tool that changes one job and shows the result. */
 function changing<Args extends { job_id: string }>(
-  metadata: Pick<ToolDefinition, "name" | "title" | "description"> & {
+  metadata: Pick<ToolDefinition, "name" | "title" | "description" | "annotations"> & {
     extra?: z.ZodRawShape;
     /** Asynchronous work that must be done before the change is decided on. */
     prepare?: (args: Args, services: Services) => Promise<PreparedArguments>;
@@ -85,11 +111,11 @@ function changing<Args extends { job_id: string }>(
 ): ToolDefinition<Services> {
   const { extra, prepare, ...rest } = metadata;
   return {
+    annotations: WRITE,
     ...rest,
     scope: "jobs:write",
     inputSchema: z.strictObject({ job_id: jobId, ...extra }),
     outputSchema: jobBrief,
-    annotations: metadata.name === "cancel_job" ? { ...WRITE, destructiveHint: true } : WRITE,
     create: (_context, services) => ({
       run: async (args: Args) => {
         const store = requireService(services.jobs, "schedules");
@@ -150,6 +176,7 @@ const cancelJob = changing(
     name: "cancel_job",
     title: "Cancel a job",
     description: "Ends a job for good. Its runs can still be read.",
+    annotations: { ...WRITE, destructiveHint: true },
   },
   (job) => {
     assertNotFromFile(job, "remove");
@@ -164,7 +191,11 @@ const updateJob = changing<JobArguments & { job_id: string }>(
     description:
       "Changes what is given of a job and leaves the rest. It takes what schedule_task takes; a new time replaces the old one, and null takes away what may be absent.",
     extra: undescribed(jobArguments),
-    prepare,
+    async prepare(args, services) {
+      const prepared = await prepare(args, services);
+      const warning = args.cron && cronWarning(args.cron);
+      return warning ? { ...prepared, warnings: [...prepared.warnings, warning] } : prepared;
+    },
   },
   (job, args, services, prepared) => {
     assertNotFromFile(job, "change");

@@ -1,6 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
+import type { RunSummary } from "../../jobs/contracts.ts";
 import { cutText } from "../../jobs/cut-text.ts";
 import { OVERLAPS, type Overlap } from "../../jobs/job.ts";
 import { readExecuteAt } from "../../jobs/moment.ts";
@@ -38,8 +39,11 @@ export const runJob: ToolDefinition<Services> = {
   create: (_context, services) => ({
     run: async (args: RunArguments, call: ToolCall) => {
       const job = await requireService(services.jobs, "schedules").get(args.job_id);
-      const obstacle = services.scheduler?.obstacle(job.action.kind);
-      if (obstacle) throw new NightshiftError("MODEL_NOT_CONFIGURED", obstacle);
+      const obstacle = services.scheduler?.waitsFor(job);
+      if (obstacle) {
+        const isTool = services.scheduler?.obstacle(job.action.kind) === undefined;
+        throw new NightshiftError(isTool ? "TOOL_NOT_FOUND" : "MODEL_NOT_CONFIGURED", obstacle);
+      }
       const overlap = args.overlap && { overlap: args.overlap };
       const run = await requireService(services.runControl, "runs").enqueue(args.job_id, overlap);
       if (args.wait) {
@@ -63,10 +67,15 @@ const LONGEST_LOOK_MS = 500;
 const MAX_PROGRESS_CHARS = 200;
 
 /** Waits for the end of the caller's run and reports its steps; cancels the run when the call is cancelled. */
-async function untilEnded({ runId }: Run, services: Services, { signal, progress }: ToolCall): Promise<Run> {
+async function untilEnded(
+  { runId }: RunSummary,
+  services: Services,
+  { signal, progress }: ToolCall,
+): Promise<Run> {
   const { scheduler } = services;
+  const runs = requireService(services.runControl, "runs");
   const cancel = () => {
-    const cancelling = requireService(services.runControl, "runs").cancel(runId);
+    const cancelling = runs.cancel(runId);
     // A failure is ignored: the run may have ended this moment.
     cancelling.then(
       () => scheduler?.wake(),
@@ -80,8 +89,9 @@ async function untilEnded({ runId }: Run, services: Services, { signal, progress
   try {
     // Polled, because the run may be in another process, whose steps are not heard here.
     for (let lookMs = FIRST_LOOK_MS; ; lookMs = Math.min(lookMs * 2, LONGEST_LOOK_MS)) {
-      const run = await requireService(services.runs, "runs").get(runId);
-      if (isEnded(run.status) || run.status === "waiting") return run;
+      const { status } = await runs.summary(runId);
+      if (isEnded(status) || status === "waiting")
+        return await requireService(services.runs, "runs").get(runId);
       await wait(lookMs, undefined, { signal });
     }
   } finally {
@@ -135,7 +145,7 @@ export const backfillTool: ToolDefinition<Services> = {
       }));
       const left = alreadyRun > 0 ? ` ${alreadyRun} had their run and were left out.` : "";
       // Added because this process may not be able to run them, while another one may.
-      const obstacle = shown.length > 0 && services.scheduler?.obstacle(job.action.kind);
+      const obstacle = shown.length > 0 && services.scheduler?.waitsFor(job);
       const wait = obstacle ? ` They wait: ${obstacle}` : "";
       const text = `${shown.length} runs were queued, oldest first.${left} list_runs shows what comes of them.${wait}`;
       const waiting = obstacle && { waiting_because: obstacle };
