@@ -58,6 +58,7 @@ export function createMeaning(options: MeaningOptions): Meaning {
   const { embedder, read, cache, writeQueue, onFailure } = options;
   const closing = new AbortController();
   const waiting = new Set<string>();
+  let isWorking = false;
   let working: Promise<void> | undefined;
   /** By user, so that a text on which the provider fails holds up its own user alone. */
   const pauses = new Map<string, { readonly failures: number; isOver: boolean }>();
@@ -154,6 +155,7 @@ export function createMeaning(options: MeaningOptions): Meaning {
   }
 
   async function work(): Promise<void> {
+    isWorking = true;
     for (const userKey of waiting) {
       waiting.delete(userKey);
       if (closing.signal.aborted || isPaused(userKey)) continue;
@@ -164,13 +166,13 @@ export function createMeaning(options: MeaningOptions): Meaning {
         pause(userKey, error);
       }
     }
-    working = undefined;
+    isWorking = false;
   }
 
   function fill(userKey: string): void {
     if (closing.signal.aborted) return;
     waiting.add(userKey);
-    working ??= work();
+    if (!isWorking) working = work();
   }
 
   return {

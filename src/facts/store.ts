@@ -40,7 +40,10 @@ export interface FactStore {
    * whoever else is saving.
    */
   save(fact: NewFact): Promise<Saved>;
-  /** Resolves to this user's facts that match `query` and have all of `tags`, best first. No match is an empty list. */
+  /**
+   * Resolves to this user's facts that match `query` and have all of `tags`, best first. No match is an empty list. With
+   * an embedder, a fact matches by its meaning too.
+   */
   recall(
     query: string,
     options?: { limit?: number; tags?: readonly string[] },

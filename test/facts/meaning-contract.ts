@@ -31,7 +31,7 @@ export function factMeaningContract(name: string, newStorage: NewFactStorage): v
       if (model) for (const row of rows) expect(row.model).toBe(`openai-compatible:${model}`);
     };
     const eventually = (check: () => Promise<unknown>) =>
-      vi.waitFor(check, { timeout: 10_000, interval: 20 });
+      vi.waitFor(check, { timeout: 20_000, interval: 20 });
 
     it("finds a fact that has no word of the query, once its vector is there", async () => {
       const storage = await newStorage();
@@ -96,7 +96,8 @@ export function factMeaningContract(name: string, newStorage: NewFactStorage): v
 
     it("goes by words while the provider is away, tells it once without texts, and asks it later", async () => {
       const storage = await newStorage();
-      const server = await startEmbeddings(() => ({ status: 503 }));
+      let isAway = true;
+      const server = await startEmbeddings(() => ({ status: isAway ? 503 : 200 }));
       const { alice, failures } = openWith(storage, server);
       await saveAll(alice);
       await eventually(async () => expect(failures).toHaveLength(1));
@@ -106,6 +107,9 @@ export function factMeaningContract(name: string, newStorage: NewFactStorage): v
         expect(await alice.recall(query)).toEqual(await plain.recall(query));
       expect(failures).toEqual([{ code: "MODEL_UNAVAILABLE", status: 503 }]);
       expect(server.calls).toHaveLength(calls);
+      isAway = false;
+      const checkVectors = vectorsIn(storage.openRaw());
+      await eventually(() => checkVectors(4));
     });
 
     it("leaves out a text that the provider refuses", async () => {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
 import { eventually } from "../harness.ts";
-import { type Ask, modernRequest, openCaller, type Params } from "./caller.ts";
+import { type Ask, modernRequest, openAgent, openCaller, type Params } from "./caller.ts";
 import { LEGACY, listen, MODERN, serve } from "./harness.ts";
 import { serveBoth } from "./lanes.ts";
 import { tools } from "./modules/results.ts";
@@ -166,6 +166,29 @@ it("a request that is left to the SDK follows no events, and its own change is n
   expect(saved.headers["content-type"]).toBe("application/json");
   expect(saved.messages[0].result.structuredContent.status).toBe("saved");
   expect(followed).toBe(0);
+});
+
+it("a good call makes no error, not even when its connection is closed", async () => {
+  const server = await serve();
+  const agent = openAgent();
+  const caller = await openCaller("modern", server, await server.key("alice"), agent);
+  await caller.call("whoami");
+  const made: unknown[] = [];
+  const { Error: Original } = globalThis;
+  class CountedError extends Original {
+    constructor(...given: ConstructorParameters<typeof Original>) {
+      super(...given);
+      made.push(given[0]);
+    }
+  }
+  onTestFinished(() => {
+    globalThis.Error = Original;
+  });
+  globalThis.Error = CountedError as ErrorConstructor;
+  for (let i = 0; i < 3; i++) await caller.call("whoami");
+  agent.destroy();
+  await eventually(async () => server.app.connectionDeps.held.total === 0);
+  expect(made).toEqual([]);
 });
 
 it("a module's tool with the name of a built-in one is warned of once, not at each request", async () => {
