@@ -1,5 +1,5 @@
 import { NightshiftError, toPublicError } from "../errors.ts";
-import { NAMED_STEP } from "../store/interrupt-run.ts";
+import { NAMED_STEP } from "../jobs/run.ts";
 import type { ToolResult } from "../tools/result.ts";
 import { hashOf } from "./hash.ts";
 import type { RunJournal } from "./journal.ts";

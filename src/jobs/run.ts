@@ -94,6 +94,9 @@ export interface ModelFailure {
   readonly outage?: { readonly nextTryAt: number; readonly isFirst: boolean };
 }
 
+/** The keys of `ghost.step` in a run's journal begin with this. */
+export const NAMED_STEP = "step ";
+
 export const WAITING_KINDS = ["question", "approval", "sleep"] as const;
 
 /** What a run waits for, without a thread. Times are epoch ms. */

@@ -2,7 +2,7 @@ import type { Transaction } from "kysely";
 import { readRun } from "../database/run-row.ts";
 import type { JobRow, RunRow, Tables } from "../database/schema.ts";
 import type { Job } from "../jobs/job.ts";
-import type { Run, RunResult } from "../jobs/run.ts";
+import { NAMED_STEP, type Run, type RunResult } from "../jobs/run.ts";
 import { enqueueUser } from "./fair-order.ts";
 import { tryReadJob } from "./job-rows.ts";
 import { deleteEntries } from "./journal.ts";
@@ -65,9 +65,6 @@ async function choiceOf(trx: Transaction<Tables>, { policy, action }: Job, row: 
   if (action.kind === "prompt") return "resume";
   return action.kind === "code" && (await hasNamedStep(trx, row.run_id)) ? "resume" : "lose";
 }
-
-/** The keys of `ghost.step` begin with this. */
-export const NAMED_STEP = "step ";
 
 async function hasNamedStep(trx: Transaction<Tables>, runId: string): Promise<boolean> {
   const found = await trx
