@@ -9,11 +9,12 @@ const memory = memoryFolder();
 if (memory) process.env.TMPDIR = memory;
 process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, "node_modules/.cache/nightshift-test");
 
-/** Rounds of kills, restarts and crowds, which take long by nature: `npm run test:long`. */
+/** Rounds of kills, restarts, crowds and zones, which take long by nature: `npm run test:long`. */
 const LONG = [
   "test/chaos/*.test.ts",
   "test/database/processes.test.ts",
   "test/http/{crowd,memory}.test.ts",
+  "test/jobs/clock-changes.test.ts",
   "test/scheduler/nodes.test.ts",
   "test/{kill,power-cut}.test.ts",
 ];
@@ -80,6 +81,18 @@ export default defineConfig({
     projects: [
       project("SQLite", "SQLite", ["test/**/*.test.ts"], LONG),
       project("Postgres", "Postgres", ON_BOTH),
+      {
+        extends: true,
+        test: {
+          name: "lanes",
+          include: ["test/http/*.test.ts"],
+          // The first compares by itself; what the second counts would be twice as much.
+          exclude: [...LONG, "test/http/{direct,limits}.test.ts"],
+          provide: { database: "SQLite" },
+          // Each request that may be repeated is also sent to a server that leaves it to the SDK.
+          env: { NIGHTSHIFT_TEST_LANES: "both" },
+        },
+      },
       {
         extends: true,
         test: { name: "long", include: LONG, provide: { database: "SQLite" }, testTimeout: LONG_TIMEOUT_MS },

@@ -1,5 +1,5 @@
 import { createActivity } from "./activity.ts";
-import { type Config, variable } from "./config.ts";
+import { type Config, GIVEN_TZ, variable } from "./config.ts";
 import {
   type ConnectionDeps,
   localPrincipal,
@@ -12,6 +12,7 @@ import { type Principal, type UserContext, userKeyOf } from "./context/user-cont
 import { NightshiftError } from "./errors.ts";
 import { createEvents, createTopics, type StepFeed } from "./events.ts";
 import { describeGhosts } from "./ghost/capabilities.ts";
+import type { RunStore } from "./jobs/contracts.ts";
 import { createCleanup, once } from "./lifecycle.ts";
 import type { Log } from "./log.ts";
 import { openStores } from "./open-stores.ts";
@@ -122,6 +123,15 @@ export async function createApp(options: AppOptions): Promise<App> {
     if (context.entityType !== "human" && context.entityType !== "api") return { now };
     const { userKey, scopes } = context;
     // Opened when a tool first reads one: most requests need one of them or none.
+    let facts: Services["facts"];
+    let jobs: Services["jobs"];
+    let runs: RunStore | undefined;
+    let inbox: Services["inbox"];
+    let deliveries: Services["deliveries"];
+    const openRuns = () => {
+      runs ??= stores.runs(userKey, scopes);
+      return runs;
+    };
     return {
       now,
       scheduler: {
@@ -130,22 +140,26 @@ export async function createApp(options: AppOptions): Promise<App> {
         assertMayName: (tools) => ghosts.assertMayName(tools, scopes),
       },
       get facts() {
-        return stores.facts(userKey, scopes);
+        facts ??= stores.facts(userKey, scopes);
+        return facts;
       },
       get jobs() {
-        return stores.jobs(context, scopes);
+        jobs ??= stores.jobs(context, scopes);
+        return jobs;
       },
       get runs() {
-        return stores.runs(userKey, scopes);
-      },
-      get inbox() {
-        return stores.inbox(userKey, scopes);
+        return openRuns();
       },
       get runControl() {
-        return stores.runs(userKey, scopes);
+        return openRuns();
+      },
+      get inbox() {
+        inbox ??= stores.inbox(userKey, scopes);
+        return inbox;
       },
       get deliveries() {
-        return stores.deliveries(userKey, scopes);
+        deliveries ??= stores.deliveries(userKey, scopes);
+        return deliveries;
       },
     };
   };
@@ -165,7 +179,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     const owner = localPrincipal(config.user);
     const opened = await startScheduler({
       ...schedulerDeps,
-      tz: variable("TZ"),
+      tz: GIVEN_TZ,
       folderStore: stores.jobs({ userId: config.user, userKey: userKeyOf(owner) }, "all"),
       ...(onlyUser !== undefined && { onlyUserKey: userKeyOf(localPrincipal(onlyUser)) }),
     });

@@ -77,6 +77,9 @@ const configSchema = z.strictObject({
     .optional()
     .describe("where the model's API is"),
   modelApiKey: z.string().min(1).optional().describe("the key for the model's API"),
+  modelCallsPerMinute: whole(0, 1_000_000)
+    .default(0)
+    .describe("calls of the model a minute, spread evenly, on each node, 0 = no limit"),
   logLevel: z.enum(LOG_LEVELS).default("info").describe("least severe log line to write"),
   maxCallsAtOnce: whole(1, 100_000)
     .default(256)
@@ -179,6 +182,7 @@ export const ENVIRONMENT: Readonly<Record<ConfigKey, string>> = {
   model: "NIGHTSHIFT_MODEL",
   modelBaseUrl: "NIGHTSHIFT_MODEL_BASE_URL",
   modelApiKey: "NIGHTSHIFT_MODEL_API_KEY",
+  modelCallsPerMinute: "NIGHTSHIFT_MODEL_CALLS_PER_MINUTE",
   logLevel: "NIGHTSHIFT_LOG_LEVEL",
   maxCallsAtOnce: "NIGHTSHIFT_MAX_CALLS_AT_ONCE",
   maxSessions: "NIGHTSHIFT_MAX_SESSIONS",
@@ -236,6 +240,14 @@ export function readConfig(
     return key ? `${key} (${ENVIRONMENT[key] ?? "unknown"}): ${issue.message}` : issue.message;
   });
   throw new NightshiftError("CONFIG_INVALID", `The configuration is not valid. ${problems.join("; ")}.`);
+}
+
+/** TZ as it was given to the process. */
+export const GIVEN_TZ = process.env.TZ;
+
+/** Makes UTC the time zone of this process. */
+export function useUtc(): void {
+  process.env.TZ = "UTC";
 }
 
 /** Reads a variable that a file of the operator names, e.g. `${TOKEN}` in `--mcp-config`. */

@@ -1,8 +1,8 @@
-import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Config } from "./config.ts";
 import type { Scope } from "./context/scopes.ts";
 import type { UserContext } from "./context/user-context.ts";
+import { makeDataFolder } from "./database/data-folder.ts";
 import type { Database } from "./database/database.ts";
 import { createFairQueue, type FairQueue } from "./database/fair-queue.ts";
 import { MIGRATION_WAITS } from "./database/migration-lock.ts";
@@ -84,8 +84,8 @@ const JOB_GRANTS: Grants<JobStore> = {
   "jobs:write": ["create", "update", "get", "counters"],
 };
 const RUN_GRANTS: Grants<RunStore> = {
-  "jobs:read": ["list", "get"],
-  "jobs:write": ["get", "enqueue", "backfill", "cancel"],
+  "jobs:read": ["list", "get", "summary"],
+  "jobs:write": ["get", "summary", "enqueue", "backfill", "cancel"],
 };
 const INBOX_GRANTS: Grants<Inbox> = {
   "jobs:read": ["list", "unread"],
@@ -229,7 +229,7 @@ async function openFactBackend(
 ): Promise<FactBackend> {
   const { databaseUrl, databasePool, databaseTimeoutMs: timeoutMs } = config;
   const dataDir = resolve(config.dataDir);
-  if (!databaseUrl) mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  if (!databaseUrl) makeDataFolder(dataDir);
   const { openKeyvFacts } = await import("./facts/keyv.ts");
   const limits = {
     maxFacts: config.maxFacts,

@@ -26,7 +26,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   inbox: ["database", "jobs"],
   webhooks: ["database", "jobs"],
   store: ["context", "database", "inbox", "jobs", "lifecycle", "webhooks"],
-  model: [],
+  model: ["async"],
   tools: ["context", "jobs", "lifecycle"],
   upstream: ["lifecycle", "tools"],
   "jobs-folder": ["jobs", "webhooks"],

@@ -1,6 +1,7 @@
-import { access, constants, mkdir, stat } from "node:fs/promises";
+import { access, constants, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type Config, variable } from "../config.ts";
+import { makeDataFolder } from "../database/data-folder.ts";
 import { messageOf, NightshiftError } from "../errors.ts";
 import { scanFolder } from "../jobs-folder/scan.ts";
 import { findLocalModels } from "../model/local.ts";
@@ -67,10 +68,12 @@ function printFinding({ check, status, found, advice }: Finding): void {
 async function checkData({ dataDir }: Config): Promise<Finding> {
   const dir = resolve(dataDir);
   try {
-    await mkdir(dir, { recursive: true, mode: 0o700 });
+    makeDataFolder(dir);
     await access(dir, constants.R_OK | constants.W_OK);
     return { check: "data folder", status: "ok", found: dir };
-  } catch {
+  } catch (error) {
+    if (error instanceof NightshiftError)
+      return { check: "data folder", status: "problem", found: `${dir}: ${error.message}` };
     const advice = "Make it writable, or name another folder with --data.";
     return { check: "data folder", status: "problem", found: `${dir} cannot be written to`, advice };
   }
@@ -111,12 +114,8 @@ async function checkFile(
   } catch (error) {
     const advice =
       "Stop every Nightshift that uses it, keep a copy of the data folder, then run nightshift doctor --repair.";
-    return {
-      check: name,
-      status: "problem",
-      found: messageOf(error),
-      advice,
-    };
+    const isNewer = error instanceof NightshiftError;
+    return { check: name, status: "problem", found: messageOf(error), ...(!isNewer && { advice }) };
   }
 }
 
@@ -194,11 +193,13 @@ async function checkMcpServers({ mcpConfig }: Config): Promise<Finding> {
 async function checkJobs({ jobsDir }: Config): Promise<Finding> {
   if (!jobsDir) return { check: "jobs folder", status: "ok", found: "none" };
   try {
-    const { jobs, problems } = await scanFolder(resolve(jobsDir), Date.now());
-    if (problems.length === 0) return { check: "jobs folder", status: "ok", found: `${jobs.length} jobs` };
+    const { jobs, problems, ignored } = await scanFolder(resolve(jobsDir), Date.now());
+    const alone = ignored.length > 0 ? `; left alone: ${ignored.map(({ file }) => file).join(", ")}` : "";
+    const found = `${jobs.length} jobs${alone}`;
+    if (problems.length === 0) return { check: "jobs folder", status: "ok", found };
     const bad = problems.map(({ file, line }) => `${file}${line ? `:${line}` : ""}`).join(", ");
     const advice = `nightshift jobs validate ${jobsDir}`;
-    return { check: "jobs folder", status: "problem", found: `${jobs.length} jobs; bad: ${bad}`, advice };
+    return { check: "jobs folder", status: "problem", found: `${found}; bad: ${bad}`, advice };
   } catch (error) {
     return {
       check: "jobs folder",

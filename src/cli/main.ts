@@ -1,5 +1,7 @@
 import { Command, CommanderError, Option } from "commander";
+import { GIVEN_TZ, useUtc } from "../config.ts";
 import { NightshiftError } from "../errors.ts";
+import { meaningsOf } from "../jobs/zone-names.ts";
 import { version } from "../version.ts";
 import {
   command,
@@ -214,6 +216,8 @@ function webhooksCommand(run: Runner): Command {
 /** Runs one command line and resolves to its exit code: 1 for an expected error, which is one sentence on stderr; 70 for a bug. */
 export async function main(argv: readonly string[]): Promise<number> {
   let code = 0;
+  // Intl takes BST for Dhaka and AST for Alaska. `hostZoneProblem` tells.
+  if (GIVEN_TZ && meaningsOf(GIVEN_TZ.replace(/^:/, ""))) useUtc();
   try {
     await createProgram((result) => {
       code = result;

@@ -38,7 +38,8 @@ export async function runStdio(config: Config): Promise<number> {
   };
   const starting = startScheduler().catch(() => {});
   try {
-    const options = { signal: stop.signal, stdout, limits: config };
+    const finishMs = config.shutdownSeconds * 1000;
+    const options = { signal: stop.signal, stdout, finishMs, limits: config };
     await serveOverStdio(app.connectionDeps, localPrincipal(config.user), options);
   } finally {
     stop.abort();

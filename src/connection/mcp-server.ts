@@ -6,11 +6,14 @@ import { type ServerParts, type SetHandler, withPublicErrors } from "./handlers.
 import { forModules, letModulesRegister } from "./modules.ts";
 import { setPromptHandlers } from "./prompts.ts";
 import { mayRead, setResourceHandlers, setSubscriptionHandlers } from "./resources.ts";
-import { declareCapabilities, handlerSetter } from "./sdk-patches.ts";
+import { declareCapabilities, handlerSetter, refuseWrongParameters } from "./sdk-patches.ts";
 import { setToolHandlers } from "./tools.ts";
 
 const INSTRUCTIONS =
   "Nightshift remembers facts for this user (save_fact, recall_facts) and has prompts worked on at a later time by ghosts (schedule_task). A ghost is an automated session with tools of its own; it can neither read nor write this user's memory, so put what it needs to know into its prompt. What ghosts come to is in the inbox.";
+
+/** What every result on 2026-07-28 says of this server. */
+export const SERVER_INFO = Object.freeze({ name: "nightshift", title: "Nightshift", version });
 
 const CAPABILITIES = Object.freeze({
   tools: {},
@@ -31,10 +34,10 @@ const LEGACY_CAPABILITIES = Object.freeze({ ...CAPABILITIES, logging: {} });
  */
 export async function buildServer(parts: ServerParts): Promise<{ server: McpServer; release: () => void }> {
   const { era, toolkit, registers } = parts;
-  const server = new McpServer(
-    { name: "nightshift", title: "Nightshift", version },
-    { instructions: INSTRUCTIONS, ...(registers.length > 0 && forModules(toolkit.context)) },
-  );
+  const server = new McpServer(SERVER_INFO, {
+    instructions: INSTRUCTIONS,
+    ...(registers.length > 0 && forModules(toolkit.context)),
+  });
   const moduleHandlers = await letModulesRegister(server, parts);
   declareCapabilities(server, era === "legacy" ? LEGACY_CAPABILITIES : CAPABILITIES);
   const setHandler = handlerSetter(server);
@@ -43,7 +46,9 @@ export async function buildServer(parts: ServerParts): Promise<{ server: McpServ
   setResourceHandlers(set, parts, moduleHandlers);
   setPromptHandlers(set, parts, moduleHandlers);
   const subscribed = setSubscriptionHandlers(set, parts, moduleHandlers);
-  return { server, release: forwardChanges(server, parts, subscribed) };
+  refuseWrongParameters(server);
+  const release = era === "request" ? () => {} : forwardChanges(server, parts, subscribed);
+  return { server, release };
 }
 
 /** Sends the user's change events to the client, within its scopes and subscriptions. Returns a function that stops. */

@@ -1,7 +1,8 @@
-import { closeSync, existsSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { NightshiftError } from "../errors.ts";
+import { makeDataFolder } from "./data-folder.ts";
 import type { Database, UserLocks } from "./database.ts";
 import type { Tables } from "./schema.ts";
 import { backUpSqlite, openSqlite } from "./sqlite-driver.ts";
@@ -60,8 +61,8 @@ export async function openDatabase({
 /** Creates the file before SQLite does, which would let everybody read it. Its write-ahead log gets the same mode. */
 function prepareFile(file: string): void {
   if (file === ":memory:") return;
+  makeDataFolder(dirname(file));
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     // "wx" does not open an existing file: closing it again would drop the locks that SQLite holds on it in this process.
     closeSync(openSync(file, "wx", 0o600));
   } catch (error) {

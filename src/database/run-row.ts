@@ -98,6 +98,8 @@ export interface RunSeed {
   readonly coalesced?: number;
   /** Default: 1. */
   readonly attempt?: number;
+  /** It takes the place of an attempt that is not counted. */
+  readonly isRepeat?: boolean;
   /** Epoch ms of the earliest start. Default: now. */
   readonly dueAt?: number;
   /** It waits for another run of its job to end, not for a time. */
@@ -110,6 +112,7 @@ export interface RunSeed {
 export function newRunRow(job: Job, seed: RunSeed, now: number): RunRow {
   const { trigger, scheduledFor, coalesced = 0, attempt = 1, isHeld = false, exclusive = false } = seed;
   const { origin } = job;
+  const isFirst = attempt === 1 && !seed.isRepeat;
   const detail: RunDetail = {
     parentSessionId: origin.kind === "tool" ? origin.parentSessionId : null,
     threadId: origin.kind === "tool" ? origin.threadId : null,
@@ -126,7 +129,7 @@ export function newRunRow(job: Job, seed: RunSeed, now: number): RunRow {
     kind: job.action.kind,
     triggered_by: trigger,
     status: "queued",
-    occurrence: (trigger === "schedule" || trigger === "backfill") && attempt === 1 ? scheduledFor : null,
+    occurrence: (trigger === "schedule" || trigger === "backfill") && isFirst ? scheduledFor : null,
     scheduled_for: scheduledFor,
     due_at: isHeld ? null : (seed.dueAt ?? now),
     held_for: isHeld ? scheduledFor : null,

@@ -1,4 +1,5 @@
 import { writeBackup } from "../database/backup.ts";
+import { FACTS_MIGRATIONS, newerFactsFile } from "./sqlite.ts";
 
 /**
  * Checks the whole facts file for `doctor`. Resolves to a summary and rejects with an error that names the damage. Uses
@@ -10,6 +11,9 @@ export async function checkFacts(file: string): Promise<string> {
   try {
     const [check] = (await adapter.query("PRAGMA quick_check(1)")) as { quick_check: string }[];
     if (check?.quick_check !== "ok") throw new Error(`the file is damaged: ${check?.quick_check}`);
+    const [tables] = (await adapter.query("PRAGMA user_version")) as { user_version: number }[];
+    const found = tables?.user_version ?? 0;
+    if (found > FACTS_MIGRATIONS.length) throw newerFactsFile(found, FACTS_MIGRATIONS.length);
     const [facts] = (await adapter.query(
       "SELECT count(*) AS facts, count(DISTINCT substr(key, 1, 64)) AS users FROM keyv",
     )) as { facts: number; users: number }[];

@@ -152,7 +152,7 @@ async function readUserVersion(query: Query): Promise<number> {
   return row?.user_version ?? 0;
 }
 
-const newerFactsFile = (found: number, known: number): NightshiftError =>
+export const newerFactsFile = (found: number, known: number): NightshiftError =>
   new NightshiftError(
     "DATA_UNAVAILABLE",
     `The memory file was written by a newer Nightshift (version ${found} of its tables; this one knows ${known}). ` +

@@ -35,7 +35,7 @@ export interface Broker {
 }
 
 export function openBroker({ port, onStep, ...options }: BrokerOptions): Broker {
-  const transcript: TranscriptStep[] = [];
+  const transcript = openTranscript(onStep);
   const { promise: outcome, resolve } = Promise.withResolvers<ThreadOutcome>();
   const rateLimit = createRateLimit();
   let reported: ThreadOutcome | undefined;
@@ -47,7 +47,7 @@ export function openBroker({ port, onStep, ...options }: BrokerOptions): Broker 
   const requests = openRequestHandler({
     ...options,
     reply: send,
-    onNote: (text) => record({ type: "note", text }),
+    onNote: (text) => transcript.add({ type: "note", text }),
   });
   const close = () => {
     isOpen = false;
@@ -59,31 +59,24 @@ export function openBroker({ port, onStep, ...options }: BrokerOptions): Broker 
     reported ??= end;
     resolve(reported);
   };
-  const terminate = (cause: string) => {
-    close();
-    finish(crashed(`The ghost was ended: ${cause}.`));
-  };
-  let chars = 0;
-  const record = (step: Step) => {
-    const numbered = { step: transcript.length + 1, ...step };
-    chars += JSON.stringify(step).length;
-    transcript.push(chars <= MAX_TRANSCRIPT_CHARS ? numbered : withoutTexts(numbered));
-    onStep(numbered);
-  };
-  const handle = (message: ToMain) => {
-    if (message.type === "step") record(message.step);
+  /** The rule of the port that the message breaks; undefined when it was served. */
+  const handle = (message: ToMain): string | undefined => {
+    if (message.type === "step") transcript.add(message.step);
     else if (message.type === "outcome") finish(message);
     else if (message.type === "cancel") requests.cancel(message.id, cancelledByGhost());
     else if (message.type === "failure")
       options.log.error({ tool: message.tool, error: message.error }, "a ghost's tool failed");
     else if (message.type === "request" && !requests.handle(message.id, message.request))
-      terminate("it asked too many things at once");
+      return "it asked too many things at once";
+    return undefined;
   };
   const receive = (data: unknown) => {
     if (!isOpen) return;
     const message = checkMessage(data, rateLimit);
-    if (typeof message === "string") terminate(message);
-    else handle(message);
+    const broken = typeof message === "string" ? message : handle(message);
+    if (broken === undefined) return;
+    close();
+    finish(crashed(`The ghost was ended: ${broken}.`));
   };
   port.on("message", receive);
 
@@ -99,11 +92,26 @@ export function openBroker({ port, onStep, ...options }: BrokerOptions): Broker 
       for (; left && isOpen; left = receiveMessageOnPort(port)) receive(left.message);
       return reported;
     },
-    transcript,
+    transcript: transcript.steps,
     get usage() {
       return requests.usage;
     },
     close,
+  };
+}
+
+function openTranscript(onStep: (step: TranscriptStep) => void) {
+  const steps: TranscriptStep[] = [];
+  let chars = 0;
+  return {
+    steps,
+    /** Numbers the step and reports it. */
+    add(step: Step) {
+      const numbered = { step: steps.length + 1, ...step };
+      chars += JSON.stringify(step).length;
+      steps.push(chars <= MAX_TRANSCRIPT_CHARS ? numbered : withoutTexts(numbered));
+      onStep(numbered);
+    },
   };
 }
 

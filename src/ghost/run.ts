@@ -6,6 +6,7 @@ import { type Action, ghostSessionId, type Job } from "../jobs/job.ts";
 import type { EndStatus, Run, RunResult, TranscriptStep } from "../jobs/run.ts";
 import type { Log } from "../log.ts";
 import type { Model } from "../model/model.ts";
+import type { ModelOutages } from "../model/outages.ts";
 import type { Claimed, RunQueue } from "../store/run-queue.ts";
 import type { TokenBudget } from "../store/usage.ts";
 import type { RunReader } from "../tools/services.ts";
@@ -15,6 +16,7 @@ import { type Broker, openBroker } from "./broker.ts";
 import type { GhostThread } from "./ghost-thread.ts";
 import { awaitOutcome, failedOutcome, type Outcome } from "./outcome.ts";
 import { MAX_PREVIOUS_CHARS, type Start, shorten } from "./protocol/messages.ts";
+import { openRunModel } from "./run-model.ts";
 
 /** The dependencies of a run, which are the same for all runs of this process. */
 export interface GhostDeps {
@@ -22,6 +24,8 @@ export interface GhostDeps {
   readonly runQueue: Pick<RunQueue, "finish">;
   /** Absent where none is configured: prompts then fail with MODEL_NOT_CONFIGURED. */
   readonly model?: Model | undefined;
+  /** Told what the model answers to the runs, and how it fails them. */
+  readonly outages?: Pick<ModelOutages, "answered" | "failed">;
   /** The budget that runs of this job share, besides the run's own limit. */
   readonly openBudget: (job: Job) => TokenBudget;
   /** The runs of one user. */
@@ -64,6 +68,14 @@ export async function runGhost(claimed: Claimed, deps: GhostDeps, signal: AbortS
   let thread: GhostThread | undefined;
   let broker: Broker | undefined;
   let outcome: Outcome;
+  const { maxTimeoutSeconds = Number.POSITIVE_INFINITY, outages, now } = deps;
+  const timeoutMs = Math.min(claimed.job.limits.timeoutSeconds, maxTimeoutSeconds) * 1_000;
+  const runModel = openRunModel(deps.model, {
+    run: claimed.run,
+    outages,
+    until: startedAtMs + timeoutMs,
+    now,
+  });
   const upstreams = openGrantedUpstreams(claimed.job, deps);
   try {
     const previousOutput = await previousOutputOf(claimed.job, deps);
@@ -71,9 +83,8 @@ export async function runGhost(claimed: Claimed, deps: GhostDeps, signal: AbortS
     const start = toStart(claimed, deps, { correlationId, usesUpstreams, previousOutput });
     signal.throwIfAborted();
     thread = await deps.threads.take();
-    broker = openRunBroker(claimed, deps, { thread, upstreams });
+    broker = openRunBroker(claimed, deps, { thread, upstreams, model: runModel.model });
     broker.start(start);
-    const { maxTimeoutSeconds = Number.POSITIVE_INFINITY } = deps;
     outcome = await awaitOutcome(broker, thread, { job: claimed.job, maxTimeoutSeconds, signal });
   } catch (error) {
     if (!(error instanceof NightshiftError)) deps.log.error({ err: error }, "a ghost could not be started");
@@ -85,8 +96,10 @@ export async function runGhost(claimed: Claimed, deps: GhostDeps, signal: AbortS
   await thread?.terminate();
 
   const { silentToken } = claimed.job.provision;
+  const modelFailure = runModel.failureOf(outcome.error);
   const result: RunResult = {
     ...outcome,
+    ...(modelFailure && { modelFailure }),
     silent: silentToken !== null && outcome.output?.trim() === silentToken,
     transcript: broker?.transcript ?? [],
     usage: broker?.usage ?? { input_tokens: 0, output_tokens: 0 },
@@ -189,14 +202,14 @@ function withFilePath<Any extends Action>(action: Any, jobsDir: string | undefin
 function openRunBroker(
   claimed: Claimed,
   deps: GhostDeps,
-  { thread, upstreams }: { thread: GhostThread; upstreams: Upstreams | undefined },
+  parts: { thread: GhostThread; upstreams: Upstreams | undefined; model: Model | undefined },
 ): Broker {
   const { job, run } = claimed;
   return openBroker({
-    port: thread.port,
-    upstreams,
+    port: parts.thread.port,
+    upstreams: parts.upstreams,
     jobId: job.jobId,
-    model: deps.model,
+    model: parts.model,
     maxTokens: job.limits.maxTokens,
     budget: deps.openBudget(job),
     runs: deps.openRuns(job.userKey),

@@ -99,15 +99,20 @@ export interface Backfill {
   readonly alreadyRun: number;
 }
 
+/** A run without its transcript, which may have hundreds of kilobytes. */
+export type RunSummary = Omit<Run, "transcript">;
+
 export interface RunPage {
   /** Without transcripts, and with long outputs cut: a page has a million characters of them. `get` has all of a run. */
-  readonly runs: readonly Omit<Run, "transcript">[];
+  readonly runs: readonly RunSummary[];
   readonly nextCursor?: string;
 }
 
 /** One user's runs; no method takes a user. An absent run and somebody else's give the same RUN_NOT_FOUND. */
 export interface RunStore {
   get(runId: string): Promise<Run>;
+  /** What `get` resolves to, without the transcript: for looking again and again. */
+  summary(runId: string): Promise<RunSummary>;
   /** Newest first. An unknown `jobId` is an empty list. Rejects with CURSOR_INVALID. */
   list(options?: { jobId?: string; status?: RunStatus; limit?: number; cursor?: string }): Promise<RunPage>;
   /**

@@ -77,6 +77,16 @@ export interface RunResult {
   /** Its output is the job's `silent_token`: there is nothing to deliver. */
   readonly silent?: boolean;
   readonly endReason?: EndReason | null;
+  /** Its model failed. Decides about another attempt; not stored. */
+  readonly modelFailure?: ModelFailure;
+}
+
+/** Times are epoch ms. */
+export interface ModelFailure {
+  /** No attempt before this: the provider asked for it. */
+  readonly retryAt?: number;
+  /** The provider is away, which is no fault of the job. */
+  readonly outage?: { readonly nextTryAt: number; readonly isFirst: boolean };
 }
 
 /** One execution of a job. Times are epoch ms. */

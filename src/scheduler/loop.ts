@@ -55,7 +55,7 @@ const PASS_RETRY_MS = 250;
 const LONGEST_SLEEP_MS = 2 ** 31 - 1;
 
 export function createSchedulerLoop(options: LoopOptions): SchedulerLoop {
-  const { runQueue, filter, log, now = Date.now } = options;
+  const { runQueue, now = Date.now } = options;
   const slots = openSlots({ max: options.maxGhosts, run: options.run, onFree: () => passes.request() });
   const heartbeat = createHeartbeat(options, slots);
   const timer = createDueTimer(now, { warm: options.warm, onDue: () => passes.request() });
@@ -68,19 +68,7 @@ export function createSchedulerLoop(options: LoopOptions): SchedulerLoop {
       signal: stopping.signal,
       onCancelling: () => void heartbeat.checkRunning(),
     });
-  const passes = createPasses(async () => {
-    try {
-      const started = await tick();
-      const before = timer.dueAt;
-      // Without a free slot the next pass comes when a run ends.
-      const dueAt = slots.free > 0 ? await runQueue.nextDueAt(filter) : null;
-      const isStuck = started === 0 && dueAt !== null && dueAt === before && dueAt <= now();
-      timer.set(dueAt, isStuck ? PASS_RETRY_MS : 0);
-    } catch (error) {
-      log.error({ err: error }, "due jobs could not be read; trying again");
-      timer.set(now(), PASS_RETRY_MS * 4);
-    }
-  });
+  const passes = createPasses(() => runPass(options, { slots, timer, tick }));
   const wake = (): void => {
     void heartbeat.checkRunning();
     passes.request();
@@ -109,6 +97,24 @@ export function createSchedulerLoop(options: LoopOptions): SchedulerLoop {
       heartbeat.stop();
     },
   };
+}
+
+/** Starts what is due, and sets the timer to what is due next. Never rejects. */
+async function runPass(
+  { runQueue, filter, log, now = Date.now }: LoopOptions,
+  { slots, timer, tick }: { slots: Slots; timer: DueTimer; tick: () => Promise<number> },
+): Promise<void> {
+  try {
+    const started = await tick();
+    const before = timer.dueAt;
+    // Without a free slot the next pass comes when a run ends.
+    const dueAt = slots.free > 0 ? await runQueue.nextDueAt(filter) : null;
+    const isStuck = started === 0 && dueAt !== null && dueAt === before && dueAt <= now();
+    timer.set(dueAt, isStuck ? PASS_RETRY_MS : 0);
+  } catch (error) {
+    log.error({ err: error }, "due jobs could not be read; trying again");
+    timer.set(now(), PASS_RETRY_MS * 4);
+  }
 }
 
 /** Claims and starts runs until nothing more is due or no slot is free. Resolves to how many it started. */
@@ -167,6 +173,8 @@ function createPasses(pass: () => Promise<void>) {
     },
   };
 }
+
+type DueTimer = ReturnType<typeof createDueTimer>;
 
 /** Calls `onDue` at a time that may be years ahead, and `warm` a few seconds before it. */
 function createDueTimer(

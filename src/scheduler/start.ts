@@ -10,6 +10,8 @@ import type { Action } from "../jobs/job.ts";
 import { isEnded, type Run } from "../jobs/run.ts";
 import { hostZoneProblem } from "../jobs/time.ts";
 import type { Log } from "../log.ts";
+import { createModelOutages, type ModelOutages } from "../model/outages.ts";
+import { createPace, type Pace } from "../model/pace.ts";
 import { openModel } from "../model/provider.ts";
 import { createLeftJobs } from "../store/left-jobs.ts";
 import { openRunQueue, type RunQueueOptions } from "../store/open-run-queue.ts";
@@ -22,6 +24,7 @@ import { createNetworkPolicy } from "../webhooks/attempt.ts";
 import { createDispatcher, type Dispatcher } from "../webhooks/dispatcher.ts";
 import { createOutbox } from "../webhooks/outbox.ts";
 import { watchClock } from "./clock-watch.ts";
+import { limitPrompts } from "./limited-prompts.ts";
 import { createSchedulerLoop, type SchedulerLoop } from "./loop.ts";
 import type { RunStats } from "./run-stats.ts";
 import { identifyProcess } from "./this-process.ts";
@@ -68,7 +71,14 @@ export async function startScheduler(
   await loop.start();
   const retention = startRetention(await deps.database(), { keep: config, log, now });
   webhooks.start();
-  const clock = await watchClock(await deps.database(), { now, log, onMended: wake });
+  const clock = await watchClock(await deps.database(), {
+    now,
+    log,
+    onMended: () => {
+      wake();
+      webhooks.wake();
+    },
+  });
   const folder = config.jobsDir && (await watchJobs(config.jobsDir, folderStore, { log, now, wake }));
   return {
     wake,
@@ -162,16 +172,22 @@ interface LoopParts {
 function createLoop(deps: SchedulerDeps, filter: ClaimFilter, parts: LoopParts): SchedulerLoop {
   const { config, log, now, runStats } = deps;
   const { runQueue, threads, webhooks, publishRun } = parts;
-  const ghosts = ghostDeps(deps, parts, {
-    onStep: ({ run }, step) => deps.steps.publish(run.runId, step),
-    onEnd: ({ run }, { status, usage }) => {
-      runStats.count(status, usage);
-      publishRun(run);
-      webhooks.wake();
+  const pace = createPace(config.modelCallsPerMinute);
+  const outages = createModelOutages({ pace, log, now, onMore: () => loop.wake() });
+  const ghosts = ghostDeps(
+    deps,
+    { ...parts, pace, outages },
+    {
+      onStep: ({ run }, step) => deps.steps.publish(run.runId, step),
+      onEnd: ({ run }, { status, usage }) => {
+        runStats.count(status, usage);
+        publishRun(run);
+        webhooks.wake();
+      },
     },
-  });
-  return createSchedulerLoop({
-    runQueue,
+  );
+  const loop = createSchedulerLoop({
+    runQueue: limitPrompts(runQueue, outages, now),
     worker: identifyProcess({ isShared: config.databaseUrl !== undefined }),
     filter,
     leaseMs: config.leaseMs,
@@ -182,7 +198,7 @@ function createLoop(deps: SchedulerDeps, filter: ClaimFilter, parts: LoopParts):
     now,
     run: (claimed, signal) => {
       publishRun(claimed.run);
-      return runGhost(claimed, ghosts, signal);
+      return runGhost(claimed, ghosts, signal).finally(() => outages.ended(claimed.run));
     },
     warm: threads.warm,
     onSkipped: (run) => {
@@ -197,6 +213,7 @@ function createLoop(deps: SchedulerDeps, filter: ClaimFilter, parts: LoopParts):
       webhooks.wake();
     },
   });
+  return loop;
 }
 
 type RunPublisher = (run: Pick<Run, "userKey" | "runId" | "jobId">) => void;
@@ -239,16 +256,22 @@ async function selectRunQueue(
   return { runQueue, closeRunQueue: runQueue.close };
 }
 
+interface GhostParts extends Pick<LoopParts, "database" | "threads" | "runQueue"> {
+  readonly pace: Pace;
+  readonly outages: ModelOutages;
+}
+
 /** The dependencies of `runGhost`, which are the same for all runs. */
 function ghostDeps(
   { config, log, now, openRuns, upstreams, listener }: SchedulerDeps,
-  { database, threads, runQueue }: Pick<LoopParts, "database" | "threads" | "runQueue">,
+  { database, threads, runQueue, pace, outages }: GhostParts,
   ownListener: GhostListener,
 ): GhostDeps {
   return {
     threads,
     runQueue,
-    model: openModel(config),
+    model: openModel(config, { pace }),
+    outages,
     openRuns,
     openBudget: ({ jobId, userKey, provision }) =>
       openTokenBudget(database, [
@@ -279,7 +302,10 @@ async function watchJobs(
   try {
     return await watchFolder({ dir: resolve(dir), store, log, now, onChange: wake });
   } catch (error) {
-    log.error({ err: error }, "the jobs folder could not be read; its jobs are left as they were");
+    log.error(
+      { err: error },
+      "the jobs folder could not be read, and is not watched until the next start; its jobs are left as they were",
+    );
     return undefined;
   }
 }

@@ -8,6 +8,7 @@ import { DEFAULT_RETENTION, type Retention } from "../jobs/inbox-item.ts";
 import { type Job, type Policy, type RetryOn, WARN_AFTER_FAILURES } from "../jobs/job.ts";
 import { type EndStatus, NEXT_STATUSES, type RunEnded, type RunResult, type RunStatus } from "../jobs/run.ts";
 import { queueDeliveries } from "../webhooks/enqueue-delivery.ts";
+import { AWAY, isDeferrable } from "./deferred-run.ts";
 import { addCounts } from "./job-counters.ts";
 import { tryReadJob } from "./job-rows.ts";
 import { insertRun, releaseNext } from "./queued-runs.ts";
@@ -95,10 +96,11 @@ export async function endRun(
     await sendPipelined(trx, trx.insertInto("transcripts").values({ run_id: runId, steps }));
   }
   const { isRetried, notice } = await applyResult(trx, row, result, now, startsNext);
-  // Only the last attempt is reported.
-  if (isRetried) return true;
+  // Only the last attempt is reported, and an outage once.
+  if (isRetried && !notice) return true;
   if (await addInboxItem(trx, row, result, { notice, retention, now }))
     onInboxAdded?.(runEndedOf(row, result));
+  if (isRetried) return true;
   await queueDeliveries(trx, row, result, now);
   return true;
 }
@@ -106,7 +108,7 @@ export async function endRun(
 interface AppliedResult {
   /** Another attempt was queued. */
   readonly isRetried: boolean;
-  /** A warning to the owner about the job. */
+  /** A warning to the owner about the job, or about an outage. */
   readonly notice: Notice | null;
 }
 
@@ -128,11 +130,13 @@ async function applyResult(
     const last = { last_run_id: run.run_id };
     if (FAILURES.includes(result.status)) {
       const job = await tryFindJob(trx, run.job_id);
+      const { outage } = result.modelFailure ?? {};
       isRetried = job !== null && (await queueRetry(trx, job, run, result, now));
-      // A process that died is not the job's fault, so a lost run does not count towards pause_after_failures.
-      const consecutive_failures = isRetried || result.status === "lost" ? 0 : 1;
+      // Neither a process that died nor an outage of the model's provider is the job's fault.
+      const consecutive_failures = isRetried || result.status === "lost" || outage ? 0 : 1;
       await addCounts(trx, owner, { runs_failed: 1, denied_calls, consecutive_failures }, last);
       if (job && consecutive_failures > 0) notice = await warnOrPause(trx, job, run, result, now);
+      else if (isRetried && outage?.isFirst) notice = AWAY;
     } else if (result.status === "succeeded") {
       await addCounts(trx, owner, { runs_succeeded: 1, denied_calls }, { ...last, consecutive_failures: 0 });
     } else {
@@ -181,16 +185,21 @@ async function queueRetry(
   result: RunResult,
   now: number,
 ): Promise<boolean> {
-  if (job.status === "cancelled" || run.attempt >= job.policy.retry.attempts) return false;
   // The owner asked to cancel it, so it is not tried again.
-  if (run.cancel_requested_at !== null || !isWorthRetrying(result, job.policy.retry)) return false;
+  if (job.status === "cancelled" || run.cancel_requested_at !== null) return false;
   if (job.status === "paused" && run.triggered_by !== "manual") return false;
+  const { retryAt = 0, outage } = result.modelFailure ?? {};
+  const isDeferred = outage !== undefined && isDeferrable(run, job, result, now);
+  const isLast = run.attempt >= job.policy.retry.attempts || !isWorthRetrying(result, job.policy.retry);
+  if (isLast && !isDeferred) return false;
+  const retriedAt = Math.max(now + retryDelayMs(job.policy.retry, run.run_id, run.attempt), retryAt);
   const seed = {
     trigger: run.triggered_by,
     scheduledFor: run.scheduled_for,
     coalesced: run.coalesced,
-    attempt: run.attempt + 1,
-    dueAt: now + retryDelayMs(job.policy.retry, run.run_id, run.attempt),
+    attempt: isDeferred ? run.attempt : run.attempt + 1,
+    isRepeat: isDeferred,
+    dueAt: isDeferred ? outage.nextTryAt : retriedAt,
     exclusive: readDetail(run.detail).exclusive,
   };
   await insertRun(trx, newRunRow(job, seed, now));

@@ -30,6 +30,12 @@ export function openRunStore(db: Database, options: RunStoreOptions): RunStore {
   const transact = <T>(work: (trx: Transaction<Tables>) => Promise<T>) => db.transact(work, { of: userKey });
   return {
     get: (runId) => findRun(db.kysely, userKey, runId),
+    async summary(runId) {
+      const rows = db.kysely.selectFrom("runs").selectAll().where("user_key", "=", userKey);
+      const row = await rows.where("run_id", "=", runId).executeTakeFirst();
+      if (row) return readRunSummary(row);
+      throw noSuchRun();
+    },
     list: (listOptions = {}) => readRunPage(db, userKey, listOptions),
     enqueue: (jobId, { overlap = "allow_all" } = {}) =>
       transact((trx) => enqueue(trx, { userKey, jobId, maxQueued, overlap }, now())),
@@ -49,8 +55,11 @@ async function findRun(db: Database["kysely"], userKey: string, runId: string): 
     .where("runs.user_key", "=", userKey)
     .executeTakeFirst();
   if (row) return readRun(row, row.steps);
-  throw new NightshiftError("RUN_NOT_FOUND", "You have no run with this id; list_runs shows those you have.");
+  throw noSuchRun();
 }
+
+const noSuchRun = () =>
+  new NightshiftError("RUN_NOT_FOUND", "You have no run with this id; list_runs shows those you have.");
 
 async function readRunPage(
   db: Database,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { RunSummary } from "../jobs/contracts.ts";
 import type { Delivery } from "../jobs/delivery.ts";
 import { ghostSessionId } from "../jobs/job.ts";
 import { RUN_STATUSES, type Run, TRIGGERS } from "../jobs/run.ts";
@@ -40,7 +41,7 @@ const fullRun = lazySchema(() =>
 const secondsBetween = (fromMs: number | null, toMs: number | null): number | null =>
   fromMs === null || toMs === null ? null : Math.max(0, Math.round(toMs - fromMs) / 1000);
 
-export const showRunSummary = (run: Omit<Run, "transcript">) => ({
+export const showRunSummary = (run: RunSummary) => ({
   run_id: run.runId,
   job_id: run.jobId,
   status: run.status,

@@ -47,7 +47,7 @@ export interface Services {
   readonly facts?: FactStore;
   readonly jobs?: JobStore;
   readonly runs?: RunReader;
-  readonly runControl?: Pick<RunStore, "enqueue" | "backfill" | "cancel">;
+  readonly runControl?: Pick<RunStore, "summary" | "enqueue" | "backfill" | "cancel">;
   /** Deliveries of runs to webhooks. */
   readonly deliveries?: DeliveryReader;
   /** Results of the user's jobs. No ghost has it. */

@@ -30,6 +30,8 @@ export interface GhostWorldOptions
   readonly lockTimeoutMs?: number;
   /** Puts a fault between the scheduler and its database. */
   readonly disturb?: (db: Database) => Database;
+  /** Default: the system's. */
+  readonly now?: () => number;
 }
 
 export interface NewTestJob {
@@ -45,7 +47,8 @@ export interface NewTestJob {
  * starts what is due with `loop.tick()`. Closed when the test has finished.
  */
 export async function openGhostWorld(options: GhostWorldOptions = {}) {
-  const { script, upstreams = [], kinds, lockTimeoutMs, disturb, listener, threadFile, ...given } = options;
+  const { script, upstreams = [], kinds, lockTimeoutMs, disturb, listener, threadFile, ...others } = options;
+  const { now = Date.now, ...given } = others;
   const dir = await tempDir();
   const lines: Record<string, unknown>[] = [];
   const log = pino({ level: "debug", base: null }, { write: (line) => lines.push(JSON.parse(line)) });
@@ -57,7 +60,6 @@ export async function openGhostWorld(options: GhostWorldOptions = {}) {
     modelApiKey: "sk-secret-of-the-test",
   };
   const config = readConfig({ dataDir: dir, spareThreads: 0, ghostMemoryMb: 64, ...model, ...given }, {});
-  const now = Date.now;
   const db = await openDatabase({
     file: join(dir, "jobs.sqlite"),
     now,

@@ -118,8 +118,11 @@ describe("a ghost that misbehaves ends as a sentence, and alone", () => {
   });
 
   it("throws something that is no error", async () => {
-    const { runBoth } = await openWorldWith("throw null;");
-    expect(await runBoth()).toMatchObject({ status: "failed", error: { code: "INTERNAL" } });
+    for (const nothing of ["null", "undefined"]) {
+      const { runBoth } = await openWorldWith(`throw ${nothing};`);
+      const message = `The job's code threw ${nothing}, which says nothing about what failed.`;
+      expect(await runBoth()).toMatchObject({ status: "failed", error: { code: "INTERNAL", message } });
+    }
   });
 
   it("posts 'done' and a flood of messages to the parent's port, where nobody listens", async () => {

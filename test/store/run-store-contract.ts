@@ -64,6 +64,7 @@ export function runStoreContract(backend: Backend): void {
       expect(await bob.get(runId).catch((error: unknown) => error)).toEqual(absent);
       expect(await bob.cancel(runId).catch((error: unknown) => error)).toEqual(absent);
       await expect(bob.enqueue(jobId)).rejects.toMatchObject({ code: "JOB_NOT_FOUND" });
+      expect(await bob.summary(runId).catch((error: unknown) => error)).toEqual(absent);
       expect((await bob.list({ jobId })).runs).toEqual([]);
       expect((await alice.get(runId)).status).toBe("queued");
     });
@@ -93,6 +94,7 @@ export function runStoreContract(backend: Backend): void {
       const run = await alice.get(runId);
       expect(run).toMatchObject({ ...DONE, startedAt: START, finishedAt: START + 1500, statusReason: null });
       const { transcript: _, ...listed } = run;
+      expect(await alice.summary(run.runId)).toEqual(listed);
       expect((await alice.list()).runs).toEqual([listed]);
     });
 

@@ -1,6 +1,6 @@
 import { setEntityType, withContext } from "../../context/current-context.ts";
 import { createUserContext, type UserContext } from "../../context/user-context.ts";
-import { NightshiftError, toPublicError } from "../../errors.ts";
+import { NightshiftError } from "../../errors.ts";
 import { ghostSessionId } from "../../jobs/job.ts";
 import { END_REASONS } from "../../jobs/run.ts";
 import { ghostTools } from "../../tools/builtin-ghost.ts";
@@ -160,8 +160,11 @@ function limitSteps(send: (step: Step) => void): (step: Step) => void {
 /** An error of the job's own code keeps its message, because its owner reads it. */
 function toRunError(error: unknown): NightshiftError {
   if (error instanceof NightshiftError) return error;
-  // Nothing was said about what failed.
-  if (error === null || error === undefined) return toPublicError(error);
+  if (error === null || error === undefined)
+    return new NightshiftError(
+      "INTERNAL",
+      `The job's code threw ${error}, which says nothing about what failed.`,
+    );
   return new NightshiftError("TOOL_FAILED", `The job's code failed: ${textOfThrown(error)}`);
 }
 

@@ -2,6 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
 import type { JobChange } from "../../jobs/contracts.ts";
+import { cronWarning } from "../../jobs/cron-text.ts";
 import { limitsOf, nameAndToolsOf, policyOf, provisionOf } from "../../jobs/fields.ts";
 import { JOB_STATUSES, type Job } from "../../jobs/job.ts";
 import { anchored, hasTimeLeft, nextTime, parseSchedule, type Timing } from "../../jobs/schedule.ts";
@@ -101,7 +102,7 @@ const getJob: ToolDefinition<Services> = {
 
 /** A tool that changes one job and shows the result. */
 function changing<Args extends { job_id: string }>(
-  metadata: Pick<ToolDefinition, "name" | "title" | "description"> & {
+  metadata: Pick<ToolDefinition, "name" | "title" | "description" | "annotations"> & {
     extra?: z.ZodRawShape;
     /** Asynchronous work that must be done before the change is decided on. */
     prepare?: (args: Args, services: Services) => Promise<PreparedArguments>;
@@ -110,11 +111,11 @@ function changing<Args extends { job_id: string }>(
 ): ToolDefinition<Services> {
   const { extra, prepare, ...rest } = metadata;
   return {
+    annotations: WRITE,
     ...rest,
     scope: "jobs:write",
     inputSchema: z.strictObject({ job_id: jobId, ...extra }),
     outputSchema: jobBrief,
-    annotations: metadata.name === "cancel_job" ? { ...WRITE, destructiveHint: true } : WRITE,
     create: (_context, services) => ({
       run: async (args: Args) => {
         const store = requireService(services.jobs, "schedules");
@@ -175,6 +176,7 @@ const cancelJob = changing(
     name: "cancel_job",
     title: "Cancel a job",
     description: "Ends a job for good. Its runs can still be read.",
+    annotations: { ...WRITE, destructiveHint: true },
   },
   (job) => {
     assertNotFromFile(job, "remove");
@@ -189,7 +191,11 @@ const updateJob = changing<JobArguments & { job_id: string }>(
     description:
       "Changes what is given of a job and leaves the rest. It takes what schedule_task takes; a new time replaces the old one, and null takes away what may be absent.",
     extra: undescribed(jobArguments),
-    prepare,
+    async prepare(args, services) {
+      const prepared = await prepare(args, services);
+      const warning = args.cron && cronWarning(args.cron);
+      return warning ? { ...prepared, warnings: [...prepared.warnings, warning] } : prepared;
+    },
   },
   (job, args, services, prepared) => {
     assertNotFromFile(job, "change");

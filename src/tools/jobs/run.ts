@@ -1,6 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
+import type { RunSummary } from "../../jobs/contracts.ts";
 import { cutText } from "../../jobs/cut-text.ts";
 import { OVERLAPS, type Overlap } from "../../jobs/job.ts";
 import { readExecuteAt } from "../../jobs/moment.ts";
@@ -66,10 +67,15 @@ const LONGEST_LOOK_MS = 500;
 const MAX_PROGRESS_CHARS = 200;
 
 /** Waits for the end of the caller's run and reports its steps; cancels the run when the call is cancelled. */
-async function untilEnded({ runId }: Run, services: Services, { signal, progress }: ToolCall): Promise<Run> {
+async function untilEnded(
+  { runId }: RunSummary,
+  services: Services,
+  { signal, progress }: ToolCall,
+): Promise<Run> {
   const { scheduler } = services;
+  const runs = requireService(services.runControl, "runs");
   const cancel = () => {
-    const cancelling = requireService(services.runControl, "runs").cancel(runId);
+    const cancelling = runs.cancel(runId);
     // A failure is ignored: the run may have ended this moment.
     cancelling.then(
       () => scheduler?.wake(),
@@ -83,8 +89,8 @@ async function untilEnded({ runId }: Run, services: Services, { signal, progress
   try {
     // Polled, because the run may be in another process, whose steps are not heard here.
     for (let lookMs = FIRST_LOOK_MS; ; lookMs = Math.min(lookMs * 2, LONGEST_LOOK_MS)) {
-      const run = await requireService(services.runs, "runs").get(runId);
-      if (isEnded(run.status)) return run;
+      const { status } = await runs.summary(runId);
+      if (isEnded(status)) return await requireService(services.runs, "runs").get(runId);
       await wait(lookMs, undefined, { signal });
     }
   } finally {

@@ -128,7 +128,7 @@ export function showJob(job: Job, services: Services, counters: Counters = NO_CO
 /** The last run that ended. Null when it is no longer kept. */
 async function readLastRun(runId: string, services: Services): Promise<z.output<typeof lastRunShape>> {
   try {
-    const run = await requireService(services.runs, "runs").get(runId);
+    const run = await requireService(services.runControl, "runs").summary(runId);
     return { run_id: run.runId, status: run.status, finished_at: toIso(run.finishedAt) };
   } catch (error) {
     if (error instanceof NightshiftError && error.code === "RUN_NOT_FOUND") return null;
