@@ -25,7 +25,10 @@ const ascii: Plugin = {
   },
 };
 
-const common = { platform: "node", external, treeshake: true } as const;
+// Its main file is UMD, whose parts a bundler does not find.
+const resolve = { alias: { "jsonc-parser": "jsonc-parser/lib/esm/main.js" } };
+
+const common = { platform: "node", external, treeshake: true, resolve } as const;
 
 export default defineConfig([
   {

@@ -30,6 +30,7 @@ const ON_BOTH = [
   "test/api.test.ts",
   "test/ghost/{after,budgets,prompt}.test.ts",
   "test/http/{isolation,limits,notifications}.test.ts",
+  "test/scheduler/serving.test.ts",
   "test/tools/schedules.test.ts",
 ];
 

@@ -17,6 +17,7 @@ import { createCleanup, once } from "./lifecycle.ts";
 import type { Log } from "./log.ts";
 import { openStores } from "./open-stores.ts";
 import { createRunStats, type RunStats } from "./scheduler/run-stats.ts";
+import { announceServing, isServed, runnableKinds } from "./scheduler/serving.ts";
 import type { SchedulerDeps, SchedulerRuntime } from "./scheduler/start.ts";
 import type { KeyRing } from "./store/api-keys.ts";
 import type { Backlog } from "./store/fair-order.ts";
@@ -31,7 +32,10 @@ import type { WebhookStore } from "./webhooks/webhook-store.ts";
 export interface AppOptions {
   readonly config: Config;
   readonly log: Log;
-  /** `connection`: a stdio server, which runs jobs only while its client is connected, and says so in schedule_task. */
+  /**
+   * `connection`: a stdio server, which runs jobs only while its client is connected, and says so in schedule_task unless
+   * a `service` runs them too.
+   */
   readonly lifetime?: "connection" | "service";
   readonly now?: () => number;
 }
@@ -88,8 +92,9 @@ export async function createApp(options: AppOptions): Promise<App> {
   const steps: StepFeed = createTopics();
   const runStats = createRunStats();
   const activity = createActivity();
-  const node = options.lifetime === "service" ? config.node : undefined;
-  const stores = openStores({ config, now, onSkew, log, events, cleanup, node });
+  const isService = options.lifetime === "service";
+  const [node, serves] = isService ? [config.node, runnableKinds(config)] : [];
+  const stores = openStores({ config, now, onSkew, log, events, cleanup, node, serves });
   const ghosts = describeGhosts(config, modules, await nameUpstreams(upstreams, log, now));
   const schedulerDeps: SchedulerDeps = {
     config,
@@ -117,7 +122,9 @@ export async function createApp(options: AppOptions): Promise<App> {
         (opened) => opened.wake(),
         () => {},
       ),
-    ...(options.lifetime === "connection" && { caveat: CONNECTION_CAVEAT }),
+    ...(options.lifetime === "connection" && {
+      caveat: async (kind) => ((await isServed(kind, config, stores.database)) ? SERVED : CONNECTION_CAVEAT),
+    }),
   };
   const servicesFor = (context: UserContext): Services => {
     if (context.entityType !== "human" && context.entityType !== "api") return { now };
@@ -184,6 +191,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       ...(onlyUser !== undefined && { onlyUserKey: userKeyOf(localPrincipal(onlyUser)) }),
     });
     cleanup.add(opened.close);
+    if (isService) cleanup.add(announceServing(config, log));
     return opened;
   };
   const ended = new AbortController();
@@ -235,5 +243,7 @@ async function nameUpstreams(upstreams: UpstreamConfig, log: Log, now: () => num
   return createUpstreamNames(upstreams, { log, now });
 }
 
+const SERVED =
+  "A `nightshift serve` beside this server runs jobs in any case, also while no client is connected.";
 const CONNECTION_CAVEAT =
   "This server lives as long as the client that started it: jobs run while it is connected, and what was missed is caught up when it is back. `nightshift serve` runs them without a client.";

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { NightshiftError } from "./errors.ts";
 import { LOG_LEVELS } from "./log.ts";
 
+const EMBEDDINGS = /^(openai|openai-compatible|ollama):(.+)$/;
 const MODEL = /^(anthropic|openai|openai-compatible):(.+)$/;
 
 const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
@@ -80,6 +81,16 @@ const configSchema = z.strictObject({
   modelCallsPerMinute: whole(0, 1_000_000)
     .default(0)
     .describe("calls of the model a minute, spread evenly, on each node, 0 = no limit"),
+  embeddings: z
+    .string()
+    .regex(EMBEDDINGS, "use openai:<id>, openai-compatible:<id> or ollama:<id>")
+    .optional()
+    .describe("the embedding model by which recall finds facts by meaning; facts and queries are sent to it"),
+  embeddingsBaseUrl: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe("where the embedding model's API is"),
+  embeddingsApiKey: z.string().min(1).optional().describe("the key for the embedding model's API"),
   logLevel: z.enum(LOG_LEVELS).default("info").describe("least severe log line to write"),
   maxCallsAtOnce: whole(1, 100_000)
     .default(256)
@@ -183,6 +194,9 @@ export const ENVIRONMENT: Readonly<Record<ConfigKey, string>> = {
   modelBaseUrl: "NIGHTSHIFT_MODEL_BASE_URL",
   modelApiKey: "NIGHTSHIFT_MODEL_API_KEY",
   modelCallsPerMinute: "NIGHTSHIFT_MODEL_CALLS_PER_MINUTE",
+  embeddings: "NIGHTSHIFT_EMBEDDINGS",
+  embeddingsBaseUrl: "NIGHTSHIFT_EMBEDDINGS_BASE_URL",
+  embeddingsApiKey: "NIGHTSHIFT_EMBEDDINGS_API_KEY",
   logLevel: "NIGHTSHIFT_LOG_LEVEL",
   maxCallsAtOnce: "NIGHTSHIFT_MAX_CALLS_AT_ONCE",
   maxSessions: "NIGHTSHIFT_MAX_SESSIONS",

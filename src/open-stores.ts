@@ -127,6 +127,8 @@ interface StoreParts {
   readonly cleanup: Cleanup;
   /** The name that no other node on the same Postgres may have. Undefined for a process that is no node. */
   readonly node: string | undefined;
+  /** The kinds of jobs that this process tells the others it runs. */
+  readonly serves: readonly string[] | undefined;
 }
 
 /** Every store of the program: each is opened when it is first needed and closed with the app. */
@@ -231,6 +233,9 @@ async function openFactBackend(
   const dataDir = resolve(config.dataDir);
   if (!databaseUrl) makeDataFolder(dataDir);
   const { openKeyvFacts } = await import("./facts/keyv.ts");
+  const embedder = config.embeddings && (await import("./model/embeddings.ts")).openEmbedder(config);
+  const onEmbedderFailure = (failure: object) =>
+    log.warn(failure, "The embedding model failed: facts are recalled by words alone until it is back.");
   const limits = {
     maxFacts: config.maxFacts,
     maxBytes: config.maxFactsBytes,
@@ -246,14 +251,17 @@ async function openFactBackend(
         onMigrationWait: warnOfWait(log),
       }
     : { file: join(dataDir, "facts.sqlite") };
-  return openKeyvFacts({ ...place, limits, now });
+  return openKeyvFacts({ ...place, limits, now, ...(embedder && { embedder, onEmbedderFailure }) });
 }
 
-async function openJobsDatabase(config: Config, { now, onSkew, log, node }: StoreParts): Promise<Database> {
+async function openJobsDatabase(config: Config, parts: StoreParts): Promise<Database> {
   const { databaseUrl: url, databasePool: poolSize, databaseTimeoutMs: timeoutMs } = config;
+  const { now } = parts;
   if (url) {
     const { openPostgres } = await import("./database/open-postgres.ts");
-    return openPostgres({ url, now, poolSize, timeoutMs, onSkew, node, onMigrationWait: warnOfWait(log) });
+    const { onSkew, node, serves, log } = parts;
+    const onMigrationWait = warnOfWait(log);
+    return openPostgres({ url, now, poolSize, timeoutMs, onSkew, node, serves, onMigrationWait });
   }
   const { openDatabase } = await import("./database/open-sqlite.ts");
   return openDatabase({ file: join(resolve(config.dataDir), "jobs.sqlite"), now });

@@ -16,6 +16,7 @@ import {
 import { jobsCommand } from "./jobs-commands.ts";
 import { paint, plain, printError } from "./output.ts";
 import { migrateCommand, moveCommand } from "./postgres-commands.ts";
+import { installCommand, serviceCommand } from "./setup-commands.ts";
 
 function createProgram(done: (code: number) => void): Command {
   const run =
@@ -56,6 +57,8 @@ function createProgram(done: (code: number) => void): Command {
       ["serve", "serve --port 8080 --jobs ./jobs --sse"],
     ).action(run(async (flags) => (await import("./serve.ts")).runServe(configFrom(flags)))),
   );
+  root.addCommand(installCommand(run));
+  root.addCommand(serviceCommand(run));
   root.addCommand(jobsCommand(run));
   root.addCommand(runsCommand(run));
   root.addCommand(inboxCommand(run));

@@ -1,19 +1,16 @@
 import { McpServer } from "@modelcontextprotocol/server";
 import type { OwnerEvent } from "../events.ts";
 import type { RunEnded } from "../jobs/run.ts";
-import { version } from "../version.ts";
 import { type ServerParts, type SetHandler, withPublicErrors } from "./handlers.ts";
 import { forModules, letModulesRegister } from "./modules.ts";
 import { setPromptHandlers } from "./prompts.ts";
 import { mayRead, setResourceHandlers, setSubscriptionHandlers } from "./resources.ts";
 import { declareCapabilities, handlerSetter, refuseWrongParameters } from "./sdk-patches.ts";
+import { RESULT_INFO, SERVER_INFO } from "./server-info.ts";
 import { setToolHandlers } from "./tools.ts";
 
 const INSTRUCTIONS =
   "Nightshift remembers facts for this user (save_fact, recall_facts) and has prompts worked on at a later time by ghosts (schedule_task). A ghost is an automated session with tools of its own; it can neither read nor write this user's memory, so put what it needs to know into its prompt. What ghosts come to is in the inbox.";
-
-/** What every result on 2026-07-28 says of this server. */
-export const SERVER_INFO = Object.freeze({ name: "nightshift", title: "Nightshift", version });
 
 const CAPABILITIES = Object.freeze({
   tools: {},
@@ -34,7 +31,7 @@ const LEGACY_CAPABILITIES = Object.freeze({ ...CAPABILITIES, logging: {} });
  */
 export async function buildServer(parts: ServerParts): Promise<{ server: McpServer; release: () => void }> {
   const { era, toolkit, registers } = parts;
-  const server = new McpServer(SERVER_INFO, {
+  const server = new McpServer(era === "legacy" ? SERVER_INFO : RESULT_INFO, {
     instructions: INSTRUCTIONS,
     ...(registers.length > 0 && forModules(toolkit.context)),
   });

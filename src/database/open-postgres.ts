@@ -11,6 +11,7 @@ import { watchClock } from "./postgres-clock.ts";
 import { createPostgresDialect } from "./postgres-driver.ts";
 import { createNotifyChannel, type HeldName, openListener } from "./postgres-notify.ts";
 import { connectionConfig, jobsTimeouts, openPool, SCHEMA_NAME } from "./postgres-pool.ts";
+import { servingName } from "./postgres-serving.ts";
 import type { Tables } from "./schema.ts";
 import { runSql, runSqlPipelined } from "./sql.ts";
 
@@ -33,6 +34,8 @@ export interface PostgresOptions {
   readonly onMigrationWait?: () => void;
   /** The name of this node: while another one has it, opening rejects with CONFIG_INVALID. Default: none. */
   readonly node?: string | undefined;
+  /** The kinds of jobs that this process runs while it is connected, for others to read. Default: it tells nothing. */
+  readonly serves?: readonly string[] | undefined;
 }
 
 /** Tries for a transaction that Postgres undid because of another one. */
@@ -85,7 +88,10 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     );
     await refuseHalfMoved(kysely);
     const listening = await openListener({
-      config: connectionConfig(connection),
+      config: connectionConfig({
+        ...connection,
+        ...(options.serves && { applicationName: servingName(options.serves) }),
+      }),
       channels: Object.values(channels),
       onMessage: (channel, message) => {
         if (channel === channels.notifyChannel) notifyChannel.onMessage(message);

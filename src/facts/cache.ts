@@ -3,11 +3,13 @@ import { createKeyedLocks } from "../async.ts";
 import type { FactsDatabase, Query } from "./database.ts";
 import type { StoredFact } from "./rules.ts";
 import { compareAge, createUserFacts, type UserFacts } from "./user-facts.ts";
+import { createUserVectors, type UserVectors } from "./vectors.ts";
 import type { Transaction } from "./write-queue.ts";
 
 /** One user's facts in memory, and how far they have followed the database. */
 export interface CacheEntry {
   readonly userFacts: UserFacts;
+  readonly vectors: UserVectors;
   /** The user's counters in the database as of the last sync. `changes` is -1 before the first load. */
   changes: number;
   removals: number;
@@ -20,7 +22,7 @@ export interface CacheEntry {
 /** The users' facts that are in memory: the most recently used, each for its own user only. */
 export interface FactCache {
   /** Gives `use` the user's facts as of the last commit. Nothing changes them while `use` runs. */
-  read<T>(userKey: string, use: (userFacts: UserFacts) => T): Promise<T>;
+  read<T>(userKey: string, use: (userFacts: UserFacts, vectors: UserVectors) => T | Promise<T>): Promise<T>;
   /**
    * Gives `use` the user's facts inside a transaction. What `use` does to them is undone if the transaction is, and
    * readers of the same user wait for its end.
@@ -46,8 +48,9 @@ export function createFactCache(database: FactsDatabase, now: () => number, maxB
 
   function updateCost(userKey: string, entry: CacheEntry): void {
     if (entries.get(userKey) !== entry) return;
-    totalBytes += entry.userFacts.costBytes - entry.costBytes;
-    entry.costBytes = entry.userFacts.costBytes;
+    const costBytes = entry.userFacts.costBytes + entry.vectors.costBytes;
+    totalBytes += costBytes - entry.costBytes;
+    entry.costBytes = costBytes;
     for (const [oldestKey, oldest] of entries) {
       if (totalBytes <= maxBytes || oldest === entry) break;
       entries.delete(oldestKey);
@@ -80,7 +83,7 @@ export function createFactCache(database: FactsDatabase, now: () => number, maxB
         const entry = entryFor(userKey);
         try {
           await refresh(userKey, entry, database.read);
-          return use(entry.userFacts);
+          return await use(entry.userFacts, entry.vectors);
         } finally {
           updateCost(userKey, entry);
         }
@@ -97,6 +100,7 @@ const NOT_LOADED = { changes: -1, removals: 0, rowId: 0 };
 
 export const createCacheEntry = (): CacheEntry => ({
   userFacts: createUserFacts(),
+  vectors: createUserVectors(),
   ...NOT_LOADED,
   costBytes: 0,
 });
@@ -173,17 +177,18 @@ export async function syncEntry(
   Object.assign(entry, current);
 }
 
-/** Calls `use` with slices of about SLICE_CHARS. Between two of them other users' calls get the thread. */
-async function forSlices<T>(
+/** Calls `use` with slices of about `sliceChars`. Between two of them other users' calls get the thread. */
+export async function forSlices<T>(
   items: readonly T[],
   charsOf: (item: T) => number,
   use: (slice: readonly T[]) => void,
+  sliceChars = SLICE_CHARS,
 ): Promise<void> {
   let start = 0;
   let chars = 0;
   for (const [i, item] of items.entries()) {
     chars += charsOf(item);
-    if (chars < SLICE_CHARS) continue;
+    if (chars < sliceChars) continue;
     use(items.slice(start, i + 1));
     start = i + 1;
     chars = 0;

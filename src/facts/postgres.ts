@@ -121,6 +121,16 @@ const POSTGRES_MIGRATIONS = [
    CREATE TABLE fact_secrets (name text PRIMARY KEY, value text NOT NULL);
    INSERT INTO fact_secrets
      VALUES ('cursor', replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''));`,
+  // Vectors go with their facts, whoever deletes these.
+  `CREATE TABLE fact_vectors (
+     key text COLLATE "C" PRIMARY KEY, model text NOT NULL, value text NOT NULL,
+     rowid bigint GENERATED ALWAYS AS IDENTITY);
+   CREATE FUNCTION delete_fact_vector() RETURNS trigger LANGUAGE plpgsql AS $$
+     BEGIN
+       DELETE FROM ${SCHEMA_NAME}.fact_vectors WHERE key = old.key;
+       RETURN NULL;
+     END $$;
+   CREATE TRIGGER fact_vector_delete AFTER DELETE ON keyv FOR EACH ROW EXECUTE FUNCTION delete_fact_vector();`,
 ];
 
 const BEGIN_MIGRATION = ["BEGIN", ...migrationLock()].join("; ");

@@ -106,8 +106,10 @@ const CODE_LIKE = /\p{N}|\p{Ll}\p{Lu}/u;
  */
 export function textKeyOf(text: string): string {
   const narrow = text.replace(WIDTH_FORMS, (letters) => letters.normalize("NFKC")).normalize("NFC");
-  const words = narrow.split(/\s+/).filter((word) => word !== "");
-  return words.map((word) => (CODE_LIKE.test(word) ? word : foldCase(word))).join(" ");
+  const folded = CODE_LIKE.test(narrow)
+    ? narrow.replace(/\S+/g, (word) => (CODE_LIKE.test(word) ? word : foldCase(word)))
+    : foldCase(narrow);
+  return folded.replace(/\s+/g, " ").trim();
 }
 
 /** Returns the fact with the tags and the later expiry of `again`, or undefined when these change nothing. */

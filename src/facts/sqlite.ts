@@ -28,6 +28,12 @@ export const FACTS_MIGRATIONS: Migrations = [
     "CREATE TABLE fact_secrets (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     "INSERT INTO fact_secrets VALUES ('cursor', lower(hex(randomblob(32))))",
   ],
+  // Vectors go with their facts, whoever deletes these.
+  [
+    "CREATE TABLE fact_vectors (key TEXT PRIMARY KEY, model TEXT NOT NULL, value TEXT NOT NULL)",
+    `CREATE TRIGGER fact_vector_delete AFTER DELETE ON keyv BEGIN
+       DELETE FROM fact_vectors WHERE key = old.key; END`,
+  ],
 ];
 
 /**

@@ -3,6 +3,7 @@ import { retry } from "../async.ts";
 import type { Config } from "../config.ts";
 import { NightshiftError } from "../errors.ts";
 import type { EndReason } from "../jobs/run.ts";
+import { addressOf, splitName } from "./address.ts";
 import { checkUsage, fetchBounded } from "./bounds.ts";
 import { explainFailure, type ModelLocation, PASSING } from "./failure.ts";
 import type { Message, Model, ModelAnswer, ModelRequest } from "./model.ts";
@@ -33,7 +34,7 @@ export function openModel(
 ): Model | undefined {
   const name = config.model;
   if (!name) return undefined;
-  const [provider, modelId] = split(name);
+  const [provider, modelId] = splitName(name);
   const base = config.modelBaseUrl === undefined ? undefined : new URL(config.modelBaseUrl);
   const where: ModelLocation = { provider, modelId, address: base, key: config.modelApiKey };
   let loading: Promise<LanguageModel> | undefined;
@@ -69,18 +70,13 @@ export function openModel(
   };
 }
 
-function split(name: string): [provider: string, modelId: string] {
-  const at = name.indexOf(":");
-  return [name.slice(0, at), name.slice(at + 1)];
-}
-
 async function load(
   provider: string,
   modelId: string,
   base: URL | undefined,
   apiKey: string | undefined,
 ): Promise<LanguageModel> {
-  const settings = { ...(base && address(base)), ...(apiKey && { apiKey }), fetch: fetchBounded };
+  const settings = { ...(base && addressOf(base)), ...(apiKey && { apiKey }), fetch: fetchBounded };
   if (provider === "anthropic") {
     const { createAnthropic } = await import("@ai-sdk/anthropic");
     return createAnthropic(settings)(modelId);
@@ -96,18 +92,7 @@ async function load(
       "An openai-compatible model needs its address: set NIGHTSHIFT_MODEL_BASE_URL, e.g. http://127.0.0.1:11434/v1.",
     );
   const { createOpenAICompatible } = await import("@ai-sdk/openai-compatible");
-  return createOpenAICompatible({ name: "openai-compatible", ...settings, ...address(base) })(modelId);
-}
-
-/** `fetch` refuses a URL with a user and password, so they go into a header, as a browser would send them. */
-function address(base: URL): { baseURL: string; headers?: Record<string, string> } {
-  const plain = new URL(base);
-  plain.username = "";
-  plain.password = "";
-  const baseURL = plain.href.replace(/\/$/, "");
-  if (!base.username && !base.password) return { baseURL };
-  const pair = `${decodeURIComponent(base.username)}:${decodeURIComponent(base.password)}`;
-  return { baseURL, headers: { Authorization: `Basic ${Buffer.from(pair).toString("base64")}` } };
+  return createOpenAICompatible({ name: "openai-compatible", ...settings, ...addressOf(base) })(modelId);
 }
 
 /** One step of a conversation: the model is offered the tools, and the ghost makes the calls that it asks for. */

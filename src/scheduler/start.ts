@@ -6,7 +6,6 @@ import type { Events, StepFeed } from "../events.ts";
 import { type GhostDeps, type GhostListener, runGhost } from "../ghost/run.ts";
 import type { JobStore, RunStore } from "../jobs/contracts.ts";
 import { INBOX_URI } from "../jobs/inbox-item.ts";
-import type { Action } from "../jobs/job.ts";
 import { isEnded, type Run } from "../jobs/run.ts";
 import { hostZoneProblem } from "../jobs/time.ts";
 import type { Log } from "../log.ts";
@@ -27,6 +26,7 @@ import { watchClock } from "./clock-watch.ts";
 import { limitPrompts } from "./limited-prompts.ts";
 import { createSchedulerLoop, type SchedulerLoop } from "./loop.ts";
 import type { RunStats } from "./run-stats.ts";
+import { runnableKinds } from "./serving.ts";
 import { identifyProcess } from "./this-process.ts";
 import { openThreads, type Threads } from "./threads.ts";
 
@@ -153,11 +153,6 @@ export async function openScheduler(deps: SchedulerDeps, only: Partial<ClaimFilt
     await closeRunQueue();
   };
   return { loop, threads, webhooks, close };
-}
-
-/** The action kinds that this process can run. Others are left for a process that can: see `waiting_because` in get_job. */
-function runnableKinds({ model, jobsDir }: Config): Action["kind"][] {
-  return [...(model ? ["prompt" as const] : []), "tool", ...(jobsDir ? ["code" as const] : [])];
 }
 
 interface LoopParts {

@@ -15,8 +15,8 @@ export interface SchedulerApi {
   obstacle(kind: Action["kind"]): string | undefined;
   /** A sentence: why this server leaves the job to others, for want of a model, a folder or a tool; undefined if it runs it. */
   waitsFor(job: Pick<Job, "action" | "tools" | "provision">): string | undefined;
-  /** A sentence for the result of schedule_task when jobs run only at times (while a stdio server's client is there). */
-  readonly caveat?: string;
+  /** A sentence for the result of schedule_task: when jobs of this kind run, where that depends on a stdio server's client. */
+  caveat?(kind: Action["kind"]): Promise<string>;
   /** The longest time that a run gets here, whatever its job says. */
   readonly maxTimeoutSeconds: number;
   /** The names of all tools that a ghost of this host can have. */

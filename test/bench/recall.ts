@@ -4,8 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { KeyvSqlite } from "@keyv/sqlite";
+import type { Embedder } from "../../src/facts/embedder.ts";
 import { openKeyvFacts } from "../../src/facts/keyv.ts";
 import type { FactBackend, FactStore } from "../../src/facts/store.ts";
+import { openSentenceModel, waitForVectors } from "./meaning.ts";
 import { median } from "./yardstick.ts";
 
 /** One measured figure. `yardstick` says what it is to be compared with. */
@@ -57,6 +59,7 @@ export async function benchRecall(): Promise<BenchRow[]> {
     return [
       ...(await qualityOf("facts", { file: join(folder, "facts.sqlite") })),
       ...(await qualityOf("turns", { file: join(folder, "turns.sqlite") })),
+      ...(await qualityOf("facts", { file: join(folder, "meaning.sqlite") }, await openSentenceModel())),
       ...(await manyUsers(join(folder, "many.sqlite"))),
       ...(await oneUser(join(folder, "one.sqlite"))),
     ];
@@ -65,15 +68,19 @@ export async function benchRecall(): Promise<BenchRow[]> {
   }
 }
 
-/** Through the real store: saved one after the other, recalled by question. Beside it SQLite's BM25 on the same. */
-export async function qualityOf(kind: "facts" | "turns", at: At): Promise<BenchRow[]> {
+/**
+ * Saves the facts one after the other through the real store, and recalls them by question: by words, and by meaning
+ * too when there is an embedder. Beside it SQLite's BM25 on the same.
+ */
+export async function qualityOf(kind: "facts" | "turns", at: At, embedder?: Embedder): Promise<BenchRow[]> {
   if (!existsSync(DATA_FILE)) return [{ name: `quality, ${kind}`, value: "skipped: no data", yardstick: "" }];
   const conversations = JSON.parse(readFileSync(DATA_FILE, "utf8")) as Conversation[];
-  const backend = openKeyvFacts({ ...at, limits: LIMITS });
+  const backend = openKeyvFacts({ ...at, limits: LIMITS, embedder });
   const ours = await measure(conversations, kind, async (texts, user) => {
     const store = backend.open(keyOf(user));
     const ids: string[] = [];
     for (const text of texts) ids.push((await store.save({ text })).factId);
+    if (embedder && "file" in at) await waitForVectors(at.file);
     return {
       ids,
       find: async (question) => (await store.recall(question, { limit: 10 })).map(({ factId }) => factId),
@@ -83,7 +90,7 @@ export async function qualityOf(kind: "facts" | "turns", at: At): Promise<BenchR
   const plain = await measure(conversations, kind, async (texts) => openPorterBm25(texts));
   const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
   const row = (name: "hit" | "recall"): BenchRow => ({
-    name: `${name}@10, ${kind}`,
+    name: `${name}@10, ${kind}${embedder ? ", by meaning too" : ""}`,
     value: percent(ours[name]),
     yardstick: `porter BM25 on the same: ${percent(plain[name])}`,
   });

@@ -8,12 +8,14 @@ import { tempDir } from "../harness.ts";
 import { expectCode, failureOf } from "./expect-error.ts";
 import { newFile, sqliteStorage, sqliteStorageAt } from "./fact-backends.ts";
 import { ALICE, factStoreContract } from "./fact-store-contract.ts";
+import { factMeaningContract } from "./meaning-contract.ts";
 import { factSharingContract } from "./sharing-contract.ts";
 
 factStoreContract("SQLite through Keyv", async (options) =>
   openKeyvFacts({ file: await newFile(), ...options }),
 );
 factSharingContract("SQLite", sqliteStorage);
+factMeaningContract("SQLite", sqliteStorage);
 
 describe("the file", () => {
   it("keeps a log, and flushes it with each commit", async () => {

@@ -8,7 +8,7 @@ import { wordOf } from "./words.ts";
 
 function vocabularyOf(words: Iterable<string>) {
   const vocabulary = createVocabulary();
-  for (const word of words) vocabulary.use(word);
+  for (const word of words) vocabulary.add(word);
   return vocabulary;
 }
 
@@ -63,7 +63,7 @@ describe("a query looks at", () => {
 
   it("at most 32 terms, the rarest that are known", () => {
     const vocabulary = vocabularyOf(Array.from({ length: 100 }, (_, i) => `word${i}`));
-    for (let i = 0; i < 20; i++) vocabulary.use(`word${i}`);
+    for (let i = 0; i < 20; i++) vocabulary.use(vocabulary.idOf(`word${i}`));
     const { weights: asked } = expandQuery(
       queryOf([...unknown, ...Array.from({ length: 40 }, (_, i) => `word${i}`)]),
       vocabulary,
@@ -101,8 +101,8 @@ describe("words in order", () => {
     const words = ["gardener", "gardens", "gardenia", "garde", "gardenparty", "gardenhouse"];
     const plain = vocabularyOf(words);
     const worn = createVocabulary();
-    for (let i = 0; i < 5_000; i++) worn.use(`garden${wordOf(i)}`);
-    for (const word of words.toReversed()) worn.use(word);
+    for (let i = 0; i < 5_000; i++) worn.add(`garden${wordOf(i)}`);
+    for (const word of words.toReversed()) worn.add(word);
     for (let i = 0; i < 5_000; i++) worn.release(worn.idOf(`garden${wordOf(i)}`));
     const named = (vocabulary: typeof plain) =>
       [...expandQuery(queryOf(["garden"]), vocabulary).weights].map(([id, weight]) => [

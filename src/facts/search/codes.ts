@@ -22,7 +22,7 @@ const MAX_CODE_CHARS = 64;
  * a longer one. `isWord` tells of a group without digits that it is an ordinary word.
  */
 export function joinedCodes(text: string, isWord: (word: string) => boolean): string[] {
-  if (!NEIGHBOURS.test(text)) return [];
+  if (!HAS_DIGIT.test(text) || !NEIGHBOURS.test(text)) return [];
   const joined: string[] = [];
   for (const [run] of text.matchAll(GROUPED)) {
     if (!HAS_DIGIT.test(run)) continue;

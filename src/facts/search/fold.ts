@@ -50,12 +50,12 @@ const KATAKANA_TO_HIRAGANA = 0x60;
 
 /** One spelling of what a reader takes for the same tag: NFKC, case folded, one space between words. */
 export function foldText(text: string): string {
-  if (!BEYOND_ASCII.test(text)) return text.toLowerCase().replace(/\s+/g, " ").trim();
   return foldCase(text.normalize("NFKC")).normalize("NFKC").replace(/\s+/g, " ").trim();
 }
 
 /** Through upper case, because lower case alone does not fold ß to ss. The two Greek sigmas become one. */
 export function foldCase(text: string): string {
+  if (!BEYOND_ASCII.test(text)) return text.toLowerCase();
   return text.toUpperCase().toLowerCase().replaceAll("ς", "σ");
 }
 

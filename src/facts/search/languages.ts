@@ -48,16 +48,18 @@ function collectFunctionWords(): Map<string, Languages> {
 }
 
 /** The languages that have the most of a text's words as function words. English unless another has more. */
-export function guessLanguages(functionWordsIn: readonly Languages[]): Languages {
+export function guessLanguages(tokens: readonly { readonly functionIn: Languages }[]): Languages {
+  // Most texts: every function word is English too.
+  if (tokens.every(({ functionIn }) => functionIn === 0 || (functionIn & ENGLISH) !== 0)) return ENGLISH;
   const counts = new Uint16Array(LANGUAGE_NAMES.length);
-  for (const languages of functionWordsIn) {
-    for (let set = languages; set !== 0; set &= set - 1) {
+  for (const { functionIn } of tokens) {
+    for (let set = functionIn; set !== 0; set &= set - 1) {
       const i = 31 - Math.clz32(set & -set);
       counts[i] = (counts[i] as number) + 1;
     }
   }
   const most = counts.reduce((a, b) => Math.max(a, b), 0);
-  if (counts[0] === most || most * FEWEST_FUNCTION_WORDS < functionWordsIn.length) return ENGLISH;
+  if (counts[0] === most || most * FEWEST_FUNCTION_WORDS < tokens.length) return ENGLISH;
   let likely = 0;
   let found = 0;
   for (let i = 1; i < counts.length && found < MAX_LIKELY; i++) {

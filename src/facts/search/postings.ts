@@ -1,3 +1,4 @@
+import { createEntries } from "./entries.ts";
 import { ENGLISH, type Languages } from "./languages.ts";
 import { createNumberList, type NumberList } from "./number-list.ts";
 import { wordsOf } from "./terms.ts";
@@ -65,20 +66,11 @@ interface Documents {
 
 const SLOT_LISTS = ["starts", "lengths", "totals", "languages"] as const;
 
-/** One entry for each pair of a term and a fact that has it; each term's entries are linked, newest first. */
-interface Entries {
-  /** By term. */
-  readonly newest: NumberList;
-  readonly slots: NumberList;
-  readonly counts: NumberList;
-  readonly older: NumberList;
-}
-
 export function createPostings(): Postings {
   const vocabulary = createVocabulary();
   const slotOf = new Map<string, number>();
   const documents: Documents = { ids: [], times: [], ...lists(...SLOT_LISTS, "terms") };
-  const entries: Entries = lists("newest", "slots", "counts", "older");
+  const entries = createEntries();
   let liveTerms = 0;
   /** Places in `documents.terms` that a live fact has. */
   let livePlaces = 0;
@@ -90,23 +82,18 @@ export function createPostings(): Postings {
       languageCounts.set(set & -set, (languageCounts.get(set & -set) ?? 0) + change);
   }
 
-  /** Notes one occurrence of a word in the newest fact. */
-  function use(word: string, slot: number): number {
+  /** Counts one occurrence of a word in the newest fact. */
+  function countWord(word: string, slot: number): number {
     const known = vocabulary.idOf(word);
-    if (known === NONE) {
-      const term = vocabulary.use(word);
-      if (term === entries.newest.length) entries.newest.push(NONE);
-      push(term, slot);
-      return term;
-    }
-    const newest = entries.newest.at(known);
-    if (entries.slots.at(newest) === slot) {
-      entries.counts.set(newest, entries.counts.at(newest) + 1);
-    } else {
-      vocabulary.useAgain(known);
-      push(known, slot);
-    }
+    if (known === NONE) return addTerm(word, slot);
+    if (entries.count(known, slot)) vocabulary.use(known);
     return known;
+  }
+
+  function addTerm(word: string, slot: number): number {
+    const term = vocabulary.add(word);
+    entries.push(term, slot);
+    return term;
   }
 
   function insert({ id, text, tags, createdAt }: SearchableText): void {
@@ -114,7 +101,7 @@ export function createPostings(): Postings {
     documents.times.push(createdAt);
     for (const name of SLOT_LISTS) documents[name].push(0);
     slotOf.set(id, slot);
-    write(slot, text, tags, (word) => use(word, slot));
+    write(slot, text, tags, (word) => countWord(word, slot));
   }
 
   /** Writes a fact's terms behind all others. */
@@ -162,43 +149,26 @@ export function createPostings(): Postings {
     const after = new Set<number>();
     write(slot, text, tags, (word) => {
       const known = vocabulary.idOf(word);
-      const isNew = known === NONE || !(before.has(known) || after.has(known));
-      const term = isNew ? vocabulary.use(word) : known;
-      if (term === entries.newest.length) entries.newest.push(NONE);
-      const entry = isNew ? NONE : entryOf(term, slot);
-      if (entry === NONE) push(term, slot);
-      else entries.counts.set(entry, after.has(term) ? entries.counts.at(entry) + 1 : 1);
+      const isPresent = before.has(known) || after.has(known);
+      const term = known === NONE ? addTerm(word, slot) : known;
+      if (isPresent) entries.recount(term, slot, !after.has(term));
+      else if (known !== NONE) {
+        vocabulary.use(term);
+        entries.push(term, slot);
+      }
       after.add(term);
       return term;
     });
     for (const term of before.difference(after)) {
-      entries.slots.set(entryOf(term, slot), NONE);
-      if (vocabulary.release(term)) entries.newest.set(term, NONE);
+      entries.remove(term, slot);
+      release(term);
     }
     sweepIfNeeded();
   }
 
-  function entryOf(term: number, slot: number): number {
-    let entry = entries.newest.at(term);
-    while (entry !== NONE && entries.slots.at(entry) !== slot) entry = entries.older.at(entry);
-    return entry;
-  }
-
-  function push(term: number, slot: number): void {
-    const newest = entries.newest.at(term);
-    entries.newest.set(term, entries.slots.push(slot));
-    entries.counts.push(1);
-    entries.older.push(newest);
-  }
-
-  /** Notes one occurrence of a word that is counted already. */
-  function noteAgain(term: number, slot: number): void {
-    const newest = entries.newest.at(term);
-    if (newest !== NONE && entries.slots.at(newest) === slot) {
-      entries.counts.set(newest, entries.counts.at(newest) + 1);
-      return;
-    }
-    push(term, slot);
+  /** Counts one fact less with the term. */
+  function release(term: number): void {
+    if (vocabulary.release(term)) entries.drop(term);
   }
 
   function sweepIfNeeded(): void {
@@ -215,8 +185,8 @@ export function createPostings(): Postings {
     documents.ids = [];
     documents.times = [];
     for (const name of SLOT_LISTS) documents[name].clear();
-    for (const list of [documents.terms, entries.slots, entries.counts, entries.older]) list.clear();
-    for (let term = 0; term < entries.newest.length; term++) entries.newest.set(term, NONE);
+    documents.terms.clear();
+    entries.clear();
     for (const [oldSlot, id] of ids.entries()) {
       if (id === undefined) continue;
       const slot = documents.ids.push(id) - 1;
@@ -228,7 +198,7 @@ export function createPostings(): Postings {
       documents.totals.push(total);
       documents.languages.push(languages);
       for (const term of terms.subarray(start, start + total)) {
-        noteAgain(term >> 1, slot);
+        entries.count(term >> 1, slot);
         documents.terms.push(term);
       }
     }
@@ -243,10 +213,10 @@ export function createPostings(): Postings {
       return liveTerms;
     },
     get costBytes() {
-      const all = [documents.terms, ...SLOT_LISTS.map((name) => documents[name]), ...Object.values(entries)];
-      return all.reduce(
+      const lists = [documents.terms, ...SLOT_LISTS.map((name) => documents[name])];
+      return lists.reduce(
         (sum, list) => sum + list.bytes,
-        vocabulary.bytes + documents.ids.length * BYTES_PER_SLOT,
+        vocabulary.bytes + entries.costBytes + documents.ids.length * BYTES_PER_SLOT,
       );
     },
     get ids() {
@@ -267,16 +237,7 @@ export function createPostings(): Postings {
         .sort((a, b) => b[1] - a[1] || a[0] - b[0]);
       return frequent.slice(0, MAX_LANGUAGES).reduce((set, [language]) => set | language, 0);
     },
-    each(term, visit) {
-      const { ids } = documents;
-      const slots = entries.slots.numbers;
-      const counts = entries.counts.numbers;
-      const older = entries.older.numbers;
-      for (let entry = entries.newest.at(term); entry !== NONE; entry = older[entry] as number) {
-        const slot = slots[entry] as number;
-        if (ids[slot] !== undefined) visit(slot, counts[entry] as number);
-      }
-    },
+    each: (term, visit) => entries.each(term, documents.ids, visit),
     add: insert,
     replace,
     remove(id) {
@@ -284,7 +245,7 @@ export function createPostings(): Postings {
       if (slot === undefined) return;
       documents.ids[slot] = undefined;
       slotOf.delete(id);
-      for (const term of unwrite(slot)) if (vocabulary.release(term)) entries.newest.set(term, NONE);
+      for (const term of unwrite(slot)) release(term);
       sweepIfNeeded();
     },
   };

@@ -44,6 +44,7 @@ export function stemsOf(word: string, languages: Languages): readonly string[] {
 }
 
 function readingsOf(word: string, languages: Languages): string[] {
+  if (languages === ENGLISH && /^[a-z]+$/.test(word)) return inEnglish(word);
   if (/^[0-9]+$/.test(word)) return [word];
   const bare = bareWord(word);
   if (/^[a-z]+$/.test(bare)) return [...inLanguages(word, bare, languages), ...inEnglish(bare)];

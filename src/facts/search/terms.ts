@@ -20,13 +20,14 @@ export interface Words {
 }
 
 /** Cached over all texts. Words depend on their token alone, so sharing the cache between users reveals nothing. */
-const MAX_REMEMBERED = 60_000;
-const MAX_REMEMBERED_CHARS = 24;
+const MAX_CACHED = 60_000;
+const MAX_CACHED_CHARS = 24;
 
 const ASCII_TOKEN = /[A-Za-z0-9]+(?:'[A-Za-z]+)*(?:-[A-Za-z0-9]+)*(?:[+#]{1,2}(?![A-Za-z0-9+#]))?/g;
 const TOKEN =
   /[\u{1f1e6}-\u{1f1ff}]{2}|\u{1f3f4}[\u{e0061}-\u{e007f}]+|[0-9#*]\u20e3|\p{Extended_Pictographic}|[\p{L}\p{M}\p{N}]+(?:['\u200c\u200d][\p{L}\p{M}]+)*(?:-[\p{L}\p{N}][\p{L}\p{M}\p{N}]*)*(?:[+#]{1,2}(?![\p{L}\p{N}+#]))?/gu;
 /** Has no parts. */
+const CAPITALISED_WORD = /^[A-Z][a-z]+$/;
 const PLAIN = /^(?:[a-z]+|[0-9]{1,10})$/;
 const SYMBOL = /^(?:[\u{1f1e6}-\u{1f1ff}\u{1f3f4}]|\p{Extended_Pictographic}|[0-9#*]\u20e3)/u;
 const SENTENCE_END = /(?:^|^.|[.!?\n:"“„]\s*)$/;
@@ -58,11 +59,22 @@ const CAPITALIZED = /(?<![\p{L}\p{N}])[A-Z][A-Za-z]*(?![\p{L}\p{N}])/gu;
 /** Stands before a function word that is written as a name or as an abbreviation: Will, US, IT. */
 const AS_NAME = "=";
 
+/** What is cached of a token. */
+interface Token {
+  readonly text: string;
+  /** The languages in which it is a function word. None for a single letter: it is a word of many languages. */
+  readonly functionIn: Languages;
+  /** True for a function word of English with a capital letter. */
+  readonly isCapital: boolean;
+  /** The words in a text that is English and nothing else. */
+  english?: readonly Word[];
+}
+
 let segmenter: Intl.Segmenter | undefined;
-/** By the languages guessed and those stemmed in, then by the token. */
-const remembered = new Map<string, Map<string, readonly Word[]>>();
-const functionTokens = new Map<string, Languages>();
-let rememberedCount = 0;
+const cachedTokens = new Map<string, Token>();
+/** By the languages guessed and those stemmed in, unless both are English; then by the token. */
+const cachedWords = new Map<string, Map<string, readonly Word[]>>();
+let cachedCount = 0;
 
 /**
  * The words of a text. Every other character is a gap between them, so query operators and wildcards mean nothing.
@@ -71,15 +83,13 @@ let rememberedCount = 0;
  */
 export function wordsOf(text: string, alsoIn: Languages = 0): Words {
   const folded = foldLetters(text);
-  const tokens = folded.match(BEYOND_ASCII.test(folded) ? TOKEN : ASCII_TOKEN) ?? [];
-  const guessed = guessLanguages(tokens.map(functionTokenIn));
-  const known = rememberedFor(guessed, guessed | alsoIn);
-  const isShouted = tokens.length > MAX_CAPITALS && !/\p{Ll}/u.test(folded);
+  const tokens = (folded.match(BEYOND_ASCII.test(folded) ? TOKEN : ASCII_TOKEN) ?? []).map(tokenOf);
+  const guessed = guessLanguages(tokens);
+  const languages = guessed | alsoIn;
   const words: Word[] = [];
-  for (const token of tokens)
-    for (const word of known.get(token) ?? readToken(token, guessed, guessed | alsoIn)) words.push(word);
-  const mayBeName = (token: string, i: number) => isCapital(token) && (i > 0 || !STARTS.has(token));
-  if (!isShouted && tokens.some(mayBeName))
+  for (const token of tokens) for (const word of readToken(token, guessed, languages)) words.push(word);
+  const mayBeName = ({ text, isCapital }: Token, i: number) => isCapital && (i > 0 || !STARTS.has(text));
+  if (tokens.some(mayBeName) && (tokens.length <= MAX_CAPITALS || /\p{Ll}/u.test(folded)))
     for (const name of namesIn(folded))
       words.push({ terms: [AS_NAME + name], isFunction: false, isWhole: false });
   for (const code of joinedCodes(folded, (word) => (functionWordIn(word) & ENGLISH) !== 0))
@@ -92,41 +102,52 @@ export function termsOf(text: string): string[] {
   return wordsOf(text).words.flatMap(({ terms }) => terms);
 }
 
-/** A single letter is a word of many languages, and the name of a gate in all. */
-function functionTokenIn(token: string): Languages {
-  if (token.length === 1) return 0;
-  const known = functionTokens.get(token);
+function tokenOf(text: string): Token {
+  const known = cachedTokens.get(text);
   if (known !== undefined) return known;
-  const languages = functionWordIn(lowerCase(token));
-  rememberToken(functionTokens, token, languages);
-  return languages;
+  const functionIn = functionWordIn(foldCase(text));
+  const isCapital = /^[A-Z]/.test(text) && text !== "I" && (functionIn & ENGLISH) !== 0;
+  const token = { text: ownString(text), functionIn: text.length === 1 ? 0 : functionIn, isCapital };
+  if (text.length <= MAX_CACHED_CHARS) cache(cachedTokens, token.text, token);
+  return token;
 }
 
-function rememberToken<T>(all: Map<string, T>, token: string, value: T): void {
-  if (token.length > MAX_REMEMBERED_CHARS) return;
-  all.set(ownString(token), value);
-  rememberedCount += 1;
+function cache<T>(all: Map<string, T>, key: string, value: T): void {
+  if (cachedCount >= MAX_CACHED) {
+    cachedWords.clear();
+    cachedTokens.clear();
+    cachedCount = 0;
+  }
+  all.set(key, value);
+  cachedCount += 1;
 }
 
-function rememberedFor(guessed: Languages, languages: Languages): Map<string, readonly Word[]> {
-  if (rememberedCount >= MAX_REMEMBERED) {
-    remembered.clear();
-    functionTokens.clear();
-    rememberedCount = 0;
+function readToken(token: Token, guessed: Languages, languages: Languages): readonly Word[] {
+  if (languages === ENGLISH) {
+    // A capital letter at the beginning changes no word, so both spellings share theirs.
+    token.english ??= CAPITALISED_WORD.test(token.text)
+      ? readToken(tokenOf(token.text.toLowerCase()), guessed, languages)
+      : read(token.text, guessed, languages);
+    return token.english;
   }
   const key = `${guessed} ${languages}`;
-  const known = remembered.get(key) ?? new Map<string, readonly Word[]>();
-  remembered.set(key, known);
-  return known;
+  const known = cachedWords.get(key)?.get(token.text);
+  if (known !== undefined) return known;
+  const words = read(token.text, guessed, languages);
+  if (token.text.length <= MAX_CACHED_CHARS) {
+    const inLanguages = cachedWords.get(key) ?? new Map<string, readonly Word[]>();
+    cache(inLanguages, token.text, words);
+    cachedWords.set(key, inLanguages);
+  }
+  return words;
 }
 
-function readToken(token: string, guessed: Languages, languages: Languages): readonly Word[] {
+function read(token: string, guessed: Languages, languages: Languages): readonly Word[] {
   const collected = createCollector(guessed, languages);
   if (PLAIN.test(token)) collected.whole(token);
   else if (SYMBOL.test(token)) collected.symbol(token);
   else if (UNSPACED.test(token)) pushUnspaced(token, collected);
   else pushToken(token, collected);
-  rememberToken(rememberedFor(guessed, languages), token, collected.words);
   return collected.words;
 }
 
@@ -156,20 +177,10 @@ function createCollector(guessed: Languages, languages: Languages): Collector {
   };
 }
 
-function lowerCase(text: string): string {
-  return BEYOND_ASCII.test(text) ? foldCase(text) : text.toLowerCase();
-}
-
-/** Of a function word of English. */
-function isCapital(token: string): boolean {
-  const code = token.charCodeAt(0);
-  return code >= 65 && code <= 90 && token !== "I" && (functionWordIn(token.toLowerCase()) & ENGLISH) !== 0;
-}
-
 /** Function words that are written with a capital where no sentence begins, or in capitals. */
 function* namesIn(text: string): Generator<string> {
   for (const { 0: word, index } of text.matchAll(CAPITALIZED)) {
-    if (!isCapital(word)) continue;
+    if (!tokenOf(word).isCapital) continue;
     const isFirst = SENTENCE_END.test(text.slice(Math.max(0, index - 3), index));
     if (!isFirst || word.toLowerCase() === NAME_WHEN_FIRST || /^[A-Z]{2}/.test(word)) yield word;
   }
@@ -181,22 +192,22 @@ function pushToken(text: string, to: Collector): void {
   const parts = text.slice(0, text.length - suffix.length).split(/[-\u200c\u200d]/);
   if (suffix !== "") {
     // C++ is not C, but Disney+ is Disney.
-    to.symbol(lowerCase(text));
-    if (text.length - suffix.length > 1) for (const part of parts) to.part(lowerCase(part));
+    to.symbol(foldCase(text));
+    if (text.length - suffix.length > 1) for (const part of parts) to.part(foldCase(part));
     return;
   }
   for (const part of parts) {
     pushWord(part, to);
     for (const border of [HUMP, NUMBER_BORDER]) {
       const pieces = part.split(border);
-      if (pieces.length > 1) for (const piece of pieces) to.part(lowerCase(piece));
+      if (pieces.length > 1) for (const piece of pieces) to.part(foldCase(piece));
     }
   }
-  if (parts.length > 1) to.part(lowerCase(parts.join("")));
+  if (parts.length > 1) to.part(foldCase(parts.join("")));
 }
 
 function pushWord(text: string, to: Collector): void {
-  const word = lowerCase(text);
+  const word = foldCase(text);
   if (NEGATION.test(word)) {
     to.whole("not");
     return;

@@ -11,9 +11,10 @@ export interface Vocabulary {
   wordOf(id: number): string;
   /** In how many facts the word is. */
   factsWith(id: number): number;
-  /** Counts one more fact with `word`, and returns its number. */
-  use(word: string): number;
-  useAgain(id: number): void;
+  /** Returns the number of a word that no other fact has. */
+  add(word: string): number;
+  /** Counts one fact more. */
+  use(id: number): void;
   /** Counts one fact less. Returns true for the last one: the number may then name another word. */
   release(id: number): boolean;
   /** Longer words that begin with `start`, which has at least MIN_START_CHARS characters, by the alphabet. */
@@ -59,12 +60,7 @@ export function createVocabulary(): Vocabulary {
     idOf: (word) => ids.get(word) ?? -1,
     wordOf: (id) => words[id] as string,
     factsWith: (id) => facts.at(id),
-    use(word) {
-      const known = ids.get(word);
-      if (known !== undefined) {
-        facts.set(known, facts.at(known) + 1);
-        return known;
-      }
+    add(word) {
       const own = ownString(word);
       const id = freeIds.pop() ?? facts.push(0);
       ids.set(own, id);
@@ -78,7 +74,7 @@ export function createVocabulary(): Vocabulary {
       textBytes += bytesOfText(own);
       return id;
     },
-    useAgain: (id) => facts.set(id, facts.at(id) + 1),
+    use: (id) => facts.set(id, facts.at(id) + 1),
     release(id) {
       const left = facts.at(id) - 1;
       facts.set(id, left);

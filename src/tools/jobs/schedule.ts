@@ -68,7 +68,8 @@ export const scheduleTask: ToolDefinition<Services> = {
       });
       scheduler.wake();
       const shown = showJob(job, services);
-      const notes = [scheduler.caveat, ...scheduleNotes(args), ...prepared.warnings].filter(isText);
+      const caveat = await scheduler.caveat?.(action.kind);
+      const notes = [caveat, ...scheduleNotes(args), ...prepared.warnings].filter(isText);
       const text = [
         `Scheduled as ${job.jobId}. It runs ${shown.after ? `whenever a run of ${shown.after} succeeded` : `at ${shown.next_runs.join(", then ")} (${timezone})`}.`,
         `It runs as ${shown.ghost_session_id}, which has no access to this user's memory. What it comes to is in the inbox; list_runs and get_run have every run.`,

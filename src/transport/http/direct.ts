@@ -1,6 +1,6 @@
 import { classifyInboundRequest, SERVER_INFO_META_KEY } from "@modelcontextprotocol/server";
 import { type ConnectionDeps, openContext } from "../../connection/connection.ts";
-import { SERVER_INFO } from "../../connection/mcp-server.ts";
+import { RESULT_INFO } from "../../connection/server-info.ts";
 import type { ListedTool } from "../../tools/catalog.ts";
 import type { ToolResult } from "../../tools/result.ts";
 import { MODERN } from "../frames.ts";
@@ -73,7 +73,7 @@ const toText = (result: object, meta?: object): string =>
   JSON.stringify({
     ...result,
     resultType: "complete",
-    _meta: { ...meta, [SERVER_INFO_META_KEY]: SERVER_INFO },
+    _meta: { ...meta, [SERVER_INFO_META_KEY]: RESULT_INFO },
   });
 
 const PARAMS = { "tools/list": new Set(["_meta"]), "tools/call": new Set(["_meta", "name", "arguments"]) };

@@ -10,6 +10,7 @@ import { shareWithOrigin } from "./cors.ts";
 import { isLoopback } from "./listen.ts";
 import type { Metrics } from "./metrics.ts";
 import { correlationIdOf, refuse, sendJson } from "./responses.ts";
+import { CARD_PATHS, showServerCard } from "./server-card.ts";
 import type { Sessions } from "./sessions.ts";
 import type { SsePair } from "./sse.ts";
 import type { StatelessHandler } from "./stateless.ts";
@@ -101,6 +102,11 @@ function otherRoutes(parts: HttpParts): ReadonlyMap<string, RequestListener> {
     ],
   ]);
   if (config.metricsPort === undefined) routes.set(`GET ${METRICS_PATH}`, showMetrics(parts));
+  for (const path of CARD_PATHS)
+    routes.set(
+      `GET ${path}`,
+      showServerCard((req) => baseUrl(config, req), config),
+    );
   if (issuer) for (const path of METADATA_PATHS) routes.set(`GET ${path}`, showMetadata(parts, issuer));
   if (sse)
     routes.set("GET /sse", authorized(parts, sse.stream)).set("POST /messages", authorized(parts, sse.post));
