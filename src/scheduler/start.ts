@@ -13,7 +13,6 @@ import type { Log } from "../log.ts";
 import { createModelOutages, type ModelOutages } from "../model/outages.ts";
 import { createPace, type Pace } from "../model/pace.ts";
 import { openModel } from "../model/provider.ts";
-import { createLeftJobs } from "../store/left-jobs.ts";
 import { openRunQueue, type RunQueueOptions } from "../store/open-run-queue.ts";
 import { startRetention } from "../store/retention.ts";
 import type { ClaimFilter, RunQueue } from "../store/run-queue.ts";
@@ -27,7 +26,7 @@ import { watchClock } from "./clock-watch.ts";
 import { limitPrompts } from "./limited-prompts.ts";
 import { createSchedulerLoop, type SchedulerLoop } from "./loop.ts";
 import type { RunStats } from "./run-stats.ts";
-import { runnableKinds } from "./serving.ts";
+import { runnableHere } from "./runnable.ts";
 import { identifyProcess } from "./this-process.ts";
 import { openThreads, type Threads } from "./threads.ts";
 
@@ -117,16 +116,7 @@ export async function runOne(deps: SchedulerDeps, userKey: string, runId: string
  */
 export async function openScheduler(deps: SchedulerDeps, only: Partial<ClaimFilter>, spare: number) {
   const { config, log, now, activity } = deps;
-  const left = createLeftJobs({
-    offers: deps.offers,
-    now,
-    onLeft: (job_id, tool) =>
-      log.warn(
-        { job_id, tool },
-        "a due job names a tool that this process has not; it is left for one that has",
-      ),
-  });
-  const filter: ClaimFilter = { kinds: runnableKinds(config), left, ...only };
+  const filter: ClaimFilter = { ...runnableHere(deps), ...only };
   const database = await deps.database();
   const publishRun = createRunPublisher(deps.events);
   const { runQueue, closeRunQueue } = await selectRunQueue(database, filter, deps);

@@ -101,7 +101,10 @@ function msSince(before: NodeJS.CpuUsage): number {
 const jobOf = (i: number): string => `job_${i.toString(16).padStart(35, "0")}`;
 const wordsOf = (from: number, count: number): string =>
   Array.from({ length: count }, (_, i) => wordAt(from * 977 + i * 131)).join(" ");
-const wordAt = (i: number): string => `w${(i % VOCABULARY).toString(36)}x`;
+const LETTERS = "ghijklmnop";
+/** Of letters alone: a word with a digit is a code, which is indexed in another way. */
+const wordAt = (i: number): string =>
+  `w${(i % VOCABULARY).toString(16).replace(/\d/g, (digit) => LETTERS[Number(digit)] ?? "")}x`;
 const unknownWords = (round: number): string =>
   Array.from({ length: 40 }, (_, i) => `u${(round * 1_000 + i * 37).toString(36)}q`).join(" ");
 const at = (minutes: number): string => new Date(NOW + minutes * 60_000).toISOString();
