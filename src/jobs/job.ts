@@ -15,6 +15,8 @@ export type Action =
   /** A module of the jobs folder, by its file name in that folder. */
   | { readonly kind: "code"; readonly file: string };
 
+export const ACTION_KINDS = ["prompt", "tool", "code"] as const satisfies readonly Action["kind"][];
+
 /** The limits of one run. */
 export interface Limits {
   readonly useReactLoop: boolean;

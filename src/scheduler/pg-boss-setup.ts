@@ -4,8 +4,8 @@ import type { Database } from "../database/database.ts";
 import { MIGRATION_TIMEOUTS, MIGRATION_WAITS, retryMigration } from "../database/migration-lock.ts";
 import type { Tables } from "../database/schema.ts";
 import { runSql, runSqlPipelined } from "../database/sql.ts";
+import { ACTION_KINDS } from "../jobs/job.ts";
 import type { Log } from "../log.ts";
-import { ACTION_KINDS } from "../store/run-queue.ts";
 import { type BossOutbox, openOutbox } from "./pg-boss-outbox.ts";
 
 /** The queue of items whose node fell silent. Besides it there is one for each kind, so a node fetches what it can run. */

@@ -2,6 +2,7 @@ import type { Transaction } from "kysely";
 import type { JobWithMetadata, PgBoss } from "pg-boss";
 import type { Database, UserLocks } from "../database/database.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
+import { ACTION_KINDS } from "../jobs/job.ts";
 import type { Log } from "../log.ts";
 import type { DueItem, FindDue } from "../store/due.ts";
 import { interruptRun } from "../store/interrupt-run.ts";
@@ -12,7 +13,7 @@ import {
   type RunQueueOptions,
 } from "../store/open-run-queue.ts";
 import { openPlaces } from "../store/places.ts";
-import { ACTION_KINDS, type ClaimOptions, type RunQueue } from "../store/run-queue.ts";
+import type { ClaimOptions, RunQueue } from "../store/run-queue.ts";
 import { type BossOutbox, SEND_BATCH, type Sent, singletonKey } from "./pg-boss-outbox.ts";
 import { DEAD, inTransaction, pipelined, startBoss } from "./pg-boss-setup.ts";
 

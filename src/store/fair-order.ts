@@ -2,7 +2,7 @@ import type { ExpressionBuilder, Kysely, Transaction } from "kysely";
 import type { Database } from "../database/database.ts";
 import type { Tables, TurnRow } from "../database/schema.ts";
 import { sendPipelined } from "../database/sql.ts";
-import { ACTION_KINDS } from "./run-queue.ts";
+import { ACTION_KINDS } from "../jobs/job.ts";
 
 /*
  * The fair order of users, in the table `turns`. A user with something to run has one row for each kind of action.

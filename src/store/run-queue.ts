@@ -13,8 +13,6 @@ export interface Worker {
   readonly pid: number;
 }
 
-export const ACTION_KINDS = ["prompt", "tool", "code"] as const satisfies readonly Job["action"]["kind"][];
-
 /** Due jobs that name a tool which this process has not: they are left for a process that has it. */
 export interface LeftJobs {
   /** True for a job that this process leaves, which is not found again for a few seconds. */
