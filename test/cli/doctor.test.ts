@@ -85,12 +85,12 @@ describe("nightshift doctor", () => {
     expect(ok).toBe(false);
     expect(of("data folder")).toMatchObject({
       status: "problem",
-      found: expect.stringMatching(/cannot be made \(ENOTDIR\)$/),
+      found: expect.stringMatching(/cannot be made: a part of its path is a file/),
     });
     for (const name of ["facts.sqlite", "jobs.sqlite"])
       expect(of(name)).toMatchObject({
         status: "problem",
-        found: expect.stringContaining("check that the data folder exists"),
+        found: expect.stringContaining("The data folder cannot be made"),
       });
   });
 

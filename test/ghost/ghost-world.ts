@@ -6,7 +6,14 @@ import { type ConfigInput, readConfig } from "../../src/config.ts";
 import type { Database } from "../../src/database/database.ts";
 import { openDatabase } from "../../src/database/open-sqlite.ts";
 import { createEvents, createTopics } from "../../src/events.ts";
-import { type Action, DEFAULT_LIMITS, type Job, type Limits, type Provision } from "../../src/jobs/job.ts";
+import {
+  type Action,
+  DEFAULT_LIMITS,
+  type Job,
+  type Limits,
+  type Policy,
+  type Provision,
+} from "../../src/jobs/job.ts";
 import type { Run } from "../../src/jobs/run.ts";
 import { type Script, startScriptedModel } from "../../src/model/scripted.ts";
 import { createRunStats } from "../../src/scheduler/run-stats.ts";
@@ -39,6 +46,7 @@ export interface NewTestJob {
   readonly tools?: readonly string[];
   readonly dueAt?: number;
   readonly provision?: Provision;
+  readonly policy?: Policy;
   readonly name?: string;
 }
 
@@ -100,6 +108,7 @@ export async function openGhostWorld(options: GhostWorldOptions = {}) {
       limits: { ...DEFAULT_LIMITS, timeoutSeconds: 15, ...job.limits },
       tools: job.tools ?? null,
       ...(job.provision && { provision: job.provision }),
+      ...(job.policy && { policy: job.policy }),
       nextRunAt: dueAt,
       origin: { kind: "tool", parentSessionId: "session_of_alice", threadId: "thread_of_alice" },
     });

@@ -142,9 +142,14 @@ Three dashes in the prompt are the prompt's.
       "two schedules",
       "---\nname: A\ncron: 0 9 * * *\nevery: 1h\n---\nHello.",
       3,
-      /exactly one of at, cron and every; cron and every were given/,
+      /exactly one of at, cron and every, or after; cron and every were given/,
     ],
-    ["no schedule", "---\nname: A\n---\nHello.", 1, /exactly one of at, cron and every; none was given/],
+    [
+      "no schedule",
+      "---\nname: A\n---\nHello.",
+      1,
+      /exactly one of at, cron and every, or after; none was given/,
+    ],
     ["a time that is none", "---\nat: tomorrow\n---\nHello.", 2, /not a time that at takes/],
     ["no front matter", "# Hello\n\nJust text.", 1, /must start with front matter/],
     [
