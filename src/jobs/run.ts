@@ -97,11 +97,9 @@ export interface ModelFailure {
 /** The keys of `ghost.step` in a run's journal begin with this. */
 export const NAMED_STEP = "step ";
 
-export const WAITING_KINDS = ["question", "approval", "sleep"] as const;
-
 /** What a run waits for, without a thread. Times are epoch ms. */
 export interface WaitingFor {
-  readonly kind: (typeof WAITING_KINDS)[number];
+  readonly kind: "question" | "approval" | "sleep";
   readonly question?: string;
   readonly options?: readonly string[];
   /** The call that needs an approval. */

@@ -60,7 +60,7 @@ export async function waitRun(
 }
 
 /** The question, or the call that needs an approval, in one text for the owner. */
-export function describeWait({ kind, question, options, tool, arguments: args }: WaitingFor): string {
+function describeWait({ kind, question, options, tool, arguments: args }: WaitingFor): string {
   const text =
     kind === "approval"
       ? `May it call ${tool} with ${JSON.stringify(args)}?`
