@@ -1,19 +1,11 @@
 import { chmod } from "node:fs/promises";
 import { defineConfig, type Plugin } from "rolldown";
+import { dts } from "rolldown-plugin-dts";
+import { createLicences } from "./release/licences.ts";
+import { INSTALLED } from "./release/manifest.ts";
 
-// Not bundled: native code, and packages that only some commands load or that read files of their own.
-const external = [
-  "@keyv/sqlite",
-  "@keyv/postgres",
-  "pg",
-  "pg-boss",
-  "sqlite3",
-  "bree",
-  "snowball-stemmers",
-  "prom-client",
-  "@modelcontextprotocol/sdk",
-  "standardwebhooks",
-];
+// `pg` takes it where a user has installed it. It is native code.
+const external = ["pg-native"];
 
 /** Escapes wide characters: with one of them, V8 keeps the whole source at two bytes a character, in each thread. */
 const ascii: Plugin = {
@@ -25,13 +17,18 @@ const ascii: Plugin = {
   },
 };
 
-const common = { platform: "node", external, treeshake: true } as const;
+// Its main file is UMD, whose parts a bundler does not find.
+const resolve = { alias: { "jsonc-parser": "jsonc-parser/lib/esm/main.js" } };
+
+const licences = createLicences("dist/LICENSES.txt");
+
+const common = { platform: "node", external, treeshake: true, resolve } as const;
 
 export default defineConfig([
   {
     ...common,
     input: { cli: "src/cli.ts", index: "src/index.ts" },
-    plugins: [{ name: "executable", writeBundle: () => chmod("dist/cli.js", 0o755) }],
+    plugins: [licences.collect, { name: "executable", writeBundle: () => chmod("dist/cli.js", 0o755) }],
     output: {
       dir: "dist",
       format: "esm",
@@ -45,7 +42,7 @@ export default defineConfig([
     // The SDK has the JSON Schema validator, which is loaded only for a user's tool that is written in JSON Schema.
     external: [...external, "@modelcontextprotocol/server"],
     input: `src/${entry}.ts`,
-    plugins: [ascii],
+    plugins: [ascii, licences.collect],
     output: {
       file: `dist/${entry === "ghost/thread/entry" ? "ghost-thread" : "load-thread"}.js`,
       format: "esm" as const,
@@ -53,4 +50,25 @@ export default defineConfig([
       minify: true,
     },
   })),
+  // It has the stemmers of all languages: read and compiled when a text is first searched, and not at the start.
+  {
+    ...common,
+    input: "snowball-stemmers",
+    plugins: [licences.collect],
+    output: { file: "dist/snowball-stemmers.cjs", format: "cjs", codeSplitting: false, minify: true },
+  },
+  {
+    platform: "node",
+    input: { index: "src/index.ts" },
+    external: [...INSTALLED],
+    plugins: [
+      dts({
+        emitDtsOnly: true,
+        tsgo: { path: "node_modules/typescript/bin/tsc" },
+        tsconfig: "tsconfig.build.json",
+      }),
+      licences.write,
+    ],
+    output: { dir: "dist", format: "esm" },
+  },
 ]);

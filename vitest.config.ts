@@ -9,13 +9,14 @@ const memory = memoryFolder();
 if (memory) process.env.TMPDIR = memory;
 process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, "node_modules/.cache/nightshift-test");
 
-/** Rounds of kills, restarts and crowds, which take long by nature: `npm run test:long`. */
+/** Rounds of kills, restarts, crowds and zones, which take long by nature: `npm run test:long`. */
 const LONG = [
   "test/chaos/*.test.ts",
   "test/database/processes.test.ts",
   "test/http/{crowd,memory}.test.ts",
+  "test/jobs/clock-changes.test.ts",
   "test/scheduler/nodes.test.ts",
-  "test/{kill,power-cut}.test.ts",
+  "test/{kill,packed,power-cut}.test.ts",
 ];
 
 if (Number.parseInt(process.versions.node, 10) < 24) {
@@ -27,8 +28,9 @@ if (Number.parseInt(process.versions.node, 10) < 24) {
 /** What shows most of the whole program, and so runs on Postgres too. The stores' contracts run on both by themselves. */
 const ON_BOTH = [
   "test/api.test.ts",
-  "test/ghost/{after,budgets,prompt}.test.ts",
+  "test/ghost/{after,ask-owner,budgets,go-on,prompt}.test.ts",
   "test/http/{isolation,limits,notifications}.test.ts",
+  "test/scheduler/serving.test.ts",
   "test/tools/{already-scheduled,names,schedules,timezone}.test.ts",
 ];
 
@@ -80,6 +82,18 @@ export default defineConfig({
     projects: [
       project("SQLite", "SQLite", ["test/**/*.test.ts"], LONG),
       project("Postgres", "Postgres", ON_BOTH),
+      {
+        extends: true,
+        test: {
+          name: "lanes",
+          include: ["test/http/*.test.ts"],
+          // The first compares by itself; what the second counts would be twice as much.
+          exclude: [...LONG, "test/http/{direct,limits}.test.ts"],
+          provide: { database: "SQLite" },
+          // Each request that may be repeated is also sent to a server that leaves it to the SDK.
+          env: { NIGHTSHIFT_TEST_LANES: "both" },
+        },
+      },
       {
         extends: true,
         test: { name: "long", include: LONG, provide: { database: "SQLite" }, testTimeout: LONG_TIMEOUT_MS },

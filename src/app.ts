@@ -1,5 +1,5 @@
 import { createActivity } from "./activity.ts";
-import { type Config, variable } from "./config.ts";
+import { type Config, GIVEN_TZ, variable } from "./config.ts";
 import {
   type ConnectionDeps,
   localPrincipal,
@@ -12,10 +12,12 @@ import { type Principal, type UserContext, userKeyOf } from "./context/user-cont
 import { NightshiftError } from "./errors.ts";
 import { createEvents, createTopics, type StepFeed } from "./events.ts";
 import { describeGhosts } from "./ghost/capabilities.ts";
+import type { RunStore } from "./jobs/contracts.ts";
 import { createCleanup, once } from "./lifecycle.ts";
 import type { Log } from "./log.ts";
 import { openStores } from "./open-stores.ts";
 import { createRunStats, type RunStats } from "./scheduler/run-stats.ts";
+import { announceServing, isServed, runnableKinds } from "./scheduler/serving.ts";
 import type { SchedulerDeps, SchedulerRuntime } from "./scheduler/start.ts";
 import type { KeyRing } from "./store/api-keys.ts";
 import type { Backlog } from "./store/fair-order.ts";
@@ -31,7 +33,10 @@ import type { WebhookStore } from "./webhooks/webhook-store.ts";
 export interface AppOptions {
   readonly config: Config;
   readonly log: Log;
-  /** `connection`: a stdio server, which runs jobs only while its client is connected, and says so in schedule_task. */
+  /**
+   * `connection`: a stdio server, which runs jobs only while its client is connected, and says so in schedule_task unless
+   * a `service` runs them too.
+   */
   readonly lifetime?: "connection" | "service";
   readonly now?: () => number;
 }
@@ -39,6 +44,8 @@ export interface AppOptions {
 /** The whole program in this process. Its parts are closed in reverse order. */
 export interface App {
   readonly config: Config;
+  /** Epoch ms by the database's clock, as far as it is known. */
+  readonly now: () => number;
   /** The parts that all connections share. */
   readonly connectionDeps: ConnectionDeps;
   /** The API keys of this installation, for the HTTP transport and the operator's commands. */
@@ -86,8 +93,9 @@ export async function createApp(options: AppOptions): Promise<App> {
   const steps: StepFeed = createTopics();
   const runStats = createRunStats();
   const activity = createActivity();
-  const node = options.lifetime === "service" ? config.node : undefined;
-  const stores = openStores({ config, now, onSkew, log, events, cleanup, node });
+  const isService = options.lifetime === "service";
+  const [node, serves] = isService ? [config.node, runnableKinds(config)] : [];
+  const stores = openStores({ config, now, onSkew, log, events, cleanup, node, serves });
   const ghosts = describeGhosts(config, modules, await nameUpstreams(upstreams, log, now));
   const schedulerDeps: SchedulerDeps = {
     config,
@@ -98,11 +106,12 @@ export async function createApp(options: AppOptions): Promise<App> {
     runStats,
     activity,
     upstreams,
+    offers: ghosts.offers,
     database: stores.database,
     openRuns: (userKey) => stores.runs(userKey, "all"),
   };
   let runtime: Promise<SchedulerRuntime> | undefined;
-  const scheduler: Omit<SchedulerApi, "checkUpstreams"> = {
+  const scheduler: Omit<SchedulerApi, "checkUpstreams" | "assertMayName"> = {
     ...ghosts,
     follow: steps.subscribe,
     checkWebhook: (url) => {
@@ -114,37 +123,56 @@ export async function createApp(options: AppOptions): Promise<App> {
         (opened) => opened.wake(),
         () => {},
       ),
-    ...(options.lifetime === "connection" && { caveat: CONNECTION_CAVEAT }),
+    ...(options.lifetime === "connection" && {
+      caveat: async (kind) => ((await isServed(kind, config, stores.database)) ? SERVED : CONNECTION_CAVEAT),
+    }),
   };
   const fallbackZone = defaultZone(config, options.lifetime === "service");
   const servicesFor = (context: UserContext): Services => {
     if (context.entityType !== "human" && context.entityType !== "api") return { now };
     const { userKey, scopes } = context;
     // Opened when a tool first reads one: most requests need one of them or none.
+    let facts: Services["facts"];
+    let jobs: Services["jobs"];
+    let runs: RunStore | undefined;
+    let inbox: Services["inbox"];
+    let deliveries: Services["deliveries"];
+    const openRuns = () => {
+      runs ??= stores.runs(userKey, scopes);
+      return runs;
+    };
     return {
       now,
-      scheduler: { ...scheduler, checkUpstreams: (names) => ghosts.checkUpstreams(names, userKey) },
+      scheduler: {
+        ...scheduler,
+        checkUpstreams: (names) => ghosts.checkUpstreams(names, userKey),
+        assertMayName: (tools) => ghosts.assertMayName(tools, scopes),
+      },
       get facts() {
-        return stores.facts(userKey, scopes);
+        facts ??= stores.facts(userKey, scopes);
+        return facts;
       },
       get jobs() {
-        return stores.jobs(context, scopes);
+        jobs ??= stores.jobs(context, scopes);
+        return jobs;
       },
       get runs() {
-        return stores.runs(userKey, scopes);
+        return openRuns();
       },
       get zone() {
         const mayRead = scopes.includes("jobs:read") || scopes.includes("jobs:write");
         return userZone(stores.settings(userKey, scopes), fallbackZone, mayRead);
       },
-      get inbox() {
-        return stores.inbox(userKey, scopes);
-      },
       get runControl() {
-        return stores.runs(userKey, scopes);
+        return openRuns();
+      },
+      get inbox() {
+        inbox ??= stores.inbox(userKey, scopes);
+        return inbox;
       },
       get deliveries() {
-        return stores.deliveries(userKey, scopes);
+        deliveries ??= stores.deliveries(userKey, scopes);
+        return deliveries;
       },
     };
   };
@@ -164,16 +192,18 @@ export async function createApp(options: AppOptions): Promise<App> {
     const owner = localPrincipal(config.user);
     const opened = await startScheduler({
       ...schedulerDeps,
-      tz: variable("TZ"),
+      tz: GIVEN_TZ,
       folderStore: stores.jobs({ userId: config.user, userKey: userKeyOf(owner) }, "all"),
       ...(onlyUser !== undefined && { onlyUserKey: userKeyOf(localPrincipal(onlyUser)) }),
     });
     cleanup.add(opened.close);
+    if (isService) cleanup.add(announceServing(config, log));
     return opened;
   };
   const ended = new AbortController();
   return {
     config,
+    now,
     connectionDeps,
     keys: stores.keys,
     openWebhooks: (user) => stores.webhooks(userKeyOf(localPrincipal(user))),
@@ -219,5 +249,7 @@ async function nameUpstreams(upstreams: UpstreamConfig, log: Log, now: () => num
   return createUpstreamNames(upstreams, { log, now });
 }
 
+const SERVED =
+  "A `nightshift serve` beside this server runs jobs in any case, also while no client is connected.";
 const CONNECTION_CAVEAT =
   "This server lives as long as the client that started it: jobs run while it is connected, and what was missed is caught up when it is back. `nightshift serve` runs them without a client.";

@@ -1,8 +1,11 @@
 import { setTimeout as wait } from "node:timers/promises";
 
 export interface RetryOptions {
-  /** Ms to wait after this many failed tries; undefined gives up. Default: 200 ms, 1 s and 5 s, then no more. */
-  readonly delayMs?: (tries: number) => number | undefined;
+  /**
+   * Ms to wait after this many failed tries, of which `error` is the last; undefined gives up. Default: 200 ms, 1 s and
+   * 5 s, then no more.
+   */
+  readonly delayMs?: (tries: number, error: unknown) => number | undefined;
   /** No further try later than this after the first one, in ms. Default: no limit. */
   readonly timeoutMs?: number;
   /** False for a failure that another try would only repeat. Default: each is worth another try. */
@@ -36,7 +39,7 @@ export async function retry<T>(
       return await work();
     } catch (error) {
       const isInTime = performance.now() - startedAt < timeoutMs;
-      const pauseMs = isInTime && isWorthIt(error) ? delayMs(tries) : undefined;
+      const pauseMs = isInTime && isWorthIt(error) ? delayMs(tries, error) : undefined;
       if (pauseMs === undefined) throw error;
       onFailure?.(error);
       await wait(pauseMs, undefined, signal && { signal });

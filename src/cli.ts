@@ -4,8 +4,9 @@ import module from "node:module";
 
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 if (major < 22 || (major === 22 && minor < 18)) {
+  const needed = `Nightshift needs Node 22.18 or later; this is ${process.version}`;
   process.stderr.write(
-    `Nightshift needs Node 22.18 or later; this is ${process.version}. With npm: npx -y node@24 <this command>\n`,
+    `${needed}. npm fetches one: npx -y -p node@24 node "${process.argv[1]}" <arguments>\n`,
   );
   process.exit(1);
 }

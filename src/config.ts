@@ -3,22 +3,22 @@ import { homedir, userInfo } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { NightshiftError } from "./errors.ts";
+import { expandHome } from "./expand-home.ts";
 import { LOG_LEVELS } from "./log.ts";
 
+const EMBEDDINGS = /^(openai|openai-compatible|ollama):(.+)$/;
 const MODEL = /^(anthropic|openai|openai-compatible):(.+)$/;
 
 /** The parts of the built-in tools; `tools/builtin.ts` says which tool is in which. */
 export const TOOLSETS = ["memory", "schedule"] as const;
+/** `~` stands for the home folder. */
+const path = z.string().min(1).transform(expandHome);
 
 const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 
 /** All settings with their defaults. `ENVIRONMENT` has the names of their variables. */
 const configSchema = z.strictObject({
-  dataDir: z
-    .string()
-    .min(1)
-    .default(() => join(homedir(), ".nightshift"))
-    .describe("where facts, jobs and runs are kept"),
+  dataDir: path.default(() => join(homedir(), ".nightshift")).describe("where facts, jobs and runs are kept"),
   user: z
     .string()
     .min(1)
@@ -31,17 +31,14 @@ const configSchema = z.strictObject({
     .max(64)
     .optional()
     .describe("IANA time zone of users who have set none; default: this machine's"),
-  jobsDir: z.string().min(1).optional().describe("folder of job files to watch"),
-  tools: z
-    .array(z.string().min(1))
-    .default([])
-    .describe("modules that export tools: files, folders or globs"),
+  jobsDir: path.optional().describe("folder of job files to watch"),
+  tools: z.array(path).default([]).describe("modules that export tools: files, folders or globs"),
   toolsets: z
     .array(z.enum(TOOLSETS))
     .min(1)
     .default([...TOOLSETS])
     .describe("parts of the built-in tools that clients are offered: memory, schedule"),
-  mcpConfig: z.string().min(1).optional().describe("other MCP servers, in the standard mcpServers format"),
+  mcpConfig: path.optional().describe("other MCP servers, in the standard mcpServers format"),
   host: z.string().min(1).default("127.0.0.1").describe("address to listen on"),
   port: whole(0, 65_535).default(3333).describe("port to listen on"),
   metricsPort: whole(0, 65_535)
@@ -91,6 +88,19 @@ const configSchema = z.strictObject({
     .optional()
     .describe("where the model's API is"),
   modelApiKey: z.string().min(1).optional().describe("the key for the model's API"),
+  modelCallsPerMinute: whole(0, 1_000_000)
+    .default(0)
+    .describe("calls of the model a minute, spread evenly, on each node, 0 = no limit"),
+  embeddings: z
+    .string()
+    .regex(EMBEDDINGS, "use openai:<id>, openai-compatible:<id> or ollama:<id>")
+    .optional()
+    .describe("the embedding model by which recall finds facts by meaning; facts and queries are sent to it"),
+  embeddingsBaseUrl: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe("where the embedding model's API is"),
+  embeddingsApiKey: z.string().min(1).optional().describe("the key for the embedding model's API"),
   logLevel: z.enum(LOG_LEVELS).default("info").describe("least severe log line to write"),
   maxCallsAtOnce: whole(1, 100_000)
     .default(256)
@@ -170,75 +180,45 @@ export type Config = z.output<typeof configSchema>;
 export type ConfigInput = z.input<typeof configSchema>;
 export type ConfigKey = keyof Config;
 
+/** The environment variable of a setting: `dataDir` is NIGHTSHIFT_DATA_DIR. */
+const variableOf = (key: string): string =>
+  `NIGHTSHIFT_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+
 /** The environment variable of each setting. */
-export const ENVIRONMENT: Readonly<Record<ConfigKey, string>> = {
-  dataDir: "NIGHTSHIFT_DATA_DIR",
-  user: "NIGHTSHIFT_USER",
-  timezone: "NIGHTSHIFT_TIMEZONE",
-  jobsDir: "NIGHTSHIFT_JOBS_DIR",
-  tools: "NIGHTSHIFT_TOOLS",
-  toolsets: "NIGHTSHIFT_TOOLSETS",
-  mcpConfig: "NIGHTSHIFT_MCP_CONFIG",
-  host: "NIGHTSHIFT_HOST",
-  port: "NIGHTSHIFT_PORT",
-  metricsPort: "NIGHTSHIFT_METRICS_PORT",
-  sse: "NIGHTSHIFT_SSE",
-  allowedHosts: "NIGHTSHIFT_ALLOWED_HOSTS",
-  publicUrl: "NIGHTSHIFT_PUBLIC_URL",
-  oauthIssuer: "NIGHTSHIFT_OAUTH_ISSUER",
-  oauthAudience: "NIGHTSHIFT_OAUTH_AUDIENCE",
-  oauthTokenType: "NIGHTSHIFT_OAUTH_TOKEN_TYPE",
-  databaseUrl: "NIGHTSHIFT_DATABASE_URL",
-  databasePool: "NIGHTSHIFT_DATABASE_POOL",
-  databaseTimeoutMs: "NIGHTSHIFT_DATABASE_TIMEOUT_MS",
-  node: "NIGHTSHIFT_NODE",
-  model: "NIGHTSHIFT_MODEL",
-  modelBaseUrl: "NIGHTSHIFT_MODEL_BASE_URL",
-  modelApiKey: "NIGHTSHIFT_MODEL_API_KEY",
-  logLevel: "NIGHTSHIFT_LOG_LEVEL",
-  maxCallsAtOnce: "NIGHTSHIFT_MAX_CALLS_AT_ONCE",
-  maxSessions: "NIGHTSHIFT_MAX_SESSIONS",
-  maxSubscriptions: "NIGHTSHIFT_MAX_SUBSCRIPTIONS",
-  sessionIdleSeconds: "NIGHTSHIFT_SESSION_IDLE_SECONDS",
-  maxBodyBytes: "NIGHTSHIFT_MAX_BODY_BYTES",
-  bodySeconds: "NIGHTSHIFT_BODY_SECONDS",
-  maxHeldBytes: "NIGHTSHIFT_MAX_HELD_BYTES",
-  keepAliveSeconds: "NIGHTSHIFT_KEEP_ALIVE_SECONDS",
-  maxJsonDepth: "NIGHTSHIFT_MAX_JSON_DEPTH",
-  shutdownSeconds: "NIGHTSHIFT_SHUTDOWN_SECONDS",
-  drainSeconds: "NIGHTSHIFT_DRAIN_SECONDS",
-  callsPerSecond: "NIGHTSHIFT_CALLS_PER_SECOND",
-  maxGhosts: "NIGHTSHIFT_MAX_GHOSTS",
-  maxGhostsPerUser: "NIGHTSHIFT_MAX_GHOSTS_PER_USER",
-  maxTimeoutSeconds: "NIGHTSHIFT_MAX_TIMEOUT_SECONDS",
-  spareThreads: "NIGHTSHIFT_SPARE_THREADS",
-  ghostMemoryMb: "NIGHTSHIFT_GHOST_MEMORY_MB",
-  leaseMs: "NIGHTSHIFT_LEASE_MS",
-  maxFacts: "NIGHTSHIFT_MAX_FACTS",
-  maxFactsBytes: "NIGHTSHIFT_MAX_FACTS_BYTES",
-  maxFactBytes: "NIGHTSHIFT_MAX_FACT_BYTES",
-  maxRunsPerDay: "NIGHTSHIFT_MAX_RUNS_PER_DAY",
-  maxTokensPerDay: "NIGHTSHIFT_MAX_TOKENS_PER_DAY",
-  maxJobs: "NIGHTSHIFT_MAX_JOBS",
-  keepRunsDays: "NIGHTSHIFT_KEEP_RUNS_DAYS",
-  keepRunsPerJob: "NIGHTSHIFT_KEEP_RUNS_PER_JOB",
-  keepTranscriptsDays: "NIGHTSHIFT_KEEP_TRANSCRIPTS_DAYS",
-  webhookAllowPrivate: "NIGHTSHIFT_WEBHOOK_ALLOW_PRIVATE",
-  inboxDays: "NIGHTSHIFT_INBOX_DAYS",
-  inboxItems: "NIGHTSHIFT_INBOX_ITEMS",
-};
+export const ENVIRONMENT = Object.fromEntries(
+  Object.keys(configSchema.shape).map((key) => [key, variableOf(key)]),
+) as Readonly<Record<ConfigKey, string>>;
 
 /** Settings that are lists; in the environment their items are separated by commas. */
 const LISTS: ReadonlySet<string> = new Set(["tools", "toolsets", "allowedHosts"]);
 
+/** A setting that is not valid. */
+export interface ConfigProblem {
+  /** Undefined for a setting that there is not. */
+  readonly key: ConfigKey | undefined;
+  /** Names the setting and never its value: it may be a key. */
+  readonly found: string;
+}
+
 /**
  * Reads the configuration: `given` first, then the environment, then the defaults. Nothing else reads the environment.
- * Throws CONFIG_INVALID, which names the setting and never its value: it may be a key.
+ * Throws CONFIG_INVALID, which names the settings that are not valid.
  */
 export function readConfig(
   given: Partial<Record<ConfigKey, unknown>> = {},
   env: NodeJS.ProcessEnv = process.env,
 ): Config {
+  const { config, problems } = examineConfig(given, env);
+  if (problems.length === 0) return config;
+  const found = problems.map((problem) => problem.found).join("; ");
+  throw new NightshiftError("CONFIG_INVALID", `The configuration is not valid. ${found}.`);
+}
+
+/** Like `readConfig`, but reports what is not valid and takes the defaults of those settings. */
+export function examineConfig(
+  given: Partial<Record<ConfigKey, unknown>>,
+  env: NodeJS.ProcessEnv = process.env,
+): { config: Config; problems: readonly ConfigProblem[] } {
   const merged: Record<string, unknown> = {};
   for (const [key, variable] of Object.entries(ENVIRONMENT)) {
     const value = env[variable];
@@ -246,12 +226,23 @@ export function readConfig(
   }
   for (const [key, value] of Object.entries(given)) if (value !== undefined) merged[key] = value;
   const parsed = configSchema.safeParse(merged);
-  if (parsed.success) return Object.freeze(parsed.data);
+  if (parsed.success) return { config: Object.freeze(parsed.data), problems: [] };
   const problems = parsed.error.issues.map((issue) => {
     const key = issue.path[0] as ConfigKey | undefined;
-    return key ? `${key} (${ENVIRONMENT[key] ?? "unknown"}): ${issue.message}` : issue.message;
+    const found = key ? `${key} (${ENVIRONMENT[key] ?? "unknown"}): ${issue.message}` : issue.message;
+    return { key, found };
   });
-  throw new NightshiftError("CONFIG_INVALID", `The configuration is not valid. ${problems.join("; ")}.`);
+  const isValid = (key: string) => key in ENVIRONMENT && !problems.some((problem) => problem.key === key);
+  const valid = Object.fromEntries(Object.entries(merged).filter(([key]) => isValid(key)));
+  return { config: Object.freeze(configSchema.parse(valid)), problems };
+}
+
+/** TZ as it was given to the process. */
+export const GIVEN_TZ = process.env.TZ;
+
+/** Makes UTC the time zone of this process. */
+export function useUtc(): void {
+  process.env.TZ = "UTC";
 }
 
 /** Reads a variable that a file of the operator names, e.g. `${TOKEN}` in `--mcp-config`. */

@@ -52,6 +52,9 @@ export class NightshiftError extends Error {
   }
 }
 
+/** The message of anything that was thrown. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
 /** An error that a caller may see: a NightshiftError as it is, and INTERNAL in place of any other. */
 export function toPublicError(error: unknown): NightshiftError {
   if (error instanceof NightshiftError) return error;

@@ -37,7 +37,14 @@ export interface OwnerEvent {
 }
 
 /** Carries events to the connections of the user whom they are about, by `userKey`, and to nobody else's. */
-export type Events = Pick<Topics<string, OwnerEvent>, "publish" | "subscribe">;
+export interface Events extends Pick<Topics<string, OwnerEvent>, "publish"> {
+  /** `watched`: the URIs of which the listener's client wants to know now. Default none. Returns what ends it. */
+  subscribe(
+    userKey: string,
+    listener: (event: OwnerEvent) => void,
+    watched?: () => Iterable<string>,
+  ): () => void;
+}
 
 /** Connects the events of this process with those of other processes. */
 interface Bridge {
@@ -45,6 +52,8 @@ interface Bridge {
   receive(userKey: string, event: OwnerEvent): void;
   /** Users with a listener in this process. */
   owners(): readonly string[];
+  /** The URIs that the user's listeners in this process watch. */
+  watched(userKey: string): ReadonlySet<string>;
 }
 
 export interface JoinableEvents extends Events {
@@ -54,16 +63,29 @@ export interface JoinableEvents extends Events {
 
 export function createEvents(): JoinableEvents {
   const topics = createTopics<string, OwnerEvent>();
+  const watchers = new Map<() => void, { userKey: string; uris: () => Iterable<string> }>();
   let tellOthers: Events["publish"] | undefined;
   return {
-    subscribe: topics.subscribe,
+    subscribe(userKey, listener, uris) {
+      const unsubscribe = topics.subscribe(userKey, listener);
+      const end = () => {
+        watchers.delete(end);
+        unsubscribe();
+      };
+      if (uris) watchers.set(end, { userKey, uris });
+      return end;
+    },
     publish(userKey, event) {
       topics.publish(userKey, event);
       tellOthers?.(userKey, event);
     },
     join(tell) {
       tellOthers = tell;
-      return { receive: topics.publish, owners: topics.keys };
+      const watched = (userKey: string) => {
+        const own = [...watchers.values()].filter((watcher) => watcher.userKey === userKey);
+        return new Set(own.flatMap(({ uris }) => [...uris()]));
+      };
+      return { receive: topics.publish, owners: topics.keys, watched };
     },
   };
 }

@@ -1,8 +1,8 @@
-import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Config } from "./config.ts";
 import type { Scope } from "./context/scopes.ts";
 import type { UserContext } from "./context/user-context.ts";
+import { makeDataFolder } from "./database/data-folder.ts";
 import type { Database } from "./database/database.ts";
 import { createFairQueue, type FairQueue } from "./database/fair-queue.ts";
 import { MIGRATION_WAITS } from "./database/migration-lock.ts";
@@ -84,8 +84,8 @@ const JOB_GRANTS: Grants<JobStore> = {
   "jobs:write": ["create", "createOnce", "update", "get", "counters"],
 };
 const RUN_GRANTS: Grants<RunStore> = {
-  "jobs:read": ["list", "get"],
-  "jobs:write": ["get", "enqueue", "backfill", "cancel"],
+  "jobs:read": ["list", "get", "summary"],
+  "jobs:write": ["get", "summary", "enqueue", "backfill", "cancel", "answer"],
 };
 const INBOX_GRANTS: Grants<Inbox> = {
   "jobs:read": ["list", "unread"],
@@ -123,7 +123,12 @@ function listenersFor(userKey: string, events: Events) {
       },
       update: tellJob,
     },
-    runs: { enqueue: tellRun, cancel: tellRun, backfill: ({ runs }: Backfill) => runs.forEach(tellRun) },
+    runs: {
+      enqueue: tellRun,
+      cancel: tellRun,
+      answer: tellRun,
+      backfill: ({ runs }: Backfill) => runs.forEach(tellRun),
+    },
     inbox: { markRead: tellInbox, markRunRead: tellInbox },
   };
 }
@@ -137,6 +142,8 @@ interface StoreParts {
   readonly cleanup: Cleanup;
   /** The name that no other node on the same Postgres may have. Undefined for a process that is no node. */
   readonly node: string | undefined;
+  /** The kinds of jobs that this process tells the others it runs. */
+  readonly serves: readonly string[] | undefined;
 }
 
 /** Every store of the program: each is opened when it is first needed and closed with the app. */
@@ -247,8 +254,11 @@ async function openFactBackend(
 ): Promise<FactBackend> {
   const { databaseUrl, databasePool, databaseTimeoutMs: timeoutMs } = config;
   const dataDir = resolve(config.dataDir);
-  if (!databaseUrl) mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  if (!databaseUrl) makeDataFolder(dataDir);
   const { openKeyvFacts } = await import("./facts/keyv.ts");
+  const embedder = config.embeddings && (await import("./model/embeddings.ts")).openEmbedder(config);
+  const onEmbedderFailure = (failure: object) =>
+    log.warn(failure, "The embedding model failed: facts are recalled by words alone until it is back.");
   const limits = {
     maxFacts: config.maxFacts,
     maxBytes: config.maxFactsBytes,
@@ -264,14 +274,17 @@ async function openFactBackend(
         onMigrationWait: warnOfWait(log),
       }
     : { file: join(dataDir, "facts.sqlite") };
-  return openKeyvFacts({ ...place, limits, now });
+  return openKeyvFacts({ ...place, limits, now, ...(embedder && { embedder, onEmbedderFailure }) });
 }
 
-async function openJobsDatabase(config: Config, { now, onSkew, log, node }: StoreParts): Promise<Database> {
+async function openJobsDatabase(config: Config, parts: StoreParts): Promise<Database> {
   const { databaseUrl: url, databasePool: poolSize, databaseTimeoutMs: timeoutMs } = config;
+  const { now } = parts;
   if (url) {
     const { openPostgres } = await import("./database/open-postgres.ts");
-    return openPostgres({ url, now, poolSize, timeoutMs, onSkew, node, onMigrationWait: warnOfWait(log) });
+    const { onSkew, node, serves, log } = parts;
+    const onMigrationWait = warnOfWait(log);
+    return openPostgres({ url, now, poolSize, timeoutMs, onSkew, node, serves, onMigrationWait });
   }
   const { openDatabase } = await import("./database/open-sqlite.ts");
   return openDatabase({ file: join(resolve(config.dataDir), "jobs.sqlite"), now });

@@ -19,23 +19,24 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   activity: [],
   events: [],
   context: [],
-  config: ["log"],
+  "expand-home": [],
+  config: ["expand-home", "log"],
   jobs: [],
   database: ["async", "jobs", "lifecycle"],
   facts: ["async", "database"],
   inbox: ["database", "jobs"],
   webhooks: ["database", "jobs"],
   store: ["context", "database", "inbox", "jobs", "lifecycle", "webhooks"],
-  model: [],
+  model: ["async"],
   tools: ["context", "jobs", "lifecycle"],
-  upstream: ["lifecycle", "tools"],
+  upstream: ["expand-home", "lifecycle", "tools"],
   "jobs-folder": ["jobs", "webhooks"],
   connection: ["context", "jobs", "lifecycle", "tools"],
   ghost: ["async", "context", "jobs", "tools"],
   scheduler: ["database", "ghost", "jobs", "jobs-folder", "model", "store", "upstream", "webhooks"],
   transport: ["connection", "context", "events"],
   move: ["database"],
-  "open-stores": ["database", "facts", "inbox", "jobs", "lifecycle", "store", "webhooks"],
+  "open-stores": ["database", "facts", "inbox", "jobs", "lifecycle", "model", "store", "webhooks"],
   "user-zone": ["config", "jobs", "tools"],
   app: [
     "activity",
@@ -79,7 +80,7 @@ const EVERYBODYS = ["errors", "version"];
 
 /** Files that stand for one technology, behind a contract: only the composition roots may name them. */
 const ADAPTERS =
-  /^src\/(?:facts\/(?:keyv|sqlite|postgres|doctor)|database\/(?:open-\w+|\w+-doctor|postgres-rows)|store\/(?:job-store|run-store|api-keys|open-run-queue)|inbox\/inbox-store|webhooks\/(?:webhook-store|outbox)|model\/provider|scheduler\/(?:threads|pg-boss))\.ts$/;
+  /^src\/(?:facts\/(?:keyv|sqlite|postgres|doctor)|database\/(?:open-\w+|\w+-doctor|postgres-rows)|store\/(?:job-store|run-store|api-keys|open-run-queue)|inbox\/inbox-store|webhooks\/(?:webhook-store|outbox)|model\/(?:provider|embeddings)|scheduler\/(?:threads|pg-boss))\.ts$/;
 const COMPOSITION_ROOTS = ["app", "open-stores", "scheduler", "cli"];
 
 /** Strongly connected components of more than one node (Tarjan 1972), each as its names. */
@@ -176,7 +177,7 @@ describe("imports", () => {
       bree: ["scheduler"],
       pino: ["log"],
       ai: ["model"],
-      yaml: ["jobs-folder"],
+      yaml: ["jobs-folder", "cli"],
       commander: ["cli"],
       standardwebhooks: ["webhooks"],
     };

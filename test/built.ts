@@ -10,9 +10,9 @@ export const BUILT_LIBRARY = join(ROOT, "dist/index.js");
 export default function build(): void {
   const timeOf = (file: string) => statSync(join(ROOT, file), { throwIfNoEntry: false })?.mtimeMs ?? 0;
   const built = Math.min(
-    ...["cli.js", "ghost-thread.js", "load-thread.js"].map((file) => timeOf(`dist/${file}`)),
+    ...["cli.js", "ghost-thread.js", "load-thread.js", "index.d.ts"].map((file) => timeOf(`dist/${file}`)),
   );
-  const sources = globSync("src/**/*.ts", { cwd: ROOT });
+  const sources = globSync("{src,packages}/**/*.ts", { cwd: ROOT });
   const newest = Math.max(...[...sources, "rolldown.config.ts", "package-lock.json"].map(timeOf));
   if (built > newest) return;
   const { status, stderr, stdout } = spawnSync("npm", ["run", "build"], { cwd: ROOT, encoding: "utf8" });

@@ -9,15 +9,15 @@ const ALLOWED: Record<Scope, Record<string, readonly string[]>> = {
   "facts:write": { facts: ["forget", "save"] },
   "jobs:read": {
     jobs: ["counters", "counts", "get", "list", "tokensSpent"],
-    runs: ["get", "list"],
-    runControl: ["get", "list"],
+    runs: ["get", "list", "summary"],
+    runControl: ["get", "list", "summary"],
     inbox: ["list", "unread"],
     deliveries: ["ofRun"],
   },
   "jobs:write": {
     jobs: ["counters", "create", "get", "update"],
-    runs: ["backfill", "cancel", "enqueue", "get"],
-    runControl: ["backfill", "cancel", "enqueue", "get"],
+    runs: ["backfill", "cancel", "enqueue", "get", "summary"],
+    runControl: ["backfill", "cancel", "enqueue", "get", "summary"],
     inbox: ["markRead", "markRunRead"],
   },
 };
@@ -48,7 +48,7 @@ describe("the stores of a context", () => {
           const isDenied = message?.includes(`The credential of this connection has no scope for ${method}.`);
           if (!isDenied) allowed.push(method);
         }
-        expect(allowed.sort(), service).toEqual([...(ALLOWED[scope][service] ?? [])].sort());
+        expect(allowed.sort(), service).toEqual([...(ALLOWED[scope]?.[service] ?? [])].sort());
       }
     },
   );

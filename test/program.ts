@@ -60,7 +60,7 @@ export function endedRun(context: OpenContext, jobId: string, runId?: string): P
     const { runs } = await ask(context, "list_runs", { job_id: jobId });
     const ended = runs.find(
       (run: { run_id: string; status: string }) =>
-        (runId ?? run.run_id) === run.run_id && !["queued", "running"].includes(run.status),
+        (runId ?? run.run_id) === run.run_id && !["queued", "running", "waiting"].includes(run.status),
     );
     return ended && (await ask(context, "get_run", { run_id: ended.run_id }));
   }, 20_000);

@@ -116,6 +116,7 @@ const PAGES = [
   "README.md",
   "jobs/README.md",
   "CHANGELOG.md",
+  ".github/CLIENTS.md",
   ".github/CONTRIBUTING.md",
   ".github/OPERATIONS.md",
   ".github/SECURITY.md",

@@ -14,6 +14,7 @@ import { openJobStore } from "../src/store/job-store.ts";
 import { openRunQueue, type RunQueueOptions } from "../src/store/open-run-queue.ts";
 import type { Claimed, RunQueue, Worker } from "../src/store/run-queue.ts";
 import { openRunStore } from "../src/store/run-store.ts";
+import type { TokenBudget } from "../src/store/usage.ts";
 import { tempDir } from "./harness.ts";
 import { openPostgres, type Prepare } from "./postgres.ts";
 
@@ -153,6 +154,10 @@ export const resultOf = (status: EndStatus, change: Partial<RunResult> = {}): Ru
   usage: { input_tokens: 0, output_tokens: 0 },
   ...change,
 });
+
+/** Spends as a model call does. */
+export const spend = (db: Database, budget: TokenBudget, tokens: number): Promise<void> =>
+  db.transact((trx) => budget.spend(trx, tokens), { of: null });
 
 export const ALL_KINDS: readonly Job["action"]["kind"][] = ["prompt", "tool", "code"];
 

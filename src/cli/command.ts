@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import { type Config, type ConfigKey, ENVIRONMENT, readConfig } from "../config.ts";
+import { type Config, type ConfigKey, ENVIRONMENT, examineConfig, readConfig } from "../config.ts";
 
 /** Turns a command's work, which resolves to an exit code, into an action for Commander. */
 export type Runner = (
@@ -98,7 +98,13 @@ export const DATA_OPTIONS = [OPTIONS.data, OPTIONS.databaseUrl, OPTIONS.user, OP
 export type Flags = Readonly<Record<string, unknown>>;
 
 /** Reads the configuration, in which a flag wins over its environment variable. Throws CONFIG_INVALID. */
-export function configFrom({ data, jobs, ...flags }: Flags): Config {
+export const configFrom = (flags: Flags): Config => readConfig(settingsIn(flags));
+
+/** The same for a command that reports what is not valid. */
+export const examinedFrom = (flags: Flags): ReturnType<typeof examineConfig> =>
+  examineConfig(settingsIn(flags));
+
+function settingsIn({ data, jobs, ...flags }: Flags): Partial<Record<ConfigKey, unknown>> {
   const settings = Object.keys(ENVIRONMENT).map((key) => [key, flags[key]]);
-  return readConfig({ ...Object.fromEntries(settings), dataDir: data, jobsDir: jobs });
+  return { ...Object.fromEntries(settings), dataDir: data, jobsDir: jobs };
 }

@@ -1,13 +1,13 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { NightshiftError } from "../errors.ts";
+import { messageOf, NightshiftError } from "../errors.ts";
 import { isEnded } from "../jobs/run.ts";
 import { startScriptedModel } from "../model/scripted.ts";
 import { RECALL_SKIPPED, SAVE_SKIPPED } from "../tools/facts.ts";
 import { textOf } from "../tools/result.ts";
 import { DEMO_FACT, DEMO_PROMPT, type DemoProgress, demoScript, openProgress } from "./demo-script.ts";
-import { messageOf, paint, print, printJson } from "./output.ts";
+import { paint, print, printJson } from "./output.ts";
 import type { ShownRun } from "./runs.ts";
 
 const RUN_DEADLINE_MS = 14_000;
@@ -95,7 +95,7 @@ async function runSteps(client: DemoClient, progress: DemoProgress): Promise<Sho
   expect(resultOf("current_time")?.is_error !== true, "current_time should have answered");
   const audit = await waitForAudit(client, job.job_id);
   expect(audit !== undefined, "the audit line should be in the server's log");
-  progress.step("its audit line is in the log", shorten(audit));
+  progress.step("its audit line is in the log", `${audit.slice(0, 220)}…`);
   const memoryAfter = (await client.call("list_facts")).text;
   expect(memoryAfter === memoryBefore, "the user's memory should not have changed");
   progress.step("the user's memory is byte for byte what it was");
@@ -172,5 +172,3 @@ async function connectClient(data: string, modelBaseUrl: string): Promise<DemoCl
 function expect(isTrue: boolean, problem: string): asserts isTrue {
   if (!isTrue) throw new NightshiftError("INTERNAL", problem);
 }
-
-const shorten = (line: string): string => (line.length > 220 ? `${line.slice(0, 220)}…` : line);

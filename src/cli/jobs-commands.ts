@@ -126,6 +126,9 @@ const validateCommand = (run: Runner): Command =>
     .argument("[dir]")
     .action(
       run(async (flags, [dir]) =>
-        (await import("./jobs.ts")).validateJobs(dir ?? configFrom(flags).jobsDir, flags),
+        (await import("./jobs.ts")).validateJobs(
+          configFrom({ ...flags, jobs: dir ?? flags.jobs }).jobsDir,
+          flags,
+        ),
       ),
     );

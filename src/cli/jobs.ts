@@ -4,7 +4,8 @@ import { NightshiftError } from "../errors.ts";
 import type { FolderJob } from "../jobs/contracts.ts";
 import { toZonedIso } from "../jobs/time.ts";
 import { warningOf } from "../jobs-folder/front-matter.ts";
-import { isCodeFile, readFolder, scanFolder } from "../jobs-folder/scan.ts";
+import { isCodeFile } from "../jobs-folder/names.ts";
+import { readFolder, scanFolder } from "../jobs-folder/scan.ts";
 import type { ShownJob } from "../tools/jobs/show.ts";
 import { asUser, callUserTool } from "./as-user.ts";
 import type { Flags } from "./command.ts";
@@ -172,12 +173,12 @@ interface QueuedRuns {
 /** Checks the files of a jobs folder. Resolves to exit code 1 when one of them is invalid. */
 export async function validateJobs(dir: string | undefined, { json }: Flags): Promise<number> {
   if (!dir) throw new NightshiftError("CONFIG_INVALID", "Name the folder: nightshift jobs validate ./jobs");
-  const code = (await readFolder(resolve(dir))).filter(isCodeFile);
+  const code = (await readFolder(resolve(dir))).files.filter(isCodeFile);
   if (code.length > 0)
     printError(
       `The modules of code jobs are loaded, which runs their top level: ${oneLine(code.join(", "), 200)}`,
     );
-  const { jobs, problems } = await scanFolder(resolve(dir), Date.now());
+  const { jobs, problems, ignored } = await scanFolder(resolve(dir), Date.now());
   if (json) {
     const shown = jobs.map(({ file, job, digest }) => ({
       file,
@@ -186,7 +187,12 @@ export async function validateJobs(dir: string | undefined, { json }: Flags): Pr
       ...(job.schedule.kind === "after" && { after: job.schedule.jobId }),
       ...(warningOf({ file, job, digest }) && { warning: warningOf({ file, job, digest }) }),
     }));
-    printJson({ valid: problems.length === 0, jobs: shown, problems });
+    printJson({
+      valid: problems.length === 0,
+      jobs: shown,
+      problems,
+      ...(ignored.length > 0 && { ignored }),
+    });
     return problems.length === 0 ? 0 : 1;
   }
   for (const found of jobs) {
@@ -194,9 +200,12 @@ export async function validateJobs(dir: string | undefined, { json }: Flags): Pr
     const mark = warning ? paint("yellow", "warn") : `${paint("green", "ok")}  `;
     print(`${mark} ${found.file}  ${nextRunLine(found.job)}${warning ? `: ${plain(warning)}` : ""}`);
   }
+  for (const { file, message } of ignored)
+    print(`${paint("yellow", "none")} ${plain(file)}  left alone: ${plain(message)}`);
   for (const { file, line, message } of problems)
     print(`${paint("red", "bad")}  ${file}${line ? `:${line}` : ""}  ${plain(message)}`);
-  if (jobs.length + problems.length === 0) print("The folder has no job files (*.md, *.ts or *.js).");
+  if (jobs.length + problems.length + ignored.length === 0)
+    print("The folder has no job files (*.md, *.ts or *.js).");
   return problems.length === 0 ? 0 : 1;
 }
 

@@ -41,7 +41,7 @@ function readScopes(given: unknown) {
   if (named.length === 0 || unknown !== undefined)
     throw new NightshiftError(
       "CONFIG_INVALID",
-      `--scopes takes ${SCOPES.join(", ")}${unknown ? `; there is no "${unknown}"` : ""}.`,
+      `--scopes takes ${SCOPES.join(", ")} or upstream:<server>${unknown ? `; there is no "${unknown}"` : ""}.`,
     );
   return named.filter(isScope);
 }

@@ -1,11 +1,14 @@
 import { Command, CommanderError, Option } from "commander";
+import { GIVEN_TZ, useUtc } from "../config.ts";
 import { NightshiftError } from "../errors.ts";
 import { RUN_STATUSES } from "../jobs/run.ts";
+import { meaningsOf } from "../jobs/zone-names.ts";
 import { version } from "../version.ts";
 import {
   command,
   configFrom,
   DATA_OPTIONS,
+  examinedFrom,
   type Flags,
   HTTP_OPTIONS,
   OPTIONS,
@@ -16,6 +19,7 @@ import { factsCommand } from "./facts-commands.ts";
 import { jobsCommand } from "./jobs-commands.ts";
 import { paint, plain, printError } from "./output.ts";
 import { migrateCommand, moveCommand } from "./postgres-commands.ts";
+import { installCommand, serviceCommand } from "./setup-commands.ts";
 
 function createProgram(done: (code: number) => void): Command {
   const run =
@@ -56,6 +60,8 @@ function createProgram(done: (code: number) => void): Command {
       ["serve", "serve --port 8080 --jobs ./jobs --sse"],
     ).action(run(async (flags) => (await import("./serve.ts")).runServe(configFrom(flags)))),
   );
+  root.addCommand(installCommand(run));
+  root.addCommand(serviceCommand(run));
   root.addCommand(jobsCommand(run));
   root.addCommand(runsCommand(run));
   root.addCommand(inboxCommand(run));
@@ -84,9 +90,20 @@ const doctorCommand = (run: Runner): Command =>
   ).action(
     run(async (flags) => {
       const options = { json: flags.json === true, repair: flags.repair === true };
-      return (await import("./doctor.ts")).runDoctor(configFrom(flags), options);
+      return (await import("./doctor.ts")).runDoctor(examinedFrom(flags), options);
     }),
   );
+
+const ANSWER_OPTIONS = [
+  ...DATA_OPTIONS,
+  new Option("--approve", "approve of the call that it waits to make").conflicts("deny"),
+  new Option("--deny", "deny that call"),
+  new Option("--note <text>", "why, for the run to read"),
+  new Option("--remember <scope>", "approve of the same call again without asking").choices([
+    "this_run",
+    "this_job",
+  ]),
+];
 
 function runsCommand(run: Runner): Command {
   const runs = command("runs", "Look at the runs of jobs", [], ["runs list", "runs show run_…"]);
@@ -104,6 +121,17 @@ function runsCommand(run: Runner): Command {
         "runs list --job job_… --json",
       ],
     ).action(run(async (flags) => (await import("./runs.ts")).printRuns(configFrom(flags), flags))),
+  );
+  runs.addCommand(
+    command("answer", "Answer a run that waits for its owner", ANSWER_OPTIONS, [
+      'runs answer run_… "Yes, send it."',
+      'runs answer run_… --deny --note "Not before Monday."',
+    ])
+      .argument("<run_id>")
+      .argument("[answer]", "the answer to a question")
+      .action(
+        run(async (flags, args) => (await import("./runs.ts")).answerRun(configFrom(flags), args, flags)),
+      ),
   );
   runs.addCommand(
     command("show", "Show one run with its transcript", DATA_OPTIONS, ["runs show run_…", "runs show last"])
@@ -145,7 +173,7 @@ function keysCommand(run: Runner): Command {
   );
   const scopes = new Option(
     "--scopes <scopes>",
-    "facts:read facts:write jobs:read jobs:write (default: all)",
+    "facts:read facts:write jobs:read jobs:write upstream:<server> (default: all, with upstream:*)",
   );
   const expires = new Option("--expires <when>", "a duration such as 30d or 12h, or a date (default: never)");
   keys.addCommand(
@@ -223,6 +251,8 @@ function webhooksCommand(run: Runner): Command {
 /** Runs one command line and resolves to its exit code: 1 for an expected error, which is one sentence on stderr; 70 for a bug. */
 export async function main(argv: readonly string[]): Promise<number> {
   let code = 0;
+  // Intl takes BST for Dhaka and AST for Alaska. `hostZoneProblem` tells.
+  if (GIVEN_TZ && meaningsOf(GIVEN_TZ.replace(/^:/, ""))) useUtc();
   try {
     await createProgram((result) => {
       code = result;

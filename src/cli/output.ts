@@ -62,4 +62,3 @@ export const oneLine = (text: string, maxChars = 60): string => {
 };
 
 /** The message of whatever was thrown. */
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -2,8 +2,8 @@ import { chmod, readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Config } from "../config.ts";
 import type { RepairedProblem } from "../database/sqlite-doctor.ts";
+import { messageOf } from "../errors.ts";
 import { once } from "../lifecycle.ts";
-import { messageOf } from "./output.ts";
 
 /** A problem in the data, repaired or not. */
 export interface Repair extends RepairedProblem {

@@ -49,6 +49,26 @@ export async function printRuns(config: Config, { json, job, status, limit }: Fl
   });
 }
 
+export async function answerRun(
+  config: Config,
+  [id = "", answer]: readonly string[],
+  { json, approve, deny, note, remember }: Flags,
+): Promise<number> {
+  return asUser(config, async (context) => {
+    const reply = {
+      run_id: id,
+      ...(answer !== undefined && { answer }),
+      ...(Boolean(approve ?? deny) && { approve: approve === true }),
+      ...(note !== undefined && { note }),
+      ...(remember !== undefined && { remember }),
+    };
+    const answered = await callUserTool<{ status: string }>(context, "answer_run", reply);
+    if (json) printJson(answered);
+    else print("Answered; the run goes on where its jobs are run.");
+    return 0;
+  });
+}
+
 export async function printRunById(config: Config, id: string, { json }: Flags): Promise<number> {
   return asUser(config, async (context) => {
     const run = await callUserTool<ShownRun>(context, "get_run", { run_id: id });

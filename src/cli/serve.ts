@@ -4,6 +4,8 @@ import type { Config } from "../config.ts";
 import { watchTurns } from "../connection/turns.ts";
 import { NightshiftError } from "../errors.ts";
 import { createLog } from "../log.ts";
+import { version } from "../version.ts";
+import { paint, plain, print } from "./output.ts";
 import { logStrayErrors } from "./stray-errors.ts";
 
 /** Serves HTTP and runs due jobs until SIGINT or SIGTERM. Resolves to exit code 0 after an orderly stop. */
@@ -37,31 +39,20 @@ export async function runServe(config: Config): Promise<number> {
         tokens,
         // Unauthenticated calls stay impossible on other hosts, even after all keys are deleted.
         openUser: tokens || !isLoopback(config.host) ? undefined : config.user,
-        now: Date.now,
+        now: app.now,
       }),
       issuer: tokens?.issuer,
       checkReady: async () => {
-        if (isStopping) throw new NightshiftError("DATA_UNAVAILABLE", "This node stops.");
+        if (isStopping) throw new NightshiftError("CANCELLED", "This node stops.");
         await app.checkReady();
       },
       isBusy: app.isBusy,
       readBacklog: app.readBacklog,
       runStats: app.runStats,
-      now: Date.now,
+      now: app.now,
     });
     await app.startScheduler();
-    const fields = {
-      url: `${http.url}/mcp`,
-      metrics: http.metricsUrl,
-      sse: config.sse ? `${http.url}/sse` : undefined,
-      authentication: !isOpen,
-    };
-    log.info(
-      fields,
-      isOpen
-        ? `listening without authentication, on loopback: every local program is ${config.user}`
-        : "listening",
-    );
+    announce({ config, log, url: `${http.url}/mcp`, metrics: http.metricsUrl, isOpen });
     log.info({ signal: await stopped }, "stopping");
     isStopping = true;
     // A balancer sends nothing more before the port is closed. A second signal ends the process at once.
@@ -73,6 +64,45 @@ export async function runServe(config: Config): Promise<number> {
     stopLogging();
   }
   return 0;
+}
+
+interface Listening {
+  readonly config: Config;
+  readonly log: ReturnType<typeof createLog>;
+  readonly url: string;
+  readonly metrics: string | undefined;
+  /** True when no caller needs a key. */
+  readonly isOpen: boolean;
+}
+
+/** Greets a person at a terminal; everybody else reads a line of the log. */
+function announce({ config, log, url, metrics, isOpen }: Listening): void {
+  const isTerminal = process.stdout.isTTY;
+  const publicUrl = config.publicUrl && `${config.publicUrl.replace(/\/$/, "")}/mcp`;
+  if (isTerminal) print(greetingOf({ url: publicUrl ?? url, user: config.user, isOpen }));
+  if (isTerminal && process.stderr.isTTY) return;
+  const sse = config.sse ? url.replace(/mcp$/, "sse") : undefined;
+  log.info(
+    { url, metrics, sse, authentication: !isOpen },
+    isOpen
+      ? `listening without authentication, on loopback: every local program is ${config.user}`
+      : "listening",
+  );
+}
+
+/** The URL, whether keys are needed, and what to run or to paste so that a client uses this server. */
+function greetingOf({ url, user, isOpen }: { url: string; user: string; isOpen: boolean }): string {
+  const headers = isOpen ? {} : { headers: { Authorization: "Bearer <key>" } };
+  const entry = JSON.stringify({ mcpServers: { nightshift: { url, ...headers } } });
+  return [
+    `${paint("bold", `Nightshift ${version}`)} serves MCP at ${url}`,
+    isOpen
+      ? `No key is needed: every program on this machine is ${plain(user)}.`
+      : `Each client needs a key: nightshift keys create --user ${plain(user)}`,
+    `For the clients on this machine: nightshift install --http ${url}${isOpen ? "" : " --key-file <file>"}`,
+    `To paste into a client: ${entry}`,
+    "Ctrl+C stops it.",
+  ].join("\n");
 }
 
 async function openTokens(config: Config, log: ReturnType<typeof createLog>) {

@@ -2,6 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { createApp } from "../app.ts";
 import type { Config } from "../config.ts";
 import { localPrincipal } from "../connection/connection.ts";
+import { watchTurns } from "../connection/turns.ts";
 import { createLog } from "../log.ts";
 import { serveOverStdio, takeStdout } from "../transport/stdio.ts";
 import { logStrayErrors } from "./stray-errors.ts";
@@ -17,6 +18,7 @@ export async function runStdio(config: Config): Promise<number> {
   const log = createLog(config.logLevel);
   const stopLogging = logStrayErrors(log);
   const app = await createApp({ config, log, lifetime: "connection" });
+  const turns = watchTurns({ work: app.connectionDeps.work, log });
   const stop = new AbortController();
   const end = () => stop.abort();
   process.once("SIGINT", end);
@@ -36,11 +38,14 @@ export async function runStdio(config: Config): Promise<number> {
   };
   const starting = startScheduler().catch(() => {});
   try {
-    await serveOverStdio(app.connectionDeps, localPrincipal(config.user), { signal: stop.signal, stdout });
+    const finishMs = config.shutdownSeconds * 1000;
+    const options = { signal: stop.signal, stdout, finishMs, limits: config };
+    await serveOverStdio(app.connectionDeps, localPrincipal(config.user), options);
   } finally {
     stop.abort();
     await starting;
     await app.close();
+    turns.close();
     stopLogging();
   }
   return 0;

@@ -17,6 +17,7 @@ import type { Catalog } from "../tools/catalog.ts";
 import type { Register } from "../tools/modules.ts";
 import type { Services } from "../tools/services.ts";
 import { buildToolkit, type FailureLog, type Toolkit } from "../tools/toolkit.ts";
+import type { Era } from "./handlers.ts";
 import type { HeldBytes } from "./held-bytes.ts";
 import type { WorkInProgress } from "./work.ts";
 
@@ -44,15 +45,15 @@ export interface OpenContext {
 /** Made once, so that the end of a request does not take the time of a stack trace. */
 const CONNECTION_ENDED = new NightshiftError("CONTEXT_CLOSED", "This connection has ended.");
 
-/** Opens a context with its tools, without a protocol. Connections and host programs start from it. */
+/**
+ * Opens a context with its tools, without a protocol. Connections and host programs start from it. It is disposed when
+ * the caller's signal aborts, at the latest.
+ */
 export function openContext(
   connectionDeps: ConnectionDeps,
   caller: Caller,
 ): OpenContext & { services: Services } {
   const ended = new AbortController();
-  const end = () => ended.abort(CONNECTION_ENDED);
-  if (caller.signal.aborted) end();
-  else caller.signal.addEventListener("abort", end, { once: true });
   const context = setEntityType(caller.entityType, () =>
     createUserContext({ ...caller, signal: ended.signal }),
   );
@@ -61,33 +62,32 @@ export function openContext(
   const toolkit = buildToolkit(catalog, context, services, logOf(log, context), (tool) =>
     work.begin(context.userKey, tool),
   );
-  const opened = {
-    context,
-    toolkit,
-    services,
-    dispose: once(async () => {
-      caller.signal.removeEventListener("abort", end);
-      end();
-      await toolkit.dispose();
-      connectionDeps.open.delete(opened);
-    }),
-  };
+  const dispose = once(async () => {
+    caller.signal.removeEventListener("abort", end);
+    ended.abort(CONNECTION_ENDED);
+    await toolkit.dispose();
+    connectionDeps.open.delete(opened);
+  });
+  const end = () => void dispose();
+  const opened = { context, toolkit, services, dispose };
   connectionDeps.open.add(opened);
+  if (caller.signal.aborted) end();
+  else caller.signal.addEventListener("abort", end, { once: true });
   return opened;
 }
 
 /** Loads the SDK's server with the first connection: most commands need none. */
 const loadServerBuilder = once(() => import("./mcp-server.ts"));
 
-/** Opens a connection: a context with its tools, and an MCP server for this context alone. */
+/** Opens a connection: a context with its tools, or the one that is `opened` already, and an MCP server for it alone. */
 export async function openConnection(
   connectionDeps: ConnectionDeps,
   caller: Caller,
-  era: "modern" | "legacy",
+  era: Era,
+  opened: OpenContext & { services: Services } = openContext(connectionDeps, caller),
 ): Promise<OpenContext & { server: McpServer }> {
-  const { buildServer } = await loadServerBuilder();
-  const opened = openContext(connectionDeps, caller);
   try {
+    const { buildServer } = await loadServerBuilder();
     const parts = { toolkit: opened.toolkit, services: opened.services, registers: connectionDeps.registers };
     const { events, activity, log, work } = connectionDeps;
     const held = connectionDeps.held.open(opened.context.userKey);

@@ -9,6 +9,12 @@ import type { Toolkit } from "../tools/toolkit.ts";
 import type { ByteAccount } from "./held-bytes.ts";
 import type { WorkInProgress } from "./work.ts";
 
+/**
+ * `modern` (2026-07-28) filters change notifications itself; `legacy` (2025) leaves that to the server. `request` is one
+ * HTTP request of the 2026 protocol, which hears of no changes: the streams of its principal do.
+ */
+export type Era = "modern" | "legacy" | "request";
+
 /** The parts of one connection's MCP server. */
 export interface ServerParts {
   readonly toolkit: Toolkit;
@@ -20,8 +26,7 @@ export interface ServerParts {
   readonly work: WorkInProgress;
   /** What this connection holds of its principal's bytes. It ends with the context. */
   readonly held: ByteAccount;
-  /** `modern` (2026-07-28) filters change notifications itself; `legacy` (2025) leaves that to the server. */
-  readonly era: "modern" | "legacy";
+  readonly era: Era;
 }
 
 /** The SDK's request handlers and the function that sets them, with the types that are used here. */
@@ -51,9 +56,10 @@ export function withPublicErrors(parts: ServerParts, method: string, handler: Ha
       return await handler(request, context);
     } catch (error) {
       if (isWireError(error)) throw error;
-      const { code, message } = toPublicError(error);
+      const shown = toPublicError(error);
+      const { code, message } = shown;
       const { correlationId: correlation_id } = toolkit.context;
-      if (error !== toPublicError(error)) log.error({ err: error, correlation_id }, "a request failed");
+      if (error !== shown) log.error({ err: error, correlation_id }, "a request failed");
       throw new ProtocolError(ProtocolErrorCode.InternalError, message, { code, correlation_id });
     } finally {
       ended();

@@ -1,11 +1,12 @@
 import { McpServer } from "@modelcontextprotocol/server";
+import type { OwnerEvent } from "../events.ts";
 import type { RunEnded } from "../jobs/run.ts";
-import { version } from "../version.ts";
 import { type ServerParts, type SetHandler, withPublicErrors } from "./handlers.ts";
 import { forModules, letModulesRegister } from "./modules.ts";
 import { setPromptHandlers } from "./prompts.ts";
 import { mayRead, setResourceHandlers, setSubscriptionHandlers } from "./resources.ts";
-import { declareCapabilities, handlerSetter } from "./sdk-patches.ts";
+import { declareCapabilities, handlerSetter, refuseWrongParameters } from "./sdk-patches.ts";
+import { RESULT_INFO, SERVER_INFO } from "./server-info.ts";
 import { setToolHandlers } from "./tools.ts";
 
 const INSTRUCTIONS =
@@ -30,10 +31,10 @@ const LEGACY_CAPABILITIES = Object.freeze({ ...CAPABILITIES, logging: {} });
  */
 export async function buildServer(parts: ServerParts): Promise<{ server: McpServer; release: () => void }> {
   const { era, toolkit, registers } = parts;
-  const server = new McpServer(
-    { name: "nightshift", title: "Nightshift", version },
-    { instructions: INSTRUCTIONS, ...(registers.length > 0 && forModules(toolkit.context)) },
-  );
+  const server = new McpServer(era === "legacy" ? SERVER_INFO : RESULT_INFO, {
+    instructions: INSTRUCTIONS,
+    ...(registers.length > 0 && forModules(toolkit.context)),
+  });
   const moduleHandlers = await letModulesRegister(server, parts);
   declareCapabilities(server, era === "legacy" ? LEGACY_CAPABILITIES : CAPABILITIES);
   const setHandler = handlerSetter(server);
@@ -42,7 +43,9 @@ export async function buildServer(parts: ServerParts): Promise<{ server: McpServ
   setResourceHandlers(set, parts, moduleHandlers);
   setPromptHandlers(set, parts, moduleHandlers);
   const subscribed = setSubscriptionHandlers(set, parts, moduleHandlers);
-  return { server, release: forwardChanges(server, parts, subscribed) };
+  refuseWrongParameters(server);
+  const release = era === "request" ? () => {} : forwardChanges(server, parts, subscribed);
+  return { server, release };
 }
 
 /** Sends the user's change events to the client, within its scopes and subscriptions. Returns a function that stops. */
@@ -53,12 +56,13 @@ function forwardChanges(
 ): () => void {
   const tell = server.sendResourceUpdated.bind(server);
   const { userKey, scopes, threadId } = toolkit.context;
-  return events.subscribe(userKey, ({ uri, ended }) => {
+  const listen = ({ uri, ended }: OwnerEvent) => {
     if (!mayRead(uri, scopes)) return;
     if (era === "modern" || subscribed.has(uri)) void tell({ uri }).catch(() => {});
     if (era === "legacy" && ended?.threadId === threadId)
       void server.sendLoggingMessage(logLineOf(ended), server.transport?.sessionId).catch(() => {});
-  });
+  };
+  return events.subscribe(userKey, listen, () => subscribed);
 }
 
 /** The log message for the thread that scheduled a job when its run has ended: ids only. */

@@ -10,6 +10,7 @@ import {
 } from "@modelcontextprotocol/server";
 import { getContext, withContext } from "../context/current-context.ts";
 import type { UserContext } from "../context/user-context.ts";
+import { messageOf } from "../errors.ts";
 import { toPublicContext } from "../tools/define.ts";
 import type { ConnectionContext } from "../tools/modules.ts";
 import { type Handler, isWireError, type ModuleHandlers, type ServerParts } from "./handlers.ts";
@@ -45,7 +46,7 @@ export async function letModulesRegister(server: McpServer, parts: ServerParts):
       } catch (error) {
         // A module's error message is for its caller, as a tool's is.
         if (isWireError(error)) throw error;
-        const message = error instanceof Error ? error.message : String(error);
+        const message = messageOf(error);
         throw new ProtocolError(ProtocolErrorCode.InternalError, message);
       }
     };

@@ -161,8 +161,8 @@ export function setPromptHandlers(
   set("completion/complete", async (request, context) => {
     const { ref, argument } = request.params as unknown as CompleteParams;
     const prompt = ref.type === "ref/prompt" ? offered(ref.name) : undefined;
-    const completers =
-      prompt?.completers ?? (ref.type === "ref/resource" ? TEMPLATES.get(ref.uri) : undefined);
+    const isOurTemplate = RESOURCE_TEMPLATES.some(({ uriTemplate }) => uriTemplate === ref.uri);
+    const completers = prompt?.completers ?? (ref.type === "ref/resource" && isOurTemplate ? IDS : undefined);
     if (!completers)
       return delegate("completion/complete", request, context, `${quoted(ref.name ?? ref.uri)} not found`);
     const completer = Object.hasOwn(completers, argument.name) ? completers[argument.name] : undefined;
@@ -181,12 +181,8 @@ interface CompleteParams {
   readonly argument: { readonly name: string; readonly value: string };
 }
 
+/** Completers of our resource templates. Facts have none: their ids say nothing to a person. */
 const IDS: Readonly<Record<string, Completer>> = { job_id: jobIds, run_id: runIds };
-
-/** Completers by resource template. Facts have none: their ids say nothing to a person. */
-const TEMPLATES: ReadonlyMap<string, Readonly<Record<string, Completer>>> = new Map(
-  RESOURCE_TEMPLATES.map(({ uriTemplate }) => [uriTemplate, IDS]),
-);
 
 async function writePrompt(prompt: Prompt, request: Request, completionScope: CompletionScope) {
   try {

@@ -112,9 +112,8 @@ async function readResource(uri: string, services: Services, scopes: readonly Sc
     const value = await readOwn(kind, id, services);
     return { contents: [{ uri, mimeType: "application/json", text: JSON.stringify(value, null, 2) }] };
   } catch (error) {
-    if (!(error instanceof NightshiftError)) throw error;
-    if (error.code.endsWith("_NOT_FOUND")) throw new ResourceNotFoundError(uri);
-    throw new ProtocolError(ProtocolErrorCode.InternalError, error.message);
+    const isAbsent = error instanceof NightshiftError && error.code.endsWith("_NOT_FOUND");
+    throw isAbsent ? new ResourceNotFoundError(uri) : error;
   }
 }
 
@@ -160,7 +159,7 @@ export function setSubscriptionHandlers(
   moduleHandlers: ModuleHandlers,
 ): ReadonlySet<string> {
   const subscribed = new Set<string>();
-  if (era === "modern") return subscribed;
+  if (era !== "legacy") return subscribed;
   const delegate = (method: string, request: Parameters<Handler>[0], context: ServerContext) =>
     isOurs(String(request.params?.uri)) ? {} : (moduleHandlers.get(method)?.(request, context) ?? {});
   set("resources/subscribe", (request, context) => {

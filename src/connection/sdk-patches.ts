@@ -1,9 +1,11 @@
-import type {
-  JSONRPCMessage,
-  McpServer,
-  RequestId,
-  ServerCapabilities,
-  ServerNotifier,
+import {
+  type JSONRPCMessage,
+  type McpServer,
+  ProtocolError,
+  ProtocolErrorCode,
+  type RequestId,
+  type ServerCapabilities,
+  type ServerNotifier,
 } from "@modelcontextprotocol/server";
 import type { Handler, SetHandler } from "./handlers.ts";
 
@@ -17,6 +19,31 @@ import type { Handler, SetHandler } from "./handlers.ts";
  */
 export const handlerSetter = ({ server }: McpServer): SetHandler =>
   server.setRequestHandler.bind(server) as unknown as SetHandler;
+
+const MOST_REASON_CHARS = 500;
+
+/**
+ * Answers wrong parameters of the protocol's methods with -32602 instead of -32603. Relies on the server keeping its
+ * handlers in this map, and on it refusing parameters there with an Error that has no code. All other errors have a code
+ * or a class of their own: ours by `withPublicErrors`, and those of users' modules by how we call them.
+ * test/http/odd-clients.test.ts fails when an update of the SDK changes that.
+ */
+export function refuseWrongParameters({ server }: McpServer): void {
+  const handlers = (server as unknown as { _requestHandlers: Map<string, Handler> })._requestHandlers;
+  for (const [method, handler] of handlers)
+    handlers.set(method, async (request, context) => {
+      try {
+        return await handler(request, context);
+      } catch (error) {
+        if (!isBareError(error)) throw error;
+        const reason = error.message.replaceAll(/\s+/g, " ").slice(0, MOST_REASON_CHARS);
+        throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Invalid params for ${method}: ${reason}`);
+      }
+    });
+}
+
+const isBareError = (error: unknown): error is Error =>
+  error instanceof Error && Object.getPrototypeOf(error) === Error.prototype && !("code" in error);
 
 /**
  * Wraps each handler that is set on the server until the returned function is called. Relies on `registerTool`,

@@ -5,6 +5,7 @@ import {
   ProtocolErrorCode,
   type ServerContext,
 } from "@modelcontextprotocol/server";
+import type { Log } from "../log.ts";
 import type { ModuleHandlers, ServerParts, SetHandler } from "./handlers.ts";
 
 export function setToolHandlers(
@@ -13,7 +14,6 @@ export function setToolHandlers(
   { toolkit, log }: ServerParts,
   moduleHandlers: ModuleHandlers,
 ): void {
-  const warned = new Set<string>();
   set("tools/list", async (request, context) => {
     const more = (await moduleHandlers.get("tools/list")?.(request, context)) as
       | { tools: { name: string }[] }
@@ -21,9 +21,7 @@ export function setToolHandlers(
     // A module's tool with the name of one of ours is neither listed nor called.
     const others = (more?.tools ?? []).filter(({ name }) => {
       const isTaken = toolkit.has(name);
-      if (isTaken && !warned.has(name))
-        log.warn({ tool: name }, "a module registers a tool with the name of a built-in one: it is left out");
-      warned.add(name);
+      if (isTaken) warnOnce(log, name);
       return !isTaken;
     });
     return { tools: others.length > 0 ? [...toolkit.list(), ...others] : toolkit.list() };
@@ -44,6 +42,16 @@ export function setToolHandlers(
     await progress.sent();
     return server.server.projectCallToolResult(result as never, toolkit.outputSchema(name));
   });
+}
+
+/** By log, so that a second program in this process warns too. The names are those of built-in tools, so they are few. */
+const warned = new WeakMap<Log, Set<string>>();
+
+function warnOnce(log: Log, tool: string): void {
+  const names = warned.get(log) ?? new Set();
+  if (names.has(tool)) return;
+  warned.set(log, names.add(tool));
+  log.warn({ tool }, "a module registers a tool with the name of a built-in one: it is left out");
 }
 
 /** Sends progress to the client under the token of its call; does nothing for a call without one. */

@@ -30,6 +30,7 @@ export function watchTurns({
   let lookedAt = now();
   let cpu = process.cpuUsage();
   let quietUntil = Number.NEGATIVE_INFINITY;
+  let told: ReadonlySet<string> = new Set();
   const look = () => {
     const at = now();
     const turnMs = at - lookedAt - LOOK_MS;
@@ -38,8 +39,10 @@ export function watchTurns({
     const used = process.cpuUsage();
     const cpuMs = (used.user + used.system - cpu.user - cpu.system) / 1000;
     cpu = used;
-    if (turnMs <= LONGEST_TURN_MS || at < quietUntil) return;
+    if (turnMs <= LONGEST_TURN_MS) return;
+    if (at < quietUntil && names.every((name) => told.has(name))) return;
     quietUntil = at + QUIET_MS;
+    told = new Set(names);
     const fields = { turn_ms: Math.round(turnMs), cpu_ms: Math.round(cpuMs), at_work: names.slice(0, 20) };
     log.warn(fields, "one turn of the event loop took long, and everybody waited");
   };

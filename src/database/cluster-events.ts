@@ -6,6 +6,9 @@ const SKEW_MS = 60_000;
 /** Events for one user and one kind. A client that missed more reads its lists anew. */
 const MAX_CAUGHT_UP = 200;
 
+/** Facts of one user. */
+const MAX_FACTS_CAUGHT_UP = 1_000;
+
 /** Exchanges events with the other processes that have the same database open. */
 export function shareEvents(events: JoinableEvents, notifyChannel: NotifyChannel, db: Database): void {
   /** When the first gap began that is not caught up, in epoch ms. */
@@ -28,6 +31,9 @@ export function shareEvents(events: JoinableEvents, notifyChannel: NotifyChannel
     for (const userKey of bridge.owners()) {
       try {
         for (const event of await changedSince(db, userKey, from - SKEW_MS)) bridge.receive(userKey, event);
+        // A fact that was forgotten or has expired leaves nothing by which it could be found: all that are watched are told.
+        const facts = [...bridge.watched(userKey)].filter((uri) => uri.startsWith("fact://"));
+        for (const uri of facts.slice(0, MAX_FACTS_CAUGHT_UP)) bridge.receive(userKey, { kind: "fact", uri });
       } catch {
         // Most often the connection is lost again: the next reconnect catches up on both gaps.
         missedSince = Math.min(missedSince, from);

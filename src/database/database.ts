@@ -31,8 +31,7 @@ export interface Database {
 export interface NotifyChannel {
   /** `message` has up to 7,000 bytes. Sends soon and in order, retries while it fails, and drops the oldest first. */
   send(message: string): void;
-  /** Returns a function that ends it. */
-  listen(listener: NotifyListener): () => void;
+  listen(listener: NotifyListener): void;
 }
 
 export interface NotifyListener {

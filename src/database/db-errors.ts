@@ -24,7 +24,7 @@ const JOBS_SENTENCES = {
   noTls: "The TLS connection to Postgres failed; check sslmode and the certificates in --database-url.",
   wrongUser: "Postgres refused this user or password; check --database-url.",
   noRight:
-    "Postgres does not let this user do that; give it the rights that the Operations page lists, and run nightshift migrate as the owner of the tables.",
+    "Postgres does not let this user do that; give it the rights that .github/OPERATIONS.md lists under Roles, and run nightshift migrate as the owner of the tables.",
   noDatabase: "Postgres has no database of this name; create it, or check --database-url.",
   readOnly: "Postgres is read-only here (a standby?); name the primary in --database-url.",
   locked: "Postgres is busy with other work on the same data; try again in a moment.",
@@ -72,7 +72,7 @@ const FACTS_SENTENCES: Readonly<Record<DbFailure, string>> = {
   noRoom: UNKNOWN,
 };
 
-/** Names of SQLite's primary result codes: node:sqlite has the number, the sqlite3 package the name. */
+/** Names of SQLite's primary result codes. The errors of node:sqlite have the number. */
 const SQLITE_NAMES: Readonly<Record<number, string>> = {
   5: "SQLITE_BUSY",
   6: "SQLITE_LOCKED",

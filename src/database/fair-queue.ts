@@ -13,8 +13,6 @@ export interface FairQueueOptions {
   readonly poolSize: number;
   /** How long a call may wait for its place, in ms. */
   readonly timeoutMs: number;
-  /** How long the next call has waited when `isSlow` begins to say so, in ms. Default: a tenth of `timeoutMs`. */
-  readonly slowMs?: number;
 }
 
 interface Waiter {
@@ -28,11 +26,9 @@ interface UserCalls {
 }
 
 /** At most half of the connections are one user's, and a fifth is left for what no user has asked for. */
-export function createFairQueue({
-  poolSize,
-  timeoutMs,
-  slowMs = timeoutMs / 10,
-}: FairQueueOptions): FairQueue {
+export function createFairQueue({ poolSize, timeoutMs }: FairQueueOptions): FairQueue {
+  /** How long the next call has waited when `isSlow` begins to say so. */
+  const slowMs = timeoutMs / 10;
   const places = Math.max(1, poolSize - Math.ceil(poolSize / 5));
   const perUser = Math.max(1, Math.floor(poolSize / 2));
   let taken = 0;

@@ -182,6 +182,28 @@ export const MIGRATIONS: Migrations = [
     )`,
     "alter table jobs add column idempotency_key text",
     "create unique index jobs_of_key on jobs (user_key, idempotency_key) where idempotency_key is not null",
+    "alter table runs add column resumed integer not null default 0",
+    "alter table runs add column worked_ms bigint not null default 0",
+    "alter table runs add column waiting_for text",
+    "create index runs_waiting on runs (user_key, run_id) where waiting_for is not null",
+    `create table run_steps (
+      run_id text not null references runs (run_id) on delete cascade,
+      step integer not null,
+      key text not null,
+      is_done integer not null,
+      shown text,
+      value text,
+      at bigint not null,
+      primary key (run_id, step)
+    )`,
+    "alter table deliveries add column waiting_for text",
+    `create table approvals (
+      job_id text not null references jobs (job_id) on delete cascade,
+      user_key text not null,
+      tool text not null,
+      arguments_hash text not null,
+      primary key (job_id, tool, arguments_hash)
+    )`,
   ],
 ];
 
@@ -191,7 +213,7 @@ export const SCHEMA_VERSION = MIGRATIONS.length;
  * The oldest version whose program may still work with these tables. Raise it with an entry that drops something or
  * gives it another meaning: older nodes must then be stopped before the first new one starts.
  */
-const COMPATIBLE_FROM = 1;
+const COMPATIBLE_FROM = 2;
 
 export interface MigrateOptions {
   /** Default: this Nightshift's own. */
@@ -241,7 +263,13 @@ export async function migrate(
   });
 }
 
-type TablesVersion = Pick<Tables["schema_version"], "version" | "compatible_from">;
+/** Throws DATA_UNAVAILABLE for tables of a newer Nightshift that this one may not work beside. */
+export function assertKnown({ version, compatible_from }: TablesVersion): void {
+  const known = MIGRATIONS.length;
+  if (version > known && compatible_from > known) throw newerFile(version, known);
+}
+
+export type TablesVersion = Pick<Tables["schema_version"], "version" | "compatible_from">;
 const NO_TABLES: TablesVersion = { version: 0, compatible_from: 0 };
 
 async function readVersion(db: Kysely<Tables>): Promise<TablesVersion> {

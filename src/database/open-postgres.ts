@@ -1,18 +1,19 @@
 import { randomUUID } from "node:crypto";
-import type { CompiledQuery, Transaction } from "kysely";
+import type { Transaction } from "kysely";
 import { createKeyedLocks, retry } from "../async.ts";
 import { NightshiftError } from "../errors.ts";
 import { once } from "../lifecycle.ts";
 import type { Database, TransactOptions, UserLocks } from "./database.ts";
 import { isConnectionLost, isRolledBack, toJobsError } from "./db-errors.ts";
-import { migrationLock, retryMigration } from "./migration-lock.ts";
+import { makeSchema, migrationLock, retryMigration } from "./migration-lock.ts";
 import type { Migrations } from "./migrations.ts";
 import { watchClock } from "./postgres-clock.ts";
 import { createPostgresDialect } from "./postgres-driver.ts";
 import { createNotifyChannel, type HeldName, openListener } from "./postgres-notify.ts";
 import { connectionConfig, jobsTimeouts, openPool, SCHEMA_NAME } from "./postgres-pool.ts";
+import { servingName } from "./postgres-serving.ts";
 import type { Tables } from "./schema.ts";
-import { sendPipelined } from "./sql.ts";
+import { runSql, runSqlPipelined } from "./sql.ts";
 
 export interface PostgresOptions {
   /** postgres://user:password@host:port/database, with sslmode and the like as libpq has them. */
@@ -33,6 +34,8 @@ export interface PostgresOptions {
   readonly onMigrationWait?: () => void;
   /** The name of this node: while another one has it, opening rejects with CONFIG_INVALID. Default: none. */
   readonly node?: string | undefined;
+  /** The kinds of jobs that this process runs while it is connected, for others to read. Default: it tells nothing. */
+  readonly serves?: readonly string[] | undefined;
 }
 
 /** Tries for a transaction that Postgres undid because of another one. */
@@ -48,7 +51,6 @@ const DISCONNECTED_LOOK_MS = 1_000;
 export async function openPostgres(options: PostgresOptions): Promise<Database> {
   const { url, now, schema = SCHEMA_NAME, poolSize = 10, timeoutMs = 10_000, onSkew } = options;
   const [kyselyPackage, { migrate }] = await Promise.all([import("kysely"), import("./migrations.ts")]);
-  const { raw } = kyselyPackage.CompiledQuery;
   const connection = { url, timeouts: jobsTimeouts(timeoutMs) };
   const channels = { writes: `${schema}_writes`, notifyChannel: `${schema}_wire` };
   const self = randomUUID();
@@ -58,7 +60,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
   const kysely = new kyselyPackage.Kysely<Tables>({ dialect });
   const notifyChannel = createNotifyChannel(self, async (messages) => {
     const sql = "select pg_notify($1, message) from unnest($2::text[]) message";
-    await kysely.executeQuery(raw(sql, [channels.notifyChannel, messages]));
+    await runSql(kysely, sql, [channels.notifyChannel, messages]);
   });
   let version = 0;
   const listeners = new Set<() => void>();
@@ -72,12 +74,12 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
   try {
     if (onSkew)
       unwatchClock = await watchClock({
-        readPostgresTime: () => timeOf(kysely, raw(SELECT_TIME)),
+        readPostgresTime: () => readTime(kysely),
         now,
         onSkew,
       });
     const lock = async (trx: Transaction<Tables>) => {
-      for (const sql of [...migrationLock(schema), makeSchema(schema)]) await trx.executeQuery(raw(sql));
+      for (const sql of [...migrationLock(schema), makeSchema(schema)]) await runSql(trx, sql);
     };
     const { migrations, onMigrationWait } = options;
     await retryMigration(
@@ -86,7 +88,10 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     );
     await refuseHalfMoved(kysely);
     const listening = await openListener({
-      config: connectionConfig(connection),
+      config: connectionConfig({
+        ...connection,
+        ...(options.serves && { applicationName: servingName(options.serves) }),
+      }),
       channels: Object.values(channels),
       onMessage: (channel, message) => {
         if (channel === channels.notifyChannel) notifyChannel.onMessage(message);
@@ -106,7 +111,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     });
     return {
       kysely,
-      transact: transactions(kysely, schema, raw),
+      transact: transactions(kysely, schema),
       dataVersion: () => {
         const at = performance.now();
         const disconnectedMs = listening.disconnectedSince === null ? 0 : at - listening.disconnectedSince;
@@ -160,15 +165,10 @@ async function refuseHalfMoved(kysely: Database["kysely"]): Promise<void> {
 
 const SELECT_TIME = "select (extract(epoch from clock_timestamp()) * 1000)::bigint as now";
 
-async function timeOf(kysely: Database["kysely"], query: CompiledQuery): Promise<number> {
-  const { rows } = await kysely.executeQuery(query);
-  return (rows as { now: number }[])[0]?.now ?? 0;
+async function readTime(kysely: Database["kysely"]): Promise<number> {
+  const [row] = await runSql<{ now: number }>(kysely, SELECT_TIME);
+  return row?.now ?? 0;
 }
-
-/** Creates the schema only when it is absent: a user without the right to create one can be given it. */
-const makeSchema = (schema: string): string => `do $$ begin
-    if to_regnamespace('${schema}') is null then create schema ${schema}; end if;
-  end $$`;
 
 /** Advisory locks are numbers that the whole database shares. Ours are hashes of names that contain our schema. */
 const lockNumber = (name: string): string => `hashtextextended(${name}, 0)`;
@@ -178,31 +178,28 @@ const lockNumber = (name: string): string => `hashtextextended(${name}, 0)`;
  * keeps all others off. Transactions cannot deadlock on these locks: the lock of everybody comes first, then that of a
  * user, and further users are locked only if they are free, or all of them in the order of their keys.
  */
-function transactions(
-  kysely: Database["kysely"],
-  schema: string,
-  raw: (sql: string, parameters: unknown[]) => CompiledQuery,
-): Database["transact"] {
+function transactions(kysely: Database["kysely"], schema: string): Database["transact"] {
   const locks = createKeyedLocks();
   const nameOf = (userKey: string) => `${schema} user ${userKey}`;
   const everybody = `${schema} everybody`;
-  const lock = (trx: Transaction<Tables>, sql: string, names: string[]) => {
-    const query = raw(sql, names);
-    return sendPipelined(trx, { compile: () => query });
-  };
   const lockRows = (trx: Transaction<Tables>, { of }: TransactOptions) => {
-    if (of === undefined) return lock(trx, `select pg_advisory_xact_lock(${lockNumber("$1")})`, [everybody]);
+    if (of === undefined)
+      return runSqlPipelined(trx, `select pg_advisory_xact_lock(${lockNumber("$1")})`, [everybody]);
     const shared = `select pg_advisory_xact_lock_shared(${lockNumber("$1")})`;
     return of === null
-      ? lock(trx, shared, [everybody])
-      : lock(trx, `${shared}, pg_advisory_xact_lock(${lockNumber("$2")})`, [everybody, nameOf(of)]);
+      ? runSqlPipelined(trx, shared, [everybody])
+      : runSqlPipelined(trx, `${shared}, pg_advisory_xact_lock(${lockNumber("$2")})`, [
+          everybody,
+          nameOf(of),
+        ]);
   };
   const locksOf = (trx: Transaction<Tables>): UserLocks => ({
-    take: (userKey) => lock(trx, `select pg_advisory_xact_lock(${lockNumber("$1")})`, [nameOf(userKey)]),
+    take: (userKey) =>
+      runSqlPipelined(trx, `select pg_advisory_xact_lock(${lockNumber("$1")})`, [nameOf(userKey)]),
     async tryTake(userKey) {
       const sql = `select pg_try_advisory_xact_lock(${lockNumber("$1")}) as taken`;
-      const { rows } = await trx.executeQuery(raw(sql, [nameOf(userKey)]));
-      return (rows as { taken: boolean }[])[0]?.taken === true;
+      const [row] = await runSql<{ taken: boolean }>(trx, sql, [nameOf(userKey)]);
+      return row?.taken === true;
     },
   });
   return (work, options = {}) => {

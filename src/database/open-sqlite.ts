@@ -1,10 +1,11 @@
-import { closeSync, existsSync, mkdirSync, openSync } from "node:fs";
-import { open } from "node:fs/promises";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { NightshiftError } from "../errors.ts";
+import { makeDataFolder } from "./data-folder.ts";
 import type { Database, UserLocks } from "./database.ts";
 import type { Tables } from "./schema.ts";
 import { backUpSqlite, openSqlite } from "./sqlite-driver.ts";
+import { openWalFlush } from "./wal.ts";
 
 /** A transaction is the only writer of the file, so there is nothing to lock. */
 const NO_LOCKS: UserLocks = { take: async () => {}, tryTake: async () => true };
@@ -36,7 +37,8 @@ export async function openDatabase({
     await migrate(kysely, now(), {
       backUp: (version) => backUpSqlite(file, `${file}.v${version}.bak`),
     });
-    const wal = await openWalFlush(file);
+    // A database in memory has no log.
+    const wal = file === ":memory:" ? undefined : await openWalFlush(file);
     return {
       kysely,
       async transact(work) {
@@ -60,8 +62,8 @@ export async function openDatabase({
 /** Creates the file before SQLite does, which would let everybody read it. Its write-ahead log gets the same mode. */
 function prepareFile(file: string): void {
   if (file === ":memory:") return;
+  makeDataFolder(dirname(file));
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     // "wx" does not open an existing file: closing it again would drop the locks that SQLite holds on it in this process.
     closeSync(openSync(file, "wx", 0o600));
   } catch (error) {
@@ -74,50 +76,3 @@ function prepareFile(file: string): void {
     );
   }
 }
-
-/** Resolves once everything that was committed before the call is on the disk. */
-export type Flush = () => Promise<void>;
-
-/**
- * Shares one `sync` among all callers that wait. A commit that happens during a sync may not be part of it, so its
- * caller waits for the next one, together with all that come until then.
- */
-export function shareFlushes(sync: Flush): Flush {
-  let running: Promise<void> | undefined;
-  let next: Promise<void> | undefined;
-  const start = () => {
-    running = sync().finally(() => {
-      running = undefined;
-    });
-    return running;
-  };
-  return () => {
-    if (!running) return start();
-    next ??= running
-      .catch(() => {})
-      .then(() => {
-        next = undefined;
-        return start();
-      });
-    return next;
-  };
-}
-
-/**
- * Flushes the write-ahead log of a SQLite file outside of the event loop: the file system may take a tenth of a second,
- * and SQLite itself would stop the loop for as long. Resolves to undefined for a database in memory, which has no log.
- */
-async function openWalFlush(file: string): Promise<{ flush: Flush; close(): Promise<void> } | undefined> {
-  if (file === ":memory:") return undefined;
-  const wal = await open(`${file}-wal`, "r+");
-  const sync = () => wal.datasync().catch((error: unknown) => Promise.reject(unconfirmed(error)));
-  return { flush: shareFlushes(sync), close: () => wal.close() };
-}
-
-const unconfirmed = (cause: unknown): NightshiftError =>
-  new NightshiftError(
-    "DATA_UNAVAILABLE",
-    "The disk of the data folder did not confirm a write: look whether it was made before you try again, and check the disk.",
-    {},
-    { cause },
-  );

@@ -189,10 +189,7 @@ export function createNotifyChannel(
         sending = undefined;
       });
     },
-    listen(listener) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
+    listen: (listener) => void listeners.add(listener),
     onMessage(message) {
       const end = message.indexOf(" ");
       if (message.slice(0, end) === self) return;

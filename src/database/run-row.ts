@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { ERROR_CODES } from "../errors.ts";
 import { describeAction, type Job } from "../jobs/job.ts";
-import { END_REASONS, type Run, type TranscriptStep } from "../jobs/run.ts";
+import { END_REASONS, type Run, type TranscriptStep, type WaitingFor } from "../jobs/run.ts";
 import { newId } from "./ids.ts";
 import type { RunRow } from "./schema.ts";
 
@@ -38,21 +38,48 @@ export const readDetail = (text: string): RunDetail => {
   }
 };
 
+/** The columns of a run's summary, but its output, which may be long. */
+export const SUMMARY_COLUMNS = [
+  "run_id",
+  "job_id",
+  "user_key",
+  "triggered_by",
+  "status",
+  "scheduled_for",
+  "coalesced",
+  "attempt",
+  "prompt",
+  "started_at",
+  "finished_at",
+  "resumed",
+  "worked_ms",
+  "waiting_for",
+  "cancel_requested_at",
+  "input_tokens",
+  "output_tokens",
+  "detail",
+] as const satisfies readonly (keyof RunRow)[];
+
+type SummaryRow = Pick<RunRow, (typeof SUMMARY_COLUMNS)[number] | "output">;
+
 /** A run without its transcript, as lists return it. */
-export function readRunSummary(row: RunRow): Omit<Run, "transcript"> {
+export function readRunSummary(row: SummaryRow): Omit<Run, "transcript"> {
   const { parentSessionId, statusReason, error, silent, endReason } = readDetail(row.detail);
   return {
     runId: row.run_id,
     jobId: row.job_id,
     userKey: row.user_key,
     trigger: row.triggered_by,
-    status: row.status,
+    status: row.waiting_for === null ? row.status : "waiting",
     scheduledFor: row.scheduled_for,
     coalesced: row.coalesced,
     attempt: row.attempt,
     prompt: row.prompt,
     startedAt: row.started_at,
     finishedAt: row.finished_at,
+    resumed: row.resumed,
+    workedMs: row.worked_ms,
+    waitingFor: readWaitingFor(row),
     cancelRequestedAt: row.cancel_requested_at,
     output: row.output,
     silent,
@@ -62,6 +89,11 @@ export function readRunSummary(row: RunRow): Omit<Run, "transcript"> {
     statusReason,
     error,
   };
+}
+
+function readWaitingFor({ waiting_for }: SummaryRow): WaitingFor | null {
+  // Not validated: `waitRun` wrote it.
+  return waiting_for === null ? null : (JSON.parse(waiting_for) as WaitingFor);
 }
 
 /** `steps` is the JSON of the transcript. It is absent until the run has ended. */
@@ -77,6 +109,8 @@ export interface RunSeed {
   readonly coalesced?: number;
   /** Default: 1. */
   readonly attempt?: number;
+  /** It takes the place of an attempt that is not counted. */
+  readonly isRepeat?: boolean;
   /** Epoch ms of the earliest start. Default: now. */
   readonly dueAt?: number;
   /** It waits for another run of its job to end, not for a time. */
@@ -89,6 +123,7 @@ export interface RunSeed {
 export function newRunRow(job: Job, seed: RunSeed, now: number): RunRow {
   const { trigger, scheduledFor, coalesced = 0, attempt = 1, isHeld = false, exclusive = false } = seed;
   const { origin } = job;
+  const isFirst = attempt === 1 && !seed.isRepeat;
   const detail: RunDetail = {
     parentSessionId: origin.kind === "tool" ? origin.parentSessionId : null,
     threadId: origin.kind === "tool" ? origin.threadId : null,
@@ -105,7 +140,7 @@ export function newRunRow(job: Job, seed: RunSeed, now: number): RunRow {
     kind: job.action.kind,
     triggered_by: trigger,
     status: "queued",
-    occurrence: (trigger === "schedule" || trigger === "backfill") && attempt === 1 ? scheduledFor : null,
+    occurrence: (trigger === "schedule" || trigger === "backfill") && isFirst ? scheduledFor : null,
     scheduled_for: scheduledFor,
     due_at: isHeld ? null : (seed.dueAt ?? now),
     held_for: isHeld ? scheduledFor : null,
@@ -119,6 +154,9 @@ export function newRunRow(job: Job, seed: RunSeed, now: number): RunRow {
     created_at: now,
     started_at: null,
     finished_at: null,
+    resumed: 0,
+    worked_ms: 0,
+    waiting_for: null,
     cancel_requested_at: null,
     input_tokens: 0,
     output_tokens: 0,

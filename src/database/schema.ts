@@ -62,6 +62,12 @@ export interface RunRow {
   worker_id: string | null;
   host: string | null;
   pid: number | null;
+  /** How often it was interrupted and queued again. It tells the claims of one run apart. */
+  resumed: number;
+  /** Ms that it had a thread, as far as its journal tells; 0 for a run without one. */
+  worked_ms: number;
+  /** JSON of WaitingFor. Set only while `queued`: `due_at` is then the time until which it waits. */
+  waiting_for: string | null;
   /** The id that an external queue had for it when it started. Null without such a queue. */
   ticket: string | null;
   attempt: number;
@@ -75,6 +81,24 @@ export interface RunRow {
   prompt: string;
   output: string | null;
   detail: string;
+}
+
+/**
+ * One thing that a run did, kept from when it happens until the run ends, so that the run can go on from it in another
+ * process. The shown ones become the transcript.
+ */
+export interface RunStepRow {
+  run_id: string;
+  step: number;
+  /** Who asked for it, the same in each process: see ghost/journal.ts. */
+  key: string;
+  /** 0: it was begun, and what came of it is not known. */
+  is_done: number;
+  /** JSON of the TranscriptStep; null for what is not shown. */
+  shown: string | null;
+  /** JSON of what the ghost was answered. */
+  value: string | null;
+  at: number;
 }
 
 /** A table of its own, so that lists of runs need not read past transcripts, and transcripts can be deleted first. */
@@ -156,6 +180,17 @@ export interface DeliveryRow {
   last_error: string | null;
   created_at: number;
   ended_at: number | null;
+  /** JSON of WaitingFor where the message tells that the run waits; null where it tells of its end. */
+  waiting_for: string | null;
+}
+
+/** A call that the owner of a job approved of once and for all its runs. */
+interface ApprovalRow {
+  job_id: string;
+  user_key: string;
+  tool: string;
+  /** Hash of the arguments; empty: any. */
+  arguments_hash: string;
 }
 
 /** The end of a run, for its owner to read. The output is read from the run. Times are epoch ms. */
@@ -166,8 +201,8 @@ export interface InboxRow {
   /** Null when the run was deleted. */
   run_id: string | null;
   job_id: string;
-  status: EndStatus;
-  /** A sentence about the job, shown with the output of the run. */
+  status: EndStatus | "waiting";
+  /** A sentence about the job, or what it waits for, shown with the output of the run. */
   note: string | null;
   created_at: number;
   read_at: number | null;
@@ -199,6 +234,8 @@ export interface Tables {
   };
   runs: RunRow;
   transcripts: TranscriptRow;
+  run_steps: RunStepRow;
+  approvals: ApprovalRow;
   api_keys: KeyRow;
   daily_usage: DailyUsageRow;
   job_counters: CountersRow;

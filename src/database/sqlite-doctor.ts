@@ -1,9 +1,10 @@
 import type { DatabaseSync } from "node:sqlite";
+import { assertKnown, type TablesVersion } from "./migrations.ts";
 import type { JobRow } from "./schema.ts";
 
 /**
  * Checks the whole jobs file for `doctor`. Resolves to a summary and rejects with an error that names the damage, or the
- * first job that `problemOf` finds something wrong with.
+ * first job that `problemOf` finds something wrong with. Rejects with DATA_UNAVAILABLE for a file of a newer Nightshift.
  */
 export async function checkDatabase(
   file: string,
@@ -14,6 +15,9 @@ export async function checkDatabase(
   try {
     const problems = findProblems(database);
     if (problems.length > 0) throw new Error(problems.map(({ found }) => found).join("; "));
+    const versions = "SELECT version, compatible_from FROM schema_version ORDER BY version DESC LIMIT 1";
+    const version = database.prepare(versions).get();
+    if (version) assertKnown(version as unknown as TablesVersion);
     const count = (sql: string) => Number(Object.values(database.prepare(sql).get() ?? {})[0]);
     const idle = count(
       "SELECT count(*) FROM jobs WHERE status = 'active' AND next_run_at IS NULL AND after_job IS NULL",

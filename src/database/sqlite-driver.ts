@@ -12,23 +12,11 @@ import type {
 import { backoff, retry } from "../async.ts";
 import { writeBackup } from "./backup.ts";
 import { isFileLocked, toJobsError } from "./db-errors.ts";
+import { LOOP_BUSY_TIMEOUT_MS, WAL_PRAGMAS } from "./wal.ts";
 
-/** node:sqlite waits for a lock with the event loop stopped, for so long at most. After that we wait outside of it. */
-const LOOP_BUSY_TIMEOUT_MS = 2;
 const FIRST_LOCK_WAIT_MS = 2;
 const LONGEST_LOCK_WAIT_MS = 20;
 const MAX_STATEMENTS = 200;
-
-// NORMAL and not FULL: with FULL, SQLite flushes the log in each commit with the event loop stopped. `transact` flushes
-// it outside of the loop before it resolves, so that a power cut cannot undo what a caller was told. A checkpoint stops
-// the loop too; a larger log makes checkpoints rare.
-const PRAGMAS = `
-  PRAGMA journal_mode = WAL;
-  PRAGMA synchronous = NORMAL;
-  PRAGMA wal_autocheckpoint = 4000;
-  PRAGMA foreign_keys = ON;
-  PRAGMA journal_size_limit = 67108864;
-`;
 
 export interface SqliteFile {
   readonly dialect: Dialect;
@@ -110,7 +98,8 @@ const lockBackoff = backoff(FIRST_LOCK_WAIT_MS, LONGEST_LOCK_WAIT_MS);
 function openFile(Database: typeof DatabaseSync, file: string): DatabaseSync {
   const database = new Database(file, { timeout: LOOP_BUSY_TIMEOUT_MS });
   try {
-    database.exec(PRAGMAS);
+    for (const pragma of WAL_PRAGMAS) database.exec(pragma);
+    database.exec("PRAGMA foreign_keys = ON");
     return database;
   } catch (error) {
     database.close();

@@ -1,11 +1,15 @@
+import { setImmediate } from "node:timers/promises";
 import { createKeyedLocks } from "../async.ts";
 import type { FactsDatabase, Query } from "./database.ts";
-import { createUserFacts, type UserFacts } from "./user-facts.ts";
+import type { StoredFact } from "./rules.ts";
+import { compareAge, createUserFacts, type UserFacts } from "./user-facts.ts";
+import { createUserVectors, type UserVectors } from "./vectors.ts";
 import type { Transaction } from "./write-queue.ts";
 
 /** One user's facts in memory, and how far they have followed the database. */
 export interface CacheEntry {
   readonly userFacts: UserFacts;
+  readonly vectors: UserVectors;
   /** The user's counters in the database as of the last sync. `changes` is -1 before the first load. */
   changes: number;
   removals: number;
@@ -18,7 +22,7 @@ export interface CacheEntry {
 /** The users' facts that are in memory: the most recently used, each for its own user only. */
 export interface FactCache {
   /** Gives `use` the user's facts as of the last commit. Nothing changes them while `use` runs. */
-  read<T>(userKey: string, use: (userFacts: UserFacts) => T): Promise<T>;
+  read<T>(userKey: string, use: (userFacts: UserFacts, vectors: UserVectors) => T | Promise<T>): Promise<T>;
   /**
    * Gives `use` the user's facts inside a transaction. What `use` does to them is undone if the transaction is, and
    * readers of the same user wait for its end.
@@ -44,8 +48,9 @@ export function createFactCache(database: FactsDatabase, now: () => number, maxB
 
   function updateCost(userKey: string, entry: CacheEntry): void {
     if (entries.get(userKey) !== entry) return;
-    totalBytes += entry.userFacts.costBytes - entry.costBytes;
-    entry.costBytes = entry.userFacts.costBytes;
+    const costBytes = entry.userFacts.costBytes + entry.vectors.costBytes;
+    totalBytes += costBytes - entry.costBytes;
+    entry.costBytes = costBytes;
     for (const [oldestKey, oldest] of entries) {
       if (totalBytes <= maxBytes || oldest === entry) break;
       entries.delete(oldestKey);
@@ -78,7 +83,7 @@ export function createFactCache(database: FactsDatabase, now: () => number, maxB
         const entry = entryFor(userKey);
         try {
           await refresh(userKey, entry, database.read);
-          return use(entry.userFacts);
+          return await use(entry.userFacts, entry.vectors);
         } finally {
           updateCost(userKey, entry);
         }
@@ -95,6 +100,7 @@ const NOT_LOADED = { changes: -1, removals: 0, rowId: 0 };
 
 export const createCacheEntry = (): CacheEntry => ({
   userFacts: createUserFacts(),
+  vectors: createUserVectors(),
   ...NOT_LOADED,
   costBytes: 0,
 });
@@ -127,6 +133,9 @@ const COLUMNS = 'substr(key, 66) AS id, rowid AS "rowId"';
 
 const ALL_ROWS = `SELECT ${COLUMNS}, value FROM keyv WHERE ${RANGE}`;
 
+/** Indexing this much text takes about 10 ms, and 30 when every word of it is new. */
+const SLICE_CHARS = 16_384;
+
 /**
  * Brings an entry up to date with the least work: nothing when its user's counter has not moved, the new rows when
  * there are only new rows, else the difference of the ids and revisions.
@@ -139,24 +148,53 @@ export async function syncEntry(
   // Read before the rows: they may then be newer than the counters, which costs a second sync, but never older.
   const current = await readChanges(userKey, query);
   if (current.changes === entry.changes) return;
-  const take = (rows: readonly FactRowWithValue[]) => {
-    entry.userFacts.add(
-      rows.map(({ id, value }) => ({ ...parse(value), factId: id })),
-      now,
+  const take = async (rows: readonly FactRowWithValue[]) => {
+    const facts: StoredFact[] = [];
+    await forSlices(
+      rows,
+      ({ value }) => value.length,
+      (slice) => facts.push(...slice.map(({ id, value }) => ({ ...parse(value), factId: id }))),
+    );
+    // Sorted before they are sliced: a slice older than the one before would build the index again.
+    facts.sort(compareAge);
+    await forSlices(
+      facts,
+      ({ text }) => text.length,
+      (slice) => entry.userFacts.add(slice, now),
     );
     for (const { rowId } of rows) entry.rowId = Math.max(entry.rowId, rowId);
   };
   if (entry.changes === -1) {
-    take(await query<FactRowWithValue>(ALL_ROWS, userKey));
+    await take(await query<FactRowWithValue>(ALL_ROWS, userKey));
   } else {
     // The plus keeps SQLite on the index of keys: by row number it would read everybody's new rows.
     const newRows = `SELECT ${COLUMNS}, value FROM keyv WHERE ${RANGE} AND +rowid > $2`;
     const added = await query<FactRowWithValue>(newRows, userKey, entry.rowId);
-    take(added);
+    await take(added);
     const isComplete = current.removals === entry.removals && added.length >= current.changes - entry.changes;
-    if (!isComplete) take(await reconcile(userKey, entry.userFacts, query));
+    if (!isComplete) await take(await reconcile(userKey, entry.userFacts, query));
   }
   Object.assign(entry, current);
+}
+
+/** Calls `use` with slices of about `sliceChars`. Between two of them other users' calls get the thread. */
+export async function forSlices<T>(
+  items: readonly T[],
+  charsOf: (item: T) => number,
+  use: (slice: readonly T[]) => void,
+  sliceChars = SLICE_CHARS,
+): Promise<void> {
+  let start = 0;
+  let chars = 0;
+  for (const [i, item] of items.entries()) {
+    chars += charsOf(item);
+    if (chars < sliceChars) continue;
+    use(items.slice(start, i + 1));
+    start = i + 1;
+    chars = 0;
+    await setImmediate();
+  }
+  if (start < items.length) use(items.slice(start));
 }
 
 /** Takes over the counters after a write of our own: the entry has its change already, and no sync is needed. */

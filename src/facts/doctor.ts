@@ -1,8 +1,25 @@
 import { writeBackup } from "../database/backup.ts";
+import { openKeyvFacts } from "./keyv.ts";
+import { assertKnownFacts } from "./sqlite.ts";
+
+const ONE_FACT = { maxFacts: 1, maxBytes: 1_000, maxFactBytes: 1_000 };
+
+/** Makes a memory in `file`, and writes and finds a fact in it. Rejects with DATA_UNAVAILABLE. */
+export async function tryFacts(file: string): Promise<void> {
+  const backend = openKeyvFacts({ file, limits: ONE_FACT });
+  const facts = backend.open("0".repeat(64));
+  try {
+    await facts.save({ text: "This fact was saved for a trial." });
+    const found = await facts.recall("trial");
+    if (found.length !== 1) throw new Error("a fact that was saved could not be found");
+  } finally {
+    await backend.close();
+  }
+}
 
 /**
- * Checks the whole facts file for `doctor`. Resolves to a summary and rejects with an error that names the damage. Uses
- * the same SQLite library as the store: two libraries must never open the same file in one process.
+ * Checks the whole facts file for `doctor`. Resolves to a summary and rejects with an error that names the damage.
+ * Rejects with DATA_UNAVAILABLE for a file of a newer Nightshift.
  */
 export async function checkFacts(file: string): Promise<string> {
   const { KeyvSqlite } = await import("@keyv/sqlite");
@@ -10,6 +27,8 @@ export async function checkFacts(file: string): Promise<string> {
   try {
     const [check] = (await adapter.query("PRAGMA quick_check(1)")) as { quick_check: string }[];
     if (check?.quick_check !== "ok") throw new Error(`the file is damaged: ${check?.quick_check}`);
+    const [version] = (await adapter.query("PRAGMA user_version")) as { user_version: number }[];
+    assertKnownFacts(version?.user_version ?? 0);
     const [facts] = (await adapter.query(
       "SELECT count(*) AS facts, count(DISTINCT substr(key, 1, 64)) AS users FROM keyv",
     )) as { facts: number; users: number }[];

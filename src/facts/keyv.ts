@@ -2,6 +2,8 @@ import { NightshiftError } from "../errors.ts";
 import { type CacheEntry, createFactCache, type FactCache, noteOwnWrite } from "./cache.ts";
 import { createCursors } from "./cursor.ts";
 import { type FactsDatabase, whileBusy } from "./database.ts";
+import type { Embedder } from "./embedder.ts";
+import { createMeaning, type Meaning, type MeaningOptions } from "./meaning.ts";
 import { openFactsPostgres, type PostgresLocation } from "./postgres.ts";
 import {
   assertUserKey,
@@ -18,6 +20,7 @@ import {
 import { openFactsFile } from "./sqlite.ts";
 import type { FactBackend, FactLimits, FactStore, NewFact, Saved } from "./store.ts";
 import type { UserFacts } from "./user-facts.ts";
+import type { UserVectors } from "./vectors.ts";
 import { createWriteQueue, type Transaction, type WriteQueue } from "./write-queue.ts";
 
 const DEFAULT_LOCK_TIMEOUT_MS = 5_000;
@@ -40,6 +43,10 @@ interface FactsOptions {
   readonly now?: () => number;
   /** How long to wait for a lock, a free connection or a server that restarts. Default 5,000 ms. */
   readonly lockTimeoutMs?: number;
+  /** Makes recall go by meaning too. Default: by words alone. */
+  readonly embedder?: Embedder | undefined;
+  /** Called when the embedder begins to fail. */
+  readonly onEmbedderFailure?: MeaningOptions["onFailure"];
   /** Memory for copies of users' facts, over all users. Default 128 MiB; the least recently used go first. */
   readonly maxCacheBytes?: number;
 }
@@ -48,6 +55,7 @@ interface OpenedFacts {
   readonly database: FactsDatabase;
   readonly cache: FactCache;
   readonly writeQueue: WriteQueue;
+  readonly meaning: Meaning | undefined;
 }
 
 /**
@@ -66,11 +74,18 @@ export function openKeyvFacts(options: KeyvFactsOptions): FactBackend {
   async function getOpened(): Promise<OpenedFacts> {
     if (isClosed)
       throw new NightshiftError("DATA_UNAVAILABLE", "This memory is closed: Nightshift is stopping.");
-    opening ??= openFactsDatabase(options, lockTimeoutMs).then((database) => ({
-      database,
-      cache: createFactCache(database, now, maxCacheBytes),
-      writeQueue: createWriteQueue(database),
-    }));
+    opening ??= openFactsDatabase(options, lockTimeoutMs).then((database) => {
+      const cache = createFactCache(database, now, maxCacheBytes);
+      const writeQueue = createWriteQueue(database);
+      const { embedder, onEmbedderFailure: onFailure = () => {} } = options;
+      const waitingCache: Pick<FactCache, "read"> = {
+        read: (userKey, use) => whileBusy(lockTimeoutMs, () => cache.read(userKey, use)),
+      };
+      const meaning =
+        embedder &&
+        createMeaning({ embedder, read: database.read, cache: waitingCache, writeQueue, onFailure });
+      return { database, cache, writeQueue, meaning };
+    });
     try {
       return await opening;
     } catch (error) {
@@ -87,6 +102,7 @@ export function openKeyvFacts(options: KeyvFactsOptions): FactBackend {
     async close() {
       isClosed = true;
       const opened = await opening?.catch(() => undefined);
+      await opened?.meaning?.close();
       await opened?.writeQueue.drain();
       await opened?.database.close();
       opening = undefined;
@@ -114,11 +130,11 @@ type Change<T> = (transaction: Transaction, entry: CacheEntry) => Promise<T>;
 function openStore(userKey: string, { getOpened, now, limits, lockTimeoutMs }: StoreDeps): FactStore {
   let isSweeping = false;
 
-  async function read<T>(use: (userFacts: UserFacts) => T): Promise<T> {
+  async function read<T>(use: (userFacts: UserFacts, vectors: UserVectors) => T | Promise<T>): Promise<T> {
     const { cache } = await getOpened();
     const { result, hasExpired } = await whileBusy(lockTimeoutMs, () =>
-      cache.read(userKey, (userFacts) => ({
-        result: use(userFacts),
+      cache.read(userKey, async (userFacts, vectors) => ({
+        result: await use(userFacts, vectors),
         hasExpired: userFacts.expired.size > 0,
       })),
     );
@@ -151,10 +167,19 @@ function openStore(userKey: string, { getOpened, now, limits, lockTimeoutMs }: S
     async save(fact) {
       checkNewFact(fact, limits);
       await load();
-      return write((transaction, entry) => insertFact(userKey, fact, { transaction, entry, limits, now }));
+      const saved = await write((transaction, entry) =>
+        insertFact(userKey, fact, { transaction, entry, limits, now }),
+      );
+      (await getOpened()).meaning?.fill(userKey);
+      return saved;
     },
-    recall: (query, { limit = DEFAULT_RECALL_LIMIT, tags = [] } = {}) =>
-      read((userFacts) => userFacts.recall(query, limit, tags)),
+    async recall(query, { limit = DEFAULT_RECALL_LIMIT, tags = [] } = {}) {
+      const { meaning } = await getOpened();
+      const vector = await meaning?.vectorOf(userKey, query);
+      return read(async (userFacts, vectors) =>
+        userFacts.recall(query, limit, tags, vector && (await vectors.compare(vector))),
+      );
+    },
     async list({ limit = DEFAULT_PAGE_LIMIT, cursor } = {}) {
       const { database } = await getOpened();
       const cursors = createCursors(database.cursorSecret, userKey);
@@ -225,9 +250,9 @@ async function changeFact(
   { transaction, entry, limits }: SaveDeps,
 ): Promise<void> {
   if (changed === undefined) return;
-  const { facts, bytes } = entry.userFacts.kept;
+  const { kept } = entry.userFacts;
   const moreBytes = bytesOf(changed) - bytesOf(known);
-  if (moreBytes > 0) checkRoom({ facts: facts - 1, bytes }, moreBytes, limits);
+  if (moreBytes > 0) checkRoom({ ...kept, facts: kept.facts - 1 }, moreBytes, limits);
   await transaction.keyv.set(`${userKey}:${known.factId}`, changed, ttlMsOf(changed));
   entry.userFacts.replace(changed);
   await noteOwnWrite(userKey, entry, transaction.query, known.factId);

@@ -1,7 +1,7 @@
 import type { KeyvPostgres } from "@keyv/postgres";
 import type { Pool, PoolClient } from "pg";
 import { toFactsError } from "../database/db-errors.ts";
-import { migrationLock, retryMigration } from "../database/migration-lock.ts";
+import { makeSchema, migrationLock, retryMigration } from "../database/migration-lock.ts";
 import { openPool, SCHEMA_NAME } from "../database/postgres-pool.ts";
 import { type FactsDatabase, KEYV_OPTIONS, parseRow, type Query, whileBusy } from "./database.ts";
 import type { StoredFact } from "./rules.ts";
@@ -121,12 +121,19 @@ const POSTGRES_MIGRATIONS = [
    CREATE TABLE fact_secrets (name text PRIMARY KEY, value text NOT NULL);
    INSERT INTO fact_secrets
      VALUES ('cursor', replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''));`,
+  // Vectors go with their facts, whoever deletes these.
+  `CREATE TABLE fact_vectors (
+     key text COLLATE "C" PRIMARY KEY, model text NOT NULL, value text NOT NULL,
+     rowid bigint GENERATED ALWAYS AS IDENTITY);
+   CREATE FUNCTION delete_fact_vector() RETURNS trigger LANGUAGE plpgsql AS $$
+     BEGIN
+       DELETE FROM ${SCHEMA_NAME}.fact_vectors WHERE key = old.key;
+       RETURN NULL;
+     END $$;
+   CREATE TRIGGER fact_vector_delete AFTER DELETE ON keyv FOR EACH ROW EXECUTE FUNCTION delete_fact_vector();`,
 ];
 
 const BEGIN_MIGRATION = ["BEGIN", ...migrationLock()].join("; ");
-/** Creates the schema only when it is absent: a user without the right to create one can be given it. */
-const MAKE_SCHEMA = `DO $$ BEGIN
-  IF to_regnamespace('${SCHEMA_NAME}') IS NULL THEN CREATE SCHEMA ${SCHEMA_NAME}; END IF; END $$`;
 
 /** Creates the tables, or brings them up to date. */
 async function migratePostgres(pool: Pool): Promise<void> {
@@ -136,7 +143,7 @@ async function migratePostgres(pool: Pool): Promise<void> {
     const version = await versionOn(client);
     if (version >= POSTGRES_MIGRATIONS.length) return;
     if (version === 0) {
-      await client.query(MAKE_SCHEMA);
+      await client.query(makeSchema());
       await client.query("CREATE TABLE fact_version AS SELECT 0 AS version");
     }
     for (const migration of POSTGRES_MIGRATIONS.slice(version)) await client.query(migration);
@@ -168,7 +175,7 @@ async function begin(pool: Pool, beginSql: string): Promise<PoolClient> {
   }
 }
 
-/** Commits after `work` and releases the connection. After a failure it closes it, which undoes the transaction. */
+/** Commits after `work` and gives the connection back. After a failure it closes it, which undoes the transaction. */
 async function finish(client: PoolClient, work: () => Promise<void>): Promise<void> {
   try {
     await work();

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { NightshiftError } from "../errors.ts";
-import { foldText } from "./search/terms.ts";
+import { foldCase, foldText } from "./search/fold.ts";
 import type { Fact, FactLimits, NewFact } from "./store.ts";
 
 const MS_PER_DAY = 24 * 60 * 60 * 1000;
@@ -10,6 +10,10 @@ const NEVER_MS = Number.POSITIVE_INFINITY;
 const USER_KEY = /^[0-9a-f]{64}$/;
 /** 96 bits, so that ids never collide. A guessed id is of no use without its owner's key. */
 const FACT_ID_BYTES = 12;
+
+/** New words that a fact may bring on average. Real ones bring fewer than five. */
+const WORDS_PER_FACT = 25;
+const MIN_MAX_WORDS = 100_000;
 
 /** A fact as it is stored. `position` counts the facts of its user upwards, and orders those of one millisecond. */
 export interface StoredFact extends Fact {
@@ -57,11 +61,12 @@ export function checkNewFact({ text, expiresInDays }: NewFact, { maxFactBytes }:
 
 /** Throws FACT_LIMIT_REACHED when one more fact of `factBytes` would exceed the limits. */
 export function checkRoom(
-  kept: { facts: number; bytes: number },
+  kept: { facts: number; bytes: number; words: number },
   factBytes: number,
   limits: FactLimits,
 ): void {
   const { maxFacts, maxBytes } = limits;
+  const maxWords = maxWordsFor(maxFacts);
   if (kept.facts + 1 > maxFacts) {
     throw new NightshiftError(
       "FACT_LIMIT_REACHED",
@@ -76,19 +81,35 @@ export function checkRoom(
       { maxBytes },
     );
   }
+  if (kept.words >= maxWords) {
+    throw new NightshiftError(
+      "FACT_LIMIT_REACHED",
+      `This memory is full: it holds ${kept.words} different words of ${maxWords}. Forget some first.`,
+      { maxWords },
+    );
+  }
+}
+
+/** Different words that one user's facts may have in all: each takes memory in the index, however short it is. */
+export function maxWordsFor(maxFacts: number): number {
+  return Math.max(MIN_MAX_WORDS, maxFacts * WORDS_PER_FACT);
 }
 
 /** Letters that East Asian keyboards type in another width. */
 const WIDTH_FORMS = /[\uff01-\uffee]+/g;
+/** A number, or a capital letter after a small one: the word may be a password or a code. */
+const CODE_LIKE = /\p{N}|\p{Ll}\p{Lu}/u;
 
 /**
- * The same for two texts that are one fact: their words differ at most in case, white space and Unicode compatibility
- * forms. A word with a number in it must be the same in case and superscripts too: it may be a password or a code.
+ * The same for two texts that are one fact: they differ at most in white space, in the width of letters, in how accents
+ * are composed, and in the case of words that do not look like a code.
  */
 export function textKeyOf(text: string): string {
-  const narrow = text.replace(WIDTH_FORMS, (letters) => letters.normalize("NFKC"));
-  const words = narrow.split(/\s+/).filter((word) => word !== "");
-  return words.map((word) => (/\p{N}/u.test(word) ? word.normalize("NFC") : foldText(word))).join(" ");
+  const narrow = text.replace(WIDTH_FORMS, (letters) => letters.normalize("NFKC")).normalize("NFC");
+  const folded = CODE_LIKE.test(narrow)
+    ? narrow.replace(/\S+/g, (word) => (CODE_LIKE.test(word) ? word : foldCase(word)))
+    : foldCase(narrow);
+  return folded.replace(/\s+/g, " ").trim();
 }
 
 /** Returns the fact with the tags and the later expiry of `again`, or undefined when these change nothing. */

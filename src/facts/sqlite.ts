@@ -2,12 +2,10 @@ import { open } from "node:fs/promises";
 import type { KeyvSqlite } from "@keyv/sqlite";
 import { writeBackup } from "../database/backup.ts";
 import type { Migrations } from "../database/migrations.ts";
+import { LOOP_BUSY_TIMEOUT_MS, openWalFlush, WAL_PRAGMAS } from "../database/wal.ts";
 import { NightshiftError } from "../errors.ts";
 import { type FactsDatabase, KEYV_OPTIONS, parseRow, type Query, whileBusy } from "./database.ts";
 import type { StoredFact } from "./rules.ts";
-
-/** SQLite's own wait for a lock. Short, because it occupies a thread of the pool; `whileBusy` waits without one. */
-const THREAD_BUSY_TIMEOUT_MS = 100;
 
 /**
  * Each entry brings the file from its index to the next version, which SQLite keeps as `user_version`. Never edit one
@@ -28,6 +26,12 @@ export const FACTS_MIGRATIONS: Migrations = [
     "CREATE TABLE fact_secrets (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     "INSERT INTO fact_secrets VALUES ('cursor', lower(hex(randomblob(32))))",
   ],
+  // Vectors go with their facts, whoever deletes these.
+  [
+    "CREATE TABLE fact_vectors (key TEXT PRIMARY KEY, model TEXT NOT NULL, value TEXT NOT NULL)",
+    `CREATE TRIGGER fact_vector_delete AFTER DELETE ON keyv BEGIN
+       DELETE FROM fact_vectors WHERE key = old.key; END`,
+  ],
 ];
 
 /**
@@ -40,18 +44,16 @@ export function openFactsFile(
   migrations: Migrations = FACTS_MIGRATIONS,
 ): Promise<FactsDatabase> {
   return whileBusy(lockTimeoutMs, async () => {
-    // Loaded on first use: they take about 20 ms and a native library.
+    // Loaded on first use, to keep the start short.
     const [{ Keyv }, { KeyvSqlite }] = await Promise.all([import("keyv"), import("@keyv/sqlite")]);
     const connect = () =>
-      connectTo(new KeyvSqlite({ uri: `sqlite://${file}`, busyTimeout: THREAD_BUSY_TIMEOUT_MS }));
+      connectTo(new KeyvSqlite({ uri: `sqlite://${file}`, busyTimeout: LOOP_BUSY_TIMEOUT_MS }));
     await makePrivate(file);
     const writer = await connect();
     let reader: KeyvSqlite | undefined;
     try {
       const write = sqliteQuery(writer);
-      // In WAL mode readers never wait for a writer. FULL makes a commit survive a power cut, as `save` promises.
-      await write("PRAGMA journal_mode = WAL");
-      await write("PRAGMA synchronous = FULL");
+      for (const pragma of WAL_PRAGMAS) await write(pragma);
       // Overwrites the bytes of a deleted fact.
       await write("PRAGMA secure_delete = ON");
       reader = await connect();
@@ -59,18 +61,22 @@ export function openFactsFile(
       await migrateFacts({ file, read, write, migrations });
       const [secret] = await write<{ value: string }>("SELECT value FROM fact_secrets WHERE name = 'cursor'");
       const keyv = new Keyv<StoredFact>(writer, KEYV_OPTIONS);
+      const wal = await openWalFlush(file);
       return {
         read,
         // SQLite has one writer at a time: the writes of all users share a lock key, and so a flush to the disk.
         lockKey: () => "",
-        transact: (_lockKey, work) =>
-          runTransaction(write, lockTimeoutMs, () => work({ query: write, keyv })),
+        async transact(_lockKey, work) {
+          await runTransaction(write, lockTimeoutMs, () => work({ query: write, keyv }));
+          await wal.flush();
+        },
         cursorSecret: secret?.value ?? "",
         parse: (value) => parseRow(keyv, value),
         // One after the other: the last connection to close empties the log. Closed at once, neither would be last.
         close: async () => {
           await reader?.close();
           await writer.close();
+          await wal.close();
         },
       };
     } catch (error) {
@@ -133,7 +139,7 @@ async function migrateFacts({ file, read, write, migrations }: MigrateFactsOptio
   await write("BEGIN IMMEDIATE");
   try {
     const found = await readUserVersion(write);
-    if (found > known) throw newerFactsFile(found, known);
+    assertKnownFacts(found, known);
     // Copied over the other connection, which sees the committed state: while the lock is held, that cannot change.
     if (found > 0 && found < known)
       await writeBackup(`${file}.v${found}.bak`, (path) => read("VACUUM INTO ?", path));
@@ -152,10 +158,13 @@ async function readUserVersion(query: Query): Promise<number> {
   return row?.user_version ?? 0;
 }
 
-const newerFactsFile = (found: number, known: number): NightshiftError =>
-  new NightshiftError(
+/** Throws DATA_UNAVAILABLE for a file of a newer Nightshift. `found` is its version. */
+export function assertKnownFacts(found: number, known = FACTS_MIGRATIONS.length): void {
+  if (found <= known) return;
+  throw new NightshiftError(
     "DATA_UNAVAILABLE",
     `The memory file was written by a newer Nightshift (version ${found} of its tables; this one knows ${known}). ` +
       "Update Nightshift, or use another data folder.",
     { found, known },
   );
+}

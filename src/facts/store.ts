@@ -33,13 +33,17 @@ interface FactPage {
  */
 export interface FactStore {
   /**
-   * Resolves once the fact is durable. Text that is the same after Unicode NFKC, case and white-space folding, and whose
-   * words with a number are the same in case too, is a `duplicate`: it resolves to the first one's id, which gets the
-   * tags that it lacks and the later expiry of the two (none is later than any). Rejects with FACT_EMPTY,
-   * FACT_TOO_LARGE or FACT_LIMIT_REACHED; the limits hold exactly, whoever else is saving.
+   * Resolves once the fact is durable. Text that differs at most in white space, letter width, the encoding of accents
+   * and the case of words is a `duplicate`: it resolves to the first one's id, which gets the tags that it lacks and the
+   * later expiry of the two (none is later than any). Words with a number or with a capital after a small letter may be
+   * codes, so their case counts. Rejects with FACT_EMPTY, FACT_TOO_LARGE or FACT_LIMIT_REACHED; the limits hold exactly,
+   * whoever else is saving.
    */
   save(fact: NewFact): Promise<Saved>;
-  /** Resolves to this user's facts that match `query` and have all of `tags`, best first. No match is an empty list. */
+  /**
+   * Resolves to this user's facts that match `query` and have all of `tags`, best first. No match is an empty list. With
+   * an embedder, a fact matches by its meaning too.
+   */
   recall(
     query: string,
     options?: { limit?: number; tags?: readonly string[] },

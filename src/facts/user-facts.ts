@@ -1,20 +1,25 @@
 import { bytesOf, type StoredFact, textKeyOf, toFact } from "./rules.ts";
+import { foldText } from "./search/fold.ts";
 import { createSearchIndex, type SearchIndex } from "./search/index.ts";
-import { lowerBound } from "./search/sorted-terms.ts";
-import { foldText } from "./search/terms.ts";
+import { lowerBound } from "./search/sorted-words.ts";
 import type { RecalledFact } from "./store.ts";
+import { blend, MAX_BLENDED } from "./vectors.ts";
 
 // Measured on Node 24. The search index counts its own.
-const BYTES_PER_USER = 8_000;
-const BYTES_PER_FACT = 400;
+const BYTES_PER_USER = 4_000;
+const BYTES_PER_FACT = 310;
+const BYTES_PER_TEXT_KEY = 90;
 
 /** One user's facts in memory, searchable: a copy of what the database holds, never shared between users. */
 export interface UserFacts {
   readonly facts: ReadonlyMap<string, StoredFact>;
-  readonly kept: { readonly facts: number; readonly bytes: number };
+  /** `words`: different ones, of texts and tags. */
+  readonly kept: { readonly facts: number; readonly bytes: number; readonly words: number };
   /** The memory that it takes, in bytes, roughly. */
   readonly costBytes: number;
   readonly nextPosition: number;
+  /** Another number whenever facts have come or gone. */
+  readonly version: number;
   /** Leaves out facts that are present or have expired. */
   add(facts: readonly StoredFact[], now: number): void;
   remove(factIds: Iterable<string>): void;
@@ -27,7 +32,13 @@ export interface UserFacts {
   forgetExpired(): void;
   clear(): void;
   findDuplicate(text: string): StoredFact | undefined;
-  recall(query: string, limit: number, tags: readonly string[]): RecalledFact[];
+  /** `cosines` tell by fact id how near facts are to the query by meaning. */
+  recall(
+    query: string,
+    limit: number,
+    tags: readonly string[],
+    cosines?: ReadonlyMap<string, number>,
+  ): RecalledFact[];
   /** Returns the facts before `position`, newest first. */
   page: SortedFacts["page"];
 }
@@ -42,38 +53,51 @@ interface Contents {
 export function createUserFacts(): UserFacts {
   let contents = empty();
   const expired = new Set<string>();
+  let version = 0;
+  const remove = (factIds: Iterable<string>) => {
+    version += 1;
+    removeAll(contents, factIds);
+  };
   const expire = (now: number) => {
     const gone = contents.sortedFacts.expiredBy(now);
     for (const factId of gone) expired.add(factId);
-    if (gone.length > 0) removeAll(contents, gone);
+    if (gone.length > 0) remove(gone);
   };
   return {
     expired,
     expire,
+    remove,
+    get version() {
+      return version;
+    },
     get facts() {
       return contents.sortedFacts.byId;
     },
     get kept() {
-      return { facts: contents.sortedFacts.byId.size, bytes: contents.sortedFacts.bytes };
+      const { sortedFacts, index } = contents;
+      return { facts: sortedFacts.byId.size, bytes: sortedFacts.bytes, words: index.words };
     },
     get costBytes() {
-      const { byId, bytes } = contents.sortedFacts;
-      return BYTES_PER_USER + byId.size * BYTES_PER_FACT + bytes + contents.index.costBytes;
+      const { sortedFacts, index, idByText } = contents;
+      const { byId, bytes } = sortedFacts;
+      const keyBytes = idByText === undefined ? 0 : idByText.size * BYTES_PER_TEXT_KEY + bytes;
+      return BYTES_PER_USER + byId.size * BYTES_PER_FACT + bytes + index.costBytes + keyBytes;
     },
     get nextPosition() {
       return (contents.sortedFacts.byAge.at(-1)?.position ?? 0) + 1;
     },
     add(facts, now) {
       const { byId } = contents.sortedFacts;
+      version += 1;
       contents = addAll(
         contents,
         facts.filter(({ factId }) => !byId.has(factId) && !expired.has(factId)),
       );
       expire(now);
     },
-    remove: (factIds) => removeAll(contents, factIds),
     forgetExpired: () => expired.clear(),
     clear() {
+      version += 1;
       contents = empty();
       expired.clear();
     },
@@ -82,7 +106,7 @@ export function createUserFacts(): UserFacts {
       contents.index.replace({ ...fact, id: fact.factId });
     },
     findDuplicate: (text) => contents.sortedFacts.byId.get(idsByText(contents).get(textKeyOf(text)) ?? ""),
-    recall: (query, limit, tags) => recallFrom(contents, query, limit, tags),
+    recall: (query, limit, tags, cosines) => recallFrom(contents, { query, limit, tags, cosines }),
     page: (position, limit) => contents.sortedFacts.page(position, limit),
   };
 }
@@ -122,16 +146,26 @@ function idsByText(contents: Contents): ReadonlyMap<string, string> {
   return contents.idByText;
 }
 
+interface Recall {
+  readonly query: string;
+  readonly limit: number;
+  readonly tags: readonly string[];
+  readonly cosines: ReadonlyMap<string, number> | undefined;
+}
+
 function recallFrom(
   { sortedFacts, index }: Contents,
-  query: string,
-  limit: number,
-  tags: readonly string[],
+  { query, limit, tags, cosines }: Recall,
 ): RecalledFact[] {
   const wanted = new Set(tags.map(foldText));
   const hasTags = (factId: string) =>
     wanted.isSubsetOf(new Set(sortedFacts.byId.get(factId)?.tags.map(foldText)));
-  return index.search(query, limit, wanted.size > 0 ? hasTags : undefined).flatMap(({ id, score }) => {
+  const search = (most: number) => index.search(query, most, wanted.size > 0 ? hasTags : undefined);
+  const accepts = (factId: string) => sortedFacts.byId.has(factId) && hasTags(factId);
+  const matches = cosines
+    ? blend(search(Math.max(limit, MAX_BLENDED)), cosines, { limit, accepts })
+    : search(limit);
+  return matches.flatMap(({ id, score }) => {
     const fact = sortedFacts.byId.get(id);
     return fact === undefined ? [] : [{ ...toFact(fact), score }];
   });
@@ -211,6 +245,7 @@ function createSortedFacts(): SortedFacts {
   };
 }
 
-function compareAge(a: StoredFact, b: StoredFact): number {
+/** Oldest first. */
+export function compareAge(a: StoredFact, b: StoredFact): number {
   return a.position - b.position || (a.factId < b.factId ? -1 : 1);
 }

@@ -1,10 +1,9 @@
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { NightshiftError } from "../errors.ts";
-import type { RunError, TranscriptStep, Usage } from "../jobs/run.ts";
+import type { RunError, WaitingFor } from "../jobs/run.ts";
 import {
   encode,
   type Start,
-  type Step,
   type ThreadOutcome,
   type ToMain,
   type ToThread,
@@ -14,9 +13,8 @@ import { parseToMain } from "./protocol/parse-main.ts";
 import { openRequestHandler, type RequestHandlerOptions } from "./requests.ts";
 
 /** Fixed when the port is opened: no message of the thread can name another job or user. */
-export interface BrokerOptions extends Omit<RequestHandlerOptions, "reply" | "onNote"> {
+export interface BrokerOptions extends Omit<RequestHandlerOptions, "reply" | "onWait"> {
   readonly port: MessagePort;
-  readonly onStep: (step: TranscriptStep) => void;
 }
 
 /** The main side of one ghost: it serves the thread's requests, records its steps, and validates each message. */
@@ -26,17 +24,17 @@ export interface Broker {
   cancel(reason: RunError): void;
   /** Resolves with the outcome that the thread reported, or with a failure when the thread broke the rules of the port. */
   readonly outcome: Promise<ThreadOutcome>;
+  /** Resolves when the run begins to wait for its owner or for a time. */
+  readonly waiting: Promise<WaitingFor>;
   /** Handles the messages that a thread that has ended left in the port. Returns the outcome if it was reported. */
   drain(): ThreadOutcome | undefined;
-  readonly transcript: readonly TranscriptStep[];
-  readonly usage: Usage;
   /** Serves and records nothing from here on. */
   close(): void;
 }
 
-export function openBroker({ port, onStep, ...options }: BrokerOptions): Broker {
-  const transcript: TranscriptStep[] = [];
+export function openBroker({ port, ...options }: BrokerOptions): Broker {
   const { promise: outcome, resolve } = Promise.withResolvers<ThreadOutcome>();
+  const { promise: waiting, resolve: onWait } = Promise.withResolvers<WaitingFor>();
   const rateLimit = createRateLimit();
   let reported: ThreadOutcome | undefined;
   let isOpen = true;
@@ -44,11 +42,7 @@ export function openBroker({ port, onStep, ...options }: BrokerOptions): Broker 
   const send = (message: ToThread) => {
     if (isOpen) port.postMessage(encode(message));
   };
-  const requests = openRequestHandler({
-    ...options,
-    reply: send,
-    onNote: (text) => record({ type: "note", text }),
-  });
+  const requests = openRequestHandler({ ...options, reply: send, onWait });
   const close = () => {
     isOpen = false;
     requests.cancelAll(new NightshiftError("CANCELLED", "The run has ended."));
@@ -59,29 +53,24 @@ export function openBroker({ port, onStep, ...options }: BrokerOptions): Broker 
     reported ??= end;
     resolve(reported);
   };
-  const terminate = (cause: string) => {
-    close();
-    finish(crashed(`The ghost was ended: ${cause}.`));
-  };
-  const record = (step: Step) => {
-    const numbered = { step: transcript.length + 1, ...step };
-    transcript.push(numbered);
-    onStep(numbered);
-  };
-  const handle = (message: ToMain) => {
-    if (message.type === "step") record(message.step);
-    else if (message.type === "outcome") finish(message);
+  /** The rule of the port that the message breaks; undefined when it was served. */
+  const handle = (message: ToMain): string | undefined => {
+    if (message.type === "step") return requests.record(message);
+    if (message.type === "outcome") finish(message);
     else if (message.type === "cancel") requests.cancel(message.id, cancelledByGhost());
     else if (message.type === "failure")
       options.log.error({ tool: message.tool, error: message.error }, "a ghost's tool failed");
     else if (message.type === "request" && !requests.handle(message.id, message.request))
-      terminate("it asked too many things at once");
+      return "it asked too many things at once";
+    return undefined;
   };
   const receive = (data: unknown) => {
     if (!isOpen) return;
     const message = checkMessage(data, rateLimit);
-    if (typeof message === "string") terminate(message);
-    else handle(message);
+    const broken = typeof message === "string" ? message : handle(message);
+    if (broken === undefined) return;
+    close();
+    finish(crashed(`The ghost was ended: ${broken}.`));
   };
   port.on("message", receive);
 
@@ -92,14 +81,11 @@ export function openBroker({ port, onStep, ...options }: BrokerOptions): Broker 
       send({ type: "cancel", error: toWire(reason) });
     },
     outcome,
+    waiting,
     drain() {
       let left = receiveMessageOnPort(port);
       for (; left && isOpen; left = receiveMessageOnPort(port)) receive(left.message);
       return reported;
-    },
-    transcript,
-    get usage() {
-      return requests.usage;
     },
     close,
   };

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { type NightshiftError, toPublicError } from "../errors.ts";
-import type { Job } from "../jobs/job.ts";
-import type { RunResult } from "../jobs/run.ts";
+import { NightshiftError, toPublicError } from "../errors.ts";
+import type { RunResult, WaitingFor } from "../jobs/run.ts";
+import type { Claimed } from "../store/run-queue.ts";
 import type { Broker } from "./broker.ts";
 import type { GhostThread, ThreadExit } from "./ghost-thread.ts";
 import type { ThreadOutcome } from "./protocol/messages.ts";
@@ -9,26 +9,37 @@ import type { ThreadOutcome } from "./protocol/messages.ts";
 /** How a run ended, without its transcript and usage. */
 export type Outcome = Pick<RunResult, "status" | "output" | "error" | "statusReason" | "endReason">;
 
+/** The run waits, and goes on in another thread. */
+export interface Waiting {
+  readonly status: "waiting";
+  readonly waitingFor: WaitingFor;
+}
+
 /** How long a ghost that was told to stop may still send steps. Then its thread is ended. */
 const STOP_GRACE_MS = 500;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * Resolves to the first of these: the outcome that the thread reports, the end of the thread, the deadline, `signal`.
- * After the last two the ghost is told to stop and gets a moment; an outcome that it reports then changes nothing.
+ * Resolves to the first of these: the outcome that the thread reports, the beginning of a wait, the end of the thread,
+ * the deadline, `signal`. After the last two the ghost is told to stop and gets a moment; an outcome that it reports then changes nothing.
  */
 export async function awaitOutcome(
   broker: Broker,
   thread: GhostThread,
-  { job, maxTimeoutSeconds, signal }: { job: Job; maxTimeoutSeconds: number; signal: AbortSignal },
-): Promise<Outcome> {
+  {
+    claimed: { run, job },
+    maxTimeoutSeconds,
+    signal,
+  }: { claimed: Claimed; maxTimeoutSeconds: number; signal: AbortSignal },
+): Promise<Outcome | Waiting> {
   const timeoutSeconds = Math.min(job.limits.timeoutSeconds, maxTimeoutSeconds);
   const outOfTime = timeoutSeconds < job.limits.timeoutSeconds ? outOfServerTime : outOfJobTime;
+  const leftMs = Math.max(0, timeoutSeconds * 1_000 - run.workedMs);
   const { promise: stopped, resolve: stop } = Promise.withResolvers<Outcome>();
   const cancel = () => stop(failedOutcome(toPublicError(signal.reason), "cancelled"));
   const deadline = setTimeout(
     () => stop(failedOutcome(outOfTime(timeoutSeconds), "timed_out")),
-    Math.min(timeoutSeconds * 1_000, MAX_TIMER_MS),
+    Math.min(leftMs, MAX_TIMER_MS),
   );
   signal.addEventListener("abort", cancel, { once: true });
   if (signal.aborted) cancel();
@@ -38,7 +49,9 @@ export async function awaitOutcome(
     thread.exited.then((end) => broker.drain() ?? failedOutcome(explainExit(end), "failed")),
   ]);
   try {
-    const end = await Promise.race([ended, stopped]);
+    const waiting = broker.waiting.then((waitingFor) => ({ status: "waiting", waitingFor }) as const);
+    const end = await Promise.race([ended, stopped, waiting]);
+    if (end.status === "waiting") return end;
     const { status, output, error } = end;
     if (status === "timed_out" || status === "cancelled") {
       if (error) broker.cancel(error);
@@ -57,6 +70,19 @@ export async function awaitOutcome(
     signal.removeEventListener("abort", cancel);
   }
 }
+
+/** The reason for which runs are ended when this process stops. A run that may go on is queued again. */
+export const interruption = () =>
+  new NightshiftError(
+    "CANCELLED",
+    "Nightshift was stopped while this run was at work; it was not finished.",
+    {
+      isInterruption: true,
+    },
+  );
+
+export const isInterruption = (reason: unknown): boolean =>
+  reason instanceof NightshiftError && reason.data.isInterruption === true;
 
 /** An outcome without an output. */
 export const failedOutcome = (

@@ -1,29 +1,18 @@
-import { retry } from "../async.ts";
 import { NightshiftError, toPublicError } from "../errors.ts";
-import type { Usage } from "../jobs/run.ts";
-import type { Log } from "../log.ts";
-import type { Model, ModelAnswer, ModelRequest } from "../model/model.ts";
-import type { TokenBudget } from "../store/usage.ts";
 import type { RunReader } from "../tools/services.ts";
 import type { Upstreams } from "../tools/upstream.ts";
+import { type GhostCalls, openGhostCalls } from "./calls.ts";
+import { type MeteredModelOptions, openMeteredModel } from "./metered-model.ts";
 import { type GhostRequest, type ToThread, toWire } from "./protocol/messages.ts";
+import { openGhostWaits, type WaitOptions } from "./waits.ts";
 
-export interface RequestHandlerOptions {
+export interface RequestHandlerOptions extends MeteredModelOptions, WaitOptions {
   readonly jobId: string;
-  /** Absent where no model is configured. Its key stays on the main side. */
-  readonly model: Model | undefined;
-  /** Input and output tokens that this run may use. */
-  readonly maxTokens: number;
-  /** Budgets that this run shares with others: its owner's of the day, its job's of all runs. */
-  readonly budgets: readonly TokenBudget[];
   /** The runs of the job's owner. The ghost gets those of its own job only. */
   readonly runs: RunReader;
   /** The tools of other MCP servers that this job was granted; absent where it was granted none. */
   readonly upstreams?: Upstreams | undefined;
-  readonly log: Log;
   readonly reply: (message: ToThread) => void;
-  /** Adds a note to the run's transcript. */
-  readonly onNote: (text: string) => void;
 }
 
 /** Serves the requests of one ghost, within its job and its budget. */
@@ -33,7 +22,8 @@ export interface RequestHandler {
   cancel(id: number, reason: NightshiftError): void;
   /** Cancels all open requests. */
   cancelAll(reason: NightshiftError): void;
-  readonly usage: Usage;
+  /** See GhostCalls. */
+  readonly record: GhostCalls["record"];
 }
 
 /** A prompt sends one request at a time. A code job may send many at once; its model calls are served one by one. */
@@ -42,9 +32,17 @@ const MAX_OPEN_REQUESTS = 1_000;
 export function openRequestHandler(options: RequestHandlerOptions): RequestHandler {
   const open = new Map<number, AbortController>();
   const meteredModel = openMeteredModel(options);
+  const waits = openGhostWaits(options);
+  const calls = openGhostCalls(options.journal, waits);
 
   const respond = (request: GhostRequest, signal: AbortSignal): Promise<unknown> => {
     if (request.kind === "model") return meteredModel.ask(request.input, signal);
+    if (request.kind === "begin_call") return calls.begin(request);
+    if (request.kind === "ask_owner") return waits.askOwner(request);
+    if (request.kind === "sleep") return waits.sleep(request.until).then(() => null);
+    if (request.kind === "begin_step") return calls.beginStep(request.name);
+    if (request.kind === "end_step") return calls.endStep(request.key, request.value);
+    if (request.kind === "upstream_call") calls.assertBegun(request.tool, request.arguments);
     if (request.kind === "list_runs") return listOwnRuns(options, request.options);
     if (request.kind === "get_run") return getOwnRun(options, request.runId);
     return callUpstreams(options, request, signal);
@@ -72,64 +70,8 @@ export function openRequestHandler(options: RequestHandlerOptions): RequestHandl
     cancelAll(reason) {
       for (const stop of open.values()) stop.abort(reason);
     },
-    get usage() {
-      return meteredModel.usage;
-    },
+    record: calls.record,
   };
-}
-
-/** Makes the model calls of one ghost, one after the other, so that each is checked against the use of all before it. */
-function openMeteredModel({ model, maxTokens, budgets, log, onNote }: RequestHandlerOptions) {
-  let usage: Usage = { input_tokens: 0, output_tokens: 0 };
-  let hasEstimate = false;
-  let last: Promise<unknown> = Promise.resolve();
-  const onFailure = (error: unknown) =>
-    log.error({ err: error }, "the tokens of a ghost's model call could not be written");
-  const askNow = async (request: ModelRequest, signal: AbortSignal): Promise<ModelAnswer> => {
-    signal.throwIfAborted();
-    if (!model)
-      throw new NightshiftError(
-        "MODEL_NOT_CONFIGURED",
-        "No model is configured: set NIGHTSHIFT_MODEL (and NIGHTSHIFT_MODEL_API_KEY where one is needed).",
-      );
-    if (usage.input_tokens + usage.output_tokens >= maxTokens) throw overBudget(usage, maxTokens);
-    for (const budget of budgets) await budget.assertLeft();
-    const answer = await model.generate(request, signal);
-    const spent = answer.usage.input_tokens + answer.usage.output_tokens;
-    usage = {
-      input_tokens: usage.input_tokens + answer.usage.input_tokens,
-      output_tokens: usage.output_tokens + answer.usage.output_tokens,
-    };
-    if (answer.usageIsEstimate && !hasEstimate) {
-      hasEstimate = true;
-      onNote(ESTIMATED);
-      log.warn({ model: model.name }, "a model reported no tokens, or a number that cannot be true");
-    }
-    for (const budget of budgets) await retry(() => budget.spend(spent), { onFailure, signal });
-    return answer;
-  };
-  return {
-    ask(request: ModelRequest, signal: AbortSignal): Promise<ModelAnswer> {
-      const answer = last.then(() => askNow(request, signal));
-      last = answer.catch(() => {});
-      return answer;
-    },
-    get usage() {
-      return usage;
-    },
-  };
-}
-
-const ESTIMATED =
-  "The model reported no tokens, or a number that cannot be true; this run's usage is partly an estimate.";
-
-function overBudget({ input_tokens, output_tokens }: Usage, maxTokens: number): NightshiftError {
-  const spent = input_tokens + output_tokens;
-  return new NightshiftError(
-    "BUDGET_EXCEEDED",
-    `Stopped before the next model call: this run has used ${spent} tokens (${input_tokens} in, ${output_tokens} out) of the ${maxTokens} that its max_tokens allows.`,
-    { spent, maxTokens },
-  );
 }
 
 type UpstreamRequest = Extract<GhostRequest, { kind: "upstream_tools" | "upstream_call" }>;

@@ -2,79 +2,61 @@ import { randomUUID } from "node:crypto";
 import { resolve, sep } from "node:path";
 import { retry } from "../async.ts";
 import { NightshiftError, toPublicError } from "../errors.ts";
-import { type Action, ghostSessionId, type Job } from "../jobs/job.ts";
-import type { EndStatus, Run, RunResult, TranscriptStep } from "../jobs/run.ts";
+import { type Action, ghostSessionId } from "../jobs/job.ts";
+import type { EndStatus, Run, RunResult } from "../jobs/run.ts";
 import type { Log } from "../log.ts";
 import type { Model } from "../model/model.ts";
-import type { Claimed, RunQueue } from "../store/run-queue.ts";
-import type { TokenBudget } from "../store/usage.ts";
-import type { RunReader } from "../tools/services.ts";
+import type { Claimed } from "../store/run-queue.ts";
 import { serverOf, type Upstreams } from "../tools/upstream.ts";
-import { grantsOf } from "./allowed-tools.ts";
+import { grantsOf, selectionOf } from "./allowed-tools.ts";
 import { type Broker, openBroker } from "./broker.ts";
+import { type GhostDeps, notifyListeners } from "./deps.ts";
 import type { GhostThread } from "./ghost-thread.ts";
-import { awaitOutcome, failedOutcome, type Outcome } from "./outcome.ts";
-import { MAX_PREVIOUS_CHARS, type Start, shorten } from "./protocol/messages.ts";
-
-/** The dependencies of a run, which are the same for all runs of this process. */
-export interface GhostDeps {
-  readonly threads: { take(): Promise<GhostThread> };
-  readonly runQueue: Pick<RunQueue, "finish">;
-  /** Absent where none is configured: prompts then fail with MODEL_NOT_CONFIGURED. */
-  readonly model?: Model | undefined;
-  /** Budgets that runs of this job share, besides the run's own limit; absent means none. */
-  readonly openBudgets?: (job: Job) => readonly TokenBudget[];
-  /** The runs of one user. */
-  readonly openRuns: (userKey: string) => RunReader;
-  /** The longest time that a run gets, whatever its job says. Default: no limit. */
-  readonly maxTimeoutSeconds?: number;
-  readonly log: Log;
-  readonly now: () => number;
-  /** Modules with users' own tools, as `--tools` names them. */
-  readonly toolModules: readonly string[];
-  /** Other MCP servers; absent where none are configured. */
-  readonly upstreams?: UpstreamSource | undefined;
-  /** Where the files of code jobs are. */
-  readonly jobsDir?: string | undefined;
-  readonly listeners?: readonly GhostListener[];
-}
-
-/** The other MCP servers of this process. None is connected before `open`. */
-interface UpstreamSource {
-  readonly servers: readonly string[];
-  /** Opens, for one run of this user, what `grants` name and nothing else. */
-  open(grants: readonly string[], userKey: string): Upstreams;
-}
-
-/** Called with each step as it happens, and once with the end. Errors that it throws are logged and change nothing. */
-export interface GhostListener {
-  readonly onStep?: (claimed: Claimed, step: TranscriptStep) => void;
-  readonly onEnd?: (claimed: Claimed, result: RunResult) => void;
-}
+import { openJournal } from "./go-on.ts";
+import type { RunJournal } from "./journal.ts";
+import { awaitOutcome, failedOutcome, isInterruption, type Outcome, type Waiting } from "./outcome.ts";
+import type { Start } from "./protocol/messages.ts";
+import { openRunModel } from "./run-model.ts";
 
 /**
  * Starts a ghost run and records its end: runs a claimed run in a thread of its own, ends the thread, writes the end and
- * the audit line once, and calls the listeners. Resolves to the status in the run's row, which is `lost` when the run
- * was marked as lost before it could end. Never rejects: every failure is the run's outcome. `signal` ends the run
- * early, with its reason.
+ * the audit line once, and calls the listeners. Resolves to the status in the run's row: `lost` when another process
+ * has taken the run over, `queued` or `waiting` when it goes on later, in another thread. Never rejects: every failure
+ * is the run's outcome. `signal` ends the run early, with its reason.
  */
-export async function runGhost(claimed: Claimed, deps: GhostDeps, signal: AbortSignal): Promise<EndStatus> {
+export async function runGhost(
+  claim: Claimed,
+  deps: GhostDeps,
+  signal: AbortSignal,
+): Promise<EndStatus | "queued" | "waiting"> {
   const correlationId = randomUUID();
   const startedAtMs = performance.now();
+  let claimed = claim;
   let thread: GhostThread | undefined;
   let broker: Broker | undefined;
-  let outcome: Outcome;
-  const upstreams = openGrantedUpstreams(claimed.job, deps);
+  let journal: RunJournal | undefined;
+  let upstreams: Upstreams | undefined;
+  let outcome: Outcome | Waiting;
+  const { maxTimeoutSeconds = Number.POSITIVE_INFINITY, outages, now } = deps;
+  const timeoutMs = Math.min(claimed.job.limits.timeoutSeconds, maxTimeoutSeconds) * 1_000;
+  const runModel = openRunModel(deps.model, {
+    run: claimed.run,
+    outages,
+    until: startedAtMs + timeoutMs - claimed.run.workedMs,
+    now,
+  });
   try {
-    const previousOutput = await previousOutputOf(claimed.job, deps);
+    const begun = await openJournal(claim, deps);
+    ({ claimed, journal } = begun);
+    upstreams = openGrantedUpstreams(claimed.job, deps);
     const usesUpstreams = upstreams !== undefined;
+    const { previousOutput } = begun;
     const start = toStart(claimed, deps, { correlationId, usesUpstreams, previousOutput });
     signal.throwIfAborted();
     thread = await deps.threads.take();
-    broker = openRunBroker(claimed, deps, { thread, upstreams });
+    broker = openRunBroker(claimed, deps, { thread, upstreams, journal, model: runModel.model });
     broker.start(start);
-    const { maxTimeoutSeconds = Number.POSITIVE_INFINITY } = deps;
-    outcome = await awaitOutcome(broker, thread, { job: claimed.job, maxTimeoutSeconds, signal });
+    outcome = await awaitOutcome(broker, thread, { claimed, maxTimeoutSeconds, signal });
   } catch (error) {
     if (!(error instanceof NightshiftError)) deps.log.error({ err: error }, "a ghost could not be started");
     outcome = failedOutcome(toPublicError(error), signal.aborted ? "cancelled" : "failed");
@@ -83,13 +65,21 @@ export async function runGhost(claimed: Claimed, deps: GhostDeps, signal: AbortS
   // The servers' processes may take a moment to end. The outcome is written meanwhile; this function waits for them.
   const closing = upstreams?.close();
   await thread?.terminate();
+  const parked = await park(claimed.run, outcome, { journal, deps, signal });
+  if (parked === "waiting" || parked === "queued") {
+    notifyListeners(deps, (listener) => listener.onParked?.(claimed));
+    await closing;
+    return parked;
+  }
 
   const { silentToken } = claimed.job.provision;
+  const modelFailure = runModel.failureOf(parked.error);
   const result: RunResult = {
-    ...outcome,
-    silent: silentToken !== null && outcome.output?.trim() === silentToken,
-    transcript: broker?.transcript ?? [],
-    usage: broker?.usage ?? { input_tokens: 0, output_tokens: 0 },
+    ...parked,
+    ...(modelFailure && { modelFailure }),
+    silent: silentToken !== null && parked.output?.trim() === silentToken,
+    transcript: journal?.transcript ?? [],
+    usage: journal?.usage ?? claimed.run.usage,
   };
   const isWritten = await writeEnd(claimed.run, result, deps);
   const status = isWritten ? result.status : "lost";
@@ -124,6 +114,8 @@ function toStart(
       tools: job.tools && [...job.tools],
       useReactLoop: job.limits.useReactLoop,
       maxIterations: job.limits.maxIterations,
+      mayAsk: job.provision.mayAsk,
+      approveTools: [...(job.provision.approveTools ?? [])],
       usesUpstreams,
       pinnedFacts: job.provision.pinnedFacts.map(({ text }) => text),
       silentToken: job.provision.silentToken,
@@ -137,6 +129,7 @@ function toStart(
       scheduledFor: run.scheduledFor,
       startedAt: run.startedAt ?? deps.now(),
       coalesced: run.coalesced,
+      resumed: run.resumed,
       previousOutput,
     },
     toolModules: [...deps.toolModules],
@@ -144,24 +137,38 @@ function toStart(
 }
 
 /**
- * The output of this job's last run that succeeded and was not silent. A job that runs after another gets the output of
- * the other's last run that succeeded, or none if that was silent.
+ * Stores that the run goes on later, where it waits or was interrupted. Resolves to its status then, or to the outcome
+ * with which it ends.
  */
-async function previousOutputOf(job: Job, deps: GhostDeps): Promise<string | null> {
-  const { userKey, provision, schedule } = job;
-  if (!provision.previousOutput) return null;
-  const page =
-    schedule.kind === "after" ? { jobId: schedule.jobId, limit: 1 } : { jobId: job.jobId, limit: 20 };
-  const { runs } = await deps.openRuns(userKey).list({ ...page, status: "succeeded" });
-  const output = runs.find((run) => run.output !== null && !run.silent)?.output;
-  return output === undefined || output === null ? null : shorten(output, MAX_PREVIOUS_CHARS);
+async function park(
+  { runId }: Run,
+  outcome: Outcome | Waiting,
+  { journal, deps, signal }: { journal: RunJournal | undefined; deps: GhostDeps; signal: AbortSignal },
+): Promise<Outcome | "queued" | "waiting"> {
+  const { runQueue, now, log } = deps;
+  const onFailure = (error: unknown) =>
+    log.error({ err: error, run_id: runId }, "it could not be stored that a run goes on later");
+  try {
+    if (outcome.status === "waiting" && journal) {
+      const { waitingFor } = outcome;
+      const { unwritten: entries, workedMs, usage } = journal;
+      const wait = { waitingFor, entries, progress: { workedMs, usage } };
+      if (await retry(() => runQueue.wait(runId, wait, now()), { onFailure })) return "waiting";
+    } else if (outcome.status === "cancelled" && isInterruption(signal.reason)) {
+      await journal?.write();
+      if (await runQueue.requeue(runId, now())) return "queued";
+    }
+  } catch (error) {
+    onFailure(error);
+  }
+  return outcome.status === "waiting" ? failedOutcome(toPublicError(signal.reason), "failed") : outcome;
 }
 
 /** The configured servers whose tools the job names; undefined where it names none. */
 function openGrantedUpstreams(job: Claimed["job"], { upstreams }: GhostDeps): Upstreams | undefined {
   const { check } = job.provision;
-  const checked = check?.kind === "tool" ? grantsOf({ tools: null, action: check }) : [];
-  const grants = [...grantsOf(job), ...checked].filter((name) =>
+  const checked = check?.kind === "tool" ? grantsOf({ tools: null, action: check, approveTools: [] }) : [];
+  const grants = [...grantsOf(selectionOf(job)), ...checked].filter((name) =>
     upstreams?.servers.includes(serverOf(name) ?? ""),
   );
   return grants.length > 0 ? upstreams?.open(grants, job.userKey) : undefined;
@@ -180,19 +187,29 @@ function withFilePath<Any extends Action>(action: Any, jobsDir: string | undefin
 function openRunBroker(
   claimed: Claimed,
   deps: GhostDeps,
-  { thread, upstreams }: { thread: GhostThread; upstreams: Upstreams | undefined },
+  parts: {
+    thread: GhostThread;
+    upstreams: Upstreams | undefined;
+    journal: RunJournal;
+    model: Model | undefined;
+  },
 ): Broker {
   const { job, run } = claimed;
   return openBroker({
-    port: thread.port,
-    upstreams,
+    port: parts.thread.port,
+    upstreams: parts.upstreams,
     jobId: job.jobId,
-    model: deps.model,
+    model: parts.model,
     maxTokens: job.limits.maxTokens,
-    budgets: deps.openBudgets?.(job) ?? [],
+    budget: deps.openBudget(job),
     runs: deps.openRuns(job.userKey),
     log: deps.log.child({ job_id: job.jobId, run_id: run.runId }),
-    onStep: (step) => notifyListeners(deps, (listener) => listener.onStep?.(claimed, step)),
+    journal: parts.journal,
+    now: deps.now,
+    provision: job.provision,
+    mayWait: () => deps.runQueue.mayWait(job),
+    isApproved: (tool, argumentsHash) => deps.runQueue.isApproved(job, tool, argumentsHash),
+    asksInAnyOrder: job.action.kind === "code",
   });
 }
 
@@ -244,21 +261,9 @@ function audit(
       prompt: run.prompt.slice(0, AUDITED_PROMPT_CHARS),
       status,
       ...(code && { error_code: code }),
+      ...(run.resumed > 0 && { resumed: run.resumed }),
       execution_time_seconds: Math.round(performance.now() - startedAtMs) / 1_000,
     },
     "ghost run ended",
   );
-}
-
-function notifyListeners(
-  { listeners = [], log }: GhostDeps,
-  notify: (listener: GhostListener) => void,
-): void {
-  for (const listener of listeners) {
-    try {
-      notify(listener);
-    } catch (error) {
-      log.error({ err: error }, "a listener of ghost runs failed");
-    }
-  }
 }

@@ -7,7 +7,7 @@ import type { RunResult } from "../jobs/run.ts";
 
 /** News about the job itself that comes with the end of a run: it fails again and again, or was paused for it. */
 export interface Notice {
-  readonly kind: Exclude<ItemKind, "result">;
+  readonly kind: Exclude<ItemKind, "result" | "question">;
   readonly note: string;
 }
 
@@ -38,10 +38,42 @@ export async function addInboxItem(
   return true;
 }
 
+/** Adds what a run asks of its owner. Of a job's questions the newest is shown, not fifty. */
+export async function addQuestion(
+  trx: Transaction<Tables>,
+  { run_id, job_id, user_key }: Pick<RunRow, "run_id" | "job_id" | "user_key">,
+  { note, retention, now }: { note: string; retention: Retention; now: number },
+): Promise<void> {
+  const older = trx
+    .deleteFrom("inbox")
+    .where("user_key", "=", user_key)
+    .where("job_id", "=", job_id)
+    .where("kind", "=", "question");
+  await older.execute();
+  const row: InboxRow = {
+    item_id: newId("item", now),
+    user_key,
+    kind: "question",
+    run_id,
+    job_id,
+    status: "waiting",
+    note,
+    created_at: now,
+    read_at: null,
+  };
+  await trx.insertInto("inbox").values(row).execute();
+  await prune(trx, user_key, retention, now);
+}
+
+/** Removes the question of a run that no longer waits. */
+export async function removeQuestion(trx: Transaction<Tables>, runId: string): Promise<void> {
+  await trx.deleteFrom("inbox").where("run_id", "=", runId).where("kind", "=", "question").execute();
+}
+
 /** Skipped runs, runs that their owner cancelled, silent runs and successes without output are no news. */
 function isNews(run: RunRow, { status, silent, output }: RunResult): boolean {
   if (status === "skipped" || silent) return false;
-  if (status === "cancelled") return run.status === "running" && run.cancel_requested_at === null;
+  if (status === "cancelled") return run.started_at !== null && run.cancel_requested_at === null;
   return status !== "succeeded" || (output ?? "").trim() !== "";
 }
 

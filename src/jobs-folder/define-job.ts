@@ -15,8 +15,23 @@ export interface Ghost {
   readonly signal: AbortSignal;
   /** Calls one of the ghost's tools; the call and its result are recorded in the run's transcript. */
   callTool(name: string, args?: Record<string, unknown>): Promise<ToolResult>;
-  /** Makes one completion without tools, which counts in the run's usage. Rejects with MODEL_NOT_CONFIGURED and other MODEL_ codes. */
+  /**
+   * In a job with `may_ask`, puts a question to its owner. The run waits without a thread, and its code runs again from
+   * the beginning when the answer is there; `step` keeps what was done. Null: nobody answered in time, and the job has
+   * no `default_answer`. In any other job the same as `askModel`.
+   */
+  ask(question: string, options: readonly string[]): Promise<string | null>;
   ask(prompt: string): Promise<string>;
+  /** Makes one completion without tools, which counts in the run's usage. Rejects with MODEL_NOT_CONFIGURED and other MODEL_ codes. */
+  askModel(prompt: string): Promise<string>;
+  /**
+   * Runs `work` once in this run, however often its process ends, and resolves to what it came to, which must be JSON of
+   * at most a million characters. The name must be the only one of its kind in the run. An interruption during `work`
+   * has it run again. Rejects with INVALID_ARGUMENTS.
+   */
+  step<T>(name: string, work: () => T | Promise<T>): Promise<T>;
+  /** Waits without a thread, until a date or for so many seconds, at most a year. The code then runs again, as after `ask`. */
+  sleep(until: Date | number): Promise<void>;
   /** Adds a line to the run's transcript. */
   note(text: string): void;
 }

@@ -1,4 +1,4 @@
-import { LineCounter, parseDocument } from "yaml";
+import { isMap, isScalar, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { NightshiftError } from "../errors.ts";
 import type { FolderJob } from "../jobs/contracts.ts";
@@ -52,12 +52,12 @@ const jobFileSchema = z.strictObject({
 });
 type JobFile = z.output<typeof jobFileSchema>;
 
-/** A problem with a field of a file; `field` finds its line. */
+/** A problem with a field of a file; `path` leads to it and finds its line. */
 export class FieldError extends Error {
-  readonly field: string | undefined;
-  constructor(message: string, field?: string) {
+  readonly path: readonly string[];
+  constructor(message: string, ...path: readonly string[]) {
     super(message);
-    this.field = field;
+    this.path = path;
   }
 }
 
@@ -75,20 +75,52 @@ export function toJob(raw: unknown, action: FolderJob["job"]["action"], now: num
   };
 }
 
+/** The first problem of a file's fields, with the names that there are where one is unknown. */
+function explainIssue(found: z.core.$ZodIssue | undefined): FieldError {
+  const { issue, path } = narrow(found);
+  if (issue?.code !== "unrecognized_keys") {
+    const label = path.length > 0 ? path.join(".") : "its fields";
+    return new FieldError(`${label}: ${issue?.message}`, ...path);
+  }
+  const [unknown = ""] = issue.keys;
+  const known = namesAt(path);
+  const close = known.find((name) => isLike(name, unknown));
+  const hint = close ? `; did you mean ${close}?` : "";
+  const within = path.length > 0 ? ` in ${path.join(".")}` : "";
+  const message = `there is no field "${unknown}"${within}${hint}; there are ${known.join(", ")}`;
+  return new FieldError(message, ...path, unknown);
+}
+
+/** Of a field that may have several forms, the problem with its last, which is the one with names. */
+function narrow(found: z.core.$ZodIssue | undefined, above: readonly string[] = []) {
+  const path = [...above, ...(found?.path ?? []).map(String)];
+  if (found?.code !== "invalid_union") return { issue: found, path };
+  const last = found.errors.at(-1) ?? [];
+  return narrow(last.find(({ code }) => code === "unrecognized_keys") ?? last[0], path);
+}
+
+/** The names of the fields within a field; those of the file where `path` is empty. */
+function namesAt(path: readonly string[]): string[] {
+  let at: unknown = jobFileSchema;
+  for (const key of path) at = plainSchema((at as z.ZodObject).shape?.[key]);
+  return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
+}
+
+/** The schema without what makes it optional; of several forms, the last. */
+function plainSchema(schema: unknown): unknown {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable) return plainSchema(schema.unwrap());
+  return schema instanceof z.ZodUnion ? plainSchema(schema.options.at(-1)) : schema;
+}
+
+/** True for the same name in another spelling, and for one that goes on as the other ends. */
+function isLike(name: string, typed: string): boolean {
+  const [a, b] = [name, typed].map((text) => text.toLowerCase().replaceAll(/[_-]/g, "")) as [string, string];
+  return a === b || (Math.min(a.length, b.length) > 3 && (a.startsWith(b) || b.startsWith(a)));
+}
+
 function readFileFields(raw: unknown): JobFile {
   const parsed = jobFileSchema.safeParse(raw ?? {});
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    const unknown = issue?.code === "unrecognized_keys" ? issue.keys[0] : undefined;
-    const field = unknown ?? issue?.path[0]?.toString();
-    const known = Object.keys(jobFileSchema.shape).join(", ");
-    throw new FieldError(
-      unknown !== undefined
-        ? `there is no field "${unknown}"; there are ${known}`
-        : `${field ?? "its fields"}: ${issue?.message}`,
-      field,
-    );
-  }
+  if (!parsed.success) throw explainIssue(parsed.error.issues[0]);
   const fields = parsed.data;
   for (const alias of aliases)
     if (fields[alias] !== undefined && fields[ALIASES[alias]] !== undefined)
@@ -129,14 +161,13 @@ function toFieldError(message: string, fields: JobFile): FieldError {
   const inItsNames = aliases
     .filter((alias) => fields[ALIASES[alias]] === undefined)
     .reduce((text, alias) => text.replaceAll(ALIASES[alias], alias), message);
-  return new FieldError(inItsNames.replace(/\.$/, ""), field);
+  return new FieldError(inItsNames.replace(/\.$/, ""), ...(field ? [field] : []));
 }
 
 const FENCE = /^---[ \t]*\r?\n([\s\S]*?)^---[ \t]*(?:\r?\n|$)/m;
 
 /** What is wrong with a file that has no front matter, if it can be told. */
 function formOf(text: string): string {
-  if (/\0/.test(text)) return "it is not UTF-8 (UTF-16, perhaps): save it as UTF-8; ";
   if (text.trim() === "") return "it is empty: ";
   if (/^---[ \t]*\r?\n/.test(text)) return "its front matter has no end, a line of its own with ---: ";
   if (/^\s+---[ \t]*\r?\n/.test(text))
@@ -191,15 +222,28 @@ export function readMarkdown(
     return { job: toJob(document.toJS({ maxAliasCount: 10 }), { kind: "prompt", prompt }, now) };
   } catch (error) {
     if (!(error instanceof FieldError)) throw error;
-    const line = error.field === undefined ? 1 : yamlLineOf(document, error.field, lines);
+    const line = yamlLineOf(document, error.path, lines);
     return { problem: { file, line, message: error.message } };
   }
 }
 
-function yamlLineOf(document: ReturnType<typeof parseDocument>, field: string, lines: LineCounter): number {
-  const items =
-    (document.contents as { items?: { key?: { value?: unknown; range?: number[] } }[] } | null)?.items ?? [];
-  const start = items.find(({ key }) => key?.value === field)?.key?.range?.[0];
-  // Front matter starts on the file's second line.
-  return start === undefined ? 1 : lines.linePos(start).line + 1;
+/** The file's line of the last key of `path` that is there. */
+function yamlLineOf(
+  document: ReturnType<typeof parseDocument>,
+  path: readonly string[],
+  lines: LineCounter,
+): number {
+  let line = 1;
+  let at: unknown = document.contents;
+  for (const key of path) {
+    const pair = isMap(at)
+      ? at.items.find((item) => isScalar(item.key) && item.key.value === key)
+      : undefined;
+    const start = isScalar(pair?.key) ? pair.key.range?.[0] : undefined;
+    if (start === undefined) break;
+    // Front matter starts on the file's second line.
+    line = lines.linePos(start).line + 1;
+    at = pair?.value;
+  }
+  return line;
 }

@@ -1,15 +1,19 @@
+import { isUtf8 } from "node:buffer";
 import { createHash } from "node:crypto";
 import { constants, open, readdir } from "node:fs/promises";
-import { extname, join } from "node:path";
+import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import { NightshiftError } from "../errors.ts";
+import { messageOf, NightshiftError } from "../errors.ts";
 import type { FolderJob } from "../jobs/contracts.ts";
 import { findBrokenChains } from "../jobs/dependencies.ts";
 import { FieldError, type FileProblem, readMarkdown, toJob } from "./front-matter.ts";
+import { type FolderNames, isPromptFile, numberedCopyOf, sortNames } from "./names.ts";
 
 export interface FolderScan {
   readonly jobs: readonly FolderJob[];
   readonly problems: readonly FileProblem[];
+  /** Files that look like jobs and are left alone, with the reason. */
+  readonly ignored: readonly FileProblem[];
 }
 
 const MAX_FILE_BYTES = 256 * 1024;
@@ -23,34 +27,51 @@ export interface ScanOptions {
   readonly signal?: AbortSignal;
 }
 
-/**
- * Reads a jobs folder: `*.md` are prompts, `*.ts` and `*.js` code jobs; names that start with `.` or `_` and
- * `README.md` are ignored. A bad file becomes a problem, and the others are read all the same.
- */
+/** Reads a jobs folder: see `sortNames`. A bad file becomes a problem, and the others are read all the same. */
 export async function scanFolder(dir: string, now: number, options: ScanOptions = {}): Promise<FolderScan> {
   const jobs: FolderJob[] = [];
   const problems: FileProblem[] = [];
-  for (const file of await readFolder(dir)) {
+  const { files, ignored } = await readFolder(dir);
+  for (const file of files) {
     if (options.signal?.aborted) break;
     const read = await readJobFile(dir, file, now, options).catch((error: unknown) => ({
-      problem: { file, message: error instanceof Error ? error.message : String(error) },
+      problem: { file, message: messageOf(error) },
     }));
     if ("problem" in read) problems.push(read.problem);
     else jobs.push(read.job);
   }
+  const copies = findNumberedCopies(jobs);
+  const originals = jobs.filter(({ file }) => !copies.has(file));
   const broken = findBrokenChains(
-    jobs,
+    originals,
     problems.map(({ file }) => file),
   );
   for (const [file, message] of broken) {
     const text = await readRegularFile(join(dir, file)).catch(() => "");
     problems.push({ file, ...codeLineOf(text, "after"), message: `after: ${message}` });
   }
-  return { jobs: jobs.filter(({ file }) => !broken.has(file)), problems };
+  return {
+    jobs: originals.filter(({ file }) => !broken.has(file)),
+    problems,
+    ignored: [...ignored, ...copies.values()],
+  };
 }
 
-/** The names of a folder's job files. Rejects with CONFIG_INVALID. */
-export async function readFolder(dir: string): Promise<readonly string[]> {
+/** `report 2.md` is a copy where its text is that of `report.md`. */
+function findNumberedCopies(jobs: readonly FolderJob[]): ReadonlyMap<string, FileProblem> {
+  const digests = new Map(jobs.map(({ file, digest }) => [file, digest]));
+  const copies = new Map<string, FileProblem>();
+  for (const { file, digest } of jobs) {
+    const original = numberedCopyOf(file);
+    if (original === undefined || digests.get(original) !== digest) continue;
+    const message = `it has the same text as ${original}; change it or rename it to make it a job`;
+    copies.set(file, { file, message });
+  }
+  return copies;
+}
+
+/** The files of a folder that are jobs by their names. Rejects with CONFIG_INVALID. */
+export async function readFolder(dir: string): Promise<FolderNames> {
   const entries = await readdir(dir, { withFileTypes: true }).catch((cause: unknown) => {
     throw new NightshiftError(
       "CONFIG_INVALID",
@@ -59,13 +80,9 @@ export async function readFolder(dir: string): Promise<readonly string[]> {
       { cause },
     );
   });
-  return entries
-    .filter((entry) => entry.isFile() || entry.isSymbolicLink())
-    .map((entry) => entry.name)
-    .filter(
-      (name) => !/^[._]/.test(name) && name !== "README.md" && (name.endsWith(".md") || isCodeFile(name)),
-    )
-    .sort();
+  return sortNames(
+    entries.filter((entry) => entry.isFile() || entry.isSymbolicLink()).map((entry) => entry.name),
+  );
 }
 
 async function readJobFile(
@@ -79,7 +96,7 @@ async function readJobFile(
   const digest = createHash("sha256").update(text).digest("hex");
   const known = cache?.get(file);
   if (known?.digest === digest) return { job: known };
-  const read = file.endsWith(".md")
+  const read = isPromptFile(file)
     ? readMarkdown(file, text, now)
     : await readCode({ path, file, text }, now, signal);
   if ("problem" in read) return read;
@@ -102,8 +119,11 @@ async function readRegularFile(path: string): Promise<string> {
     for (let read = 1; read > 0 && length < buffer.length; length += read)
       ({ bytesRead: read } = await handle.read(buffer, length));
     if (length > MAX_FILE_BYTES) throw new Error(`it is larger than ${MAX_FILE_BYTES / 1024} KiB`);
+    const bytes = buffer.subarray(0, length);
+    if (!isUtf8(bytes) || bytes.includes(0))
+      throw new Error("it is not UTF-8 (UTF-16 or Latin-1, perhaps): save it as UTF-8");
     // Some editors start a file with a byte order mark.
-    return buffer.toString("utf8", 0, length).replace(/^\uFEFF/, "");
+    return bytes.toString("utf8").replace(/^\uFEFF/, "");
   } finally {
     await handle.close();
   }
@@ -120,7 +140,7 @@ async function readCode(
     return { job: toJob(described.fields, { kind: "code", file }, now) };
   } catch (error) {
     if (!(error instanceof FieldError)) throw error;
-    return { problem: { file, ...(error.field && codeLineOf(text, error.field)), message: error.message } };
+    return { problem: { file, ...codeLineOf(text, error.path.at(-1) ?? ""), message: error.message } };
   }
 }
 
@@ -178,6 +198,3 @@ export async function describeCodeJob(
   await worker.terminate();
   return described;
 }
-
-export const isCodeFile = (file: string): boolean =>
-  [".ts", ".js", ".mts", ".mjs"].includes(extname(file)) && !file.endsWith(".d.ts");

@@ -1,5 +1,5 @@
 import type { Job, JobStatus, Overlap, Policy, Provision } from "./job.ts";
-import type { Run, RunStatus } from "./run.ts";
+import type { OwnerReply, Run, RunStatus } from "./run.ts";
 
 /** A job that is not stored yet: the store gives it an owner, an id, a status and dates. */
 export type NewJob = Omit<
@@ -117,15 +117,20 @@ export interface Backfill {
   readonly alreadyRun: number;
 }
 
+/** A run without its transcript, which may have hundreds of kilobytes. */
+export type RunSummary = Omit<Run, "transcript">;
+
 export interface RunPage {
-  /** Without transcripts, which are read one run at a time. */
-  readonly runs: readonly Omit<Run, "transcript">[];
+  /** Without transcripts, and with long outputs cut: a page has a million characters of them. `get` has all of a run. */
+  readonly runs: readonly RunSummary[];
   readonly nextCursor?: string;
 }
 
 /** One user's runs; no method takes a user. An absent run and somebody else's give the same RUN_NOT_FOUND. */
 export interface RunStore {
   get(runId: string): Promise<Run>;
+  /** What `get` resolves to, without the transcript: for looking again and again. */
+  summary(runId: string): Promise<RunSummary>;
   /** Newest first. An unknown `jobId` is an empty list. `idStart`: only ids that begin so. Rejects with CURSOR_INVALID. */
   list(options?: {
     jobId?: string;
@@ -149,6 +154,11 @@ export interface RunStore {
    * times.
    */
   backfill(jobId: string, span: { from: number; to: number }): Promise<Backfill>;
+  /**
+   * Answers a waiting run, once, and queues it. Resolves to the run as it is after that. Rejects with RUN_NOT_FOUND, with
+   * RUN_STATE for a run that does not wait (any more), and with INVALID_ARGUMENTS for the wrong kind of answer.
+   */
+  answer(runId: string, reply: OwnerReply): Promise<Run>;
   /**
    * Cancels a queued run at once; asks a running one to stop, and it ends when its ghost has stopped. Resolves to the
    * run as it is after that. Rejects with RUN_NOT_FOUND, and RUN_STATE for one that has ended.

@@ -1,6 +1,6 @@
 /** What people type into a cron expression beyond what croner reads: ranges that wrap around, and hints where they go wrong. */
 
-const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
+const UNIT_SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const;
 const MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
 const WEEKDAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
@@ -63,7 +63,7 @@ export function hintOf(cron: string): string | undefined {
   if (every) {
     const parts = every.toLowerCase().matchAll(/(\d+(?:\.\d+)?)\s*([smhd])/g);
     const seconds = [...parts].reduce(
-      (sum, [, n, unit]) => sum + Number(n) * (UNIT_SECONDS[unit ?? ""] ?? 0),
+      (sum, [, n, unit]) => sum + Number(n) * UNIT_SECONDS[unit as keyof typeof UNIT_SECONDS],
       0,
     );
     return `A cron expression has no @every; give every_seconds: ${Math.max(1, Math.round(seconds))} instead.`;

@@ -84,9 +84,17 @@ function readSpanEnd(name: keyof typeof OPEN_ENDS, text: string, timezone: strin
 }
 
 export const toolName = z.string().min(1).max(128);
+/** Characters of a tool call's arguments as JSON: as many as a prompt may have. */
+const MAX_ARGUMENTS_CHARS = 32_000;
 export const toolCall = z.strictObject({
   name: toolName,
-  arguments: z.record(z.string(), z.unknown()).default({}),
+  arguments: z
+    .record(z.string(), z.unknown())
+    .refine(
+      (given) => JSON.stringify(given).length <= MAX_ARGUMENTS_CHARS,
+      `they may have at most ${MAX_ARGUMENTS_CHARS} characters as JSON`,
+    )
+    .default({}),
 });
 
 const retryArgument = z.strictObject({

@@ -23,6 +23,7 @@ import {
   CATCHUPS,
   DEFAULT_LIMITS,
   DEFAULT_POLICY,
+  INTERRUPT_CHOICES,
   type Job,
   type Limits,
   NO_PROVISION,
@@ -95,6 +96,12 @@ const POLICY_FIELDS = {
     numberForm(0, 1_000),
     "failures in a row that pause it (default 5, 0 = never)",
   ),
+  on_interrupt: field(
+    "onInterrupt",
+    orNone(choiceForm(INTERRUPT_CHOICES)),
+    "when its process ends in mid-run (default resume for prompts and code with steps, else lose)",
+  ),
+  max_resumes: field("maxResumes", numberForm(0, 100), "times that one run goes on after that (default 5)"),
 } satisfies Fields;
 
 const PROVISION_FIELDS = {
@@ -140,6 +147,26 @@ const PROVISION_FIELDS = {
       show: hideNone<string>,
     },
     "https URL to post each run's end to",
+  ),
+  may_ask: field(
+    "mayAsk",
+    booleanForm,
+    "its ghost may ask its owner, and waits for answer_run (default false)",
+  ),
+  approve_tools: field(
+    "approveTools",
+    orNone(plainForm(z.array(toolName).min(1).max(100))),
+    "tools it may call once answer_run approves of the call; server__* for all of a server",
+  ),
+  answer_within_seconds: field(
+    "answerWithinSeconds",
+    numberForm(1, 366 * DAY_SECONDS),
+    "how long it waits for an answer (default a day)",
+  ),
+  default_answer: field(
+    "defaultAnswer",
+    { ...orNone(plainForm(z.string().max(2_000))), show: hideNone<string> },
+    "the answer to its questions when nobody gives one in time",
   ),
 } satisfies Fields;
 
@@ -238,12 +265,10 @@ const readFields = <Part extends object>(
   }),
 });
 
-const NO_NAME_NO_TOOLS: Pick<Job, "name" | "tools"> = { name: null, tools: null };
-
 /** The name of a job, and the tools that its ghost may use. */
 export const nameAndToolsOf = (
   given: GivenFields,
-  { name, tools }: Pick<Job, "name" | "tools"> = NO_NAME_NO_TOOLS,
+  { name, tools }: Pick<Job, "name" | "tools"> = { name: null, tools: null },
 ) => readFields(OWN_FIELDS, given, { name, tools }, "UTC");
 
 export const limitsOf = (given: GivenFields, before: Limits = DEFAULT_LIMITS): Limits =>

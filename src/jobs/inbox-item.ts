@@ -1,7 +1,7 @@
 import type { EndReason, EndStatus } from "./run.ts";
 
-/** `warning`: its job fails again and again. `paused`: so often that it was paused. */
-export const ITEM_KINDS = ["result", "warning", "paused"] as const;
+/** `warning`: its job fails again and again. `paused`: so often that it was paused. `question`: a run waits for an answer. */
+export const ITEM_KINDS = ["result", "warning", "paused", "question"] as const;
 export type ItemKind = (typeof ITEM_KINDS)[number];
 
 /** The one resource of a user's inbox. */
@@ -15,8 +15,8 @@ export interface InboxItem {
   readonly jobName: string | null;
   /** Null when the run is no longer kept; `output` and `failure` are then null too. */
   readonly runId: string | null;
-  readonly status: EndStatus;
-  /** A sentence about the job, such as why it was paused. */
+  readonly status: EndStatus | "waiting";
+  /** A sentence about the job, such as why it was paused, or what a run asks. */
   readonly note: string | null;
   /** The start of the run's output, at most MAX_ITEM_CHARS. */
   readonly output: string | null;

@@ -15,6 +15,8 @@ export type Action =
   /** A module of the jobs folder, by its file name in that folder. */
   | { readonly kind: "code"; readonly file: string };
 
+export const ACTION_KINDS = ["prompt", "tool", "code"] as const satisfies readonly Action["kind"][];
+
 /** The limits of one run. */
 export interface Limits {
   readonly useReactLoop: boolean;
@@ -76,6 +78,16 @@ export interface Job {
 /** The session in which a job's runs happen: never the session of a person. */
 export const ghostSessionId = (jobId: string): string => `ghost_scheduler_${jobId}`;
 
+/** True where what a run does is stored as it happens, so that it can go on after an interruption. */
+export function keepsJournal({
+  action,
+  policy: { onInterrupt },
+  provision: { mayAsk, approveTools },
+}: Pick<Job, "action" | "policy" | "provision">): boolean {
+  if (mayAsk || approveTools) return true;
+  return onInterrupt === null ? action.kind !== "tool" : onInterrupt === "resume";
+}
+
 /** A job's action in a line for people: the prompt, or the tool or file that is run instead of one. */
 export function describeAction(action: Action): string {
   switch (action.kind) {
@@ -86,6 +98,15 @@ export function describeAction(action: Action): string {
     case "code":
       return `Run the code of ${action.file}`;
   }
+}
+
+/** The first tool that the job names and `offers` is false for; undefined when there is none. */
+export function missingTool(
+  { action, tools, provision }: Pick<Job, "action" | "tools" | "provision">,
+  offers: (tool: string) => boolean,
+): string | undefined {
+  const calls = [action, provision.check].flatMap((one) => (one?.kind === "tool" ? [one.tool] : []));
+  return [...calls, ...(tools ?? []), ...(provision.approveTools ?? [])].find((tool) => !offers(tool));
 }
 
 /** Choices for an occurrence of a job that still has runs queued or running. */
@@ -99,6 +120,13 @@ type Catchup = (typeof CATCHUPS)[number];
 /** Failures that a job may have retried, besides those of a model that is busy or cannot be reached. */
 export const RETRY_ON = ["crash", "lost", "timeout"] as const;
 export type RetryOn = (typeof RETRY_ON)[number];
+
+/**
+ * Choices for a run whose process ended before it: go on from its last step, end as lost, or begin anew. The default
+ * is `resume` for prompts and for code that uses steps, and `lose` for others.
+ */
+export const INTERRUPT_CHOICES = ["resume", "lose", "restart"] as const;
+type InterruptChoice = (typeof INTERRUPT_CHOICES)[number];
 
 export interface Retry {
   /** Most runs of one occurrence, the first included: 1 means no retry. */
@@ -126,6 +154,10 @@ export interface Policy {
   readonly retry: Retry;
   /** Failures in a row that pause the job; 0 means never. */
   readonly pauseAfterFailures: number;
+  /** Null: by the kind of its action. */
+  readonly onInterrupt: InterruptChoice | null;
+  /** How often one run may go on after an interruption; then it is lost. */
+  readonly maxResumes: number;
 }
 
 /**
@@ -143,6 +175,8 @@ export const DEFAULT_POLICY: Policy = Object.freeze({
   // No retry: a ghost may have sent its mail before its model failed. Owners who want one ask for it.
   retry: Object.freeze({ attempts: 1, backoffSeconds: 30, maxBackoffSeconds: 600, on: Object.freeze([]) }),
   pauseAfterFailures: 5,
+  onInterrupt: null,
+  maxResumes: 5,
 });
 
 /** A job is shown with a warning from this many failures in a row. */
@@ -172,6 +206,14 @@ export interface Provision {
   readonly previousOutput: boolean;
   /** Each run's end is posted here, besides to the user's own webhook. */
   readonly webhookUrl: string | null;
+  /** Its ghost may ask the owner, and waits for the answer without a thread. */
+  readonly mayAsk: boolean;
+  /** Tools that its ghost may call when the owner approves of the call. `server__*` names all of a server. */
+  readonly approveTools: readonly string[] | null;
+  /** How long a question or a call waits for the owner. */
+  readonly answerWithinSeconds: number;
+  /** What a question is answered with when nobody did in time; null: that nobody did. */
+  readonly defaultAnswer: string | null;
 }
 
 export const NO_PROVISION: Provision = Object.freeze({
@@ -181,6 +223,10 @@ export const NO_PROVISION: Provision = Object.freeze({
   silentToken: null,
   previousOutput: false,
   webhookUrl: null,
+  mayAsk: false,
+  approveTools: null,
+  answerWithinSeconds: 86_400,
+  defaultAnswer: null,
 });
 
 export const MAX_PINNED_FACTS = 20;

@@ -2,11 +2,10 @@ import { Cron } from "croner";
 import { NightshiftError } from "../errors.ts";
 import { cutText } from "./cut-text.ts";
 import { readSaidMoment, SAID_MOMENTS } from "./said-time.ts";
-import { gapEnd, offsetMs } from "./time.ts";
+import { DAY_MS, describeDuration, gapEnd, offsetMs } from "./time.ts";
 
 /** A model needs a moment to make a call: a time that passed less than this ago is run at once, not refused. */
 const PAST_GRACE_MS = 5_000;
-const DAY_MS = 86_400_000;
 
 const DATE_PATTERN = String.raw`(?<year>\d{4})-(?<month>\d\d)-(?<day>\d\d)`;
 const TIME_PATTERN = String.raw`(?<hour>\d\d):(?<minute>\d\d)(?::(?<second>\d\d)(?:\.(?<fraction>\d{1,9}))?)?`;
@@ -88,15 +87,6 @@ function readInZone(fields: DateParts, timezone: string): number | null {
   });
   const found = once.nextRun(new Date(wall - 2 * DAY_MS));
   return found ? found.getTime() + millisecondsOf(fields) : null;
-}
-
-function describeDuration(ms: number): string {
-  const seconds = Math.round(ms / 1000);
-  if (seconds < 120) return `${seconds} seconds`;
-  const minutes = Math.round(seconds / 60);
-  if (minutes < 120) return `${minutes} minutes`;
-  const hours = Math.round(minutes / 60);
-  return hours < 48 ? `${hours} hours` : `${Math.round(hours / 24)} days`;
 }
 
 const invalidMoment = (message: string): NightshiftError => new NightshiftError("INVALID_SCHEDULE", message);

@@ -3,6 +3,7 @@ import type { ErrorCode } from "../errors.ts";
 export const RUN_STATUSES = [
   "queued",
   "running",
+  "waiting",
   "succeeded",
   "failed",
   "timed_out",
@@ -11,16 +12,20 @@ export const RUN_STATUSES = [
   "skipped",
 ] as const;
 export type RunStatus = (typeof RUN_STATUSES)[number];
-export type EndStatus = Exclude<RunStatus, "queued" | "running">;
+export type EndStatus = Exclude<RunStatus, "queued" | "running" | "waiting">;
 
 /** The cause of a run. `after`: a run of the job that its job runs after had succeeded. */
 export const TRIGGERS = ["schedule", "manual", "backfill", "after"] as const;
 type Trigger = (typeof TRIGGERS)[number];
 
-/** The statuses that may follow each status; one without a successor is an end. */
+/**
+ * The statuses that may follow each status; one without a successor is an end. A run that was interrupted is queued
+ * again. One that waits for an answer or a time goes on when it has come.
+ */
 export const NEXT_STATUSES = {
   queued: ["running", "cancelled", "skipped"],
-  running: ["succeeded", "failed", "timed_out", "cancelled", "lost", "skipped"],
+  waiting: ["queued", "running", "cancelled", "skipped"],
+  running: ["queued", "waiting", "succeeded", "failed", "timed_out", "cancelled", "lost", "skipped"],
   succeeded: [],
   failed: [],
   timed_out: [],
@@ -77,6 +82,55 @@ export interface RunResult {
   /** Its output is the job's `silent_token`: there is nothing to deliver. */
   readonly silent?: boolean;
   readonly endReason?: EndReason | null;
+  /** Its model failed. Decides about another attempt; not stored. */
+  readonly modelFailure?: ModelFailure;
+}
+
+/** Times are epoch ms. */
+export interface ModelFailure {
+  /** No attempt before this: the provider asked for it. */
+  readonly retryAt?: number;
+  /** The provider is away, which is no fault of the job. */
+  readonly outage?: { readonly nextTryAt: number; readonly isFirst: boolean };
+}
+
+/** The keys of `ghost.step` in a run's journal begin with this. */
+export const NAMED_STEP = "step ";
+
+/** What a run waits for, without a thread. Times are epoch ms. */
+export interface WaitingFor {
+  readonly kind: "question" | "approval" | "sleep";
+  readonly question?: string;
+  readonly options?: readonly string[];
+  /** The call that needs an approval. */
+  readonly tool?: string;
+  readonly arguments?: unknown;
+  readonly argumentsHash?: string;
+  /** The entry of the run's journal that the answer ends. */
+  readonly key: string;
+  readonly askedAt: number;
+  /** Then it goes on without an answer, or after its sleep. */
+  readonly until: number;
+}
+
+/** What a run waits for, as tools and webhooks show it. Times are ISO 8601. */
+export const showWaitingFor = ({ kind, question, options, tool, askedAt, until, ...rest }: WaitingFor) => ({
+  kind,
+  ...(question !== undefined && { question }),
+  ...(options && { options: [...options] }),
+  ...(tool !== undefined && { tool, arguments: rest.arguments }),
+  asked_at: new Date(askedAt).toISOString(),
+  until: new Date(until).toISOString(),
+});
+
+/** What the owner of a run answers it: `answer` to a question, `approve` to a call. */
+export interface OwnerReply {
+  readonly answer?: string | undefined;
+  readonly approve?: boolean | undefined;
+  /** Why, for the ghost to read. */
+  readonly note?: string | undefined;
+  /** Approves of the same call with the same arguments for the rest of this run, or for all runs of its job. */
+  readonly remember?: "this_run" | "this_job" | undefined;
 }
 
 /** One execution of a job. Times are epoch ms. */
@@ -98,6 +152,12 @@ export interface Run {
   readonly prompt: string;
   readonly startedAt: number | null;
   readonly finishedAt: number | null;
+  /** How often it went on in another thread after an interruption. */
+  readonly resumed: number;
+  /** Ms that it had a thread, up to the last step that was stored. */
+  readonly workedMs: number;
+  /** Set exactly while it is `waiting`. */
+  readonly waitingFor: WaitingFor | null;
   readonly cancelRequestedAt: number | null;
   readonly output: string | null;
   /** Its output is recorded and delivered to nobody. */

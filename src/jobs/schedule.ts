@@ -56,7 +56,7 @@ export function parseSchedule(input: ScheduleInput, now: number): ParsedSchedule
   );
   if (given.length !== 1) {
     const found = given.length === 0 ? "none was given" : `${given.join(" and ")} were given`;
-    throw invalidSchedule(`Give exactly one of execute_at, cron and every_seconds; ${found}.`);
+    throw invalidSchedule(`Give exactly one of execute_at, cron and every_seconds, or after; ${found}.`);
   }
   const timezone = readTimezone(input.timezone ?? hostTimezone());
   if (input.execute_at !== undefined) {

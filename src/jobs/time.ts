@@ -44,8 +44,21 @@ export function offsetMs(timezone: string, epochMs: number): number {
   return Date.parse(`${year?.padStart(4, "0")}-${month}-${day}T${hour}:${minute}:${second}Z`) - at;
 }
 
+export const DAY_MS = 86_400_000;
+
+/** A duration in the unit that suits it: `90 seconds`, `5 minutes`, `2 days`. */
+export function describeDuration(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  if (seconds === 1) return "1 second";
+  if (seconds < 120) return `${seconds} seconds`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 120) return `${minutes} minutes`;
+  const hours = Math.round(minutes / 60);
+  return hours < 48 ? `${hours} hours` : `${Math.round(hours / 24)} days`;
+}
+
 /** No zone changes its clocks twice within this time of a moment, nor by more than half of it. */
-const TWO_DAYS_MS = 172_800_000;
+const TWO_DAYS_MS = 2 * DAY_MS;
 
 /**
  * Epoch ms of the first moment after the clock change that skips this wall time; null when the wall time exists. `wall` is

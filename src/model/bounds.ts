@@ -1,5 +1,6 @@
 import { NightshiftError } from "../errors.ts";
 import type { Usage } from "../jobs/run.ts";
+import { CutAnswerError } from "./failed-call.ts";
 import type { ModelAnswer, ModelRequest } from "./model.ts";
 
 /** Bytes of one response of a model's provider. */
@@ -9,7 +10,7 @@ const MAX_ANSWER_PARTS = 10_000;
 
 /**
  * `fetch` for the AI SDK: the same, but a response is read whole within its limits, and a redirect is refused, because
- * the request holds the key and the prompt. Rejects with MODEL_FAILED, and as `fetch` does.
+ * the request holds the key and the prompt. Rejects with MODEL_FAILED, with a CutAnswerError, and as `fetch` does.
  */
 export async function fetchBounded(...[input, init]: Parameters<typeof fetch>): Promise<Response> {
   const response = await fetch(input, { ...init, redirect: "manual" });
@@ -19,7 +20,10 @@ export async function fetchBounded(...[input, init]: Parameters<typeof fetch>): 
       "it redirects to another address; set NIGHTSHIFT_MODEL_BASE_URL to that address if it is right",
     );
   }
-  const body = await readBounded(response);
+  const body = await readBounded(response).catch((error: unknown) => {
+    if (error instanceof NightshiftError || init?.signal?.aborted) throw error;
+    throw new CutAnswerError("The answer was cut.", { cause: error });
+  });
   if (hasTooManyParts(body)) throw failed(`its answer has more than ${MAX_ANSWER_PARTS} parts`);
   const { status, statusText, headers } = response;
   const hasNoBody = status === 204 || status === 205;

@@ -16,6 +16,7 @@ const LOCAL_SERVERS: readonly Omit<LocalModels, "models">[] = [
 ];
 
 const PROBE_MS = 500;
+const ANSWER_MS = 3_000;
 const MAX_MODELS = 50;
 const listing = z.object({ data: z.array(z.object({ id: z.string() })).nullish() });
 
@@ -26,6 +27,19 @@ export async function findLocalModels(
 ): Promise<readonly LocalModels[]> {
   const found = await Promise.all(servers.map((server) => probe(server, signal)));
   return found.filter((models) => models !== undefined);
+}
+
+/** True when a server answers at the address, whatever it says. Never rejects. */
+export async function answers(baseUrl: string): Promise<boolean> {
+  const plain = new URL(baseUrl);
+  plain.username = "";
+  plain.password = "";
+  try {
+    await fetch(plain, { method: "HEAD", redirect: "manual", signal: AbortSignal.timeout(ANSWER_MS) });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 async function probe(

@@ -43,13 +43,18 @@ export interface ModelAnswer {
   readonly end?: EndReason | undefined;
 }
 
+interface CallOptions {
+  /** No wait for another try goes on after this, in ms of `performance.now()`. Default: no limit. */
+  readonly until?: number;
+}
+
 /**
- * A language model behind its provider. `generate` rejects with MODEL_REFUSED_KEY, MODEL_RATE_LIMITED,
- * MODEL_UNREACHABLE, MODEL_UNAVAILABLE (its provider had an error), MODEL_FAILED or CANCELLED, each with a sentence for
- * users and no key in it.
+ * A language model behind its provider. `generate` tries again what may pass, after the wait that the provider asks
+ * for. It rejects with MODEL_REFUSED_KEY, MODEL_RATE_LIMITED, MODEL_UNREACHABLE, MODEL_UNAVAILABLE (its provider had an
+ * error), MODEL_FAILED or CANCELLED, each with a sentence for users and no key in it.
  */
 export interface Model {
   /** As configured, e.g. `anthropic:claude-…`; for logs and `doctor`. */
   readonly name: string;
-  generate(request: ModelRequest, signal: AbortSignal): Promise<ModelAnswer>;
+  generate(request: ModelRequest, signal: AbortSignal, options?: CallOptions): Promise<ModelAnswer>;
 }

@@ -1,49 +1,73 @@
 import type { ModelMessage, ToolSet, wrapLanguageModel } from "ai";
+import { retry } from "../async.ts";
 import type { Config } from "../config.ts";
 import { NightshiftError } from "../errors.ts";
 import type { EndReason } from "../jobs/run.ts";
+import { addressOf, splitName } from "./address.ts";
 import { checkUsage, fetchBounded } from "./bounds.ts";
-import { explainFailure, type ModelLocation } from "./failure.ts";
+import { explainFailure, type ModelLocation, PASSING } from "./failure.ts";
 import type { Message, Model, ModelAnswer, ModelRequest } from "./model.ts";
+import type { Pace } from "./pace.ts";
 
 type LanguageModel = Parameters<typeof wrapLanguageModel>[0]["model"];
 
 export type ModelConfig = Pick<Config, "model" | "modelBaseUrl" | "modelApiKey">;
 
-/** Transient failures are retried twice, after the time that the provider's retry-after asks for. */
 const RETRIES = 2;
+/** The wait before the second try, doubled for the third, where the provider asks for none. */
+const RETRY_MS = 2_000;
+
+export interface ModelOptions {
+  /** Further tries after a failure that may pass. Default: 2. */
+  readonly retries?: number;
+  /** Each try waits for its turn. Default: no wait. */
+  readonly pace?: Pace;
+}
 
 /**
  * The configured model, or undefined when there is none. The AI SDK and the provider are imported with the first
  * request: they take a hundred milliseconds and 30 MB, which a server without prompts never needs.
  */
-export function openModel(config: ModelConfig, { retries = RETRIES } = {}): Model | undefined {
+export function openModel(
+  config: ModelConfig,
+  { retries = RETRIES, pace }: ModelOptions = {},
+): Model | undefined {
   const name = config.model;
   if (!name) return undefined;
-  const [provider, modelId] = split(name);
+  const [provider, modelId] = splitName(name);
   const base = config.modelBaseUrl === undefined ? undefined : new URL(config.modelBaseUrl);
-  const where: ModelLocation = { provider, modelId, host: base?.host, key: config.modelApiKey };
+  const where: ModelLocation = { provider, modelId, address: base, key: config.modelApiKey };
   let loading: Promise<LanguageModel> | undefined;
   return {
     name,
-    async generate(request, signal) {
+    async generate(request, signal, { until = Number.POSITIVE_INFINITY } = {}) {
+      let tries = 0;
+      const ask = async () => {
+        tries++;
+        try {
+          await pace?.take(signal, until);
+          loading ??= load(provider, modelId, base, config.modelApiKey);
+          return await generateStep(await loading, request, signal);
+        } catch (error) {
+          throw signal.aborted ? error : explainFailure(error, where, { isRetried: tries > 1 });
+        }
+      };
+      const delayMs = (_: number, error: unknown) => {
+        const asked = (error as NightshiftError).data.retry_after_ms;
+        const pauseMs = typeof asked === "number" ? asked : RETRY_MS * 2 ** (tries - 1);
+        return tries <= retries && performance.now() + pauseMs < until ? pauseMs : undefined;
+      };
+      const isWorthIt = (error: unknown) => error instanceof NightshiftError && PASSING.includes(error.code);
       try {
-        loading ??= load(provider, modelId, base, config.modelApiKey);
-        return await generateStep(await loading, request, signal, retries);
+        return await retry(ask, { delayMs, isWorthIt, signal });
       } catch (error) {
-        if (signal.aborted)
-          throw signal.reason instanceof NightshiftError
-            ? signal.reason
-            : new NightshiftError("CANCELLED", "The question to the model was cancelled.");
-        throw explainFailure(error, where);
+        if (!signal.aborted) throw error;
+        throw signal.reason instanceof NightshiftError
+          ? signal.reason
+          : new NightshiftError("CANCELLED", "The question to the model was cancelled.");
       }
     },
   };
-}
-
-function split(name: string): [provider: string, modelId: string] {
-  const at = name.indexOf(":");
-  return [name.slice(0, at), name.slice(at + 1)];
 }
 
 async function load(
@@ -52,7 +76,7 @@ async function load(
   base: URL | undefined,
   apiKey: string | undefined,
 ): Promise<LanguageModel> {
-  const settings = { ...(base && address(base)), ...(apiKey && { apiKey }), fetch: fetchBounded };
+  const settings = { ...(base && addressOf(base)), ...(apiKey && { apiKey }), fetch: fetchBounded };
   if (provider === "anthropic") {
     const { createAnthropic } = await import("@ai-sdk/anthropic");
     return createAnthropic(settings)(modelId);
@@ -68,18 +92,7 @@ async function load(
       "An openai-compatible model needs its address: set NIGHTSHIFT_MODEL_BASE_URL, e.g. http://127.0.0.1:11434/v1.",
     );
   const { createOpenAICompatible } = await import("@ai-sdk/openai-compatible");
-  return createOpenAICompatible({ name: "openai-compatible", ...settings, ...address(base) })(modelId);
-}
-
-/** `fetch` refuses a URL with a user and password, so they go into a header, as a browser would send them. */
-function address(base: URL): { baseURL: string; headers?: Record<string, string> } {
-  const plain = new URL(base);
-  plain.username = "";
-  plain.password = "";
-  const baseURL = plain.href.replace(/\/$/, "");
-  if (!base.username && !base.password) return { baseURL };
-  const pair = `${decodeURIComponent(base.username)}:${decodeURIComponent(base.password)}`;
-  return { baseURL, headers: { Authorization: `Basic ${Buffer.from(pair).toString("base64")}` } };
+  return createOpenAICompatible({ name: "openai-compatible", ...settings, ...addressOf(base) })(modelId);
 }
 
 /** One step of a conversation: the model is offered the tools, and the ghost makes the calls that it asks for. */
@@ -87,7 +100,6 @@ async function generateStep(
   model: LanguageModel,
   request: ModelRequest,
   signal: AbortSignal,
-  retries: number,
 ): Promise<ModelAnswer> {
   // The AI SDK would print its warnings to a stream that may be MCP's.
   globalThis.AI_SDK_LOG_WARNINGS = false;
@@ -115,7 +127,8 @@ async function generateStep(
       ...(system.length > 0 && { instructions: system.join("\n\n") }),
       messages: request.messages.flatMap(toSdkMessage),
       ...(request.tools.length > 0 && { tools, toolChoice: request.toolUse ?? "auto" }),
-      maxRetries: retries,
+      // Tried again by `generate`: the SDK waits for no retry-after of a minute and more.
+      maxRetries: 0,
       abortSignal: signal,
       // Read here and not from the result: there is no result when a model calls tools although it may not.
       onLanguageModelCallEnd: ({ content, usage }) => {

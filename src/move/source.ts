@@ -6,13 +6,14 @@ import { NightshiftError } from "../errors.ts";
 
 /**
  * Tables that are not moved: each database has a version and a list of moves of its own, Postgres counts the changes of
- * facts itself, and the cursors that the secret signs are used within minutes.
+ * facts itself, the cursors that the secret signs are used within minutes, and vectors are made again.
  */
 export const TABLES_NOT_MOVED: ReadonlySet<string> = new Set([
   "schema_version",
   "moves",
   "fact_changes",
   "fact_secrets",
+  "fact_vectors",
 ]);
 
 /** A data folder that no other process can open until it is closed. */

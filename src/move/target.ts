@@ -10,7 +10,7 @@ export type Sums = Readonly<Record<string, Sum>>;
 export type MoveProgress =
   | { readonly kind: "empty" | "begun" }
   /** `sums`: of the folder's tables at that time. */
-  | { readonly kind: "finished"; readonly at: number; readonly sums: Sums };
+  | { readonly kind: "finished"; readonly sums: Sums };
 
 /** Reads the state of the target. Rejects with DATA_UNAVAILABLE when it holds data that is not from this folder. */
 export async function readProgress(target: PostgresRows, source: Source): Promise<MoveProgress> {
@@ -32,9 +32,7 @@ export async function readProgress(target: PostgresRows, source: Source): Promis
 const SELECT_MOVES = "select source, finished_at::text, sums from nightshift.moves";
 
 const toMoveProgress = ([, finishedAt, sums]: Row): MoveProgress =>
-  finishedAt == null
-    ? { kind: "begun" }
-    : { kind: "finished", at: Number(finishedAt), sums: JSON.parse(sums ?? "{}") as Sums };
+  finishedAt == null ? { kind: "begun" } : { kind: "finished", sums: JSON.parse(sums ?? "{}") as Sums };
 
 export const recordBegin = (target: PostgresRows, { id }: Source, now: number): Promise<unknown> =>
   target.query("insert into nightshift.moves (source, began_at) values ($1, $2)", [id, now]);

@@ -5,7 +5,7 @@ import { CLOCK_TOLERANCE_MS, mendJobsAhead, wasClockAhead } from "../store/clock
 const LOOK_EVERY_MS = 1_000;
 
 export interface ClockWatch {
-  /** Looks at the clock once; it does so by itself every second. Resolves when jobs that needed it are mended. */
+  /** Looks at the clock once; it does so by itself every second. Resolves when what needed it is mended. */
   look(): Promise<void>;
   close(): Promise<void>;
 }

@@ -10,8 +10,8 @@ export interface HeartbeatOptions {
   readonly worker: Worker;
   readonly leaseMs: number;
   readonly log: Log;
-  /** Called with the runs that were marked as lost. */
-  readonly onLost?: (runs: readonly Run[]) => void;
+  /** Called with the runs whose process is gone: each is queued again, or has ended as lost. */
+  readonly onInterrupted?: (runs: readonly Run[]) => void;
   readonly now?: () => number;
 }
 
@@ -19,8 +19,8 @@ export interface HeartbeatOptions {
 export interface Heartbeat {
   /** Marks lost runs now and at intervals. Rejects with DATA_UNAVAILABLE. */
   start(): Promise<void>;
-  /** Extends the leases now, and stops the runs that are to be cancelled. Never rejects. */
-  renewLeases(): Promise<void>;
+  /** Stops the runs that are to be cancelled, and those that are no longer this process's. Never rejects. */
+  checkRunning(): Promise<void>;
   stop(): void;
 }
 
@@ -37,29 +37,44 @@ export function createHeartbeat(options: HeartbeatOptions, slots: Slots): Heartb
   let recheckTimer: NodeJS.Timeout | undefined;
   let isStopped = false;
 
+  const checkRunning = async (): Promise<void> => {
+    const runIds = slots.running;
+    if (runIds.length === 0) return;
+    try {
+      const { cancel, gone } = await runQueue.checkRunning({ runIds, worker });
+      for (const { runId, reason } of cancel) slots.stop(runId, cancelled(reason));
+      for (const runId of gone) slots.stop(runId, takenOver());
+    } catch (error) {
+      log.error({ err: error }, "it could not be read which running ghosts are to stop");
+    }
+  };
   const renewLeases = async (): Promise<void> => {
     const runIds = slots.running;
     if (runIds.length === 0) return;
     try {
-      const { cancel, gone } = await runQueue.renewLeases({ runIds, now: now(), leaseMs, worker });
-      for (const { runId, reason } of cancel) slots.stop(runId, cancelled(reason));
-      for (const runId of gone) slots.stop(runId, takenOver());
+      await runQueue.renewLeases({ runIds, now: now(), leaseMs, worker });
     } catch (error) {
       log.error({ err: error }, "the leases of running ghosts could not be extended");
     }
+    await checkRunning();
   };
   const reap = async (): Promise<void> => {
     // Our own leases first: after this machine was suspended they look as dead as any.
     await renewLeases();
     const isSilent = silence.startRound();
-    const lost = await runQueue.reapLost({ now: now(), worker, isAlive, isSilent });
+    const interrupted = await runQueue.reapLost({ now: now(), worker, isAlive, isSilent });
     if (silence.hasOverdue() && !isStopped) {
       clearTimeout(recheckTimer);
       recheckTimer = setTimeout(tryToReap, SPARED_LEASES * leaseMs).unref();
     }
-    for (const run of lost)
-      log.warn({ run_id: run.runId, job_id: run.jobId }, "a run was lost: the process that ran it is gone");
-    if (lost.length > 0) options.onLost?.(lost);
+    for (const { runId, jobId, status } of interrupted)
+      log.warn(
+        { run_id: runId, job_id: jobId },
+        status === "lost"
+          ? "a run was lost: the process that ran it is gone"
+          : "a run goes on here or elsewhere: the process that ran it is gone",
+      );
+    if (interrupted.length > 0) options.onInterrupted?.(interrupted);
   };
   const tryToReap = () =>
     void reap().catch((err: unknown) => log.error({ err }, "lost runs could not be looked for"));
@@ -70,7 +85,7 @@ export function createHeartbeat(options: HeartbeatOptions, slots: Slots): Heartb
       renewTimer = setInterval(() => void renewLeases(), leaseMs / RENEWALS_PER_LEASE).unref();
       reapTimer = setInterval(tryToReap, leaseMs).unref();
     },
-    renewLeases,
+    checkRunning,
     stop() {
       isStopped = true;
       clearInterval(renewTimer);

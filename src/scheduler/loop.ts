@@ -1,5 +1,5 @@
 import { setImmediate, setTimeout as wait } from "node:timers/promises";
-import { NightshiftError } from "../errors.ts";
+import { interruption } from "../ghost/outcome.ts";
 import type { Run } from "../jobs/run.ts";
 import type { Claimed, ClaimFilter, RunQueue } from "../store/run-queue.ts";
 import { createHeartbeat, type HeartbeatOptions } from "./heartbeat.ts";
@@ -55,7 +55,7 @@ const PASS_RETRY_MS = 250;
 const LONGEST_SLEEP_MS = 2 ** 31 - 1;
 
 export function createSchedulerLoop(options: LoopOptions): SchedulerLoop {
-  const { runQueue, filter, log, now = Date.now } = options;
+  const { runQueue, now = Date.now } = options;
   const slots = openSlots({ max: options.maxGhosts, run: options.run, onFree: () => passes.request() });
   const heartbeat = createHeartbeat(options, slots);
   const timer = createDueTimer(now, { warm: options.warm, onDue: () => passes.request() });
@@ -66,23 +66,11 @@ export function createSchedulerLoop(options: LoopOptions): SchedulerLoop {
     startDue(options, slots, {
       at,
       signal: stopping.signal,
-      onCancelling: () => void heartbeat.renewLeases(),
+      onCancelling: () => void heartbeat.checkRunning(),
     });
-  const passes = createPasses(async () => {
-    try {
-      const started = await tick();
-      const before = timer.dueAt;
-      // Without a free slot the next pass comes when a run ends.
-      const dueAt = slots.free > 0 ? await runQueue.nextDueAt(filter) : null;
-      const isStuck = started === 0 && dueAt !== null && dueAt === before && dueAt <= now();
-      timer.set(dueAt, isStuck ? PASS_RETRY_MS : 0);
-    } catch (error) {
-      log.error({ err: error }, "due jobs could not be read; trying again");
-      timer.set(now(), PASS_RETRY_MS * 4);
-    }
-  });
+  const passes = createPasses(() => runPass(options, { slots, timer, tick }));
   const wake = (): void => {
-    void heartbeat.renewLeases();
+    void heartbeat.checkRunning();
     passes.request();
   };
 
@@ -104,11 +92,29 @@ export function createSchedulerLoop(options: LoopOptions): SchedulerLoop {
       timer.stop();
       stopWatching();
       await passes.close();
-      for (const runId of slots.running) slots.stop(runId, stopped());
+      for (const runId of slots.running) slots.stop(runId, interruption());
       await Promise.race([slots.idle(), wait(graceMs, undefined, { ref: false })]);
       heartbeat.stop();
     },
   };
+}
+
+/** Starts what is due, and sets the timer to what is due next. Never rejects. */
+async function runPass(
+  { runQueue, filter, log, now = Date.now }: LoopOptions,
+  { slots, timer, tick }: { slots: Slots; timer: DueTimer; tick: () => Promise<number> },
+): Promise<void> {
+  try {
+    const started = await tick();
+    const before = timer.dueAt;
+    // Without a free slot the next pass comes when a run ends.
+    const dueAt = slots.free > 0 ? await runQueue.nextDueAt(filter) : null;
+    const isStuck = started === 0 && dueAt !== null && dueAt === before && dueAt <= now();
+    timer.set(dueAt, isStuck ? PASS_RETRY_MS : 0);
+  } catch (error) {
+    log.error({ err: error }, "due jobs could not be read; trying again");
+    timer.set(now(), PASS_RETRY_MS * 4);
+  }
 }
 
 /** Claims and starts runs until nothing more is due or no slot is free. Resolves to how many it started. */
@@ -167,6 +173,8 @@ function createPasses(pass: () => Promise<void>) {
     },
   };
 }
+
+type DueTimer = ReturnType<typeof createDueTimer>;
 
 /** Calls `onDue` at a time that may be years ahead, and `warm` a few seconds before it. */
 function createDueTimer(
@@ -228,6 +236,3 @@ function watchOtherProcesses(runQueue: RunQueue, isLate: () => boolean, wake: ()
     clearTimeout(soon);
   };
 }
-
-const stopped = () =>
-  new NightshiftError("CANCELLED", "Nightshift was stopped while this run was at work; it was not finished.");

@@ -1,4 +1,5 @@
 import type { Kysely, Transaction } from "kysely";
+import { MIGRATION_TIMEOUTS } from "../database/migration-lock.ts";
 import type { Tables } from "../database/schema.ts";
 import { runSql, runSqlPipelined } from "../database/sql.ts";
 
@@ -42,6 +43,7 @@ export function openOutbox(schema: string, jobs: string) {
       );
       if (found?.is) return;
       await db.transaction().execute(async (trx) => {
+        await runSql(trx, MIGRATION_TIMEOUTS);
         await runSql(trx, lock);
         await runSql(trx, tables(schema));
         await runSql(

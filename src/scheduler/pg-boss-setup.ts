@@ -1,10 +1,11 @@
 import type { Transaction } from "kysely";
 import type { PgBoss } from "pg-boss";
 import type { Database } from "../database/database.ts";
+import { MIGRATION_TIMEOUTS, MIGRATION_WAITS, retryMigration } from "../database/migration-lock.ts";
 import type { Tables } from "../database/schema.ts";
 import { runSql, runSqlPipelined } from "../database/sql.ts";
+import { ACTION_KINDS } from "../jobs/job.ts";
 import type { Log } from "../log.ts";
-import { ACTION_KINDS } from "../store/run-queue.ts";
 import { type BossOutbox, openOutbox } from "./pg-boss-outbox.ts";
 
 /** The queue of items whose node fell silent. Besides it there is one for each kind, so a node fetches what it can run. */
@@ -31,8 +32,10 @@ export async function startBoss(db: Database, log: Log): Promise<{ boss: PgBoss;
   const { PgBoss } = await import("pg-boss");
   const [here] = await runSql<{ schema: string }>(db.kysely, "select current_schema() as schema");
   const schema = here?.schema ?? "nightshift";
+  const onWait = () => log.warn(MIGRATION_WAITS);
+  let isStarting = true;
   const boss = new PgBoss({
-    db: ownConnection(db),
+    db: ownConnection(db, (execute) => (isStarting ? retryMigration(execute, onWait) : execute())),
     schema: `${schema}_boss`,
     createSchema: false,
     schedule: false,
@@ -46,10 +49,11 @@ export async function startBoss(db: Database, log: Log): Promise<{ boss: PgBoss;
   );
   boss.on("warning", ({ message }) => log.warn({ reason: message }, "pg-boss has a warning"));
   const outbox = openOutbox(schema, `${schema}_boss.job`);
-  await outbox.install(db.kysely, `${schema}_boss`);
+  await retryMigration(() => outbox.install(db.kysely, `${schema}_boss`), onWait);
   try {
     await boss.start();
     await createBossQueues(boss);
+    isStarting = false;
   } catch (error) {
     await boss.stop({ graceful: false });
     throw error;
@@ -64,9 +68,15 @@ async function createBossQueues(boss: PgBoss): Promise<void> {
   for (const kind of ACTION_KINDS) if (!made.has(kind)) await boss.createQueue(kind, QUEUE_OPTIONS);
 }
 
-/** Runs pg-boss's own statements. Some are whole transactions, so after a failure an open one is rolled back. */
-const ownConnection = (db: Database) => ({
-  executeSql: (sql: string, values?: unknown[]) =>
+/** How long pg-boss waits for a lock in its migrations. Everybody who comes to the table later waits behind it. */
+const BOSS_LOCK_TIMEOUT = /set local lock_timeout = \d+/i;
+
+/**
+ * Runs pg-boss's own statements. Some are whole transactions, so after a failure an open one is rolled back. `migrate`
+ * runs those that wait for locks.
+ */
+const ownConnection = (db: Database, migrate: <T>(execute: () => Promise<T>) => Promise<T>) => {
+  const execute = (sql: string, values?: unknown[]) =>
     db.kysely.connection().execute(async (connection) => {
       try {
         return { rows: await runSql(connection, sql, values) };
@@ -74,8 +84,14 @@ const ownConnection = (db: Database) => ({
         await runSql(connection, "rollback").catch(() => {});
         throw error;
       }
-    }),
-});
+    });
+  return {
+    executeSql: (sql: string, values?: unknown[]) =>
+      BOSS_LOCK_TIMEOUT.test(sql)
+        ? migrate(() => execute(sql.replace(BOSS_LOCK_TIMEOUT, MIGRATION_TIMEOUTS), values))
+        : execute(sql, values),
+  };
+};
 
 /** Runs statements of pg-boss in a transaction of ours. */
 export const inTransaction = (trx: Transaction<Tables>) => ({

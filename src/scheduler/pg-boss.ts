@@ -2,9 +2,10 @@ import type { Transaction } from "kysely";
 import type { JobWithMetadata, PgBoss } from "pg-boss";
 import type { Database, UserLocks } from "../database/database.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
+import { ACTION_KINDS } from "../jobs/job.ts";
 import type { Log } from "../log.ts";
 import type { DueItem, FindDue } from "../store/due.ts";
-import { endAsLost } from "../store/leases.ts";
+import { interruptRun } from "../store/interrupt-run.ts";
 import {
   createEndTransaction,
   type ExternalQueue,
@@ -12,7 +13,7 @@ import {
   type RunQueueOptions,
 } from "../store/open-run-queue.ts";
 import { openPlaces } from "../store/places.ts";
-import { ACTION_KINDS, type ClaimOptions, type RunQueue } from "../store/run-queue.ts";
+import type { ClaimOptions, RunQueue } from "../store/run-queue.ts";
 import { type BossOutbox, SEND_BATCH, type Sent, singletonKey } from "./pg-boss-outbox.ts";
 import { DEAD, inTransaction, pipelined, startBoss } from "./pg-boss-setup.ts";
 
@@ -44,6 +45,8 @@ export interface PgBossRunQueue extends RunQueue {
 
 /** The shortest heartbeat that pg-boss has. */
 const MIN_HEARTBEAT_S = 10;
+/** When another node may fetch an item that one has left, in ms. */
+const RESEND_MS = 1_000;
 
 /** Opens pg-boss in a schema of its own, which is made when absent, over the connections of `db`. */
 export async function openPgBoss(db: Database, options: PgBossOptions): Promise<PgBossRunQueue> {
@@ -59,7 +62,7 @@ export async function openPgBoss(db: Database, options: PgBossOptions): Promise<
       const [dead] = await boss.fetch<Sent>(DEAD, { includeMetadata: true, db: inTransaction(trx) });
       if (!dead) return null;
       const row = await findHeld(trx, users, dead);
-      const lost = row && (await endAsLost(trx, row, now, endOptions));
+      const lost = row && (await interruptRun(trx, row, now, endOptions));
       await boss.complete(DEAD, dead.id, null, { db: pipelined(trx) });
       return { lost };
     });
@@ -97,12 +100,12 @@ function createBossQueue(deps: BossDeps): ExternalQueue {
       if (filter.userKey !== undefined || filter.runId !== undefined || limit < 1) return null;
       const { waits, ready } = await outbox.look(db.kysely, filter.kinds, now + aheadMs);
       const sent = waits ? await sendDue(deps, claim) : new Set();
-      // What waited and was gone when we came to send it was sent by another node.
+      // Where something waited and there was nothing left to send, another node has sent it.
       const isSentElsewhere = waits && sent.size === 0;
       const kinds = filter.kinds.filter((kind) => isSentElsewhere || sent.has(kind) || ready.includes(kind));
       // Another kind comes first each time, so that none has to wait for ever.
       const first = rotation++ % (kinds.length || 1);
-      return findFetched(boss, [...kinds.slice(first), ...kinds.slice(0, first)]);
+      return findFetched(boss, [...kinds.slice(first), ...kinds.slice(0, first)], toBossJob(claim.leaseMs));
     },
     async touch(tickets) {
       for (const [name, ids] of byQueue(tickets)) await boss.touch(name, ids);
@@ -117,13 +120,12 @@ async function sendDue(
   { now, leaseMs }: ClaimOptions,
 ): Promise<ReadonlySet<string>> {
   const kinds = new Set<string>();
-  const heartbeatSeconds = Math.max(MIN_HEARTBEAT_S, Math.ceil(leaseMs / 1000));
   const sendBatch = () =>
     db.transact(
       async (trx) => {
         const sent = await outbox.take(trx, now + aheadMs);
         for (const [kind, ofKind] of Map.groupBy(sent, (one) => one.kind)) {
-          await boss.insert(kind, ofKind.map(toBossJob(heartbeatSeconds)), { db: pipelined(trx) });
+          await boss.insert(kind, ofKind.map(toBossJob(leaseMs)), { db: pipelined(trx) });
           kinds.add(kind);
         }
         return sent.length;
@@ -134,10 +136,13 @@ async function sendDue(
   return kinds;
 }
 
-/** Fetches from pg-boss, in the claim's transaction. What needs no run is completed with it. */
+/**
+ * Fetches from pg-boss, in the claim's transaction. What needs no run is completed with it, and what is left to other
+ * nodes is sent again, for a moment later.
+ */
 const findFetched =
-  (boss: PgBoss, kinds: readonly string[]): FindDue =>
-  async (trx, users, { limit, places: userPlaces }) => {
+  (boss: PgBoss, kinds: readonly string[], toJob: ReturnType<typeof toBossJob>): FindDue =>
+  async (trx, users, { limit, places: userPlaces, now }) => {
     const fetched: Fetched[] = [];
     const places = openPlaces(userPlaces);
     for (const kind of kinds)
@@ -158,12 +163,16 @@ const findFetched =
     return {
       items: items.sort((a, b) => a.at - b.at),
       again: fetched.length > 0 && items.length === 0,
-      done: (started) =>
-        completeTickets(
-          boss,
-          trx,
-          tickets.filter((ticket) => !started.has(ticket)),
-        ),
+      done: async (started, left) => {
+        const done = tickets.filter((ticket) => !started.has(ticket));
+        await completeTickets(boss, trx, done);
+        const again = fetched.filter((one) => left?.has(ticketOf(one)));
+        const startAfter = new Date(now + RESEND_MS);
+        for (const [name, ofKind] of Map.groupBy(again, (one) => one.name)) {
+          const jobs = ofKind.map(({ data }) => ({ ...toJob(data), startAfter }));
+          await boss.insert(name, jobs, { db: pipelined(trx) });
+        }
+      },
     };
   };
 
@@ -180,23 +189,19 @@ type Fetched = Awaited<ReturnType<typeof PgBoss.prototype.fetch<Sent>>>[number];
 /** The id of a pg-boss job, as our run row stores it. */
 const ticketOf = ({ name, id }: Pick<Fetched, "name" | "id">): string => `${name}/${id}`;
 
-/** The ids in pg-boss of some tickets, by the name of their queue. */
-const byQueue = (tickets: readonly string[]): ReadonlyMap<string, string[]> => {
-  const queues = new Map<string, string[]>();
-  for (const ticket of tickets) {
-    const [name = "", id = ""] = ticket.split("/");
-    queues.set(name, [...(queues.get(name) ?? []), id]);
-  }
-  return queues;
+/** The names of the queues that some tickets are of, each with its ids in pg-boss. */
+const byQueue = (tickets: readonly string[]): [name: string, ids: string[]][] => {
+  const parsed = tickets.map((ticket) => ticket.split("/") as [name: string, id: string]);
+  return [...Map.groupBy(parsed, ([name]) => name)].map(([name, all]) => [name, all.map(([, id]) => id)]);
 };
 
-const toBossJob = (heartbeatSeconds: number) => (sent: Sent) => ({
+const toBossJob = (leaseMs: number) => (sent: Sent) => ({
   data: sent,
   startAfter: new Date(sent.dueAt),
   singletonKey: singletonKey(sent),
   priority: -sent.rank,
   group: { id: sent.userKey },
-  heartbeatSeconds,
+  heartbeatSeconds: Math.max(MIN_HEARTBEAT_S, Math.ceil(leaseMs / 1000)),
 });
 
 /** Locks the users of what was fetched, and finds the rows that still have the time and the kind they were sent with. */

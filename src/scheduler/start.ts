@@ -3,26 +3,30 @@ import type { Activity } from "../activity.ts";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/database.ts";
 import type { Events, StepFeed } from "../events.ts";
-import { type GhostDeps, type GhostListener, runGhost } from "../ghost/run.ts";
+import type { GhostDeps, GhostListener } from "../ghost/deps.ts";
+import { runGhost } from "../ghost/run.ts";
 import type { JobStore, RunStore } from "../jobs/contracts.ts";
 import { INBOX_URI } from "../jobs/inbox-item.ts";
-import type { Action } from "../jobs/job.ts";
 import { isEnded, type Run } from "../jobs/run.ts";
 import { hostZoneProblem } from "../jobs/time.ts";
 import type { Log } from "../log.ts";
+import { createModelOutages, type ModelOutages } from "../model/outages.ts";
+import { createPace, type Pace } from "../model/pace.ts";
 import { openModel } from "../model/provider.ts";
 import { openRunQueue, type RunQueueOptions } from "../store/open-run-queue.ts";
 import { startRetention } from "../store/retention.ts";
 import type { ClaimFilter, RunQueue } from "../store/run-queue.ts";
-import { openDailyTokens, openJobTokens } from "../store/usage.ts";
+import { dailyTokens, jobTokens, openTokenBudget } from "../store/usage.ts";
 import type { UpstreamConfig } from "../upstream/config.ts";
 import { openUpstreams } from "../upstream/open.ts";
 import { createNetworkPolicy } from "../webhooks/attempt.ts";
 import { createDispatcher, type Dispatcher } from "../webhooks/dispatcher.ts";
 import { createOutbox } from "../webhooks/outbox.ts";
 import { watchClock } from "./clock-watch.ts";
+import { limitPrompts } from "./limited-prompts.ts";
 import { createSchedulerLoop, type SchedulerLoop } from "./loop.ts";
 import type { RunStats } from "./run-stats.ts";
+import { runnableHere } from "./runnable.ts";
 import { identifyProcess } from "./this-process.ts";
 import { openThreads, type Threads } from "./threads.ts";
 
@@ -36,6 +40,8 @@ export interface SchedulerDeps {
   readonly activity: Pick<Activity, "isInUse">;
   /** Other MCP servers, from `--mcp-config`. */
   readonly upstreams: UpstreamConfig;
+  /** True for the tools that ghosts can have here. */
+  readonly offers: (tool: string) => boolean;
   readonly database: () => Promise<Database>;
   readonly openRuns: (userKey: string) => RunStore;
   /** Called after the listeners of this process itself. Default: none. */
@@ -65,7 +71,14 @@ export async function startScheduler(
   await loop.start();
   const retention = startRetention(await deps.database(), { keep: config, log, now });
   webhooks.start();
-  const clock = await watchClock(await deps.database(), { now, log, onMended: wake });
+  const clock = await watchClock(await deps.database(), {
+    now,
+    log,
+    onMended: () => {
+      wake();
+      webhooks.wake();
+    },
+  });
   const folder = config.jobsDir && (await watchJobs(config.jobsDir, folderStore, { log, now, wake }));
   return {
     wake,
@@ -103,7 +116,7 @@ export async function runOne(deps: SchedulerDeps, userKey: string, runId: string
  */
 export async function openScheduler(deps: SchedulerDeps, only: Partial<ClaimFilter>, spare: number) {
   const { config, log, now, activity } = deps;
-  const filter: ClaimFilter = { kinds: runnableKinds(config), ...only };
+  const filter: ClaimFilter = { ...runnableHere(deps), ...only };
   const database = await deps.database();
   const publishRun = createRunPublisher(deps.events);
   const { runQueue, closeRunQueue } = await selectRunQueue(database, filter, deps);
@@ -133,11 +146,6 @@ export async function openScheduler(deps: SchedulerDeps, only: Partial<ClaimFilt
   return { loop, threads, webhooks, close };
 }
 
-/** The action kinds that this process can run. Others are left for a process that can: see `waiting_because` in get_job. */
-function runnableKinds({ model, jobsDir }: Config): Action["kind"][] {
-  return [...(model ? ["prompt" as const] : []), "tool", ...(jobsDir ? ["code" as const] : [])];
-}
-
 interface LoopParts {
   readonly database: Database;
   readonly runQueue: RunQueue;
@@ -150,16 +158,23 @@ interface LoopParts {
 function createLoop(deps: SchedulerDeps, filter: ClaimFilter, parts: LoopParts): SchedulerLoop {
   const { config, log, now, runStats } = deps;
   const { runQueue, threads, webhooks, publishRun } = parts;
-  const ghosts = ghostDeps(deps, parts, {
-    onStep: ({ run }, step) => deps.steps.publish(run.runId, step),
-    onEnd: ({ run }, { status, usage }) => {
-      runStats.count(status, usage);
-      publishRun(run);
-      webhooks.wake();
+  const pace = createPace(config.modelCallsPerMinute);
+  const outages = createModelOutages({ pace, log, now, onMore: () => loop.wake() });
+  const ghosts = ghostDeps(
+    deps,
+    { ...parts, pace, outages },
+    {
+      onStep: ({ run }, step) => deps.steps.publish(run.runId, step),
+      onEnd: ({ run }, { status, usage }) => {
+        runStats.count(status, usage);
+        publishRun(run);
+        webhooks.wake();
+      },
+      onParked: ({ run }) => publishRun(run),
     },
-  });
-  return createSchedulerLoop({
-    runQueue,
+  );
+  const loop = createSchedulerLoop({
+    runQueue: limitPrompts(runQueue, outages, now),
     worker: identifyProcess({ isShared: config.databaseUrl !== undefined }),
     filter,
     leaseMs: config.leaseMs,
@@ -170,21 +185,22 @@ function createLoop(deps: SchedulerDeps, filter: ClaimFilter, parts: LoopParts):
     now,
     run: (claimed, signal) => {
       publishRun(claimed.run);
-      return runGhost(claimed, ghosts, signal);
+      return runGhost(claimed, ghosts, signal).finally(() => outages.ended(claimed.run));
     },
     warm: threads.warm,
     onSkipped: (run) => {
       runStats.count("skipped");
       publishRun(run);
     },
-    onLost: (runs) => {
+    onInterrupted: (runs) => {
       for (const run of runs) {
-        runStats.count("lost");
+        if (run.status === "lost") runStats.count("lost");
         publishRun(run);
       }
       webhooks.wake();
     },
   });
+  return loop;
 }
 
 type RunPublisher = (run: Pick<Run, "userKey" | "runId" | "jobId">) => void;
@@ -227,21 +243,28 @@ async function selectRunQueue(
   return { runQueue, closeRunQueue: runQueue.close };
 }
 
+interface GhostParts extends Pick<LoopParts, "database" | "threads" | "runQueue"> {
+  readonly pace: Pace;
+  readonly outages: ModelOutages;
+}
+
 /** The dependencies of `runGhost`, which are the same for all runs. */
 function ghostDeps(
   { config, log, now, openRuns, upstreams, listener }: SchedulerDeps,
-  { database, threads, runQueue }: Pick<LoopParts, "database" | "threads" | "runQueue">,
+  { database, threads, runQueue, pace, outages }: GhostParts,
   ownListener: GhostListener,
 ): GhostDeps {
   return {
     threads,
     runQueue,
-    model: openModel(config),
+    model: openModel(config, { pace }),
+    outages,
     openRuns,
-    openBudgets: ({ jobId, userKey, provision }) => [
-      openDailyTokens(database, { userKey, maxTokens: config.maxTokensPerDay, now }),
-      openJobTokens(database, { jobId, userKey, maxTokens: provision.maxTokensPerJob }),
-    ],
+    openBudget: ({ jobId, userKey, provision }) =>
+      openTokenBudget(database, [
+        dailyTokens({ userKey, maxTokens: config.maxTokensPerDay, now }),
+        jobTokens({ jobId, userKey, maxTokens: provision.maxTokensPerJob }),
+      ]),
     maxTimeoutSeconds: config.maxTimeoutSeconds,
     log,
     now,
@@ -266,7 +289,10 @@ async function watchJobs(
   try {
     return await watchFolder({ dir: resolve(dir), store, log, now, onChange: wake });
   } catch (error) {
-    log.error({ err: error }, "the jobs folder could not be read; its jobs are left as they were");
+    log.error(
+      { err: error },
+      "the jobs folder could not be read, and is not watched until the next start; its jobs are left as they were",
+    );
     return undefined;
   }
 }

@@ -4,9 +4,9 @@ import { hostname } from "node:os";
 import type { Worker } from "../store/run-queue.ts";
 
 /**
- * What other processes know this one by. Its host is a machine, one boot of it and one space of pids: only within those
- * does a pid say which process is meant. Machines may share a name (host networking, clones), and so may containers.
- * Its worker id holds the time when it started, because a pid is given to another process later.
+ * The names of this process for others. `host` is one boot of one machine and one pid namespace, because a pid is unique
+ * only within these. The machine's name is not enough: machines and containers may share one. The worker id contains
+ * the start time, because a pid is given to another process later.
  *
  * Where the system does not tell these (it is not Linux), a file is on this machine and its name is enough; among
  * processes that share a database over a network (`isShared`) the host is nobody else's, and leases alone tell that a
@@ -14,16 +14,16 @@ import type { Worker } from "../store/run-queue.ts";
  */
 export function identifyProcess({ isShared }: { isShared: boolean }): Worker {
   const { pid } = process;
-  const place = placeOfPids();
+  const pidNamespace = findPidNamespace();
   const startedAt = startOfProcess(pid);
-  const isKnown = place !== undefined && startedAt !== undefined;
+  const isKnown = pidNamespace !== undefined && startedAt !== undefined;
   if (!isKnown)
     return {
       workerId: RANDOM_WORKER,
       host: isShared ? `${hostname()} ${RANDOM_WORKER}` : hostname(),
       pid,
     };
-  const host = `${hostname()} ${place}`;
+  const host = `${hostname()} ${pidNamespace}`;
   return { workerId: `worker_${hash("sha256", host).slice(0, 16)}_${pid}_${startedAt}`, host, pid };
 }
 
@@ -43,7 +43,8 @@ export function isAlive(pid: number, workerId = ""): boolean {
   return !startedAt || startedAt === started;
 }
 
-function placeOfPids(): string | undefined {
+/** The id of this boot, and the pid namespace in it. */
+function findPidNamespace(): string | undefined {
   try {
     const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
     return `${boot} ${readlinkSync("/proc/self/ns/pid")}`;

@@ -2,7 +2,7 @@ import type { Transaction } from "kysely";
 import type { UserLocks } from "../database/database.ts";
 import { readDetail, readRun } from "../database/run-row.ts";
 import type { JobRow, RunRow, Tables } from "../database/schema.ts";
-import { describeAction } from "../jobs/job.ts";
+import { describeAction, type Job } from "../jobs/job.ts";
 import type { Run } from "../jobs/run.ts";
 import { type DueItem, type FindDue, findDue } from "./due.ts";
 import { enqueueUser } from "./fair-order.ts";
@@ -13,6 +13,7 @@ import { type ActiveRuns, countActive } from "./overlap.ts";
 import { emptyResult, endRun } from "./run-end.ts";
 import type { Claimed, ClaimOptions } from "./run-queue.ts";
 import { countRunOfDay } from "./usage.ts";
+import { endWait } from "./wait-run.ts";
 
 export interface ClaimResult {
   readonly claimed: readonly (Claimed & Pick<DueItem, "ticket">)[];
@@ -37,16 +38,22 @@ export async function claimDue(
   let isCancelling = false;
   const jobsOfRuns = await findJobs(trx, items);
   const activeByJob = new Map<string, ActiveRuns>();
+  const left = new Set<string>();
   for (const item of items) {
     const { ticket } = item;
     const jobId = item.row.job_id;
+    const jobRow = item.kind === "run" ? jobsOfRuns.get(jobId) : item.row;
+    if (jobRow && options.filter.left?.leaves(jobRow)) {
+      if (ticket) left.add(ticket);
+      continue;
+    }
     // The database found it due, so a system clock of ours that is behind does not make it early.
     const start = { ...options, now: Math.max(options.now, item.at), ...(ticket && { ticket }) };
     const active = activeByJob.get(jobId) ?? (await countActive(trx, jobId));
     activeByJob.set(jobId, active);
     let started: Claimed | null;
     if (item.kind === "run") {
-      started = await takeQueued(trx, jobsOfRuns.get(jobId), item.row, active, start);
+      started = await takeQueued(trx, jobRow, item.row, active, start);
     } else {
       const taken = await takeOccurrence(trx, item.row, active, start);
       started = taken.claimed;
@@ -55,7 +62,7 @@ export async function claimDue(
     }
     if (started) claimed.push({ ...started, ...(ticket && { ticket }) });
   }
-  await done(new Set(claimed.flatMap(({ ticket }) => ticket ?? [])));
+  await done(new Set(claimed.flatMap(({ ticket }) => ticket ?? [])), left);
   return { claimed, refused, isCancelling, again };
 }
 
@@ -83,6 +90,7 @@ async function takeQueued(
       .execute();
   if (!job) return skip(UNREADABLE);
   const { kind } = job.action;
+  if (row.started_at !== null) return resume(trx, job, row, options);
   if (kind !== row.kind) {
     // The job's action was changed to a kind that perhaps only another process can run.
     await update({ kind });
@@ -101,6 +109,19 @@ async function takeQueued(
   active.running++;
   active.waiting--;
   return { run: readRun({ ...row, ...started }, null), job };
+}
+
+/** Goes on with a run that was begun. It keeps its start, its prompt and its place among its job's runs. */
+async function resume(
+  trx: Transaction<Tables>,
+  job: Job,
+  row: RunRow,
+  options: StartOptions,
+): Promise<Claimed> {
+  if (row.waiting_for !== null) await endWait(trx, row, options.now);
+  const resumed = { ...startedColumns(options), started_at: row.started_at, waiting_for: null };
+  await trx.updateTable("runs").set(resumed).where("run_id", "=", row.run_id).execute();
+  return { run: readRun({ ...row, ...resumed }, null), job };
 }
 
 const isQueued = async (trx: Transaction<Tables>, runId: string): Promise<boolean> =>

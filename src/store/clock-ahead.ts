@@ -2,6 +2,7 @@ import type { Database } from "../database/database.ts";
 import type { JobRow } from "../database/schema.ts";
 import type { Job } from "../jobs/job.ts";
 import { anchored, nextTime, startOf } from "../jobs/schedule.ts";
+import { findDeliveriesAhead, mendDelivery } from "../webhooks/clock-ahead.ts";
 import { enqueueUser } from "./fair-order.ts";
 import { rewriteJob, tryReadJob } from "./job-rows.ts";
 
@@ -106,9 +107,11 @@ async function mendQueuedRuns(db: Database, now: number): Promise<number> {
   return runs.length;
 }
 
-/** Mends all jobs and queued runs that were stored while the clock was ahead. Resolves to how many. */
+/** Mends all jobs, queued runs and deliveries that were stored while the clock was ahead. Resolves to how many. */
 export async function mendJobsAhead(db: Database, now: number): Promise<number> {
   const found = await findJobsAhead(db, now);
   for (const row of found) await mendStoredJob(db, row, now);
-  return found.length + (await mendQueuedRuns(db, now));
+  const deliveries = await findDeliveriesAhead(db, now);
+  for (const row of deliveries) await mendDelivery(db, row, now);
+  return found.length + deliveries.length + (await mendQueuedRuns(db, now));
 }

@@ -16,8 +16,8 @@ export type DueItem = (
 
 export interface DueItems {
   readonly items: readonly DueItem[];
-  /** Called after the items were handled, with the tickets of those that were started. */
-  readonly done: (started: ReadonlySet<string>) => Promise<void>;
+  /** Called after the items were handled, with the tickets of those that were started, and of those left to others. */
+  readonly done: (started: ReadonlySet<string>, left?: ReadonlySet<string>) => Promise<void>;
   /** True when nothing that was found needs a run, and there may be more. */
   readonly again?: boolean;
 }
@@ -50,7 +50,7 @@ export async function findDue(trx: Transaction<Tables>, users: UserLocks, wanted
   }
   const locks = createClaimLocks(users);
   const places = openPlaces(wanted.places);
-  const except = places.full;
+  const except = [...places.full];
   for (let round = 0; round < MAX_ROUNDS && filter.runId === undefined; round++) {
     const dueUsers = await findUsersDue(
       trx,
@@ -62,6 +62,8 @@ export async function findDue(trx: Transaction<Tables>, users: UserLocks, wanted
     const { items, done } = await pickFairly(trx, { locks, places }, dueUsers, wanted);
     if (items.length > 0) return { items, done };
     await done(new Set());
+    // What they have due is left to other processes.
+    if (filter.left) except.push(...dueUsers.map(({ user_key }) => user_key));
   }
   // What follows would find only what those users have due.
   if (except.length > 0) return { items: [], done: nothing };
@@ -144,14 +146,19 @@ async function pickFairly(
 /** Up to `limit` due items, oldest first; at the same time, queued runs come before jobs. */
 async function findOldest(
   trx: Transaction<Tables>,
-  { kinds, userKey, runId }: ClaimFilter,
+  { kinds, userKey, runId, left }: ClaimFilter,
   now: number,
   limit: number,
 ): Promise<DueItem[]> {
   const items: DueItem[] = [];
+  const leftIds = left?.ids() ?? [];
   for (const kind of kinds) {
     let runs = trx.selectFrom("runs").selectAll().where("kind", "=", kind).where("due_at", "<=", now);
     let jobs = trx.selectFrom("jobs").selectAll().where("kind", "=", kind).where("next_run_at", "<=", now);
+    if (leftIds.length > 0) {
+      runs = runs.where("job_id", "not in", leftIds);
+      jobs = jobs.where("job_id", "not in", leftIds);
+    }
     if (userKey !== undefined) {
       runs = runs.where("user_key", "=", userKey);
       jobs = jobs.where("user_key", "=", userKey);

@@ -29,7 +29,7 @@ export async function enqueue(
   now: number,
 ): Promise<Run> {
   const job = await findJob(trx, options);
-  await assertQueueHasSpace(trx, options);
+  if ((await countFreePlaces(trx, options)) === 0) throw queueIsFull(options);
   return queueRun(trx, job, { trigger: "manual", overlap: options.overlap }, now);
 }
 
@@ -72,12 +72,13 @@ export async function enqueueBackfill(
   let alreadyRun = 0;
   const active = await countActive(trx, job.jobId);
   let isBusy = active.running + active.waiting > 0;
+  let freePlaces = await countFreePlaces(trx, options);
   for (const scheduledFor of times) {
     if (!(await freeOccurrence(trx, job.jobId, scheduledFor))) {
       alreadyRun++;
       continue;
     }
-    await assertQueueHasSpace(trx, options);
+    if (freePlaces-- === 0) throw queueIsFull(options);
     const exclusive = isExclusive(job);
     const seed = { trigger: "backfill", scheduledFor, exclusive, isHeld: exclusive && isBusy } as const;
     runs.push(await storeRun(trx, newRunRow(job, seed, now)));
@@ -146,21 +147,23 @@ async function findJob(trx: Transaction<Tables>, { userKey, jobId }: EnqueueOpti
   return readJob(stored);
 }
 
-/** Rejects with JOB_LIMIT_REACHED when the user has as many queued runs as they may have. */
-async function assertQueueHasSpace(
+/** How many more queued runs the user may have. */
+async function countFreePlaces(
   trx: Transaction<Tables>,
   { userKey, maxQueued }: EnqueueOptions,
-): Promise<void> {
+): Promise<number> {
   const row = await trx
     .selectFrom("runs")
     .select((eb) => eb.fn.countAll().as("count"))
     .where("user_key", "=", userKey)
     .where("status", "=", "queued")
     .executeTakeFirst();
-  if (Number(row?.count ?? 0) < maxQueued) return;
-  throw new NightshiftError(
+  return Math.max(0, maxQueued - Number(row?.count ?? 0));
+}
+
+const queueIsFull = ({ maxQueued }: EnqueueOptions) =>
+  new NightshiftError(
     "JOB_LIMIT_REACHED",
     `${maxQueued} runs of yours wait to start, which is the limit; wait for some to end, or cancel_run some.`,
     { limit: maxQueued },
   );
-}

@@ -2,7 +2,7 @@ import type { ExpressionBuilder, Kysely, Transaction } from "kysely";
 import type { Database } from "../database/database.ts";
 import type { Tables, TurnRow } from "../database/schema.ts";
 import { sendPipelined } from "../database/sql.ts";
-import { ACTION_KINDS } from "./run-queue.ts";
+import { ACTION_KINDS } from "../jobs/job.ts";
 
 /*
  * The fair order of users, in the table `turns`. A user with something to run has one row for each kind of action.
@@ -93,13 +93,22 @@ const readTurn = (trx: Transaction<Tables>, { user_key, kind }: UserQueue) =>
 /** The earliest due time of the jobs and queued runs that match, in epoch ms; null when there is none. */
 export async function earliestDue(
   db: Kysely<Tables>,
-  { kinds, userKey, runId }: { kinds: readonly string[]; userKey?: string; runId?: string },
+  {
+    kinds,
+    userKey,
+    runId,
+    leftIds = [],
+  }: { kinds: readonly string[]; userKey?: string; runId?: string; leftIds?: readonly string[] },
 ): Promise<number | null> {
   if (kinds.length === 0) return null;
   const row = await db
     .selectNoFrom((eb) =>
       kinds.flatMap((kind) => {
         let { jobs, runs } = withTimes(eb, kind);
+        if (leftIds.length > 0) {
+          jobs = jobs.where("job_id", "not in", leftIds);
+          runs = runs.where("job_id", "not in", leftIds);
+        }
         if (userKey !== undefined) {
           jobs = jobs.where("user_key", "=", userKey);
           runs = runs.where("user_key", "=", userKey);

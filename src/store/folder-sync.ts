@@ -42,7 +42,7 @@ export async function syncFolder(
       const before = tryReadJob(row);
       // A damaged job is made anew from its file, under the id that it has.
       const job = before
-        ? mergeFile(before, described, { wasGone: isGone(row), now })
+        ? mergeFile(before, described, { wasGone: isGone(row), pausedFor: pauseOf(row), now })
         : newJob(described, owner, now, row.job_id);
       await rewriteJob(trx, job, file.digest);
       result.changed++;
@@ -68,12 +68,30 @@ function withDependency({ job }: FolderJob, idOf: ReadonlyMap<string | null, str
 const isGone = ({ status, status_reason }: JobRow): boolean =>
   status === "cancelled" || (status === "paused" && status_reason === DEPENDENCY_CANCELLED);
 
+const GONE = "Its file is gone from the jobs folder.";
+/** Followed by the reason of the pause, which holds again when the file is back. */
+const GONE_WHILE_PAUSED = "Its file is gone from the jobs folder; it was paused before: ";
+
+/** The reason of a person's pause before the file went away; undefined when there was none. */
+const pauseOf = ({ status, status_reason: reason }: JobRow): string | undefined =>
+  status === "cancelled" && reason?.startsWith(GONE_WHILE_PAUSED)
+    ? reason.slice(GONE_WHILE_PAUSED.length)
+    : undefined;
+
+interface Absence {
+  readonly wasGone: boolean;
+  readonly pausedFor: string | undefined;
+  readonly now: number;
+}
+
 /** The stored job, changed to what its file says now. It keeps its id, dates, a pause, and a time it has missed. */
-function mergeFile(job: Job, described: NewJob, { wasGone, now }: { wasGone: boolean; now: number }): Job {
+function mergeFile(job: Job, described: NewJob, { wasGone, pausedFor, now }: Absence): Job {
   const keepsTimes = sameTimes(job, { policy: job.policy, ...described });
   const schedule = keepsTimes ? job.schedule : described.schedule;
   const base: Job = { ...job, ...described, schedule, updatedAt: now };
   if (job.status === "paused" && !wasGone) return { ...base, nextRunAt: null };
+  if (pausedFor !== undefined)
+    return { ...base, nextRunAt: null, status: "paused", statusReason: pausedFor || null };
   if (keepsTimes && !wasGone) return { ...base, nextRunAt: job.nextRunAt };
   if (!hasTimeLeft(base, now))
     return {
@@ -88,11 +106,12 @@ function mergeFile(job: Job, described: NewJob, { wasGone, now }: { wasGone: boo
 }
 
 async function cancelMissing(trx: Transaction<Tables>, row: JobRow, now: number): Promise<void> {
+  const isPaused = row.status === "paused" && row.status_reason !== DEPENDENCY_CANCELLED;
   await trx
     .updateTable("jobs")
     .set({
       status: "cancelled",
-      status_reason: "Its file is gone from the jobs folder.",
+      status_reason: isPaused ? GONE_WHILE_PAUSED + (row.status_reason ?? "") : GONE,
       next_run_at: null,
       updated_at: now,
     })

@@ -4,6 +4,7 @@ import type { Problem } from "../database/sqlite-doctor.ts";
 import { type Counters, NO_COUNTS } from "../jobs/contracts.ts";
 import { nextTime, startOf } from "../jobs/schedule.ts";
 import { toIso } from "../jobs/time.ts";
+import { findDeliveriesAhead, mendDelivery } from "../webhooks/clock-ahead.ts";
 import { findJobsAhead, mendJob, mendStoredJob } from "./clock-ahead.ts";
 import { addCounts, readCounters } from "./job-counters.ts";
 import { readJob, rewriteJob } from "./job-rows.ts";
@@ -29,10 +30,15 @@ async function findIdle(db: Database, now: number): Promise<Problem[]> {
 }
 
 async function findAhead(db: Database, now: number): Promise<Problem[]> {
-  return (await findJobsAhead(db, now)).map((row) => ({
+  const jobs = (await findJobsAhead(db, now)).map((row) => ({
     found: describeAhead(row),
     repair: () => mendStoredJob(db, row, now),
   }));
+  const deliveries = (await findDeliveriesAhead(db, now)).map((row) => ({
+    found: `${row.delivery_id} is sent at ${toIso(Number(row.next_attempt_at))}, later than any retry: the clock was ahead`,
+    repair: () => mendDelivery(db, row, now),
+  }));
+  return [...jobs, ...deliveries];
 }
 
 const describeAhead = ({ job_id, next_run_at }: JobRow): string =>

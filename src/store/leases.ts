@@ -1,10 +1,11 @@
 import type { Kysely, Transaction } from "kysely";
 import type { UserLocks } from "../database/database.ts";
-import { readDetail, readRun } from "../database/run-row.ts";
+import { readDetail } from "../database/run-row.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
-import type { Run, RunResult } from "../jobs/run.ts";
-import { type EndOptions, endRun } from "./run-end.ts";
-import type { RunQueue } from "./run-queue.ts";
+import type { Run } from "../jobs/run.ts";
+import { interruptRun } from "./interrupt-run.ts";
+import type { EndOptions } from "./run-end.ts";
+import type { RunQueue, Worker } from "./run-queue.ts";
 
 /**
  * See RunQueue.renewLeases. Rows that another transaction has locked are left to the next renewal: to wait for one
@@ -14,39 +15,39 @@ export async function renewLeases(
   db: Kysely<Tables>,
   { runIds, now, leaseMs, worker }: Parameters<RunQueue["renewLeases"]>[0],
 ): ReturnType<RunQueue["renewLeases"]> {
-  if (runIds.length === 0) return { cancel: [], gone: [] };
-  const ours = db
-    .selectFrom("runs")
-    .select("run_id")
-    .where("run_id", "in", runIds)
-    .where("worker_id", "=", worker.workerId)
-    .where("status", "=", "running");
-  const extended = await db
+  if (runIds.length === 0) return;
+  const held = heldRuns(db, runIds, worker).select("run_id").forUpdate().skipLocked();
+  await db
     .updateTable("runs")
     .set({ lease_until: now + leaseMs })
-    .where("run_id", "in", ours.forUpdate().skipLocked())
-    .returning(["run_id", "cancel_requested_at", "detail"])
+    .where("run_id", "in", held)
     .execute();
-  const held = new Set(extended.map((row) => row.run_id));
-  if (held.size < runIds.length) for (const { run_id } of await ours.execute()) held.add(run_id);
+}
+
+/** See RunQueue.checkRunning. */
+export async function checkRunning(
+  db: Kysely<Tables>,
+  { runIds, worker }: Parameters<RunQueue["checkRunning"]>[0],
+): ReturnType<RunQueue["checkRunning"]> {
+  if (runIds.length === 0) return { cancel: [], gone: [] };
+  const rows = await heldRuns(db, runIds, worker)
+    .select(["run_id", "cancel_requested_at", "detail"])
+    .execute();
+  const held = new Set(rows.map((row) => row.run_id));
   return {
-    cancel: extended
+    cancel: rows
       .filter((row) => row.cancel_requested_at !== null)
       .map((row) => ({ runId: row.run_id, reason: readDetail(row.detail).statusReason })),
     gone: runIds.filter((runId) => !held.has(runId)),
   };
 }
 
-const LOST: RunResult = {
-  status: "lost",
-  output: null,
-  error: {
-    code: "GHOST_CRASHED",
-    message: "The process that ran it ended or fell silent before the run had an end.",
-  },
-  transcript: [],
-  usage: { input_tokens: 0, output_tokens: 0 },
-};
+const heldRuns = (db: Kysely<Tables>, runIds: readonly string[], { workerId }: Worker) =>
+  db
+    .selectFrom("runs")
+    .where("run_id", "in", runIds)
+    .where("worker_id", "=", workerId)
+    .where("status", "=", "running");
 
 /** Runs `work` in a transaction that holds one user's lock, or, for `null`, the locks that `work` takes. */
 export type EndTransaction = <T>(
@@ -70,23 +71,25 @@ export async function reapLost(
     leased.filter((row) => isLost(row, options)),
     (row) => row.user_key,
   );
-  const lost: Run[] = [];
+  const interrupted: Run[] = [];
   for (const [userKey, rows] of silent)
-    lost.push(
-      ...(await endTransaction(userKey, (trx, endOptions) => markLost(trx, rows, options, endOptions))),
+    interrupted.push(
+      ...(await endTransaction(userKey, (trx, endOptions) =>
+        interruptSilent(trx, rows, options, endOptions),
+      )),
     );
-  return lost;
+  return interrupted;
 }
 
 /** Checks each run again under its lock: its lease may have been renewed since, or the run may have ended. */
-async function markLost(
+async function interruptSilent(
   trx: Transaction<Tables>,
   silent: RunRow[],
   options: ReapOptions,
   endOptions: EndOptions,
 ): Promise<Run[]> {
   const { now } = options;
-  const lost: Run[] = [];
+  const ended: Run[] = [];
   for (const { run_id } of silent) {
     const row = await trx
       .selectFrom("runs")
@@ -96,20 +99,9 @@ async function markLost(
       .forUpdate()
       .executeTakeFirst();
     if (!row || !isLost(row, options)) continue;
-    lost.push(await endAsLost(trx, row, now, endOptions));
+    ended.push(await interruptRun(trx, row, now, endOptions));
   }
-  return lost;
-}
-
-/** Ends a running run as `lost`, and resolves to it. */
-export async function endAsLost(
-  trx: Transaction<Tables>,
-  row: RunRow,
-  now: number,
-  endOptions: EndOptions,
-): Promise<Run> {
-  await endRun(trx, row.run_id, "running", LOST, now, endOptions);
-  return { ...readRun(row, null), status: "lost", finishedAt: now, error: LOST.error };
+  return ended;
 }
 
 function isLost(row: RunRow, options: ReapOptions): boolean {

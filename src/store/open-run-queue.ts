@@ -1,14 +1,17 @@
 import type { Transaction } from "kysely";
 import type { Database } from "../database/database.ts";
-import type { Tables } from "../database/schema.ts";
+import type { RunRow, Tables } from "../database/schema.ts";
 import type { Run, RunEnded, RunResult } from "../jobs/run.ts";
 import { claimDue } from "./claim.ts";
 import type { FindDue } from "./due.ts";
 import { earliestDue } from "./fair-order.ts";
+import { requeueRun } from "./interrupt-run.ts";
 import { queueDependents } from "./job-dependencies.ts";
-import { type EndTransaction, reapLost, renewLeases } from "./leases.ts";
+import { openJournalStore } from "./journal.ts";
+import { checkRunning, type EndTransaction, reapLost, renewLeases } from "./leases.ts";
 import { type EndOptions, endRun } from "./run-end.ts";
 import type { ClaimOptions, RunQueue } from "./run-queue.ts";
+import { mayWait, waitRun } from "./wait-run.ts";
 
 /**
  * An external queue that decides which due items this node gets, and hands each out under a ticket. Run state stays
@@ -39,8 +42,34 @@ export function openRunQueue(db: Database, options: RunQueueOptions = {}): RunQu
   let seenVersion = db.dataVersion();
   /** By run id, of the runs that were claimed here. */
   const runningJobs = new Map<string, JobOfRun>();
+  /** Gives up a run that is at work here, which `work` writes. False when it is no longer held here, or `work` says so. */
+  const letGo = async (
+    runId: string,
+    work: (trx: Transaction<Tables>, row: RunRow) => Promise<boolean>,
+  ): Promise<boolean> => {
+    const job = runningJobs.get(runId);
+    if (!job) return false;
+    const isDone = await endTransaction(job.userKey, async (trx) => {
+      const row = await trx
+        .selectFrom("runs")
+        .selectAll()
+        .where("run_id", "=", runId)
+        .where("status", "=", "running")
+        .where("resumed", "=", job.resumed ?? 0)
+        .executeTakeFirst();
+      if (!row || !(await work(trx, row))) return false;
+      if (job.ticket) await queue?.close(trx, job.ticket);
+      return true;
+    });
+    if (isDone) runningJobs.delete(runId);
+    return isDone;
+  };
   return {
-    nextDueAt: (filter) => earliestDue(db.kysely, filter),
+    nextDueAt: async ({ left, ...filter }) => {
+      const dueAt = await earliestDue(db.kysely, { ...filter, leftIds: left?.ids() ?? [] });
+      const times = [dueAt, left?.nextLookAt() ?? null].filter((at) => at !== null);
+      return times.length > 0 ? Math.min(...times) : null;
+    },
     claimDue: async ({ onSkipped, onCancelling, ...options }) => {
       for (let round = 1; ; round++) {
         const find = (await queue?.find(options)) ?? undefined;
@@ -49,7 +78,12 @@ export function openRunQueue(db: Database, options: RunQueueOptions = {}): RunQu
           { of: null },
         );
         for (const { run, ticket } of claimed)
-          runningJobs.set(run.runId, { jobId: run.jobId, userKey: run.userKey, ticket });
+          runningJobs.set(run.runId, {
+            jobId: run.jobId,
+            userKey: run.userKey,
+            resumed: run.resumed,
+            ticket,
+          });
         if (onSkipped) refused.forEach(onSkipped);
         if (isCancelling) onCancelling?.();
         if (!again || round === MAX_CLAIMS) return claimed;
@@ -58,8 +92,9 @@ export function openRunQueue(db: Database, options: RunQueueOptions = {}): RunQu
     renewLeases: async (options) => {
       const tickets = options.runIds.flatMap((runId) => runningJobs.get(runId)?.ticket ?? []);
       if (tickets.length > 0) await queue?.touch(tickets);
-      return renewLeases(db.kysely, options);
+      await renewLeases(db.kysely, options);
     },
+    checkRunning: (options) => checkRunning(db.kysely, options),
     finish: async (runId, result, now) => {
       const job = runningJobs.get(runId) ?? (await findJobOf(db, runId));
       if (!job) return false;
@@ -71,6 +106,25 @@ export function openRunQueue(db: Database, options: RunQueueOptions = {}): RunQu
       runningJobs.delete(runId);
       return isWritten;
     },
+    requeue: (runId, now) => letGo(runId, async (trx, row) => (await requeueRun(trx, row, now)) !== null),
+    wait: (runId, wait, now) =>
+      letGo(runId, async (trx, row) => {
+        await waitRun(trx, row, wait, { now, ...(options.retention && { retention: options.retention }) });
+        return true;
+      }),
+    mayWait: (run) => db.transact((trx) => mayWait(trx, run), { of: null }),
+    isApproved: async ({ jobId, userKey }, tool, argumentsHash) => {
+      const found = await db.kysely
+        .selectFrom("approvals")
+        .select("tool")
+        .where("job_id", "=", jobId)
+        .where("user_key", "=", userKey)
+        .where("tool", "=", tool)
+        .where("arguments_hash", "=", argumentsHash)
+        .executeTakeFirst();
+      return found !== undefined;
+    },
+    openJournal: ({ runId, resumed }, isKept) => openJournalStore(db, { runId, resumed, isKept }),
     reapLost: (options) =>
       reapLost(db.kysely, { ...options, ...(queue && { slackMs: queue.slackMs }) }, endTransaction),
     ...(db.onWrite && { onWrite: db.onWrite }),
@@ -103,7 +157,11 @@ export function createEndTransaction(
   };
 }
 
-type JobOfRun = Pick<Run, "jobId" | "userKey"> & { readonly ticket?: string | undefined };
+type JobOfRun = Pick<Run, "jobId" | "userKey"> & {
+  readonly ticket?: string | undefined;
+  /** Absent for a run that was not claimed here. */
+  readonly resumed?: number;
+};
 
 async function findJobOf(db: Database, runId: string): Promise<JobOfRun | undefined> {
   const row = await db.kysely
@@ -121,7 +179,7 @@ async function endWithFollowers(
   endOptions: EndOptions,
 ): Promise<boolean> {
   const { hasHeldRun, hasDependent } = await findFollowers(trx, job);
-  const options = { ...endOptions, startsNext: hasHeldRun };
+  const options = { ...endOptions, startsNext: hasHeldRun, resumed: job.resumed };
   if (!(await endRun(trx, runId, "running", result, now, options))) return false;
   if (hasDependent && result.status === "succeeded") await queueDependents(trx, runId, now);
   return true;

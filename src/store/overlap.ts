@@ -2,16 +2,16 @@ import type { Transaction } from "kysely";
 import { readDetail } from "../database/run-row.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
 import type { Job, Overlap } from "../jobs/job.ts";
-import type { Run } from "../jobs/run.ts";
-import { skipQueuedRuns } from "./run-end.ts";
+import { emptyResult, endRun, skipQueuedRuns } from "./run-end.ts";
 
 /** Runs of one job that may wait for each other. Later ones are dropped. */
 const MAX_WAITING_RUNS = 1_000;
 
 /** The runs of a job that have not ended. */
 export interface ActiveRuns {
+  /** Begun: running, waiting for an answer, or queued again after an interruption. */
   running: number;
-  /** Queued: held behind another run, or due. */
+  /** Queued and not begun: held behind another run, or due. */
   waiting: number;
   /** A newer run has taken the place of others, so that what was read as queued before may have been skipped. */
   isReplaced: boolean;
@@ -51,18 +51,21 @@ export const isExclusive = ({ policy }: Pick<Job, "policy">): boolean => policy.
 
 /** Counts a job's active runs, whatever queued them. */
 export async function countActive(trx: Transaction<Tables>, jobId: string): Promise<ActiveRuns> {
-  const rows = await trx
+  const row = await trx
     .selectFrom("runs")
-    .select((eb) => ["status", eb.fn.countAll().as("count")])
+    // `count` of a column leaves out nulls.
+    .select((eb) => [eb.fn.countAll().as("all"), eb.fn.count("started_at").as("begun")])
     .where("job_id", "=", jobId)
     .where("finished_at", "is", null)
-    .groupBy("status")
-    .execute();
-  const count = (status: Run["status"]) => Number(rows.find((row) => row.status === status)?.count ?? 0);
-  return { running: count("running"), waiting: count("queued"), isReplaced: false };
+    .executeTakeFirst();
+  const running = Number(row?.begun ?? 0);
+  return { running, waiting: Number(row?.all ?? 0) - running, isReplaced: false };
 }
 
-/** Makes way for a newer run: asks the job's running runs to stop, and skips the waiting ones. */
+/**
+ * Makes way for a newer run: asks the job's running runs to stop, cancels those that were begun and have no thread, and
+ * skips those that wait to begin.
+ */
 export async function replaceActive(
   trx: Transaction<Tables>,
   jobId: string,
@@ -85,6 +88,17 @@ export async function replaceActive(
     };
     await trx.updateTable("runs").set(change).where("run_id", "=", run_id).execute();
   }
+  const begun = await trx
+    .selectFrom("runs")
+    .select("run_id")
+    .where("job_id", "=", jobId)
+    .where("status", "=", "queued")
+    .where("finished_at", "is", null)
+    .where("started_at", "is not", null)
+    .execute();
+  for (const { run_id } of begun)
+    await endRun(trx, run_id, "queued", emptyResult("cancelled", REPLACED), now, { startsNext: false });
+  active.running -= begun.length;
   if (active.waiting > 0) await skipQueuedRuns(trx, jobId, now, REPLACED);
   active.waiting = 0;
   active.isReplaced = true;

@@ -3,10 +3,13 @@ import type { Transaction } from "kysely";
 import type { Database } from "../database/database.ts";
 import { idsBefore } from "../database/ids.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
+import { DAY_MS } from "../jobs/time.ts";
 import type { Log } from "../log.ts";
+import { deleteEndedJobs, deleteOldUsage, isOver } from "./job-retention.ts";
 
 /** How many ended runs are kept, and for how long; 0 keeps all. */
 export interface Keep {
+  /** Jobs that have ended are kept as long. */
   readonly keepRunsDays: number;
   /** The newest runs of each job. */
   readonly keepRunsPerJob: number;
@@ -17,9 +20,9 @@ export interface Keep {
 export interface Forgotten {
   runs: number;
   transcripts: number;
+  jobs: number;
 }
 
-const DAY_MS = 86_400_000;
 /** Rows deleted in one transaction, which keeps other writers waiting for a few ms. */
 const DELETE_BATCH = 200;
 /** Jobs whose runs are counted in one statement. */
@@ -28,7 +31,7 @@ const JOBS_AT_ONCE = 50;
 const PAUSE_MS = 20;
 
 /**
- * Deletes old runs and transcripts of all users, so no connection ever gets it. Works in small steps with pauses;
+ * Deletes old runs, transcripts, ended jobs and counts of past days of all users, so no connection ever gets it. Works in small steps with pauses;
  * `signal` stops it between two. Resolves to the numbers of deleted rows.
  *
  * No occurrence runs again because its row is gone. The row's (job_id, occurrence) tells that an occurrence was handled;
@@ -42,21 +45,30 @@ export async function forgetOldRuns(
   now: number,
   signal?: AbortSignal,
 ): Promise<Forgotten> {
-  const forgotten: Forgotten = { runs: 0, transcripts: 0 };
+  const forgotten: Forgotten = { runs: 0, transcripts: 0, jobs: 0 };
   const pause = () => wait(PAUSE_MS, undefined, { ref: false, ...(signal && { signal }) });
-  const sweep: Sweep = { db, now, forgotten, pause };
   const { keepTranscriptsDays, keepRunsDays, keepRunsPerJob } = keep;
+  const endedBefore = keepRunsDays > 0 ? now - keepRunsDays * DAY_MS : Number.NEGATIVE_INFINITY;
+  const sweep: Sweep = { db, now, endedBefore, forgotten, pause };
   if (keepTranscriptsDays > 0)
     await inSteps<string>(pause, (after) => deleteTranscripts(sweep, keepTranscriptsDays, after));
-  if (keepRunsDays > 0) await inSteps<Position>(pause, (after) => deleteOldRuns(sweep, keepRunsDays, after));
+  if (keepRunsDays > 0) await inSteps<Position>(pause, (after) => deleteOldRuns(sweep, after));
   if (keepRunsPerJob > 0)
     await inSteps<string>(pause, (after) => deleteSurplus(sweep, keepRunsPerJob, after));
+  const onDeleted = (jobs: number) => {
+    forgotten.jobs += jobs;
+  };
+  if (keepRunsDays > 0)
+    await inSteps<string>(pause, (after) => deleteEndedJobs(db, endedBefore, onDeleted, after));
+  await inSteps<string>(pause, (after) => deleteOldUsage(db, now, after));
   return forgotten;
 }
 
 interface Sweep {
   readonly db: Database;
   readonly now: number;
+  /** Runs and jobs that ended before are deleted. */
+  readonly endedBefore: number;
   readonly forgotten: Forgotten;
   readonly pause: () => Promise<unknown>;
 }
@@ -100,11 +112,11 @@ type EndedRow = Pick<RunRow, "run_id" | "job_id" | "user_key" | "occurrence" | "
 type Position = Pick<EndedRow, "run_id" | "finished_at">;
 const ENDED_COLUMNS = ["run_id", "job_id", "user_key", "occurrence", "finished_at"] as const;
 
-async function deleteOldRuns(sweep: Sweep, days: number, after?: Position): Promise<Position | undefined> {
+async function deleteOldRuns(sweep: Sweep, after?: Position): Promise<Position | undefined> {
   let ended = sweep.db.kysely
     .selectFrom("runs")
     .select(ENDED_COLUMNS)
-    .where("finished_at", "<", sweep.now - days * DAY_MS);
+    .where("finished_at", "<", sweep.endedBefore);
   if (after)
     ended = ended
       .where("finished_at", ">=", after.finished_at)
@@ -161,26 +173,30 @@ async function deleteUpTo(
   return reached(rows, DELETE_BATCH)?.run_id;
 }
 
-/** Deletes ended runs, except a job's last run and those that a webhook is still to be told of. */
-async function deleteRuns({ db, now, forgotten }: Sweep, rows: readonly EndedRow[]): Promise<void> {
+/** Deletes ended runs, except the last run of a job that is not over, and those that a webhook is still to be told of. */
+async function deleteRuns({ db, forgotten, ...times }: Sweep, rows: readonly EndedRow[]): Promise<void> {
   if (rows.length === 0) return;
   forgotten.runs += await db.transact(
     async (trx, users) => {
       let deleted = 0;
       // A user whose lock another transaction holds is left to the next pass.
       for (const [userKey, ofUser] of Map.groupBy(rows, ({ user_key }) => user_key))
-        if (await users.tryTake(userKey)) deleted += await deleteRows(trx, ofUser, now);
+        if (await users.tryTake(userKey)) deleted += await deleteRows(trx, ofUser, times);
       return deleted;
     },
     { of: null },
   );
 }
 
-async function deleteRows(trx: Transaction<Tables>, rows: readonly EndedRow[], now: number): Promise<number> {
+async function deleteRows(
+  trx: Transaction<Tables>,
+  rows: readonly EndedRow[],
+  { now, endedBefore }: Pick<Sweep, "now" | "endedBefore">,
+): Promise<number> {
   const stored = await trx
     .selectFrom("jobs")
     .leftJoin("job_counters", "job_counters.job_id", "jobs.job_id")
-    .select(["jobs.job_id", "next_run_at", "last_run_id", "forgotten_until"])
+    .select(["jobs.job_id", "status", "file", "updated_at", "next_run_at", "last_run_id", "forgotten_until"])
     .where("jobs.job_id", "in", [...new Set(rows.map(({ job_id }) => job_id))])
     .execute();
   const jobs = new Map(stored.map((job) => [job.job_id, job]));
@@ -195,11 +211,13 @@ async function deleteRows(trx: Transaction<Tables>, rows: readonly EndedRow[], n
     )
     .execute();
   const hasPendingDelivery = new Set(pending.map(({ run_id }) => run_id));
-  const deletable = rows.filter(({ run_id, job_id, occurrence }) => {
+  const deletable = rows.filter(({ run_id, job_id, occurrence, finished_at }) => {
     const job = jobs.get(job_id);
     // Kept: an occurrence in the future (the system clock was set back), or one that the job has not caught up to.
     const isPast = occurrence === null || (occurrence <= now && occurrence < (job?.next_run_at ?? Infinity));
-    return isPast && job?.last_run_id !== run_id && !hasPendingDelivery.has(run_id);
+    const isOld = finished_at !== null && finished_at < endedBefore;
+    const isKept = job?.last_run_id === run_id && !(isOld && isOver(job, endedBefore));
+    return isPast && !isKept && !hasPendingDelivery.has(run_id);
   });
   const until = new Map<string, number>();
   for (const { job_id, occurrence } of deletable)
@@ -228,8 +246,9 @@ export function startRetention(
   const deleteHourly = async (): Promise<void> => {
     while (!signal.aborted) {
       try {
-        const { runs, transcripts } = await forgetOldRuns(db, keep, now(), signal);
-        if (runs + transcripts > 0) log.info({ runs, transcripts }, "old runs were deleted");
+        const forgotten = await forgetOldRuns(db, keep, now(), signal);
+        const { runs, transcripts, jobs } = forgotten;
+        if (runs + transcripts + jobs > 0) log.info(forgotten, "old runs were deleted");
       } catch (error) {
         if (!signal.aborted)
           log.error({ err: error }, "old runs could not be deleted; trying again in an hour");

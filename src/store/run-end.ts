@@ -1,16 +1,18 @@
-import { createHash } from "node:crypto";
 import type { Transaction } from "kysely";
-import { newRunRow, readDetail } from "../database/run-row.ts";
+import { readDetail } from "../database/run-row.ts";
 import type { RunRow, Tables } from "../database/schema.ts";
 import { sendPipelined } from "../database/sql.ts";
-import { addInboxItem, type Notice } from "../inbox/add-item.ts";
+import { addInboxItem, type Notice, removeQuestion } from "../inbox/add-item.ts";
 import { DEFAULT_RETENTION, type Retention } from "../jobs/inbox-item.ts";
-import { type Job, type Policy, type RetryOn, WARN_AFTER_FAILURES } from "../jobs/job.ts";
+import { type Job, WARN_AFTER_FAILURES } from "../jobs/job.ts";
 import { type EndStatus, NEXT_STATUSES, type RunEnded, type RunResult, type RunStatus } from "../jobs/run.ts";
 import { queueDeliveries } from "../webhooks/enqueue-delivery.ts";
+import { AWAY } from "./deferred-run.ts";
 import { addCounts } from "./job-counters.ts";
 import { tryReadJob } from "./job-rows.ts";
-import { insertRun, releaseNext } from "./queued-runs.ts";
+import { deleteEntries, readSteps } from "./journal.ts";
+import { releaseNext } from "./queued-runs.ts";
+import { queueRetry } from "./retry-run.ts";
 
 /** The result of a run that never started: no output, no transcript, no tokens. */
 export function emptyResult(status: EndStatus, statusReason: string | null): RunResult {
@@ -34,6 +36,7 @@ export function endedColumns(row: Pick<RunRow, "detail">, result: RunResult, now
     status: result.status,
     due_at: null,
     held_for: null,
+    waiting_for: null,
     lease_until: null,
     finished_at: now,
     output: result.output,
@@ -44,6 +47,8 @@ export function endedColumns(row: Pick<RunRow, "detail">, result: RunResult, now
 }
 
 export interface EndOptions {
+  /** Ends this claim of the run and no other, if given: see `resumed` in RunRow. */
+  readonly resumed?: number | undefined;
   /** False keeps the run that waits behind this one from starting. Default true. */
   readonly startsNext?: boolean;
   /** How long the result stays in its owner's inbox. */
@@ -69,12 +74,12 @@ export async function endRun(
   trx: Transaction<Tables>,
   runId: string,
   from: "queued" | "running",
-  result: RunResult,
+  given: RunResult,
   now: number,
-  { startsNext, retention = DEFAULT_RETENTION, onInboxAdded }: EndOptions = {},
+  { startsNext, retention = DEFAULT_RETENTION, onInboxAdded, resumed }: EndOptions = {},
 ): Promise<boolean> {
   const next: readonly RunStatus[] = NEXT_STATUSES[from];
-  if (!next.includes(result.status)) return false;
+  if (!next.includes(given.status)) return false;
   const row = await trx
     .selectFrom("runs")
     .innerJoin("jobs", "jobs.job_id", "runs.job_id")
@@ -83,8 +88,11 @@ export async function endRun(
     .select(["jobs.webhook_url as job_webhook", "webhooks.url as user_webhook"])
     .where("runs.run_id", "=", runId)
     .where("runs.status", "=", from)
+    .$if(resumed !== undefined, (query) => query.where("runs.resumed", "=", resumed ?? 0))
     .executeTakeFirst();
   if (!row) return false;
+  const result = await withJournal(trx, row, given);
+  if (row.waiting_for !== null) await removeQuestion(trx, runId);
   const ended = trx
     .updateTable("runs")
     .set(endedColumns(row, result, now))
@@ -95,22 +103,36 @@ export async function endRun(
     await sendPipelined(trx, trx.insertInto("transcripts").values({ run_id: runId, steps }));
   }
   const { isRetried, notice } = await applyResult(trx, row, result, now, startsNext);
-  // Only the last attempt is reported.
-  if (isRetried) return true;
+  // Only the last attempt is reported, and an outage once.
+  if (isRetried && !notice) return true;
   if (await addInboxItem(trx, row, result, { notice, retention, now }))
     onInboxAdded?.(runEndedOf(row, result));
+  if (isRetried) return true;
   await queueDeliveries(trx, row, result, now);
   return true;
+}
+
+/** The result with what the run's journal has of it, which then is deleted. A run that never began has none. */
+async function withJournal(trx: Transaction<Tables>, row: RunRow, result: RunResult): Promise<RunResult> {
+  if (row.worked_ms === 0) return result;
+  // A process that ends its own run knows more than it has stored.
+  const transcript = result.transcript.length > 0 ? result.transcript : await readSteps(trx, row.run_id);
+  await deleteEntries(trx, row.run_id);
+  const usage = {
+    input_tokens: Math.max(row.input_tokens, result.usage.input_tokens),
+    output_tokens: Math.max(row.output_tokens, result.usage.output_tokens),
+  };
+  return { ...result, transcript, usage };
 }
 
 interface AppliedResult {
   /** Another attempt was queued. */
   readonly isRetried: boolean;
-  /** A warning to the owner about the job. */
+  /** A warning to the owner about the job, or about an outage. */
   readonly notice: Notice | null;
 }
 
-/** Updates the job's counters, queues a retry, pauses a job that keeps failing, and releases the next held run. */
+/** Updates the job's counters, queues a retry, pauses a job that keeps failing, and lets the next held run start. */
 async function applyResult(
   trx: Transaction<Tables>,
   run: RunRow,
@@ -121,17 +143,20 @@ async function applyResult(
   const owner = { jobId: run.job_id, userKey: run.user_key };
   let isRetried = false;
   let notice: Notice | null = null;
-  if (run.status === "queued") {
+  if (run.started_at === null) {
     await addCounts(trx, owner, { skipped: result.status === "skipped" ? 1 : 0 });
   } else {
     const denied_calls = result.transcript.filter(({ denied }) => denied).length;
     const last = { last_run_id: run.run_id };
     if (FAILURES.includes(result.status)) {
-      isRetried = await queueRetry(trx, run, result, now);
-      // A process that died is not the job's fault, so a lost run does not count towards pause_after_failures.
-      const consecutive_failures = isRetried || result.status === "lost" ? 0 : 1;
+      const job = await tryFindJob(trx, run.job_id);
+      const { outage } = result.modelFailure ?? {};
+      isRetried = job !== null && (await queueRetry(trx, job, run, result, now));
+      // Neither a process that died nor an outage of the model's provider is the job's fault.
+      const consecutive_failures = isRetried || result.status === "lost" || outage ? 0 : 1;
       await addCounts(trx, owner, { runs_failed: 1, denied_calls, consecutive_failures }, last);
-      if (consecutive_failures > 0) notice = await warnOrPause(trx, run, result, now);
+      if (job && consecutive_failures > 0) notice = await warnOrPause(trx, job, run, result, now);
+      else if (isRetried && outage?.isFirst) notice = AWAY;
     } else if (result.status === "succeeded") {
       await addCounts(trx, owner, { runs_succeeded: 1, denied_calls }, { ...last, consecutive_failures: 0 });
     } else {
@@ -146,65 +171,14 @@ async function applyResult(
 
 const FAILURES: readonly RunResult["status"][] = ["failed", "timed_out", "lost"];
 
-/** Failures of the model provider that may be over soon. They are retried whatever `retry.on` says. */
-const TRANSIENT = ["MODEL_RATE_LIMITED", "MODEL_UNREACHABLE", "MODEL_UNAVAILABLE"];
-
-function isWorthRetrying({ status, error }: RunResult, { on }: Policy["retry"]): boolean {
-  const kind: RetryOn | undefined =
-    status === "timed_out"
-      ? "timeout"
-      : status === "lost"
-        ? "lost"
-        : error?.code === "GHOST_CRASHED"
-          ? "crash"
-          : undefined;
-  return kind ? on.includes(kind) : TRANSIENT.includes(error?.code ?? "");
-}
-
-/** Doubles with each attempt up to the limit. Half of it is jitter, so that runs that failed together spread out. */
-function retryDelayMs(
-  { backoffSeconds, maxBackoffSeconds }: Policy["retry"],
-  runId: string,
-  attempt: number,
-): number {
-  const fullMs = Math.min(backoffSeconds * 2 ** (attempt - 1), maxBackoffSeconds) * 1000;
-  const jitter = createHash("sha256").update(runId).digest().readUInt32BE() / 2 ** 32;
-  return Math.round(fullMs * (0.5 + jitter / 2));
-}
-
-/** Queues another attempt where the job's retry policy has one left for this kind of failure. */
-async function queueRetry(
-  trx: Transaction<Tables>,
-  run: RunRow,
-  result: RunResult,
-  now: number,
-): Promise<boolean> {
-  const job = await tryFindJob(trx, run.job_id);
-  if (!job || job.status === "cancelled" || run.attempt >= job.policy.retry.attempts) return false;
-  // The owner asked to cancel it, so it is not tried again.
-  if (run.cancel_requested_at !== null || !isWorthRetrying(result, job.policy.retry)) return false;
-  if (job.status === "paused" && run.triggered_by !== "manual") return false;
-  const seed = {
-    trigger: run.triggered_by,
-    scheduledFor: run.scheduled_for,
-    coalesced: run.coalesced,
-    attempt: run.attempt + 1,
-    dueAt: now + retryDelayMs(job.policy.retry, run.run_id, run.attempt),
-    exclusive: readDetail(run.detail).exclusive,
-  };
-  await insertRun(trx, newRunRow(job, seed, now));
-  return true;
-}
-
 /** The notice to the owner of a job that fails again and again. At its limit the job is paused. */
 async function warnOrPause(
   trx: Transaction<Tables>,
+  job: Job,
   run: RunRow,
   result: RunResult,
   now: number,
 ): Promise<Notice | null> {
-  const job = await tryFindJob(trx, run.job_id);
-  if (!job) return null;
   const limit = job.status === "active" ? job.policy.pauseAfterFailures : 0;
   const counted = await trx
     .selectFrom("job_counters")
@@ -243,14 +217,14 @@ async function tryFindJob(trx: Transaction<Tables>, jobId: string): Promise<Job 
 interface QueuedEnd {
   readonly status: "cancelled" | "skipped";
   readonly reason: string;
-  /** Leaves the runs that a person asked for. */
-  readonly spareManual: boolean;
+  /** Leaves the runs that a person asked for, and those that were begun: they are at work. */
+  readonly onlyScheduled: boolean;
 }
 
 async function endQueuedRuns(
   trx: Transaction<Tables>,
   jobId: string,
-  { status, reason, spareManual }: QueuedEnd,
+  { status, reason, onlyScheduled }: QueuedEnd,
   now: number,
 ): Promise<void> {
   let queued = trx
@@ -259,17 +233,17 @@ async function endQueuedRuns(
     .where("job_id", "=", jobId)
     .where("status", "=", "queued")
     .where("finished_at", "is", null);
-  if (spareManual) queued = queued.where("triggered_by", "!=", "manual");
+  if (onlyScheduled) queued = queued.where("triggered_by", "!=", "manual").where("started_at", "is", null);
   const result = emptyResult(status, reason);
   for (const { run_id } of await queued.execute())
     await endRun(trx, run_id, "queued", result, now, { startsNext: false });
-  if (spareManual) await releaseNext(trx, jobId, now);
+  if (onlyScheduled) await releaseNext(trx, jobId, now);
 }
 
 /** Cancels all queued runs of a job. */
 export async function cancelQueuedRuns(trx: Transaction<Tables>, jobId: string, now: number): Promise<void> {
   const reason = "Its job was cancelled before it started.";
-  await endQueuedRuns(trx, jobId, { status: "cancelled", reason, spareManual: false }, now);
+  await endQueuedRuns(trx, jobId, { status: "cancelled", reason, onlyScheduled: false }, now);
 }
 
 /** Skips the queued runs of a job, except those that a person asked for. */
@@ -279,5 +253,5 @@ export async function skipQueuedRuns(
   now: number,
   reason = "Its job was paused before it started.",
 ): Promise<void> {
-  await endQueuedRuns(trx, jobId, { status: "skipped", reason, spareManual: true }, now);
+  await endQueuedRuns(trx, jobId, { status: "skipped", reason, onlyScheduled: true }, now);
 }

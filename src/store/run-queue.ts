@@ -1,6 +1,9 @@
+import type { JobRow } from "../database/schema.ts";
 import type { Job } from "../jobs/job.ts";
 import type { Run, RunResult } from "../jobs/run.ts";
+import type { JournalStore } from "./journal.ts";
 import type { UserPlaces } from "./places.ts";
+import type { Wait } from "./wait-run.ts";
 
 /** Identifies this process, so that others can tell whether the holder of a run is still alive. */
 export interface Worker {
@@ -10,7 +13,15 @@ export interface Worker {
   readonly pid: number;
 }
 
-export const ACTION_KINDS = ["prompt", "tool", "code"] as const satisfies readonly Job["action"]["kind"][];
+/** Due jobs that name a tool which this process has not: they are left for a process that has it. */
+export interface LeftJobs {
+  /** True for a job that this process leaves, which is not found again for a few seconds. */
+  leaves(row: JobRow): boolean;
+  /** The ids of jobs that are not to be looked at now. */
+  ids(): readonly string[];
+  /** When the first of them may be looked at again, in epoch ms; null when there is none. */
+  nextLookAt(): number | null;
+}
 
 /** The work that this process can run. The rest is left for a process that can. */
 export interface ClaimFilter {
@@ -20,6 +31,8 @@ export interface ClaimFilter {
   readonly userKey?: string;
   /** Only this queued run: the process was started to run it. */
   readonly runId?: string;
+  /** Jobs whose tools this process has not. Default: it has all. */
+  readonly left?: LeftJobs;
 }
 
 export interface Claimed {
@@ -62,19 +75,39 @@ export interface RunQueue {
       readonly onCancelling?: () => void;
     },
   ): Promise<readonly Claimed[]>;
+  /** Extends the leases of those of `runIds` that this worker holds. */
+  renewLeases(options: {
+    runIds: readonly string[];
+    now: number;
+    leaseMs: number;
+    worker: Worker;
+  }): Promise<void>;
   /**
-   * Extends the leases of `runIds`. Resolves to the runs that are to stop (the reason is null where their owner just
-   * cancelled them), and to those that this worker no longer holds.
+   * Resolves to those of `runIds` that are to stop (the reason is null where their owner just cancelled them), and to
+   * those that this worker no longer holds. Writes nothing, so it may follow each write of another process.
    */
-  renewLeases(options: { runIds: readonly string[]; now: number; leaseMs: number; worker: Worker }): Promise<{
+  checkRunning(options: { runIds: readonly string[]; worker: Worker }): Promise<{
     cancel: readonly { readonly runId: string; readonly reason: string | null }[];
     gone: readonly string[];
   }>;
   /** Writes the end of a run, once. False when it had an end already, or was marked as lost. */
   finish(runId: string, result: RunResult, now: number): Promise<boolean>;
   /**
-   * Marks as `lost` the running runs whose lease has run out or whose process (on this host) is dead, and resolves to
-   * them. One transaction for each owner. A process that may have been suspended renews its own leases first.
+   * Queues a run again that is at work here and is to go on in another process. False where it may not go on: see
+   * `on_interrupt`.
+   */
+  requeue(runId: string, now: number): Promise<boolean>;
+  /** False when so many runs of the user or of the job wait that this one must go on without an answer. */
+  mayWait(run: Pick<Run, "jobId" | "userKey">): Promise<boolean>;
+  /** Stores that a run that is at work here waits. False when this process no longer holds it. */
+  wait(runId: string, wait: Wait, now: number): Promise<boolean>;
+  /** True when the owner has approved of this call for all runs of the job. */
+  isApproved(job: Pick<Run, "jobId" | "userKey">, tool: string, argumentsHash: string): Promise<boolean>;
+  /** What a run that is at work here does, kept so that it can go on in another process. */
+  openJournal(run: Pick<Run, "runId" | "resumed">, isKept: boolean): JournalStore;
+  /**
+   * Queues the running runs again whose lease has run out or whose process (on this host) is dead, or ends them as
+   * `lost` where they may not go on. Resolves to them. One transaction for each owner. A process that may have been suspended renews its own leases first.
    */
   reapLost(options: {
     now: number;

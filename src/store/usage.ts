@@ -3,15 +3,16 @@ import type { Database } from "../database/database.ts";
 import type { Tables } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
 
-/** Tokens that several runs share, in whichever process: one user's of today, or one job's. */
+/** The sums of tokens that a run shares with others, in whichever process: its owner's of today, its job's. */
 export interface TokenBudget {
-  /** Rejects with BUDGET_EXCEEDED when all are spent. Called before a model call. */
+  /** Rejects with BUDGET_EXCEEDED when all of one are spent. Called before a model call. */
   assertLeft(): Promise<void>;
   /** Adds what a model call used. Called right after it, so that a run that is lost later has it counted too. */
-  spend(tokens: number): Promise<void>;
+  spend(trx: Transaction<Tables>, tokens: number): Promise<void>;
 }
 
-const dayOf = (now: number): string => new Date(now).toISOString().slice(0, 10);
+/** The day in UTC, as rows of daily_usage have it. */
+export const dayOf = (now: number): string => new Date(now).toISOString().slice(0, 10);
 
 export const RUNS_USED_UP =
   "The runs that its owner may have in a day are used up; the next day begins at 00:00 UTC.";
@@ -40,12 +41,18 @@ export async function countRunOfDay(
 }
 
 /** The tokens that a user's runs may use in a day (UTC). `maxTokens`: 0 is no limit. */
-export function openDailyTokens(
-  db: Database,
-  { userKey, maxTokens, now }: { userKey: string; maxTokens: number; now: () => number },
-): TokenBudget {
-  return openTokenBudget(db, maxTokens === 0 ? null : maxTokens, {
-    async readSpent() {
+export function dailyTokens({
+  userKey,
+  maxTokens,
+  now,
+}: {
+  userKey: string;
+  maxTokens: number;
+  now: () => number;
+}): TokenCount {
+  return {
+    maxTokens: maxTokens === 0 ? null : maxTokens,
+    async readSpent(db) {
       const row = await db.kysely
         .selectFrom("daily_usage")
         .select("tokens")
@@ -66,16 +73,22 @@ export function openDailyTokens(
         .execute(),
     describe: (spent) =>
       `your ghosts have used ${spent} of the ${maxTokens} tokens of today; the next day begins at 00:00 UTC.`,
-  });
+  };
 }
 
 /** The tokens that all runs of a job may use together. `maxTokens`: null is no limit. */
-export function openJobTokens(
-  db: Database,
-  { jobId, userKey, maxTokens }: { jobId: string; userKey: string; maxTokens: number | null },
-): TokenBudget {
-  return openTokenBudget(db, maxTokens, {
-    readSpent: () => readJobTokens(db, { jobId, userKey }),
+export function jobTokens({
+  jobId,
+  userKey,
+  maxTokens,
+}: {
+  jobId: string;
+  userKey: string;
+  maxTokens: number | null;
+}): TokenCount {
+  return {
+    maxTokens,
+    readSpent: (db) => readJobTokens(db, { jobId, userKey }),
     add: (trx, tokens) =>
       trx
         .insertInto("job_usage")
@@ -86,7 +99,7 @@ export function openJobTokens(
         .execute(),
     describe: (spent) =>
       `the runs of this job have used ${spent} tokens of the ${maxTokens} that its max_tokens_per_job allows; update_job can raise it.`,
-  });
+  };
 }
 
 /** Input and output tokens of all runs of the job so far, however they ended. */
@@ -105,28 +118,32 @@ export async function readJobTokens(
 
 /** The row that holds one sum of tokens. */
 interface TokenCount {
-  readSpent(): Promise<number>;
+  /** Null: nothing is refused, but what is spent is still counted. */
+  readonly maxTokens: number | null;
+  readSpent(db: Database): Promise<number>;
   /** Adds in one statement. */
   add(trx: Transaction<Tables>, tokens: number): Promise<unknown>;
   /** A sentence for the owner, after "Stopped before the next model call: ". */
   describe(spent: number): string;
 }
 
-/** Where `maxTokens` is null nothing is refused, but what is spent is still counted. */
-function openTokenBudget(db: Database, maxTokens: number | null, count: TokenCount): TokenBudget {
+export function openTokenBudget(db: Database, counts: readonly TokenCount[]): TokenBudget {
   return {
     async assertLeft() {
-      if (maxTokens === null) return;
-      const spent = await count.readSpent();
-      if (spent < maxTokens) return;
-      throw new NightshiftError(
-        "BUDGET_EXCEEDED",
-        `Stopped before the next model call: ${count.describe(spent)}`,
-        { spent, maxTokens },
-      );
+      for (const count of counts) {
+        const { maxTokens } = count;
+        if (maxTokens === null) continue;
+        const spent = await count.readSpent(db);
+        if (spent < maxTokens) continue;
+        throw new NightshiftError(
+          "BUDGET_EXCEEDED",
+          `Stopped before the next model call: ${count.describe(spent)}`,
+          { spent, maxTokens },
+        );
+      }
     },
-    async spend(tokens) {
-      if (tokens > 0) await db.transact((trx) => count.add(trx, tokens), { of: null });
+    async spend(trx, tokens) {
+      if (tokens > 0) for (const count of counts) await count.add(trx, tokens);
     },
   };
 }

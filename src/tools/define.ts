@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Scope } from "../context/scopes.ts";
 import type { UserContext } from "../context/user-context.ts";
-import { NightshiftError } from "../errors.ts";
+import { messageOf, NightshiftError } from "../errors.ts";
 import { toUserToolResult } from "./result.ts";
 import { lazySchema, parseWith, type Schema } from "./schema.ts";
 
@@ -150,7 +150,7 @@ async function withToolName(name: string, work: () => unknown): Promise<unknown>
 
 function toToolFailure(name: string, error: unknown): NightshiftError {
   if (error instanceof NightshiftError) return error;
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = messageOf(error);
   return new NightshiftError("TOOL_FAILED", `${name} failed: ${reason}`, {}, { cause: error });
 }
 

@@ -1,9 +1,9 @@
 import { basename, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { McpServer } from "@modelcontextprotocol/server";
-import { NightshiftError } from "../errors.ts";
+import { messageOf, NightshiftError } from "../errors.ts";
 import { type ToolContext, type ToolDefinition, type ToolSpec, toDefinition } from "./define.ts";
-import { type Schema, toJsonSchema } from "./schema.ts";
+import { isStandard, type Schema, toJsonSchema } from "./schema.ts";
 
 /** The context of a connection that a module's `register` is given. */
 export interface ConnectionContext extends ToolContext {
@@ -83,8 +83,6 @@ function withFileName(file: string, register: Register): Register {
   };
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
 async function importModule(file: string): Promise<Record<string, unknown>> {
   try {
     return (await import(pathToFileURL(file).href)) as Record<string, unknown>;
@@ -110,14 +108,11 @@ function specsIn(key: string, value: unknown, file: string): ToolSpec<never>[] {
   return [spec];
 }
 
-const isStandardSchema = (value: unknown): boolean =>
-  typeof value === "object" && value !== null && "~standard" in value;
-
 /** Checks a schema at the start: one that cannot be listed would break `tools/list` for every client. */
 function schemaProblemOf(schema: Schema<unknown> | undefined, side: "input" | "output"): string | undefined {
   if (schema === undefined) return undefined;
   if (typeof schema !== "object" || schema === null) return "is no schema";
-  if (!("~standard" in schema) && Object.values(schema).some(isStandardSchema))
+  if (!isStandard(schema) && Object.values(schema).some(isStandard))
     return "is a list of fields; wrap it in z.object({ … })";
   try {
     const { type = "object" } = toJsonSchema(schema, side);

@@ -32,7 +32,8 @@ export function lazySchema<T>(build: () => StandardSchema<T>): StandardSchema<T>
   };
 }
 
-const isStandard = (schema: Schema<unknown>): schema is StandardSchema<unknown> => "~standard" in schema;
+export const isStandard = (value: unknown): value is StandardSchema<unknown> =>
+  typeof value === "object" && value !== null && "~standard" in value;
 
 /** The JSON Schema of either kind. Throws for a Standard Schema without the trait. */
 export function toJsonSchema(schema: Schema<unknown>, side: "input" | "output"): JsonSchema {

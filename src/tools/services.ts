@@ -13,8 +13,10 @@ export type RunReader = Pick<RunStore, "get" | "list">;
 export interface SchedulerApi {
   /** A sentence: why an action of this kind could not run here, and what to do; undefined when it can. */
   obstacle(kind: Action["kind"]): string | undefined;
-  /** A sentence for the result of schedule_task when jobs run only at times (while a stdio server's client is there). */
-  readonly caveat?: string;
+  /** A sentence: why this server leaves the job to others, for want of a model, a folder or a tool; undefined if it runs it. */
+  waitsFor(job: Pick<Job, "action" | "tools" | "provision">): string | undefined;
+  /** A sentence for the result of schedule_task: when jobs of this kind run, where that depends on a stdio server's client. */
+  caveat?(kind: Action["kind"]): Promise<string>;
   /** The longest time that a run gets here, whatever its job says. */
   readonly maxTimeoutSeconds: number;
   /** The names of all tools that a ghost of this host can have. */
@@ -25,8 +27,10 @@ export interface SchedulerApi {
    */
   checkUpstreams(names: readonly string[]): Promise<readonly string[]>;
   isUpstream(name: string): boolean;
+  /** Throws TOOL_DENIED when the caller's credential has no scope for the server of one of these tools. */
+  assertMayName(tools: readonly string[]): void;
   /** The names of the tools that a ghost of this job is offered. */
-  toolsOf(job: Pick<Job, "tools" | "action">): readonly string[];
+  toolsOf(job: Pick<Job, "tools" | "action" | "provision">): readonly string[];
   /** Calls `listener` with each step of a run in this process, until the returned function is called. Checks no owner. */
   follow(runId: string, listener: (step: TranscriptStep) => void): () => void;
   /** Throws INVALID_ARGUMENTS, with what to do, for a URL to which this host does not send. */
@@ -50,7 +54,7 @@ export interface Services {
   readonly facts?: FactStore;
   readonly jobs?: JobStore;
   readonly runs?: RunReader;
-  readonly runControl?: Pick<RunStore, "enqueue" | "backfill" | "cancel">;
+  readonly runControl?: Pick<RunStore, "summary" | "enqueue" | "backfill" | "cancel" | "answer">;
   /** Deliveries of runs to webhooks. */
   readonly deliveries?: DeliveryReader;
   /** Results of the user's jobs. No ghost has it. */

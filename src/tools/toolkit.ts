@@ -3,7 +3,7 @@ import type { UserContext } from "../context/user-context.ts";
 import { NightshiftError } from "../errors.ts";
 import { once } from "../lifecycle.ts";
 import { type Catalog, isInScope, type ListedTool } from "./catalog.ts";
-import type { ToolDefinition, ToolInstance } from "./define.ts";
+import type { ToolAnnotations, ToolDefinition, ToolInstance } from "./define.ts";
 import { fitArguments } from "./fit-arguments.ts";
 import { type ToolResult, toErrorResult, toToolResult } from "./result.ts";
 import { type JsonSchema, parseWith, toJsonSchema } from "./schema.ts";
@@ -32,6 +32,7 @@ export interface Toolkit {
   list(): readonly ListedTool[];
   has(name: string): boolean;
   outputSchema(name: string): JsonSchema | undefined;
+  annotations(name: string): ToolAnnotations | undefined;
   /**
    * Calls a tool as this context. Never rejects: a failure is a result with `isError`, for the model to read.
    */
@@ -88,10 +89,10 @@ export function buildToolkit<Services>(
     // The arguments were checked asynchronously, and the context may have ended meanwhile.
     assertOpen();
     const signals = [context.signal, ...(options.signal ? [options.signal] : [])];
-    const value = await withDeadline(tool, signals, inFlight, noteWork, (signal) => {
-      const call = { signal, progress: options.progress ?? (() => {}) };
-      return instanceOf(tool).run(parsed.value as never, call);
-    });
+    const progress = options.progress ?? (() => {});
+    const value = await withDeadline(tool, signals, inFlight, noteWork, (stop) =>
+      instanceOf(tool).run(parsed.value as never, Object.assign(stop, { progress })),
+    );
     return toToolResult(value, name);
   };
 
@@ -100,6 +101,7 @@ export function buildToolkit<Services>(
     registryId,
     list: () => catalog.list(context.scopes),
     has: (name) => offered(name) !== undefined,
+    annotations: (name) => offered(name)?.annotations,
     outputSchema: (name) => catalog.list(context.scopes).find((tool) => tool.name === name)?.outputSchema,
     call: (name, args, options = {}) =>
       withContext(context, async () => {
@@ -140,6 +142,7 @@ const DISPOSE_WAIT_MS = 2_000;
 async function disposeAll(instances: Map<string, ToolInstance<never>>, log: FailureLog): Promise<void> {
   const made = [...instances].filter(([, { dispose }]) => dispose);
   instances.clear();
+  if (made.length === 0) return;
   const disposing = made.map(async ([tool, instance]) => {
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(() => {
@@ -159,56 +162,66 @@ async function disposeAll(instances: Map<string, ToolInstance<never>>, log: Fail
 
 /**
  * Runs `work` until it ends, times out, or one of `signals` aborts, whichever is first. While it runs, `inFlight` has a
- * function that aborts it.
+ * function that aborts it. The signal of the call is made when the tool first looks at it.
  */
 async function withDeadline(
   tool: ToolDefinition<never>,
   signals: readonly AbortSignal[],
   inFlight: Set<() => void>,
   noteWork: NoteWork,
-  work: (signal: AbortSignal) => unknown,
+  work: (stop: { readonly signal: AbortSignal }) => unknown,
 ): Promise<unknown> {
-  const timeoutMs = tool.timeoutMs ?? DEFAULT_TOOL_TIMEOUT_MS;
-  const stop = new AbortController();
-  const { promise: stopped, reject } = Promise.withResolvers<never>();
-  const end = (reason: unknown) => {
-    stop.abort(reason);
-    reject(reason);
+  const cancelled = () => new NightshiftError("CANCELLED", `The call of ${tool.name} was cancelled.`);
+  // Nothing is started for a caller that is gone already.
+  if (signals.some(({ aborted }) => aborted)) throw cancelled();
+  let controller: AbortController | undefined;
+  let reason: unknown;
+  const stop = {
+    get signal() {
+      controller ??= new AbortController();
+      if (reason !== undefined) controller.abort(reason);
+      return controller.signal;
+    },
   };
-  const abort = () => end(new NightshiftError("CANCELLED", `The call of ${tool.name} was cancelled.`));
-  const timer = setTimeout(
-    () =>
-      end(
-        new NightshiftError(
-          "TOOL_TIMED_OUT",
-          `${tool.name} did not answer within ${timeoutMs / 1000} s and was stopped.`,
-        ),
-      ),
-    timeoutMs,
-  );
+  const { answered, ended } = noteWork(tool.name);
+  const working = startWork(() => work(stop), ended);
+  // A tool that has answered already can be neither late nor stopped.
+  if (!(working instanceof Promise)) return working;
+  const { promise: stopped, reject } = Promise.withResolvers<never>();
+  const end = (why: unknown) => {
+    answered();
+    reason = why;
+    controller?.abort(why);
+    reject(why);
+  };
+  const abort = () => end(cancelled());
+  const timeoutMs = tool.timeoutMs ?? DEFAULT_TOOL_TIMEOUT_MS;
+  const late = `${tool.name} did not answer within ${timeoutMs / 1000} s and was stopped.`;
+  const timer = setTimeout(() => end(new NightshiftError("TOOL_TIMED_OUT", late)), timeoutMs);
   inFlight.add(abort);
   for (const signal of signals) {
     if (signal.aborted) abort();
     else signal.addEventListener("abort", abort, { once: true });
   }
-  const begin = async () => {
-    // Nothing is started for a caller that is gone already.
-    stop.signal.throwIfAborted();
-    const { answered, ended } = noteWork(tool.name);
-    stop.signal.addEventListener("abort", answered, { once: true });
-    try {
-      return await work(stop.signal);
-    } finally {
-      ended();
-    }
-  };
   try {
-    return await Promise.race([stopped, begin()]);
+    return await Promise.race([stopped, working]);
   } finally {
     clearTimeout(timer);
     inFlight.delete(abort);
     for (const signal of signals) signal.removeEventListener("abort", abort);
   }
+}
+
+/** Starts `work`. `ended` is called when it has ended, which may be after everybody stopped waiting for it. */
+function startWork(work: () => unknown, ended: () => void): unknown {
+  let working: unknown;
+  try {
+    working = work();
+  } finally {
+    if (working instanceof Promise) working.then(ended, ended);
+    else ended();
+  }
+  return working;
 }
 
 function explainProblems<Services>(

@@ -5,6 +5,8 @@ export interface UpstreamTool {
   readonly title?: string;
   readonly description: string;
   readonly inputSchema: Readonly<Record<string, unknown>>;
+  /** What the server says of it: whether a call may be made again whose outcome is unknown. */
+  readonly annotations?: { readonly readOnlyHint?: boolean; readonly idempotentHint?: boolean };
 }
 
 /** The tools that were found, and a sentence for each tool or server that was not. */

@@ -1,19 +1,29 @@
 import { Writable } from "node:stream";
-import { StdioServerTransport, serveStdio } from "@modelcontextprotocol/server/stdio";
+import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import { type ConnectionDeps, openConnection } from "../connection/connection.ts";
-import type { Principal } from "../context/user-context.ts";
+import { type Principal, userKeyOf } from "../context/user-context.ts";
+import { limitMessages, type StdioLimits } from "./stdio-limits.ts";
+import { openLines } from "./stdio-lines.ts";
 
 /**
  * Serves one desktop client over this process's stdin and stdout, in either protocol era. Resolves when the client has
- * disconnected or `signal` aborts. The caller is a human: the one who started the process.
+ * disconnected and its calls have finished, for which they have `finishMs`, or `signal` aborts. The caller is a human: the one who started the process.
  */
 export async function serveOverStdio(
   connectionDeps: ConnectionDeps,
   principal: Principal,
-  { signal, stdout }: { signal: AbortSignal; stdout: Writable },
+  {
+    signal,
+    stdout,
+    finishMs,
+    limits,
+  }: { signal: AbortSignal; stdout: Writable; finishMs: number; limits: Omit<StdioLimits, "unfinished"> },
 ): Promise<void> {
   const { promise: ended, resolve } = Promise.withResolvers<void>();
-  const transport = new StdioServerTransport(process.stdin, stdout);
+  const transport = limitMessages(openLines(process.stdin, stdout, finishMs), {
+    ...limits,
+    unfinished: () => connectionDeps.work.unfinished(userKeyOf(principal)),
+  });
   const handle = serveStdio(
     async ({ era }) =>
       (await openConnection(connectionDeps, { principal, entityType: "human", signal }, era)).server,

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { z } from "zod";
 import { NightshiftError } from "../errors.ts";
+import { expandHome } from "../expand-home.ts";
 
 /** Who may use a server's tools, and which of them. What is absent is not limited. */
 export interface UpstreamAccess {
@@ -124,8 +125,16 @@ export async function readMcpConfig(
       return { kind: "http", name, url, headers, ...toAccess(nightshift, keyOf) };
     }
     const { command, args, env, cwd, nightshift } = check(stdio, value, at);
-    const directory = cwd && resolve(dirname(path), cwd);
-    return { kind: "stdio", name, command, args, env, cwd: directory, ...toAccess(nightshift, keyOf) };
+    const directory = cwd && resolve(dirname(path), expandHome(cwd));
+    return {
+      kind: "stdio",
+      name,
+      command: expandHome(command),
+      args,
+      env,
+      cwd: directory,
+      ...toAccess(nightshift, keyOf),
+    };
   });
 }
 

@@ -45,16 +45,22 @@ function cutMessage(message: unknown): unknown {
 /** Without its output schema: nothing here validates a server's answers. */
 function readTool(tool: unknown): readonly Values[] {
   if (!isObject(tool) || typeof tool.name !== "string" || !isObject(tool.inputSchema)) return [];
-  const { name, title, description, inputSchema } = tool;
+  const { name, title, description, inputSchema, annotations } = tool;
   return [
     {
       name,
       ...(typeof title === "string" && { title }),
       ...(typeof description === "string" && { description }),
       inputSchema: { ...inputSchema, type: "object" },
+      ...(isObject(annotations) && { annotations: readHints(annotations) }),
     },
   ];
 }
+
+const readHints = ({ readOnlyHint, idempotentHint }: Values): Values => ({
+  ...(readOnlyHint === true && { readOnlyHint }),
+  ...(idempotentHint === true && { idempotentHint }),
+});
 
 /** Each block as text, in the form that the SDK's schema takes. Images and audio are only named. */
 function cutContent(content: readonly unknown[]): readonly Values[] {

@@ -36,12 +36,12 @@ export function openUpstreams(config: UpstreamConfig, options: OpenUpstreamsOpti
   const isAllowed = (tool: string) =>
     isGranted(tool, grants) && wanted.some((one) => one.name === serverOf(tool) && isOffered(one, tool));
   const ending = new AbortController();
-  const connectAll = once(async () => {
+  const connectAll = async () => {
     const { connectServer } = await import("./upstream-server.ts");
     return Promise.all(
       wanted.map((server) => connectServer(server, { log, timeoutMs: connectMs, signal: ending.signal })),
     );
-  });
+  };
   let opened: Promise<readonly ConnectedServer[]> | undefined;
   const connected = (signal: AbortSignal) => {
     ending.signal.throwIfAborted();

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { homedir } from "node:os";
 import { ReadBuffer, serializeMessage, type Transport } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
+import { once } from "../lifecycle.ts";
 import type { StdioUpstream } from "./config.ts";
 import { MAX_MESSAGE_BYTES } from "./incoming.ts";
 
@@ -10,9 +11,11 @@ const END_MS = 1_000;
 
 /** Running processes. None outlives this process, unless this one is killed by SIGKILL. */
 const alive = new Set<number>();
-const endAll = () => {
-  for (const pid of alive) kill(pid, "SIGKILL");
-};
+const endAllAtExit = once(async () => {
+  process.on("exit", () => {
+    for (const pid of alive) kill(pid, "SIGKILL");
+  });
+});
 
 /**
  * A server as a child process in a process group of its own, so that its children end with it: `npx` and `uvx` are
@@ -44,7 +47,8 @@ export function startProcess(server: StdioUpstream, onStderr: (text: string) => 
       });
       spawned.once("error", (error) => started.reject(error));
       spawned.once("spawn", () => {
-        remember(spawned.pid as number);
+        alive.add(spawned.pid as number);
+        void endAllAtExit();
         started.resolve();
       });
       spawned.once("close", () => transport.onclose?.());
@@ -116,14 +120,6 @@ async function endProcess(child: ChildProcess, exited: Promise<void>): Promise<v
   await exited;
   // A child that left the process group may still hold the other ends of the pipes.
   for (const stream of child.stdio) stream?.destroy();
-}
-
-function remember(pid: number): void {
-  if (alive.size === 0) {
-    process.off("exit", endAll);
-    process.on("exit", endAll);
-  }
-  alive.add(pid);
 }
 
 function kill(pid: number, signal: NodeJS.Signals): void {

@@ -152,7 +152,7 @@ function readAnswer(result: {
   const text =
     blocks.map((block) => block.text ?? "").join("\n") || (structured ? JSON.stringify(structured) : "");
   return {
-    text: cutText(text),
+    text: cutAnswer(text),
     ...(structured && { structured }),
     isError: result.isError === true,
   };
@@ -163,7 +163,7 @@ function structureOf(value: unknown): Readonly<Record<string, unknown>> | undefi
   return JSON.stringify(value).length <= MAX_TEXT_CHARS ? (value as Record<string, unknown>) : undefined;
 }
 
-const cutText = (text: string): string =>
+const cutAnswer = (text: string): string =>
   text.length <= MAX_TEXT_CHARS
     ? text
     : `${text.slice(0, MAX_TEXT_CHARS)}… [cut: ${text.length} characters in all]`;

@@ -3,7 +3,13 @@ import { readRunSummary } from "../database/run-row.ts";
 import type { DeliveryRow, Tables } from "../database/schema.ts";
 import { cutText } from "../jobs/cut-text.ts";
 import { ghostSessionId } from "../jobs/job.ts";
-import type { EndReason, RunError, RunStatus } from "../jobs/run.ts";
+import {
+  type EndReason,
+  type RunError,
+  type RunStatus,
+  showWaitingFor,
+  type WaitingFor,
+} from "../jobs/run.ts";
 import { version } from "../version.ts";
 import { askNameServers, askSystem, type PostOptions, type PostResult, post } from "./post.ts";
 import { isPublicAddress, urlProblem } from "./url.ts";
@@ -37,7 +43,7 @@ export const createNetworkPolicy = (allowPrivate: boolean): NetworkPolicy =>
 
 /** Attempts of one delivery, with the first. They take a little more than a day. */
 export const MAX_ATTEMPTS = 8;
-const FIRST_PAUSE_MS = 5_000;
+const FIRST_RETRY_MS = 5_000;
 /** The longest Retry-After that is honoured. */
 const MAX_RETRY_AFTER_MS = 6 * 3_600_000;
 
@@ -60,7 +66,12 @@ export async function attemptDelivery(
   { now, signal }: { now: () => number; signal: AbortSignal },
 ): Promise<AttemptResult> {
   if (url === null)
-    return { kind: "failed", host: null, status: null, error: "The webhook was removed before it was told." };
+    return {
+      kind: "failed",
+      host: null,
+      status: null,
+      error: "The webhook was removed before this could be sent.",
+    };
   const host = URL.parse(url)?.host ?? null;
   const problem = urlProblem(url, network);
   if (problem) return { kind: "failed", host, status: null, error: problem };
@@ -105,13 +116,13 @@ export function classify(
     response.kind === "unreachable" || (status !== null && (status >= 500 || RETRIED_STATUSES.has(status)));
   if (!isPassing || attempt >= MAX_ATTEMPTS) return { kind: "failed", host, status, error };
   const retryAfterMs = response.kind === "answered" ? readRetryAfter(response.retryAfter, now) : 0;
-  const pauseMs = Math.max(retryDelayMs(attempt, chance), Math.min(retryAfterMs, MAX_RETRY_AFTER_MS));
+  const pauseMs = Math.max(nextAttemptDelayMs(attempt, chance), Math.min(retryAfterMs, MAX_RETRY_AFTER_MS));
   return { kind: "again", at: now + pauseMs, host, status, error };
 }
 
 /** 5 s, 25 s, 2 min, 10 min, 52 min, 4 h, 22 h; a quarter more or less, so that common failures spread out. */
-const retryDelayMs = (attempt: number, chance: number): number =>
-  Math.round(FIRST_PAUSE_MS * 5 ** (attempt - 1) * (0.75 + chance / 2));
+const nextAttemptDelayMs = (attempt: number, chance: number): number =>
+  Math.round(FIRST_RETRY_MS * 5 ** (attempt - 1) * (0.75 + chance / 2));
 
 /** Seconds or an HTTP date; 0 for anything else. */
 function readRetryAfter(text: string | undefined, now: number): number {
@@ -143,7 +154,10 @@ interface RunEndData {
   readonly attempt: number;
   readonly scheduled_for: string;
   readonly started_at: string | null;
-  readonly finished_at: string;
+  /** Null while it waits. */
+  readonly finished_at: string | null;
+  /** What it waits for, in a message of type `run.waiting`. Answer with `answer_run`. */
+  readonly waiting_for?: ReturnType<typeof showWaitingFor>;
   /** Cut at MAX_WEBHOOK_OUTPUT_CHARS; `output_chars` is its full length. */
   readonly output: string | null;
   readonly output_chars: number;
@@ -159,7 +173,12 @@ const iso = (ms: number): string => new Date(ms).toISOString();
 /** Reads the message of a delivery, and the URL that its job has now. */
 export async function readMessage(
   trx: Transaction<Tables>,
-  { run_id, job_id, created_at }: Pick<DeliveryRow, "run_id" | "job_id" | "created_at">,
+  {
+    run_id,
+    job_id,
+    created_at,
+    waiting_for,
+  }: Pick<DeliveryRow, "run_id" | "job_id" | "created_at" | "waiting_for">,
 ): Promise<{ message: WebhookMessage; jobUrl: string | null }> {
   // Always there: deliveries are deleted with their run.
   const row = await trx.selectFrom("runs").selectAll().where("run_id", "=", run_id).executeTakeFirstOrThrow();
@@ -169,25 +188,29 @@ export async function readMessage(
     .where("job_id", "=", job_id)
     .executeTakeFirst();
   const run = readRunSummary(row);
-  const finishedAt = iso(run.finishedAt ?? created_at);
+  // What it waited for then: meanwhile it may have gone on.
+  const waitingFor = waiting_for === null ? null : (JSON.parse(waiting_for) as WaitingFor);
+  const at = waitingFor?.askedAt ?? run.finishedAt ?? created_at;
+  const status = waitingFor ? "waiting" : run.status;
   const data: RunEndData = {
     run_id,
     job_id,
     job_name: job?.name ?? null,
     ghost_session_id: ghostSessionId(job_id),
-    status: run.status,
+    status,
     trigger: run.trigger,
     attempt: run.attempt,
     scheduled_for: iso(run.scheduledFor),
     started_at: run.startedAt === null ? null : iso(run.startedAt),
-    finished_at: finishedAt,
+    finished_at: waitingFor ? null : iso(at),
     output: run.output === null ? null : cutText(run.output, MAX_WEBHOOK_OUTPUT_CHARS),
     output_chars: run.output?.length ?? 0,
     error: run.error,
     ...(run.endReason && { end_reason: run.endReason }),
+    ...(waitingFor && { waiting_for: showWaitingFor(waitingFor) }),
   };
   return {
-    message: { type: `run.${run.status}`, timestamp: finishedAt, data },
+    message: { type: `run.${status}`, timestamp: iso(at), data },
     jobUrl: job?.webhook_url ?? null,
   };
 }

@@ -137,5 +137,8 @@ function logFailure(
   log: Log,
 ): void {
   const fields = { delivery_id: deliveryId, run_id: runId, job_id: jobId, host, attempts: attempt };
-  log.warn({ ...fields, last_status: status, last_error: error }, "a webhook was not told, and will not be");
+  log.warn(
+    { ...fields, last_status: status, last_error: error },
+    "a webhook message could not be delivered, and is not sent again",
+  );
 }

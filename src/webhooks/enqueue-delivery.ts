@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Transaction } from "kysely";
 import { newId } from "../database/ids.ts";
 import type { DeliveryRow, RunRow, Tables, WebhookRow } from "../database/schema.ts";
-import type { RunResult } from "../jobs/run.ts";
+import type { RunResult, WaitingFor } from "../jobs/run.ts";
 
 /** The row of a run before its end, with the webhooks of its job and its user. */
 export interface RunWithWebhooks extends RunRow {
@@ -20,14 +20,40 @@ export async function queueDeliveries(
   { status, silent = false }: Pick<RunResult, "status" | "silent">,
   now: number,
 ): Promise<void> {
-  if (run.status !== "running" || status === "skipped" || silent) return;
+  if (run.started_at === null || status === "skipped" || silent) return;
+  await queueMessages(trx, run, null, now);
+}
+
+/** Queues for the same webhooks that the run waits for its owner. */
+export async function queueWaitingMessages(
+  trx: Transaction<Tables>,
+  run: RunRow,
+  waitingFor: WaitingFor,
+  now: number,
+): Promise<void> {
+  const urls = await trx
+    .selectFrom("jobs")
+    .leftJoin("webhooks", "webhooks.user_key", "jobs.user_key")
+    .select(["jobs.webhook_url as job_webhook", "webhooks.url as user_webhook"])
+    .where("jobs.job_id", "=", run.job_id)
+    .executeTakeFirst();
+  if (urls) await queueMessages(trx, { ...run, ...urls }, waitingFor, now);
+}
+
+async function queueMessages(
+  trx: Transaction<Tables>,
+  run: RunWithWebhooks,
+  waitingFor: WaitingFor | null,
+  now: number,
+): Promise<void> {
   const targets: DeliveryRow["target"][] = [];
   if (run.job_webhook) targets.push("job");
   if (run.user_webhook && run.user_webhook !== run.job_webhook) targets.push("user");
   if (targets.length === 0) return;
+  const waiting_for = waitingFor && JSON.stringify(waitingFor);
   await trx
     .insertInto("deliveries")
-    .values(targets.map((target) => newDelivery(run, target, now)))
+    .values(targets.map((target) => ({ ...newDelivery(run, target, now), waiting_for })))
     .execute();
   await ensureWebhook(trx, run.user_key);
   await markUserDue(trx, run.user_key, now);
@@ -47,6 +73,7 @@ const newDelivery = (run: RunRow, target: DeliveryRow["target"], now: number): D
   last_error: null,
   created_at: now,
   ended_at: null,
+  waiting_for: null,
 });
 
 /** Notes that a delivery of the user is due at `at`, unless an earlier one is noted. */
@@ -85,9 +112,8 @@ export async function ensureWebhook(trx: Transaction<Tables>, userKey: string): 
 
 /** The secrets that sign a message at `now`: the current one, and for a day after a rotation the one before. */
 export function secretsAt(
-  row: Pick<WebhookRow, "secret" | "old_secret" | "old_until">,
+  { secret, old_secret, old_until }: Pick<WebhookRow, "secret" | "old_secret" | "old_until">,
   now: number,
 ): string[] {
-  const isOldGood = row.old_secret !== null && row.old_until !== null && now < row.old_until;
-  return isOldGood && row.old_secret !== null ? [row.secret, row.old_secret] : [row.secret];
+  return old_secret !== null && old_until !== null && now < old_until ? [secret, old_secret] : [secret];
 }

@@ -11,6 +11,8 @@ const BENCHES: Record<string, () => Promise<unknown>> = {
   drain: async () => (await import("./drain.ts")).benchDrain(),
   "every-second": async () => (await import("./every-second.ts")).benchEverySecond(),
   http: async () => (await import("./http.ts")).benchHttp(),
+  turns: async () => (await import("./turns.ts")).benchTurns(),
+  day: async () => (await import("./day.ts")).benchDay(),
   crowd: async () => (await import("./crowd.ts")).benchCrowd(),
 };
 

@@ -7,7 +7,8 @@ import { MessageChannel, Worker } from "node:worker_threads";
 import { pino } from "pino";
 import { rolldown } from "rolldown";
 import { openDatabase } from "../../src/database/open-sqlite.ts";
-import { type GhostDeps, runGhost } from "../../src/ghost/run.ts";
+import type { GhostDeps } from "../../src/ghost/deps.ts";
+import { runGhost } from "../../src/ghost/run.ts";
 import { type Action, DEFAULT_LIMITS } from "../../src/jobs/job.ts";
 import { openModel } from "../../src/model/provider.ts";
 import { startScriptedModel } from "../../src/model/scripted.ts";
@@ -16,6 +17,7 @@ import { openThreads } from "../../src/scheduler/threads.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
+import { jobTokens, openTokenBudget } from "../../src/store/usage.ts";
 
 export interface GhostFigures {
   readonly dueToFirstLineMs: { readonly median: number; readonly max: number; readonly runs: number };
@@ -45,7 +47,7 @@ export async function bundleThread(dir: string): Promise<string> {
   return file;
 }
 
-async function openHouse(dir: string, options: { maxGhosts: number; threadFile: string; delayMs?: number }) {
+async function openWorld(dir: string, options: { maxGhosts: number; threadFile: string; delayMs?: number }) {
   const log = pino({ level: "silent" });
   const db = await openDatabase({ file: join(dir, `jobs-${Math.random()}.sqlite`), now: Date.now });
   const jobs = openJobStore(db, { ...USER, now: Date.now, maxJobs: 100_000 });
@@ -64,6 +66,7 @@ async function openHouse(dir: string, options: { maxGhosts: number; threadFile: 
     runQueue,
     model,
     openRuns,
+    openBudget: ({ jobId, userKey }) => openTokenBudget(db, [jobTokens({ jobId, userKey, maxTokens: null })]),
     log,
     now: Date.now,
     toolModules: [],
@@ -101,7 +104,7 @@ async function openHouse(dir: string, options: { maxGhosts: number; threadFile: 
 
 async function measureFirstLine(dir: string, threadFile: string): Promise<GhostFigures["dueToFirstLineMs"]> {
   await writeFile(join(dir, "first.js"), "export default { run: () => Date.now() };");
-  const world = await openHouse(dir, { maxGhosts: 16, threadFile });
+  const world = await openWorld(dir, { maxGhosts: 16, threadFile });
   await world.loop.start();
   const late: number[] = [];
   for (let i = 0; i < 25; i++) {
@@ -123,7 +126,7 @@ async function measureFirstLine(dir: string, threadFile: string): Promise<GhostF
 }
 
 async function measureThousand(dir: string, threadFile: string): Promise<GhostFigures["thousandDue"]> {
-  const world = await openHouse(dir, { maxGhosts: 16, threadFile });
+  const world = await openWorld(dir, { maxGhosts: 16, threadFile });
   const due = Date.now() + 3_000;
   for (let i = 0; i < 1_000; i++) await world.add(WHOAMI, due);
   const stalls = monitorEventLoopDelay({ resolution: 1 });
@@ -156,7 +159,7 @@ const rssMb = () => process.memoryUsage.rss() / 1e6;
 
 /** Resident memory that each of `count` ghosts adds while all of them wait for the model. */
 async function measureGhosts(dir: string, threadFile: string, count: number): Promise<number> {
-  const world = await openHouse(dir, { maxGhosts: count, threadFile, delayMs: 20_000 });
+  const world = await openWorld(dir, { maxGhosts: count, threadFile, delayMs: 20_000 });
   // A first ghost and the model's client are loaded before: their memory belongs to the process, not to a ghost.
   await world.add(WHOAMI, Date.now());
   await world.loop.tick();

@@ -7,12 +7,14 @@ import { Client } from "pg";
 import { pino } from "pino";
 import { openPostgres } from "../../src/database/open-postgres.ts";
 import { isPipelined } from "../../src/database/sql.ts";
-import { type GhostDeps, runGhost } from "../../src/ghost/run.ts";
+import type { GhostDeps } from "../../src/ghost/deps.ts";
+import { runGhost } from "../../src/ghost/run.ts";
 import { openModel } from "../../src/model/provider.ts";
 import { createSchedulerLoop } from "../../src/scheduler/loop.ts";
 import { openPgBoss } from "../../src/scheduler/pg-boss.ts";
 import { openThreads } from "../../src/scheduler/threads.ts";
 import { openRunStore } from "../../src/store/run-store.ts";
+import { jobTokens, openTokenBudget } from "../../src/store/usage.ts";
 
 export interface NodeFigures {
   /** From the due time until this process has claimed the run. */
@@ -43,6 +45,7 @@ const deps: GhostDeps = {
   threads,
   runQueue,
   model: openModel({ model: undefined, modelBaseUrl: undefined, modelApiKey: undefined }),
+  openBudget: ({ jobId, userKey }) => openTokenBudget(db, [jobTokens({ jobId, userKey, maxTokens: null })]),
   openRuns: (userKey) => openRunStore(db, { userKey, now: Date.now }),
   log: pino({ level: "silent" }),
   now: Date.now,

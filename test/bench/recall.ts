@@ -2,9 +2,12 @@ import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { KeyvSqlite } from "@keyv/sqlite";
+import type { Embedder } from "../../src/facts/embedder.ts";
 import { openKeyvFacts } from "../../src/facts/keyv.ts";
 import type { FactBackend, FactStore } from "../../src/facts/store.ts";
+import { openSentenceModel, waitForVectors } from "./meaning.ts";
 import { median } from "./yardstick.ts";
 
 /** One measured figure. `yardstick` says what it is to be compared with. */
@@ -14,7 +17,7 @@ export interface BenchRow {
   readonly yardstick: string;
 }
 
-/** The storage of the facts: a file or a Postgres database. */
+/** Where the facts are: a file or a Postgres database. */
 export type At = { readonly file: string } | { readonly databaseUrl: string };
 
 interface Text {
@@ -29,7 +32,6 @@ interface Conversation {
 
 const DATA_FILE = new URL("../../../shared/data/locomo-dev.json", import.meta.url);
 export const LIMITS = { maxFacts: 1_000_000, maxBytes: 2 ** 40, maxFactBytes: 100_000 };
-const PLAIN_BM25 = "porter BM25 on the same three conversations: hit 65.3 %, recall 58.7 %";
 const USERS = 10_000;
 const FACTS_PER_USER = 100;
 const FACTS_OF_ONE = 10_000;
@@ -57,6 +59,7 @@ export async function benchRecall(): Promise<BenchRow[]> {
     return [
       ...(await qualityOf("facts", { file: join(folder, "facts.sqlite") })),
       ...(await qualityOf("turns", { file: join(folder, "turns.sqlite") })),
+      ...(await qualityOf("facts", { file: join(folder, "meaning.sqlite") }, await openSentenceModel())),
       ...(await manyUsers(join(folder, "many.sqlite"))),
       ...(await oneUser(join(folder, "one.sqlite"))),
     ];
@@ -65,24 +68,62 @@ export async function benchRecall(): Promise<BenchRow[]> {
   }
 }
 
-/** Saves the facts one after the other through the real store, and recalls them by question. */
-export async function qualityOf(kind: "facts" | "turns", at: At): Promise<BenchRow[]> {
+/**
+ * Saves the facts one after the other through the real store, and recalls them by question: by words, and by meaning
+ * too when there is an embedder. Beside it SQLite's BM25 on the same.
+ */
+export async function qualityOf(kind: "facts" | "turns", at: At, embedder?: Embedder): Promise<BenchRow[]> {
   if (!existsSync(DATA_FILE)) return [{ name: `quality, ${kind}`, value: "skipped: no data", yardstick: "" }];
   const conversations = JSON.parse(readFileSync(DATA_FILE, "utf8")) as Conversation[];
-  const backend = openKeyvFacts({ ...at, limits: LIMITS });
+  const backend = openKeyvFacts({ ...at, limits: LIMITS, embedder });
+  const ours = await measure(conversations, kind, async (texts, user) => {
+    const store = backend.open(keyOf(user));
+    const ids: string[] = [];
+    for (const text of texts) ids.push((await store.save({ text })).factId);
+    if (embedder && "file" in at) await waitForVectors(at.file);
+    return {
+      ids,
+      find: async (question) => (await store.recall(question, { limit: 10 })).map(({ factId }) => factId),
+    };
+  });
+  await backend.close();
+  const plain = await measure(conversations, kind, async (texts) => openPorterBm25(texts));
+  const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+  const row = (name: "hit" | "recall"): BenchRow => ({
+    name: `${name}@10, ${kind}${embedder ? ", by meaning too" : ""}`,
+    value: percent(ours[name]),
+    yardstick: `porter BM25 on the same: ${percent(plain[name])}`,
+  });
+  return [row("hit"), row("recall")];
+}
+
+interface Finder {
+  /** Of the texts, in their order. */
+  readonly ids: readonly string[];
+  find(question: string): Promise<readonly string[]>;
+}
+
+/** Shares of all questions: with a piece of evidence among the first ten, and of the evidence that is among them. */
+async function measure(
+  conversations: readonly Conversation[],
+  kind: "facts" | "turns",
+  open: (texts: readonly string[], user: number) => Promise<Finder>,
+): Promise<{ hit: number; recall: number }> {
   let questions = 0;
   let hits = 0;
   let recall = 0;
-  for (const [i, conversation] of conversations.entries()) {
-    const store = backend.open(keyOf(i));
-    const idsOf = new Map<string, string[]>();
-    for (const { text, ids } of conversation[kind]) {
-      const { factId } = await store.save({ text });
-      idsOf.set(factId, [...(idsOf.get(factId) ?? []), ...ids]);
-    }
+  for (const [user, conversation] of conversations.entries()) {
+    const texts = conversation[kind];
+    const { ids, find } = await open(
+      texts.map(({ text }) => text),
+      user,
+    );
+    const evidenceOf = Map.groupBy(texts.keys(), (i) => ids[i] ?? "");
     for (const { question, evidence } of conversation.questions) {
       const found = new Set(
-        (await store.recall(question, { limit: 10 })).flatMap(({ factId }) => idsOf.get(factId) ?? []),
+        (await find(question)).flatMap((id) =>
+          (evidenceOf.get(id) ?? []).flatMap((i) => texts[i]?.ids ?? []),
+        ),
       );
       const share = evidence.filter((id) => found.has(id)).length / evidence.length;
       questions += 1;
@@ -90,12 +131,25 @@ export async function qualityOf(kind: "facts" | "turns", at: At): Promise<BenchR
       recall += share;
     }
   }
-  await backend.close();
-  const percent = (count: number) => `${((100 * count) / questions).toFixed(1)} %`;
-  return [
-    { name: `hit@10, ${kind}`, value: percent(hits), yardstick: kind === "facts" ? PLAIN_BM25 : "" },
-    { name: `recall@10, ${kind}`, value: percent(recall), yardstick: kind === "facts" ? PLAIN_BM25 : "" },
-  ];
+  return { hit: hits / questions, recall: recall / questions };
+}
+
+/** SQLite's full-text search with its porter stemmer: any word of the question, ranked by BM25. */
+function openPorterBm25(texts: readonly string[]): Finder {
+  const database = new DatabaseSync(":memory:");
+  database.exec("CREATE VIRTUAL TABLE facts USING fts5(text, tokenize = 'porter unicode61')");
+  const insert = database.prepare("INSERT INTO facts (rowid, text) VALUES (?, ?)");
+  for (const [i, text] of texts.entries()) insert.run(i, text);
+  const select = database.prepare(
+    "SELECT rowid FROM facts WHERE facts MATCH ? ORDER BY bm25(facts) LIMIT 10",
+  );
+  return {
+    ids: texts.map((_, i) => String(i)),
+    find: async (question) => {
+      const words = question.match(/[\p{L}\p{N}]+/gu) ?? [];
+      return select.all(words.map((word) => `"${word}"`).join(" OR ")).map(({ rowid }) => String(rowid));
+    },
+  };
 }
 
 async function manyUsers(file: string): Promise<BenchRow[]> {
@@ -121,7 +175,7 @@ async function oneUser(file: string): Promise<BenchRow[]> {
   let warmMs: number[] = [];
   for (let i = 0; i < 5; i++) {
     const backend = openKeyvFacts({ file, limits: LIMITS });
-    // A call of another user opens the file and loads the libraries, but not the facts of the user that is measured.
+    // Another user's: opens the file and loads the libraries, but not the user that is measured.
     await backend.open(keyOf(9)).recall("anything");
     const stores = Array.from({ length: 100 }, () => backend.open(keyOf(0)));
     coldMs.push(...(await timeRecalls(stores.slice(0, 1))));
@@ -162,7 +216,7 @@ async function timeSaves(backend: FactBackend): Promise<number[]> {
   return timesMs;
 }
 
-/** Writes rows as Keyv would, in batches, user after user, so that each user's rows lie scattered. */
+/** Rows as Keyv would write them, in batches; users take turns, so that each one's rows lie scattered. */
 export function* rowsOf(users: number, factsPerUser: number): Generator<string> {
   const random = randomFrom(7);
   let rows: [string, string][] = [];
@@ -189,7 +243,7 @@ export async function fillFile(file: string, users: number, factsPerUser: number
   await adapter.close();
 }
 
-/** Ids that are spread over the whole range, as digests are. */
+/** Spread over the whole range, as digests are. */
 export function keyOf(user: number): string {
   return ((user * 2_654_435_761) % 2 ** 32).toString(16).padStart(8, "0").repeat(8);
 }

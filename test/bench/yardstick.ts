@@ -69,6 +69,12 @@ export async function startBare(): Promise<Started> {
   return startServer([join(SHARED, "bare.mjs"), "http", String(port)], {}, port);
 }
 
+/** The floor of an HTTP call. */
+export async function startFloor(): Promise<Started> {
+  const port = await freePort();
+  return startServer([join(ROOT, "test/bench/floor.ts"), String(port)], {}, port);
+}
+
 /** The built product, with authentication and isolation on and no pace limit, and a key for each of so many users. */
 export async function startBuilt(
   users = 1,

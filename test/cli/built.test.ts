@@ -114,8 +114,6 @@ describe("mcp.json", () => {
         ...env,
         NIGHTSHIFT_DATA_DIR: data,
         npm_config_offline: "true",
-        // The first start from a folder would build it again, while other tests run what is built.
-        npm_config_ignore_scripts: "true",
       },
       stderr: "pipe",
     });

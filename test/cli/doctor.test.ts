@@ -1,5 +1,6 @@
-import { writeFile } from "node:fs/promises";
+import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import { cli } from "../child-process.ts";
 import { tempDir } from "../harness.ts";
@@ -36,9 +37,12 @@ async function examine(args: string[], env: Record<string, string> = {}) {
 
 describe("nightshift doctor", () => {
   it("finds nothing wrong with a new folder, and says what to do for a model", async () => {
-    const { ok, of } = await examine(["--data", await tempDir()]);
+    const dir = await tempDir();
+    const { ok, of } = await examine(["--data", dir]);
     expect(ok).toBe(true);
-    expect(of("facts.sqlite")?.found).toMatch(/not there yet/);
+    for (const file of ["facts.sqlite", "jobs.sqlite"])
+      expect(of(file)?.found).toMatch(/not there yet; .* can make it/);
+    expect(await readdir(dir)).toEqual([]);
     expect(of("model")).toMatchObject({
       status: "warning",
       advice: expect.stringContaining("NIGHTSHIFT_MODEL"),
@@ -72,6 +76,94 @@ describe("nightshift doctor", () => {
       status: "problem",
       found: expect.stringContaining("bad.md:1"),
     });
+  });
+
+  it("finds a folder that cannot be made, and calls nothing in it ok", async () => {
+    const file = join(await tempDir(), "file");
+    await writeFile(file, "");
+    const { ok, of } = await examine(["--data", join(file, "data")]);
+    expect(ok).toBe(false);
+    expect(of("data folder")).toMatchObject({
+      status: "problem",
+      found: expect.stringMatching(/cannot be made: a part of its path is a file/),
+    });
+    for (const name of ["facts.sqlite", "jobs.sqlite"])
+      expect(of(name)).toMatchObject({
+        status: "problem",
+        found: expect.stringMatching(/data folder (?:exists|cannot be made)/),
+      });
+  });
+
+  it("knows the files of a newer Nightshift, which no repair makes older", async () => {
+    const program = await openProgram();
+    await ask(program.open(), "save_fact", { fact: "Tea." });
+    await ask(program.open(), "schedule_task", { tool: { name: "whoami" }, every_seconds: 60 });
+    await program.close();
+    const change = (file: string, sql: string) => {
+      const database = new DatabaseSync(join(program.dataDir, file));
+      database.exec(sql);
+      database.close();
+    };
+    change("facts.sqlite", "PRAGMA user_version = 99");
+    change("jobs.sqlite", "INSERT INTO schema_version VALUES (99, 99, 0)");
+    const { ok, of } = await examine(["--data", program.dataDir]);
+    expect(ok).toBe(false);
+    for (const file of ["facts.sqlite", "jobs.sqlite"]) {
+      expect(of(file)).toMatchObject({
+        status: "problem",
+        found: expect.stringMatching(/newer Nightshift \(version 99/),
+      });
+      expect(of(file)).not.toHaveProperty("advice");
+    }
+  });
+
+  it("finds a model and other settings that are not valid, and checks the rest", async () => {
+    const args = ["--data", await tempDir()];
+    const { ok, of } = await examine(args, { NIGHTSHIFT_MODEL: "gpt-secret-4711" });
+    expect(ok).toBe(false);
+    expect(of("model")).toMatchObject({
+      status: "problem",
+      found: "model (NIGHTSHIFT_MODEL): use anthropic:<id>, openai:<id> or openai-compatible:<id>",
+    });
+    const { code, stdout } = await cli(["doctor", "--json", ...args], { env: { NIGHTSHIFT_PORT: "http" } });
+    const { findings } = JSON.parse(stdout) as { findings: Finding[] };
+    expect(code).toBe(1);
+    expect(findings.find(({ check }) => check === "settings")).toMatchObject({
+      status: "problem",
+      found: expect.stringMatching(/^port \(NIGHTSHIFT_PORT\): /),
+    });
+    expect(findings.map(({ check }) => check)).toEqual(expect.arrayContaining(CHECKS));
+  });
+
+  it("finds a model without an address, and one whose server does not answer", async () => {
+    const args = ["--data", await tempDir()];
+    const NIGHTSHIFT_MODEL = "openai-compatible:small";
+    expect((await examine(args, { NIGHTSHIFT_MODEL })).of("model")).toMatchObject({ status: "problem" });
+    // Port 9 is discard's: nothing serves HTTP there.
+    const NIGHTSHIFT_MODEL_BASE_URL = "http://127.0.0.1:9/v1";
+    const silent = await examine(args, { NIGHTSHIFT_MODEL, NIGHTSHIFT_MODEL_BASE_URL });
+    expect(silent.of("model")).toMatchObject({
+      status: "warning",
+      found: "openai-compatible:small at 127.0.0.1:9, which does not answer",
+    });
+  });
+
+  it("takes ~ for the home folder, in each setting that is a path", async () => {
+    const HOME = await tempDir();
+    await writeFile(join(HOME, "tools.mjs"), "export const tools = [];");
+    await writeFile(join(HOME, "servers.json"), JSON.stringify({ mcpServers: {} }));
+    await writeFile(join(HOME, "bad.md"), "no front matter");
+    const { of } = await examine([], {
+      HOME,
+      NIGHTSHIFT_DATA_DIR: "~/data",
+      NIGHTSHIFT_JOBS_DIR: "~",
+      NIGHTSHIFT_TOOLS: "~/tools.mjs",
+      NIGHTSHIFT_MCP_CONFIG: "~/servers.json",
+    });
+    expect(of("data folder")).toMatchObject({ status: "ok", found: join(HOME, "data") });
+    expect(of("jobs folder")?.found).toContain("bad.md:1");
+    expect(of("own tools")?.found).not.toContain("~");
+    expect(of("mcp servers")).toMatchObject({ status: "ok", found: "none" });
   });
 
   it("connects to the servers of --mcp-config, and names the key of what is wrong there", async () => {

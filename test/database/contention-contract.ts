@@ -2,8 +2,18 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { Database } from "../../src/database/database.ts";
 import { openRunQueue } from "../../src/store/open-run-queue.ts";
 import type { Claimed } from "../../src/store/run-queue.ts";
-import { openDailyTokens } from "../../src/store/usage.ts";
-import { ALL_KINDS, type Backend, newJob, openWorld, resultOf, START, type World, worker } from "../world.ts";
+import { dailyTokens, openTokenBudget } from "../../src/store/usage.ts";
+import {
+  ALL_KINDS,
+  type Backend,
+  newJob,
+  openWorld,
+  resultOf,
+  START,
+  spend,
+  type World,
+  worker,
+} from "../world.ts";
 
 const OUTCOME = resultOf("succeeded", {
   output: "done",
@@ -79,8 +89,8 @@ export function contentionContract(backend: Backend): void {
 
     it("count every token", async () => {
       const tokens = (node: Database) =>
-        openDailyTokens(node, { userKey: "a", maxTokens: 200, now: world.now });
-      await atOnce(20, (node) => tokens(node).spend(10));
+        openTokenBudget(node, [dailyTokens({ userKey: "a", maxTokens: 200, now: world.now })]);
+      await atOnce(20, (node) => spend(node, tokens(node), 10));
       await expect(tokens(world.db).assertLeft()).rejects.toMatchObject({ data: { spent: 200 } });
     });
 
@@ -117,7 +127,7 @@ export function contentionContract(backend: Backend): void {
           const runIds = claimed.map(({ run }) => run.runId);
           const renewal = { runIds, now: world.now(), leaseMs: 30_000, worker: worker(`w${i}`) };
           const [{ gone }, ...ends] = await Promise.all([
-            runQueue.renewLeases(renewal),
+            runQueue.renewLeases(renewal).then(() => runQueue.checkRunning(renewal)),
             ...runIds.map((runId) => runQueue.finish(runId, OUTCOME, world.now())),
           ]);
           // A run that has ended may count as gone by now; all ends were written here.

@@ -49,7 +49,7 @@ describe("a fair queue at a pool of connections", () => {
   });
 
   it("that do not come in time are refused, and told of before", async () => {
-    const { fairQueue, ask, ends } = openWork({ poolSize: 4, timeoutMs: 400, slowMs: 1 });
+    const { fairQueue, ask, ends } = openWork({ poolSize: 4, timeoutMs: 1_000 });
     const held = [ask("greedy"), ask("greedy")];
     const late = ask("greedy");
     late.catch(() => {});

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { shareFlushes } from "../../src/database/open-sqlite.ts";
+import { shareFlushes } from "../../src/database/wal.ts";
 
 /** A sync that ends when the test says so. */
 function heldSync() {

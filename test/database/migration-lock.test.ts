@@ -1,8 +1,10 @@
 import { Client } from "pg";
+import { pino } from "pino";
 import { expect, it, onTestFinished } from "vitest";
 import { MIGRATIONS } from "../../src/database/migrations.ts";
 import { openPostgres as openJobs } from "../../src/database/open-postgres.ts";
 import { openKeyvFacts } from "../../src/facts/keyv.ts";
+import { openPgBoss } from "../../src/scheduler/pg-boss.ts";
 import { openJobStore } from "../../src/store/job-store.ts";
 import { cli, start } from "../child-process.ts";
 import { LIMITS } from "../facts/limits.ts";
@@ -62,6 +64,35 @@ it("a migration of the memory waits in the same way for another node's", async (
   await other.query("commit");
   expect(await saved).toMatchObject({ kind: "saved" });
 }, 60_000);
+
+it.each([
+  // pg-boss's own lock, as its `advisoryLockKey` makes it.
+  [
+    "pg-boss's tables",
+    "('x' || encode(sha224((current_database() || '.pgboss.nightshift_boss')::bytea), 'hex'))::bit(64)::bigint",
+  ],
+  ["the tables beside pg-boss's", "hashtextextended('nightshift upcoming', 0)"],
+])(
+  "a migration of %s waits in the same way",
+  async (_what, lock) => {
+    const { url } = await openPostgres();
+    const db = await openJobs({ url, now });
+    onTestFinished(() => db.close());
+    const other = await connect(url);
+    await other.query(`begin; select pg_advisory_xact_lock(${lock})`);
+    const lines: string[] = [];
+    const log = pino({}, { write: (line) => void lines.push(line) });
+    const opening = openPgBoss(db, { log });
+    onTestFinished(async () => (await opening).close());
+    await eventually(
+      async () => lines.filter((line) => line.includes("waits for a lock")).length > 1,
+      20_000,
+    );
+    await other.query("commit");
+    expect(await (await opening).nextDueAt({ kinds: ["tool"] })).toBeNull();
+  },
+  60_000,
+);
 
 it("nightshift migrate says in its log that it waits", async () => {
   const { url } = await openPostgres();

@@ -67,6 +67,7 @@ describe("queries on a large jobs database", () => {
         const runIds = claimed.map(({ run }) => run.runId);
         expect(runIds).toHaveLength(1);
         await runQueue.renewLeases({ runIds, ...options });
+        await runQueue.checkRunning({ runIds, worker: options.worker });
         await runQueue.reapLost({ now: now + 9000, worker: worker("w2"), isAlive: () => true });
       });
       expect(reads(plans)).toEqual([]);

@@ -59,6 +59,7 @@ describe("queries on a large jobs database in Postgres", () => {
       expect(claimed).toHaveLength(1);
       const runIds = claimed.map(({ run }) => run.runId);
       await runQueue.renewLeases({ runIds, ...options });
+      await runQueue.checkRunning({ runIds, worker: options.worker });
       await runQueue.reapLost({ now: now + 9000, worker: worker("w2"), isAlive: () => true });
     });
     expect(scans).toEqual([]);

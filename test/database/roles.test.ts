@@ -65,7 +65,7 @@ describe("the two roles of the operations page", () => {
     const tooSoon = await cli(["migrate", "--database-url", runner]);
     expect(tooSoon).toMatchObject({ code: 1, stdout: "" });
     expect(tooSoon.stderr).toMatch(
-      /does not let this user do that; give it the rights that the Operations page lists/,
+      /does not let this user do that; give it the rights that \.github\/OPERATIONS\.md lists under Roles/,
     );
     expect(await cli(["migrate", "--database-url", owner, "--json"])).toMatchObject({ code: 0, stderr: "" });
     // Migrates again, and then as a node: nothing is left to create.

@@ -30,7 +30,11 @@ describe("events on Postgres", () => {
     const far = await world.reopen();
     const heard: string[] = [];
     const there = eventsOn(far);
-    there.subscribe("a", ({ uri }) => heard.push(uri));
+    there.subscribe(
+      "a",
+      ({ uri }) => heard.push(uri),
+      () => ["fact://watched", "job://other"],
+    );
     const store = world.user("a").jobs;
     return { world, store, here: eventsOn(world.db), heard };
   }
@@ -74,6 +78,9 @@ describe("events on Postgres", () => {
       () => expect(heard).toEqual(expect.arrayContaining([`job://${jobId}`, "inbox://"])),
       10_000,
     );
+    // Nothing tells afterwards which facts were forgotten.
+    expect(heard).toContain("fact://watched");
+    expect(heard).not.toContain("job://other");
     // Later events arrive again.
     await vi.waitFor(() => {
       here.publish("a", { kind: "job", uri: "job://later" });

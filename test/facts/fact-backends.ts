@@ -15,7 +15,10 @@ import { LIMITS } from "./limits.ts";
 
 type At = { readonly file: string } | { readonly databaseUrl: string };
 type Rest = Partial<
-  Pick<KeyvFactsOptions, "limits" | "now" | "lockTimeoutMs" | "maxCacheBytes"> &
+  Pick<
+    KeyvFactsOptions,
+    "limits" | "now" | "lockTimeoutMs" | "maxCacheBytes" | "embedder" | "onEmbedderFailure"
+  > &
     Pick<PostgresLocation, "poolSize">
 >;
 

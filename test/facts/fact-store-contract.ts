@@ -125,6 +125,10 @@ export function factStoreContract(name: string, openBackend: OpenBackend): void 
         ["superscripts", "Her code is 10\u00b2", "Her code is 102"],
         ["subscripts", "H\u2082", "H2"],
         ["circled digits", "Room \u2460", "Room 1"],
+        ["fractions", "Add \u00bd cup", "Add 1/2 cup"],
+        ["signs", "The blood type is A+", "The blood type is A-"],
+        ["symbols", "The grade is \u211d", "The grade is R"],
+        ["the case of a code without a number", "The password is openSesame", "The password is OpenSesame"],
       ])("takes what differs in %s for another fact", async (_what, text, other) => {
         await alice.save({ text });
         expect((await alice.save({ text: other })).kind).toBe("saved");

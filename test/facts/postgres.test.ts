@@ -8,6 +8,7 @@ import { openPostgresForFile } from "../postgres.ts";
 import { expectCode, failureOf } from "./expect-error.ts";
 import { type NewFactStorage, postgresStorageAt, sqliteStorage } from "./fact-backends.ts";
 import { ALICE, BOB, factStoreContract } from "./fact-store-contract.ts";
+import { factMeaningContract } from "./meaning-contract.ts";
 import { factSharingContract } from "./sharing-contract.ts";
 
 const database = await openPostgresForFile();
@@ -26,6 +27,7 @@ factStoreContract("Postgres through Keyv", async (options) =>
   openKeyvFacts({ databaseUrl: await openEmpty(), ...options }),
 );
 factSharingContract("Postgres", postgresStorage);
+factMeaningContract("Postgres", postgresStorage);
 
 async function connect(url: string): Promise<Client> {
   const client = new Client({ connectionString: url });

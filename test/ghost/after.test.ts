@@ -9,10 +9,11 @@ const LATER = { cron: "0 9 * * *", timezone: "UTC" };
 
 async function start() {
   const requests: ScriptedRequest[] = [];
-  const script = (request: ScriptedRequest) => {
+  const slow = Promise.withResolvers<void>();
+  const script = async (request: ScriptedRequest) => {
     requests.push(request);
     const asked = request.messages.at(-1)?.content ?? "";
-    if (asked.startsWith("slow")) return { text: "slow", delayMs: 2_000 };
+    if (asked.startsWith("slow")) await slow.promise;
     return asked.startsWith("fail") ? { status: 400, body: "{}" } : { text: `did ${asked.split("\n")[0]}` };
   };
   const program = await openProgram({ script, scheduler: true });
@@ -24,7 +25,9 @@ async function start() {
     return endedRun(alice, job_id, run_id);
   };
   const count = async (job_id: string) => (await ask(alice, "list_runs", { job_id })).runs.length;
-  return { program, alice, job, run, count, requests };
+  /** Lets the prompts that begin with "slow" be answered. */
+  const endSlow = () => slow.resolve();
+  return { program, alice, job, run, count, requests, endSlow };
 }
 
 describe("a job that runs after another", () => {
@@ -86,7 +89,7 @@ describe("a job that runs after another", () => {
   });
 
   it("keeps its overlap: each success starts one at once, waits its turn, or is recorded as skipped", async () => {
-    const { alice, job, run, count } = await start();
+    const { alice, job, run, count, endSlow } = await start();
     const first = await job("first", LATER);
     const skipping = await job("slow a", { after: first }, { overlap: "skip" });
     const buffering = await job("slow b", { after: first }, { overlap: "buffer_all" });
@@ -96,6 +99,7 @@ describe("a job that runs after another", () => {
     await expect(over).rejects.toThrow(/Nothing would ever run/);
     await run(first);
     await run(first);
+    endSlow();
     const statuses = async (job_id: string) =>
       (await ask(alice, "list_runs", { job_id })).runs.map(({ status }: { status: string }) => status);
     await expect.poll(() => statuses(buffering), { timeout: 10_000 }).toEqual(["succeeded", "succeeded"]);

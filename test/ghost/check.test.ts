@@ -1,5 +1,6 @@
 // Imported for its side effect, which opens stdin: the checks for leaks must not count that.
 import "@modelcontextprotocol/server";
+import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -82,6 +83,24 @@ describe("a check", () => {
     const busy = await world.prompt("p", { provision: checking("other__where") });
     expect(busy.status).toBe("succeeded");
     expect(world.scripted?.requests[0]?.tools.filter((name) => name.includes("__"))).toEqual([]);
+  });
+
+  it("comes before the servers of the work are started, and before its tools are looked for", async () => {
+    const mark = join(await tempDir(), "started");
+    const start = `require("node:fs").writeFileSync(${JSON.stringify(mark)}, ""); process.exit(1);`;
+    const other = { ...overStdio("other"), args: ["-e", start] };
+    const world = await openGhostWorld({
+      tools: [await tools()],
+      upstreams: [other],
+      script: () => ({ text: "ok" }),
+    });
+    const job = { tools: ["other__echo"] };
+    const idle = await world.prompt("p", { ...job, provision: checking("no") });
+    expect(idle.status).toBe("skipped");
+    expect(idle.transcript).toMatchObject([{ step: 1, tool: "no" }]);
+    expect(existsSync(mark)).toBe(false);
+    await world.prompt("p", { ...job, provision: checking("yes") });
+    expect(existsSync(mark)).toBe(true);
   });
 
   it("may be a file of the jobs folder, whose code asks no model", async () => {

@@ -115,6 +115,12 @@ describe("a code job", () => {
 
   it.each([
     ['throw "the feed is down"', "The job's code failed: the feed is down"],
+    ["throw false", "The job's code failed: false"],
+    ["throw 0n", "The job's code failed: 0"],
+    ["throw ''", "it threw an empty text"],
+    ["throw new Error('')", "The job's code failed: Error"],
+    ["throw () => 1", "The job's code failed: () => 1"],
+    ["throw new Proxy({}, { get() { throw 1; } })", "it threw a value of type object"],
     ["throw 42", "The job's code failed: 42"],
     ["throw { status: 503 }", 'The job\'s code failed: {"status":503}'],
     ["throw Symbol('x')", "The job's code failed: Symbol(x)"],

@@ -57,12 +57,11 @@ describe("a database that another process keeps locked for longer than lockTimeo
 
   it("makes the loop try again, until what became due meanwhile has run", async () => {
     const world = await openGhostWorld({ lockTimeoutMs: 20 });
-    await world.loop.start();
     const dueAt = Date.now() + 300;
     const action = { kind: "tool", tool: "current_time", arguments: {} } as const;
     const { jobId } = await world.addJob(action, { dueAt });
-    world.loop.wake();
     const release = await holdLock(join(world.dir, "jobs.sqlite"));
+    await world.loop.start();
     const failed = () => world.lines.some(({ msg }) => msg === "due jobs could not be read; trying again");
     await eventually(async () => failed(), 20_000);
     await release();

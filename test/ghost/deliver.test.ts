@@ -75,7 +75,7 @@ describe("a job file", () => {
     const tool = (name: string) => ({ ...NO_PROVISION, check: { kind: "tool", tool: name, arguments: {} } });
     expect(jobs.map(({ job }) => job.provision)).toEqual([
       {
-        pinnedFacts: [],
+        ...NO_PROVISION,
         maxTokensPerJob: 5_000,
         check: { kind: "code", file: "_mail.js" },
         silentToken: "QUIET",

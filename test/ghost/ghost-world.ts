@@ -6,7 +6,14 @@ import { type ConfigInput, readConfig } from "../../src/config.ts";
 import type { Database } from "../../src/database/database.ts";
 import { openDatabase } from "../../src/database/open-sqlite.ts";
 import { createEvents, createTopics } from "../../src/events.ts";
-import { type Action, DEFAULT_LIMITS, type Job, type Limits, type Provision } from "../../src/jobs/job.ts";
+import {
+  type Action,
+  DEFAULT_LIMITS,
+  type Job,
+  type Limits,
+  type Policy,
+  type Provision,
+} from "../../src/jobs/job.ts";
 import type { Run } from "../../src/jobs/run.ts";
 import { type Script, startScriptedModel } from "../../src/model/scripted.ts";
 import { createRunStats } from "../../src/scheduler/run-stats.ts";
@@ -30,6 +37,8 @@ export interface GhostWorldOptions
   readonly lockTimeoutMs?: number;
   /** Puts a fault between the scheduler and its database. */
   readonly disturb?: (db: Database) => Database;
+  /** Default: the system's. */
+  readonly now?: () => number;
 }
 
 export interface NewTestJob {
@@ -37,6 +46,7 @@ export interface NewTestJob {
   readonly tools?: readonly string[];
   readonly dueAt?: number;
   readonly provision?: Provision;
+  readonly policy?: Policy;
   readonly name?: string;
 }
 
@@ -45,7 +55,8 @@ export interface NewTestJob {
  * starts what is due with `loop.tick()`. Closed when the test has finished.
  */
 export async function openGhostWorld(options: GhostWorldOptions = {}) {
-  const { script, upstreams = [], kinds, lockTimeoutMs, disturb, listener, threadFile, ...given } = options;
+  const { script, upstreams = [], kinds, lockTimeoutMs, disturb, listener, threadFile, ...others } = options;
+  const { now = Date.now, ...given } = others;
   const dir = await tempDir();
   const lines: Record<string, unknown>[] = [];
   const log = pino({ level: "debug", base: null }, { write: (line) => lines.push(JSON.parse(line)) });
@@ -57,7 +68,6 @@ export async function openGhostWorld(options: GhostWorldOptions = {}) {
     modelApiKey: "sk-secret-of-the-test",
   };
   const config = readConfig({ dataDir: dir, spareThreads: 0, ghostMemoryMb: 64, ...model, ...given }, {});
-  const now = Date.now;
   const db = await openDatabase({
     file: join(dir, "jobs.sqlite"),
     now,
@@ -75,6 +85,7 @@ export async function openGhostWorld(options: GhostWorldOptions = {}) {
     runStats: createRunStats(),
     activity: createActivity(),
     upstreams,
+    offers: () => true,
     database: async () => disturb?.(db) ?? db,
     openRuns: (userKey) => openRunStore(db, { userKey, now }),
     ...(listener && { listener }),
@@ -97,6 +108,7 @@ export async function openGhostWorld(options: GhostWorldOptions = {}) {
       limits: { ...DEFAULT_LIMITS, timeoutSeconds: 15, ...job.limits },
       tools: job.tools ?? null,
       ...(job.provision && { provision: job.provision }),
+      ...(job.policy && { policy: job.policy }),
       nextRunAt: dueAt,
       origin: { kind: "tool", parentSessionId: "session_of_alice", threadId: "thread_of_alice" },
     });

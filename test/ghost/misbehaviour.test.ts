@@ -118,8 +118,11 @@ describe("a ghost that misbehaves ends as a sentence, and alone", () => {
   });
 
   it("throws something that is no error", async () => {
-    const { runBoth } = await openWorldWith("throw null;");
-    expect(await runBoth()).toMatchObject({ status: "failed", error: { code: "INTERNAL" } });
+    for (const nothing of ["null", "undefined"]) {
+      const { runBoth } = await openWorldWith(`throw ${nothing};`);
+      const message = `The job's code threw ${nothing}, which says nothing about what failed.`;
+      expect(await runBoth()).toMatchObject({ status: "failed", error: { code: "INTERNAL", message } });
+    }
   });
 
   it("posts 'done' and a flood of messages to the parent's port, where nobody listens", async () => {
@@ -146,6 +149,14 @@ describe("a ghost that misbehaves ends as a sentence, and alone", () => {
     expect(run).toMatchObject({ status: "succeeded", output: "noted" });
     expect(run.transcript).toHaveLength(1_000);
     expect(run.transcript.at(-1)?.text).toMatch(/too many/);
+  });
+
+  it("notes more than a transcript may hold, and the rest is kept without its text", async () => {
+    const { runBoth } = await openWorldWith(`for (let i = 0; i < 100; i++) ghost.note("x".repeat(20_000));`);
+    const run = await runBoth();
+    expect([run.status, run.transcript.length]).toEqual(["succeeded", 100]);
+    expect(run.transcript.at(-1)?.text).toBe("[not kept: the transcript is too long]");
+    expect(JSON.stringify(run.transcript).length).toBeLessThan(1_100_000);
   });
 
   it("floods the port with questions", async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { DEFAULT_POLICY } from "../../src/jobs/job.ts";
 import type { Script, ScriptedAnswer } from "../../src/model/scripted.ts";
 import { eventually } from "../harness.ts";
 import { openGhostWorld } from "./ghost-world.ts";
@@ -67,7 +68,7 @@ describe("a prompt with the ReAct loop", () => {
     expect(system?.content).toMatch(
       /It was scheduled for \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+0[12]:00 \(Europe\/Berlin\)/,
     );
-    expect(system?.content).toMatch(/started 6\d s late/);
+    expect(system?.content).toMatch(/started 6\d seconds late/);
     expect(system?.content).toContain("3 earlier occurrences were missed");
     expect(system?.content).toContain("You have no access to anyone's memory");
     expect(user).toMatchObject({ role: "user", content: "p" });
@@ -232,12 +233,15 @@ describe("the limits of a prompt", () => {
     });
   });
 
-  it("is recorded as cancelled when Nightshift stops", async () => {
+  it("is queued again when Nightshift stops, or recorded as cancelled where its job is not to go on", async () => {
     const world = await openGhostWorld({ script: () => ({ text: "too late", delayMs: 20_000 }) });
-    const { jobId } = await world.addJob({ kind: "prompt", prompt: "p" });
+    const going = await world.addJob({ kind: "prompt", prompt: "p" });
+    const policy = { ...DEFAULT_POLICY, onInterrupt: "lose" as const };
+    const losing = await world.addJob({ kind: "prompt", prompt: "p" }, { policy });
     await world.loop.tick();
     await world.loop.stop();
-    const run = await world.runOf(jobId);
+    expect(await world.runOf(going.jobId)).toMatchObject({ status: "queued", resumed: 1, error: null });
+    const run = await world.runOf(losing.jobId);
     expect(run).toMatchObject({ status: "cancelled", error: { code: "CANCELLED" } });
     expect(run.error?.message).toMatch(/Nightshift was stopped/);
   });

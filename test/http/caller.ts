@@ -2,6 +2,7 @@ import { Agent, type IncomingMessage, request } from "node:http";
 import { onTestFinished } from "vitest";
 import type { CallResult } from "../harness.ts";
 import { LEGACY, MODERN } from "./harness.ts";
+import { compareWithTwin, hasTwins } from "./twins.ts";
 
 export interface Answer {
   readonly status: number;
@@ -19,6 +20,8 @@ export interface Stream {
   readonly messages: any[];
   /** Ids of the events so far. */
   readonly ids: string[];
+  /** Comments so far, which keep it open. */
+  readonly comments: string[];
   /** Resolves when the server or `close` has ended the stream. */
   readonly ended: Promise<void>;
   close(): void;
@@ -34,7 +37,11 @@ export interface Ask {
 const ACCEPT = "application/json, text/event-stream";
 
 /** Reads events as they come: `onData` gets each one's data, `onId` its id. */
-function eventReader(onData: (data: string) => void, onId: (id: string) => void) {
+function eventReader(
+  onData: (data: string) => void,
+  onId: (id: string) => void = () => {},
+  onComment: (comment: string) => void = () => {},
+) {
   let rest = "";
   return (chunk: Buffer) => {
     rest += chunk.toString();
@@ -44,6 +51,7 @@ function eventReader(onData: (data: string) => void, onId: (id: string) => void)
       for (const line of block.split(/\r?\n/))
         if (line.startsWith("data:")) onData(line.slice(5).trim());
         else if (line.startsWith("id:")) onId(line.slice(3).trim());
+        else if (line.startsWith(":")) onComment(line.slice(1).trim());
   };
 }
 
@@ -67,8 +75,14 @@ export function openAgent(maxSockets = 256): Agent {
   return agent;
 }
 
-/** Sends one request as it is given. */
+/** Sends one request as it is given, and again to the server's twin if it has one. */
 export async function send(agent: Agent, url: string, ask: Ask): Promise<Answer> {
+  const answer = await sendOnce(agent, url, ask);
+  if (hasTwins) await compareWithTwin(url, ask, answer, (to, again) => sendOnce(agent, to, again));
+  return answer;
+}
+
+async function sendOnce(agent: Agent, url: string, ask: Ask): Promise<Answer> {
   const response = await begin(agent, url, ask);
   const chunks: Buffer[] = [];
   for await (const chunk of response) chunks.push(chunk as Buffer);
@@ -76,7 +90,7 @@ export async function send(agent: Agent, url: string, ask: Ask): Promise<Answer>
   const messages: unknown[] = [];
   if (response.headers["content-type"]?.startsWith("text/event-stream")) {
     const data = (line: string) => line && messages.push(JSON.parse(line));
-    eventReader(data, () => {})(Buffer.from(`${text}\n\n`));
+    eventReader(data)(Buffer.from(`${text}\n\n`));
   } else if (response.headers["content-type"]?.includes("json") && text) messages.push(JSON.parse(text));
   return { status: response.statusCode ?? 0, headers: response.headers, text, messages };
 }
@@ -86,6 +100,7 @@ export async function openStream(agent: Agent, url: string, ask: Ask): Promise<S
   const response = await begin(agent, url, ask);
   const messages: unknown[] = [];
   const ids: string[] = [];
+  const comments: string[] = [];
   response.on(
     "data",
     eventReader(
@@ -95,6 +110,7 @@ export async function openStream(agent: Agent, url: string, ask: Ask): Promise<S
         else if (data) messages.push(data);
       },
       (id) => void ids.push(id),
+      (comment) => void comments.push(comment),
     ),
   );
   const ended = new Promise<void>((resolve) => {
@@ -103,7 +119,15 @@ export async function openStream(agent: Agent, url: string, ask: Ask): Promise<S
   });
   const close = () => void response.destroy();
   onTestFinished(close);
-  return { status: response.statusCode ?? 0, headers: response.headers, messages, ids, ended, close };
+  return {
+    status: response.statusCode ?? 0,
+    headers: response.headers,
+    messages,
+    ids,
+    comments,
+    ended,
+    close,
+  };
 }
 
 export const bearer = (token: string | undefined): Record<string, string> =>

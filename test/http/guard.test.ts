@@ -50,6 +50,18 @@ describe("every route", () => {
     expect((await send(agent, `${server.base}/healthz`, { method: "GET", headers })).status).toBe(200);
   });
 
+  it("goes on to refuse a Host that is not its own, however many good ones came before", async () => {
+    const server = await serve();
+    const agent = openAgent();
+    const statusOf = async (host: string) =>
+      (await send(agent, `${server.base}/healthz`, { method: "GET", headers: { host } })).status;
+    for (let port = 1; port <= 150; port++) expect(await statusOf(`localhost:${port}`)).toBe(200);
+    for (let i = 0; i < 2; i++)
+      for (const host of ["evil.example", "localhost:1.evil.example", "localhost:1@evil.example"])
+        expect(await statusOf(host), host).toBe(403);
+    expect(await statusOf("localhost:150")).toBe(200);
+  });
+
   it("but the bare ones asks for a credential", async () => {
     const server = await serve({ sse: true });
     const agent = openAgent();
@@ -117,7 +129,9 @@ describe("errors", () => {
     await mkdir(join(server.dataDir, "facts.sqlite"));
     const failed = await caller.call("save_fact", { fact: "Bob's cat is called Tom." });
     expect(failed.isError).toBe(true);
-    const said = JSON.stringify(failed);
+    const { error } = (await caller.send("resources/read", { uri: "fact://fact_1" })).messages[0];
+    expect(error.data).toMatchObject({ code: "DATA_UNAVAILABLE", correlation_id: expect.any(String) });
+    const said = JSON.stringify([failed, error]);
     expect(said).toMatch(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/);
     expect(said).not.toMatch(/sqlite|Tom|node_modules|nightshift-test|\.[jt]s\b|at async/i);
     expect(JSON.stringify(server.lines)).not.toContain("Tom");

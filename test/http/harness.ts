@@ -2,11 +2,12 @@ import { onTestFinished } from "vitest";
 import type { App } from "../../src/app.ts";
 import { SCOPES, type Scope } from "../../src/context/scopes.ts";
 import { createAuthenticator } from "../../src/transport/http/auth.ts";
-import { type HttpServer, serveHttp } from "../../src/transport/http/server.ts";
+import { type HttpOptions, type HttpServer, serveHttp } from "../../src/transport/http/server.ts";
 import { type Child as ChildProcess, start } from "../child-process.ts";
 import { databaseEnvironment } from "../database-url.ts";
 import { CLI, tempDir } from "../harness.ts";
 import { openProgram, type ProgramOptions } from "../program.ts";
+import { addTwin, hasTwins } from "./twins.ts";
 
 export const MODERN = "2026-07-28";
 export const LEGACY = "2025-11-25";
@@ -32,25 +33,8 @@ export interface Served {
 export async function serve(options: ServeOptions = {}): Promise<Served> {
   const { open = false, ...given } = options;
   const { app, dataDir, lines } = await openProgram({ port: 0, callsPerSecond: 0, node: "north", ...given });
-  const { oauthIssuer: issuer, oauthAudience: audience, oauthTokenType: tokenType } = app.config;
-  const { openTokenVerifier } = await import("../../src/transport/http/oauth.ts");
-  const tokens =
-    issuer && audience
-      ? await openTokenVerifier({ issuer, audience, tokenType, log: app.connectionDeps.log })
-      : undefined;
-  const openUser = open ? app.config.user : undefined;
-  const http = await serveHttp({
-    connectionDeps: app.connectionDeps,
-    config: app.config,
-    authenticator: createAuthenticator({ keys: app.keys, tokens, openUser, now: Date.now }),
-    issuer,
-    checkReady: app.checkReady,
-    isBusy: app.isBusy,
-    readBacklog: app.readBacklog,
-    runStats: app.runStats,
-    now: Date.now,
-  });
-  onTestFinished(() => http.close());
+  const http = await listen(app, {}, open);
+  if (hasTwins) addTwin(http.url, (await listen(app, { direct: false }, open)).url);
   return {
     app,
     http,
@@ -61,6 +45,35 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
     key: async (userId, { scopes = SCOPES, expiresAt = null } = {}) =>
       (await app.keys.create({ userId, scopes, expiresAt })).key,
   };
+}
+
+/** Listens for this app on a port of its own, until the test is finished. */
+export async function listen(
+  app: App,
+  options: Partial<HttpOptions> = {},
+  open = false,
+): Promise<HttpServer> {
+  const { oauthIssuer: issuer, oauthAudience: audience, oauthTokenType: tokenType } = app.config;
+  const { openTokenVerifier } = await import("../../src/transport/http/oauth.ts");
+  const tokens =
+    issuer && audience
+      ? await openTokenVerifier({ issuer, audience, tokenType, log: app.connectionDeps.log })
+      : undefined;
+  const openUser = open ? app.config.user : undefined;
+  const http = await serveHttp({
+    connectionDeps: app.connectionDeps,
+    config: app.config,
+    authenticator: createAuthenticator({ keys: app.keys, tokens, openUser, now: app.now }),
+    issuer,
+    checkReady: app.checkReady,
+    isBusy: app.isBusy,
+    readBacklog: app.readBacklog,
+    runStats: app.runStats,
+    now: app.now,
+    ...options,
+  });
+  onTestFinished(() => http.close());
+  return http;
 }
 
 export interface Child extends ChildProcess {

@@ -89,7 +89,12 @@ describe("a key", () => {
       user_id: "alice",
       entity_type: "api",
     });
+    const stream = await open.listen([]);
+    const session = await openCaller("legacy", server);
     const made = await cli(["keys", "create", "--data", server.dataDir, "--user", "bob", "--json"]);
+    await stream.ended;
+    await eventually(async () => server.app.connectionDeps.open.size === 0);
+    expect((await session.send("ping")).status).toBe(401);
     expect((await open.send("tools/list")).status).toBe(401);
     const caller = await openCaller("modern", server, JSON.parse(made.stdout).key);
     expect((await caller.call("whoami")).structuredContent.user_id).toBe("bob");

@@ -149,6 +149,18 @@ describe("a batch", () => {
     expect(await post(51)).toBe(400);
     expect(await post(20)).toBe(429);
   });
+
+  it("with more calls than a second may have is refused, because it could never pass", async () => {
+    const server = await serve({ callsPerSecond: 5 });
+    const key = await server.key("bob");
+    const post = (size: number) => {
+      const body = Array.from({ length: size }, (_, id) => ({ ...ping, id }));
+      return send(openAgent(), server.url, { headers: bearer(key), body });
+    };
+    const { status, messages } = await post(6);
+    expect([status, messages[0].error.message]).toEqual([400, "A batch may have at most 5 messages here."]);
+    expect((await post(2)).messages[0].error.message).toMatch(/Mcp-Session-Id/);
+  });
 });
 
 describe("sessions", () => {
@@ -157,6 +169,7 @@ describe("sessions", () => {
     const [key, other] = [await server.key("bob"), await server.key("carol")];
     const agent = openAgent();
     const first = await openCaller("legacy", server, key);
+    const listening = await first.listen([]);
     const old = await openStream(agent, `${server.base}/sse`, { method: "GET", headers: bearer(key) });
     const third = await send(agent, server.url, { headers: bearer(key), body: INITIALIZE });
     expect([third.status, third.headers["retry-after"]]).toEqual([429, "5"]);
@@ -165,6 +178,7 @@ describe("sessions", () => {
       429,
     );
     await openCaller("legacy", server, other);
+    listening.close();
     const session = { ...bearer(key), "mcp-session-id": String(first.sessionId) };
     expect((await send(agent, server.url, { method: "DELETE", headers: session })).status).toBe(200);
     await openCaller("legacy", server, key);

@@ -167,9 +167,10 @@ it("a server that stops says so while it still serves, and then closes its port"
   const server = await serveChild({ env: { NIGHTSHIFT_DRAIN_SECONDS: "3" } });
   const status = async (path: string) =>
     (await send(openAgent(), server.base + path, { method: "GET" })).status;
-  expect(await status("/readyz")).toBe(200);
+  for (const path of ["/readyz", "/readyz?stopping=404"]) expect(await status(path)).toBe(200);
   const stopped = server.stop();
   await eventually(async () => (await status("/readyz")) === 503);
+  expect(await status("/readyz?stopping=404")).toBe(404);
   expect(await status("/healthz")).toBe(200);
   const caller = await openCaller("modern", server);
   expect((await caller.call("whoami")).structuredContent.user_id).toBe("alice");

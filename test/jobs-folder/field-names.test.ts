@@ -25,6 +25,26 @@ describe("the fields of a job file", () => {
     expect(jobs[0]?.job).toEqual(jobs[1]?.job);
   });
 
+  it.each<[string, number, RegExp]>([
+    [
+      "retry: {attemts: 3}",
+      3,
+      /^there is no field "attemts" in retry; there are attempts, backoff_seconds, /,
+    ],
+    ["retry:\n  attempts: 2\n  attemts: 3", 5, /no field "attemts" in retry; there are attempts, /],
+    ["retry:\n  attempts: 0", 4, /^retry\.attempts: /],
+    ["retry:\n  on: [crash, lots]", 4, /^retry\.on\.1: .*"crash"\|"lost"\|"timeout"/],
+    ["check: {tol: x}", 3, /^there is no field "tol" in check; there are name, arguments$/],
+    ["maxIterations: 3", 3, /"maxIterations"; did you mean max_iterations\?; there are name, cron, /],
+    ["max_iteration: 3", 3, /did you mean max_iterations\?/],
+    ["Timezone: UTC", 3, /did you mean timezone\?/],
+    ["prompt: x", 3, /^there is no field "prompt"; there are name, cron, /],
+    ["overlap: sometimes", 3, /^overlap: .*"skip"\|"buffer_one"/],
+  ])("that are wrong are told with their line and the names there are: %j", async (field, line, said) => {
+    const { problems } = await scan({ "a.md": markdown(`every: 1h\n${field}`) });
+    expect(problems).toEqual([{ file: "a.md", line, message: expect.stringMatching(said) }]);
+  });
+
   it("have the tools' names in a code job too", async () => {
     const { jobs, problems } = await scan({
       "a.mjs": 'export default { every_seconds: 60, allowed_tools: ["whoami"], run() {} };',
@@ -44,7 +64,7 @@ describe("the fields of a job file", () => {
     [
       "execute_at: 2026-03-01 07:30\nevery_seconds: 60",
       3,
-      /exactly one of execute_at, cron and every_seconds; execute_at and every_seconds were given$/,
+      /exactly one of execute_at, cron and every_seconds, or after; execute_at and every_seconds were given$/,
     ],
     ["execute_at: soon", 2, /not a time that execute_at takes/],
     ["every_seconds: 15m", 2, /^every_seconds: /],

@@ -20,8 +20,6 @@ describe("a mistake in a job file", () => {
     [" \n\t\n", 1, "it is empty: "],
     ["---\ncron: 0 9 * * *\nHello.", 1, "its front matter has no end, a line of its own with ---: "],
     ["\n---\ncron: 0 9 * * *\n---\nHello.", 1, "before its first line ---, blank lines perhaps: "],
-    [Buffer.from(`\uFEFF${fileOf("every: 1h")}`, "utf16le"), 1, "it is not UTF-8 (UTF-16, perhaps)"],
-    [Buffer.from(fileOf("every: 1h"), "utf16le"), 1, "save it as UTF-8"],
     [fileOf("name: A\ncron: */15 * * * *"), 3, 'Put the value in quotes: cron: "*/15 * * * *"'],
     [fileOf("cron: * * * * *"), 2, 'Put the value in quotes: cron: "* * * * *"'],
     [fileOf("cron: @daily"), 2, 'Put the value in quotes: cron: "@daily"'],
@@ -37,6 +35,22 @@ describe("a mistake in a job file", () => {
     const { jobs, problems } = await scan({ "bad.md": text });
     expect(jobs).toEqual([]);
     expect(problems).toMatchObject([{ file: "bad.md", line, message: expect.stringContaining(said) }]);
+  });
+
+  it.each(["bad.md", "bad.mjs", "bad.ts"])("of encoding is told: %s", async (file) => {
+    const text =
+      file === "bad.md" ? fileOf("every: 1h") : 'export default { name: "Grüße", every: "1h", run() {} };';
+    for (const bytes of [
+      Buffer.from(`\uFEFF${text}`, "utf16le"),
+      Buffer.from(text, "utf16le"),
+      Buffer.from(`\uFEFF${text}`, "utf16le").swap16(),
+      Buffer.from(`${text}ü`, "latin1"),
+    ])
+      expect(await scan({ [file]: bytes })).toMatchObject({
+        jobs: [],
+        problems: [{ file, message: expect.stringMatching(/^it is not UTF-8 .*: save it as UTF-8$/) }],
+      });
+    expect((await scan({ [file]: Buffer.from(`\uFEFF${text}`, "utf8") })).problems).toEqual([]);
   });
 
   it("is a warning where the file is valid", async () => {

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { DEFAULT_POLICY, NO_PROVISION } from "../../src/jobs/job.ts";
@@ -142,9 +142,14 @@ Three dashes in the prompt are the prompt's.
       "two schedules",
       "---\nname: A\ncron: 0 9 * * *\nevery: 1h\n---\nHello.",
       3,
-      /exactly one of at, cron and every; cron and every were given/,
+      /exactly one of at, cron and every, or after; cron and every were given/,
     ],
-    ["no schedule", "---\nname: A\n---\nHello.", 1, /exactly one of at, cron and every; none was given/],
+    [
+      "no schedule",
+      "---\nname: A\n---\nHello.",
+      1,
+      /exactly one of at, cron and every, or after; none was given/,
+    ],
     ["a time that is none", "---\nat: tomorrow\n---\nHello.", 2, /not a time that at takes/],
     ["no front matter", "# Hello\n\nJust text.", 1, /must start with front matter/],
     [
@@ -278,13 +283,11 @@ describe("a jobs folder", () => {
     });
     await mkdir(join(dir, "folder.md"));
     const { jobs, problems } = await scanFolder(dir, NOW);
-    expect(problems).toEqual([]);
-    expect(jobs.map(({ file }) => file)).toEqual(["a.md", "b.md"]);
+    expect([problems, jobs.map(({ file }) => file)]).toEqual([[], ["a.md", "b.md"]]);
   });
 
   it("that is not there is said so", async () => {
-    const dir = await tempDir();
-    await rm(dir, { recursive: true });
+    const dir = join(await tempDir(), "gone");
     await expect(scanFolder(dir, NOW)).rejects.toMatchObject({ code: "CONFIG_INVALID", message: /--jobs/ });
   });
 

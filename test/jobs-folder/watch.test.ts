@@ -1,63 +1,14 @@
-import { rename, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { rename } from "node:fs/promises";
 import { join } from "node:path";
-import { pino } from "pino";
-import { describe, expect, it, onTestFinished } from "vitest";
-import { openDatabase } from "../../src/database/open-sqlite.ts";
+import { describe, expect, it } from "vitest";
 import { NightshiftError } from "../../src/errors.ts";
-import type { Job } from "../../src/jobs/job.ts";
 import { watchFolder } from "../../src/jobs-folder/watch.ts";
-import { openJobStore } from "../../src/store/job-store.ts";
 import { eventually, tempDir } from "../harness.ts";
+import { openFolder } from "./folder-world.ts";
 
 const md = (name: string, front = "every: 1h") => `---\nname: ${name}\n${front}\n---\nHello.`;
 const BROKEN = "---\ncron: 99 * * * *\n---\nHello.";
-
-/** A watched folder on a real database; `restart` is what a new process does. */
-async function openFolder(files: Record<string, string> = {}) {
-  const [dir, data] = [await tempDir(), await tempDir()];
-  const write = (file: string, text: string) => writeFile(join(dir, file), text);
-  for (const [file, text] of Object.entries(files)) await write(file, text);
-  const db = await openDatabase({ file: join(data, "jobs.sqlite"), now: Date.now });
-  const store = openJobStore(db, { userKey: "a".repeat(64), userId: "alice", now: Date.now });
-  const errors: string[] = [];
-  const log = pino(
-    { base: null },
-    {
-      write: (line) => {
-        const { level, msg } = JSON.parse(line);
-        if (level >= 50) errors.push(msg);
-      },
-    },
-  );
-  let changes = 0;
-  const open = () => watchFolder({ dir, store, log, now: Date.now, onChange: () => void changes++ });
-  let watched = await open();
-  onTestFinished(async () => {
-    await watched.close();
-    await db.close();
-  });
-  const jobOf = async (file: string): Promise<Job | undefined> => {
-    const { jobs } = await store.list();
-    return jobs.find(({ origin }) => origin.kind === "folder" && origin.file === file);
-  };
-  return {
-    dir,
-    store,
-    errors,
-    write,
-    jobOf,
-    remove: (file: string) => rm(join(dir, file)),
-    changes: () => changes,
-    until: (file: string, is: (job: Job | undefined) => boolean) =>
-      eventually(async () => is(await jobOf(file))),
-    untilTold: (pattern: RegExp) => eventually(async () => errors.some((error) => pattern.test(error))),
-    close: () => watched.close(),
-    async restart() {
-      await watched.close();
-      watched = await open();
-    },
-  };
-}
 
 describe("a watched folder", () => {
   it("follows its files: added, changed, broken, fixed, removed and back", async () => {
@@ -148,8 +99,10 @@ describe("a watched folder", () => {
 
   it("closes also while a file is loading that never ends", async () => {
     const folder = await openFolder();
-    await folder.write("spin.mjs", "for (;;);");
-    await new Promise((resolve) => setTimeout(resolve, 400));
+    const mark = join(await tempDir(), "loading");
+    const code = `import { writeFileSync } from "node:fs"; writeFileSync(${JSON.stringify(mark)}, ""); for (;;);`;
+    await folder.write("spin.mjs", code);
+    await eventually(async () => existsSync(mark));
     await folder.close();
   });
 

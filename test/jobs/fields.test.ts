@@ -26,11 +26,17 @@ const SAMPLES: Record<Exclude<keyof typeof fieldArguments, "pinned_facts">, unkn
   max_runs: 7,
   retry: { attempts: 3, backoff_seconds: 1, max_backoff_seconds: 2, on: ["lost"] },
   pause_after_failures: 9,
+  on_interrupt: "restart",
+  max_resumes: 2,
   max_tokens_per_job: 1_000_000,
   check: { name: "whoami", arguments: {} },
   silent_token: "NOTHING",
   previous_output: true,
   webhook_url: "https://example.com/hook",
+  may_ask: true,
+  approve_tools: ["mail__send"],
+  answer_within_seconds: 3_600,
+  default_answer: "no",
 };
 const NAMES = Object.keys(SAMPLES);
 
@@ -40,10 +46,13 @@ const TAKEN_AWAY: Partial<Record<keyof typeof SAMPLES, unknown>> = {
   starts_at: null,
   ends_at: null,
   max_runs: null,
+  on_interrupt: null,
   max_tokens_per_job: null,
   check: undefined,
   silent_token: undefined,
   webhook_url: undefined,
+  approve_tools: null,
+  default_answer: undefined,
 };
 
 describe("a field of a job", () => {

@@ -1,10 +1,14 @@
 import { execFileSync } from "node:child_process";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { coalesce } from "../../src/jobs/catch-up.ts";
 import { previousCron } from "../../src/jobs/cron.ts";
 import { DEFAULT_POLICY } from "../../src/jobs/job.ts";
 import { nextTimes, parseSchedule } from "../../src/jobs/schedule.ts";
 import { readTimezone, zonesLike } from "../../src/jobs/time.ts";
+import { cli } from "../child-process.ts";
+import { tempDir } from "../harness.ts";
 
 describe("a name of a zone that is not IANA's", () => {
   it.each([
@@ -74,6 +78,13 @@ describe("the zone of this machine", () => {
 
   it.each(["Europe/Berlin", ":Europe/Berlin"])("is read from TZ=%s", (tz) => {
     expect(askWith(tz)).toEqual(["Europe/Berlin", "Europe/Berlin", null]);
+  });
+
+  it.each(["BST", "AST", ":IST"])("is UTC for the command line with TZ=%s", async (tz) => {
+    const dir = await tempDir();
+    await writeFile(join(dir, "a.md"), "---\ncron: 0 9 * * *\n---\nHello.");
+    const { stdout } = await cli(["jobs", "validate", dir], { env: { TZ: tz } });
+    expect(stdout).toContain("T09:00:00+00:00");
   });
 
   it("is told when Intl takes TZ for another zone than most people do", () => {

@@ -1,5 +1,7 @@
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
 import { eventually, tempDir } from "../harness.ts";
+import { openCaller } from "../http/caller.ts";
+import { serve } from "../http/harness.ts";
 import { openPostgres } from "../postgres.ts";
 import { ask, endedRun, openProgram } from "../program.ts";
 
@@ -33,6 +35,27 @@ it("nodes whose clocks differ by a minute start nothing early, and mark nobody's
     expect(Date.parse(run.started_at)).toBeGreaterThanOrEqual(at - 1_000);
     expect(run.late_by_seconds).toBeLessThan(15);
   }
+}, 60_000);
+
+it("a stream ends with its key by the database's clock, whatever the node's own says", async () => {
+  const { url: databaseUrl } = await openPostgres();
+  const realNow = Date.now;
+  const ahead = vi.spyOn(Date, "now").mockImplementation(() => realNow() + 600_000);
+  onTestFinished(() => ahead.mockRestore());
+  const node = await serve({ databaseUrl });
+  const soon = await node.key("alice", { expiresAt: realNow() + 8_000 });
+  const later = await node.key("alice", { expiresAt: realNow() + 300_000 });
+  const [short, long] = [
+    await (await openCaller("modern", node, soon)).listen([]),
+    await (await openCaller("modern", node, later)).listen([]),
+  ];
+  expect([short.status, long.status]).toEqual([200, 200]);
+  const isOver = { long: false };
+  void long.ended.then(() => {
+    isOver.long = true;
+  });
+  await short.ended;
+  expect(isOver.long).toBe(false);
 }, 60_000);
 
 it("one user who takes every connection keeps nobody out for long", async () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { cli } from "../child-process.ts";
 import { eventually } from "../harness.ts";
 import { ask, endedRun, openProgram } from "../program.ts";
+import { startReceiver } from "../webhooks/receiver.ts";
 
 const AHEAD_MS = 400 * 86_400_000;
 const TOOL = { tool: { name: "current_time", arguments: {} }, timezone: "UTC" };
@@ -68,6 +69,30 @@ describe("a clock that was ahead and is set right", () => {
     const goesOn = async () =>
       (await ask(alice, "get_job", { job_id: often.job_id })).counters.runs_started > before + 1;
     expect(await eventually(goesOn)).toBe(true);
+  });
+
+  it("holds back no webhook that was to be sent again", async () => {
+    const receiver = await startReceiver();
+    receiver.reply(500);
+    const before = await openProgram({
+      scheduler: true,
+      webhookAllowPrivate: true,
+      now: () => Date.now() + AHEAD_MS,
+    });
+    const job = { ...TOOL, cron: "0 9 * * *", webhook_url: receiver.url };
+    const { job_id } = await ask(before.open(), "schedule_task", job);
+    const { run_id } = await ask(before.open(), "run_job", { job_id, wait: true });
+    await eventually(async () => {
+      const [delivery] = (await ask(before.open(), "get_run", { run_id })).deliveries;
+      return delivery?.attempts === 1 && delivery.last_status === 500;
+    });
+    await before.close();
+    expect(JSON.stringify(await doctor(before.dataDir))).toContain("the clock was ahead");
+    receiver.reply(204);
+    const after = await openProgram({ dataDir: before.dataDir, scheduler: true, webhookAllowPrivate: true });
+    await eventually(async () => receiver.received.length === 2, 20_000);
+    await after.close();
+    expect(JSON.stringify(await doctor(before.dataDir))).not.toContain("the clock was ahead");
   });
 
   it("is repaired by the doctor", async () => {

@@ -1,10 +1,20 @@
 import { hostname } from "node:os";
 import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
+import type { RunQueue } from "../../src/store/run-queue.ts";
 import { eventually } from "../harness.ts";
 import { openLoop } from "./open-loop.ts";
 
 const START = Date.UTC(2026, 1, 20, 9);
+
+/** Counts the calls of a method that have ended. */
+function countCalls(runQueue: RunQueue, method: "nextDueAt" | "checkRunning" | "reapLost") {
+  const calls = { count: 0 };
+  const original = runQueue[method] as (options: unknown) => Promise<unknown>;
+  const counting = (options: unknown) => original(options).finally(() => calls.count++);
+  Object.assign(runQueue, { [method]: counting });
+  return calls;
+}
 
 describe("a tick", () => {
   it("starts what is due at the time that is passed in, and nothing before", async () => {
@@ -85,19 +95,12 @@ describe("a running loop", () => {
 
   it("sleeps without a query until something is due, and again when nothing is", async () => {
     const { loop, add, begun, runQueue } = await openLoop();
-    let queries = 0;
-    const { nextDueAt } = runQueue;
-    Object.assign(runQueue, {
-      nextDueAt: (filter: never) => {
-        queries++;
-        return nextDueAt(filter);
-      },
-    });
+    const queries = countCalls(runQueue, "nextDueAt");
     await add(Date.now() + 40 * 24 * 3_600_000);
     await loop.start();
     await wait(1_200);
     expect(begun).toHaveLength(0);
-    expect(queries).toBe(1);
+    expect(queries.count).toBe(1);
   });
 
   it("has spare threads started before something is due, and not long before", async () => {
@@ -115,10 +118,11 @@ describe("a running loop", () => {
 
   it("notices what another process has written, of which nobody tells it", async () => {
     const one = await openLoop();
-    await one.loop.start();
     const other = await openLoop({ file: one.file });
-    // The loop sleeps: nothing that it knows of is due.
-    await wait(100);
+    const looks = countCalls(one.runQueue, "nextDueAt");
+    await one.loop.start();
+    // Then the loop sleeps: nothing that it knows of is due.
+    await eventually(async () => looks.count > 0);
     await other.add(Date.now());
     await eventually(async () => one.begun.length === 1);
   });
@@ -183,6 +187,28 @@ describe("a running loop", () => {
     expect(await runQueue.reapLost({ now: Date.now(), worker: stranger, isAlive: () => true })).toEqual([]);
   });
 
+  it("writes nothing because another process has written, so that two do not wake each other for ever", async () => {
+    const options = { autoFinish: false, leaseMs: 3_600_000 };
+    const one = await openLoop(options);
+    const neighbour = { workerId: "neighbour", host: hostname(), pid: process.ppid };
+    const two = await openLoop({ ...options, file: one.file, worker: neighbour });
+    for (const { loop, add, begun } of [one, two]) {
+      await add(Date.now());
+      await loop.tick();
+      await loop.start();
+      expect(begun).toHaveLength(1);
+    }
+    const third = await openLoop({ file: one.file });
+    const looks = countCalls(one.runQueue, "checkRunning");
+    await third.add(Date.now() + 3_600_000);
+    await eventually(async () => looks.count > 0);
+    third.runQueue.changedElsewhere();
+    // Three looks of each loop for writes of others.
+    await wait(1_600);
+    expect(third.runQueue.changedElsewhere()).toBe(false);
+    expect([one.loop.running, two.loop.running].map(({ length }) => length)).toEqual([1, 1]);
+  });
+
   it("ends as lost what a dead process left running", async () => {
     const { loop, add, runQueue, runs } = await openLoop();
     await add(Date.now() - 10);
@@ -209,17 +235,9 @@ describe("a running loop", () => {
     ahead = 3_600_000;
     const neighbour = { workerId: "neighbour", host: hostname(), pid: process.ppid };
     const two = await openLoop({ file: one.file, leaseMs, now, worker: neighbour });
-    let looks = 0;
-    const { reapLost } = two.runQueue;
-    Object.assign(two.runQueue, {
-      reapLost: async (options: never) => {
-        const lost = await reapLost(options);
-        looks++;
-        return lost;
-      },
-    });
+    const looks = countCalls(two.runQueue, "reapLost");
     await two.loop.start();
-    await eventually(async () => looks >= 2, 20_000);
+    await eventually(async () => looks.count >= 2, 20_000);
     expect((await one.runs.get(run.runId)).status).toBe("running");
     await one.begun[0]?.finish();
     expect((await one.runs.get(run.runId)).status).toBe("succeeded");

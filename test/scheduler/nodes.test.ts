@@ -130,10 +130,9 @@ describe("nodes with one Postgres", () => {
     expect(await there.claim()).toEqual([]);
     const { runId } = await here.runs("e").enqueue(asked.jobId);
     expect((await there.claim()).map(({ run }) => run.runId)).toEqual([runId]);
-    // A run on the other node is told to stop when its lease is renewed.
+    // A run on the other node is told to stop when its node looks.
     await here.runs("e").cancel(runId);
-    const renewal = { runIds: [runId], now: Date.now(), leaseMs: LEASE_MS, worker: there.worker };
-    expect(await there.runQueue.renewLeases(renewal)).toEqual({
+    expect(await there.runQueue.checkRunning({ runIds: [runId], worker: there.worker })).toEqual({
       cancel: [{ runId, reason: null }],
       gone: [],
     });

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import type { Database } from "../../src/database/database.ts";
 import type { KeyRing } from "../../src/store/api-keys.ts";
 import { openKeyRing } from "../../src/store/api-keys.ts";
@@ -71,6 +71,26 @@ export function keyRingContract(backend: Backend): void {
       expect(await there.verify(key)).toBeDefined();
       world.pass(1_000);
       expect(await there.verify(key)).toBeUndefined();
+    });
+
+    it("are checked against the version of the database every 20 ms, however often they are used", async () => {
+      const { key } = await make();
+      let reads = 0;
+      const dataVersion = () => {
+        reads += 1;
+        return world.db.dataVersion();
+      };
+      const clock = vi.spyOn(performance, "now").mockReturnValue(1_000);
+      onTestFinished(() => clock.mockRestore());
+      const ring = openKeyRing({ ...world.db, dataVersion }, world.now);
+      const readsAfter = async (ms: number) => {
+        clock.mockReturnValue(1_000 + ms);
+        for (let i = 0; i < 5; i++) expect(await ring.verify(key)).toBeDefined();
+        return reads;
+      };
+      const first = await readsAfter(0);
+      expect(await readsAfter(19)).toBe(first);
+      expect(await readsAfter(20)).toBe(first + 1);
     });
 
     it("end on every node when they are revoked on one, once and for good", async () => {

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { openDailyTokens, RUNS_USED_UP } from "../../src/store/usage.ts";
-import { type Backend, newJob, openWorld, START, type World } from "../world.ts";
+import { dailyTokens, jobTokens, openTokenBudget, RUNS_USED_UP } from "../../src/store/usage.ts";
+import { type Backend, newJob, openWorld, START, spend, type World } from "../world.ts";
 
 const DAY = 86_400_000;
 
@@ -38,14 +38,31 @@ export function dailyLimitsContract(backend: Backend): void {
 
     it("adds up the tokens of all of a user's ghosts, and of nobody else's", async () => {
       const tokensOf = (userKey: string) =>
-        openDailyTokens(world.db, { userKey, maxTokens: 100, now: world.now });
-      await Promise.all([tokensOf("a").spend(60), tokensOf("a").spend(30), tokensOf("b").spend(5)]);
+        openTokenBudget(world.db, [dailyTokens({ userKey, maxTokens: 100, now: world.now })]);
+      const use = (userKey: string, tokens: number) => spend(world.db, tokensOf(userKey), tokens);
+      await Promise.all([use("a", 60), use("a", 30), use("b", 5)]);
       await tokensOf("a").assertLeft();
-      await tokensOf("a").spend(10);
+      await use("a", 10);
       await expect(tokensOf("a").assertLeft()).rejects.toMatchObject({ code: "BUDGET_EXCEEDED" });
       await tokensOf("b").assertLeft();
       world.pass(DAY);
       await tokensOf("a").assertLeft();
+    });
+
+    it("adds to all sums of a run in one transaction, and refuses when one of them is used up", async () => {
+      const { jobId } = await jobsOf("a").create(newJob());
+      const owner = { userKey: "a", jobId };
+      const budget = openTokenBudget(world.db, [
+        dailyTokens({ ...owner, maxTokens: 0, now: world.now }),
+        jobTokens({ ...owner, maxTokens: 100 }),
+      ]);
+      await budget.assertLeft();
+      await spend(world.db, budget, 100);
+      await expect(budget.assertLeft()).rejects.toThrow(
+        /used 100 tokens of the 100 that its max_tokens_per_job/,
+      );
+      const daily = openTokenBudget(world.db, [dailyTokens({ ...owner, maxTokens: 1, now: world.now })]);
+      await expect(daily.assertLeft()).rejects.toMatchObject({ data: { spent: 100 } });
     });
   });
 }

@@ -53,6 +53,34 @@ export function folderSyncContract(backend: Backend): void {
       });
     });
 
+    it("brings a paused job back paused, with the same text or another, and also the second time", async () => {
+      await store.syncFolder([file("a.ts", "1"), file("b.ts", "1")]);
+      for (const { jobId, origin } of (await store.list()).jobs) {
+        const reason = origin.kind === "folder" && origin.file === "a.ts" ? "mine" : null;
+        await store.update(jobId, () => ({ status: "paused", statusReason: reason }));
+      }
+      for (const text of ["1", "2"]) {
+        await store.syncFolder([]);
+        const gone = (await store.list()).jobs;
+        expect(gone.map(({ status }) => status)).toEqual(["cancelled", "cancelled"]);
+        await store.syncFolder([file("a.ts", text), file("b.ts", text)]);
+        const back = (await store.list()).jobs.map(({ status, statusReason, nextRunAt }) => [
+          status,
+          statusReason,
+          nextRunAt,
+        ]);
+        expect(back.sort()).toEqual([
+          ["paused", null, null],
+          ["paused", "mine", null],
+        ]);
+      }
+      for (const { jobId } of (await store.list()).jobs)
+        await store.update(jobId, () => ({ status: "active" }));
+      await store.syncFolder([]);
+      await store.syncFolder([file("a.ts", "2"), file("b.ts", "2")]);
+      expect((await store.list()).jobs.map(({ status }) => status)).toEqual(["active", "active"]);
+    });
+
     it("keeps an occurrence that was missed while the file was edited, unless its times changed", async () => {
       await store.syncFolder([file("a.ts", "1")]);
       world.pass(10 * 60_000);

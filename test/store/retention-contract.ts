@@ -84,7 +84,7 @@ export function retentionContract(backend: Backend): void {
     it("keeps everything when that is what is wanted", async () => {
       const jobId = await ranJob(3);
       world.pass(1_000 * DAY_MS);
-      expect(await forget({})).toEqual({ runs: 0, transcripts: 0 });
+      expect(await forget({})).toEqual({ runs: 0, transcripts: 0, jobs: 0 });
       expect(await kept(jobId)).toHaveLength(3);
     });
 
@@ -94,7 +94,7 @@ export function retentionContract(backend: Backend): void {
       const lastOfOld = (await kept(old))[0]?.runId;
       world.pass(10 * DAY_MS);
       const fresh = await ranJob(2);
-      expect(await forget({ keepRunsDays: 10 })).toEqual({ runs: 2, transcripts: 0 });
+      expect(await forget({ keepRunsDays: 10 })).toEqual({ runs: 2, transcripts: 0, jobs: 0 });
       expect((await kept(old)).map(({ runId }) => runId)).toEqual([lastOfOld]);
       expect(await kept(fresh)).toHaveLength(2);
       const steps = await world.db.kysely.selectFrom("transcripts").select("run_id").execute();
@@ -111,9 +111,17 @@ export function retentionContract(backend: Backend): void {
       await world.finish(late.runId, DONE);
       const last = await runs.enqueue(jobId);
       await runs.cancel(last.runId);
-      expect(await forget({ keepRunsDays: 1, keepTranscriptsDays: 1 })).toEqual({ runs: 0, transcripts: 0 });
+      expect(await forget({ keepRunsDays: 1, keepTranscriptsDays: 1 })).toEqual({
+        runs: 0,
+        transcripts: 0,
+        jobs: 0,
+      });
       world.pass(2 * DAY_MS);
-      expect(await forget({ keepRunsDays: 1, keepTranscriptsDays: 1 })).toEqual({ runs: 1, transcripts: 1 });
+      expect(await forget({ keepRunsDays: 1, keepTranscriptsDays: 1 })).toEqual({
+        runs: 1,
+        transcripts: 1,
+        jobs: 0,
+      });
       expect((await kept(jobId)).map(({ runId }) => runId)).toEqual([waiting.runId, late.runId]);
     });
 
@@ -121,7 +129,11 @@ export function retentionContract(backend: Backend): void {
       const jobId = await ranJob(3);
       world.pass(5 * DAY_MS);
       await work();
-      expect(await forget({ keepRunsDays: 30, keepTranscriptsDays: 4 })).toEqual({ runs: 0, transcripts: 3 });
+      expect(await forget({ keepRunsDays: 30, keepTranscriptsDays: 4 })).toEqual({
+        runs: 0,
+        transcripts: 3,
+        jobs: 0,
+      });
       const shown = await Promise.all((await kept(jobId)).map(({ runId }) => runs.get(runId)));
       expect(shown.map(({ output, transcript }) => [output, transcript.length])).toEqual([
         ["done", 1],
@@ -140,7 +152,7 @@ export function retentionContract(backend: Backend): void {
       const working = await runs.enqueue(busy);
       await claim(1);
       for (let i = 0; i < 8; i++) await runs.enqueue(busy, { overlap: "skip" });
-      expect(await forget({ keepRunsPerJob: 5 })).toEqual({ runs: 3, transcripts: 0 });
+      expect(await forget({ keepRunsPerJob: 5 })).toEqual({ runs: 3, transcripts: 0, jobs: 0 });
       const ids = (await kept(busy)).map(({ runId }) => runId);
       expect(ids).toHaveLength(7);
       expect(ids).toEqual(expect.arrayContaining([real.runId, working.runId]));
@@ -153,11 +165,11 @@ export function retentionContract(backend: Backend): void {
       await work();
       await copyRun(world.db, first.runId, 450, world.now());
       await copyJob(world.db, jobId, 120, world.now());
-      expect(await forget({ keepRunsPerJob: 20 })).toEqual({ runs: 430, transcripts: 0 });
+      expect(await forget({ keepRunsPerJob: 20 })).toEqual({ runs: 430, transcripts: 0, jobs: 0 });
       world.pass(DAY_MS + 1);
       await copyRun(world.db, first.runId, 230, world.now() - DAY_MS - 1);
       await runs.enqueue(jobId);
-      expect(await forget({ keepRunsDays: 1 })).toEqual({ runs: 250, transcripts: 0 });
+      expect(await forget({ keepRunsDays: 1 })).toEqual({ runs: 250, transcripts: 0, jobs: 0 });
       expect((await kept(jobId)).map(({ status }) => status)).toEqual(["queued", "succeeded"]);
     });
 
@@ -245,7 +257,7 @@ export function retentionContract(backend: Backend): void {
       const [early] = (await runs.backfill(jobId, { from: START + 28 * hour, to: START + 28 * hour })).runs;
       await only(early?.runId ?? "");
       for (let i = 0; i < 2; i++) await only((await runs.enqueue(jobId)).runId);
-      expect(await forget({ keepRunsPerJob: 1 })).toEqual({ runs: 1, transcripts: 0 });
+      expect(await forget({ keepRunsPerJob: 1 })).toEqual({ runs: 1, transcripts: 0, jobs: 0 });
       while ((await work()) > 0) await forget({ keepRunsPerJob: 1 });
       const counters = (await jobs.counters([jobId])).get(jobId);
       expect(counters).toMatchObject({ runsSucceeded: 32, scheduledRuns: 29 });

@@ -2,9 +2,13 @@ import { describe, it } from "vitest";
 import { eventually } from "../harness.ts";
 import { ask, endedRun, openProgram } from "../program.ts";
 import { BACKENDS } from "../world.ts";
+import { jobRetentionContract } from "./job-retention-contract.ts";
 import { retentionContract } from "./retention-contract.ts";
 
-for (const backend of BACKENDS) retentionContract(backend);
+for (const backend of BACKENDS) {
+  retentionContract(backend);
+  jobRetentionContract(backend);
+}
 
 describe("a running scheduler", () => {
   it("deletes what its settings no longer keep, and says so", async () => {

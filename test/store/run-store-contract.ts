@@ -42,6 +42,20 @@ export function runStoreContract(backend: Backend): void {
       expect(await alice.get(run.runId)).toEqual(run);
     });
 
+    it("cuts long outputs in a list, so that a page has a million characters of them, and has all of one run", async () => {
+      const { jobId } = await jobs.create(newJob());
+      const output = "é".repeat(200_000);
+      for (let i = 0; i < 5; i++) {
+        const { runId } = await alice.enqueue(jobId);
+        await claim();
+        await world.runQueue.finish(runId, { ...DONE, output }, START);
+        expect((await alice.get(runId)).output).toBe(output);
+      }
+      expect((await alice.list({ limit: 5 })).runs.map((run) => run.output)).toEqual(Array(5).fill(output));
+      for (const { output: cut } of (await alice.list({ limit: 200 })).runs)
+        expect(cut).toBe(`${"é".repeat(5_000)}… [cut here: get_run has all of it]`);
+    });
+
     it("rejects for another user's job or run exactly as for one that does not exist", async () => {
       const { jobId } = await jobs.create(newJob());
       const { runId } = await alice.enqueue(jobId);
@@ -50,6 +64,7 @@ export function runStoreContract(backend: Backend): void {
       expect(await bob.get(runId).catch((error: unknown) => error)).toEqual(absent);
       expect(await bob.cancel(runId).catch((error: unknown) => error)).toEqual(absent);
       await expect(bob.enqueue(jobId)).rejects.toMatchObject({ code: "JOB_NOT_FOUND" });
+      expect(await bob.summary(runId).catch((error: unknown) => error)).toEqual(absent);
       expect((await bob.list({ jobId })).runs).toEqual([]);
       expect((await alice.get(runId)).status).toBe("queued");
     });
@@ -79,6 +94,7 @@ export function runStoreContract(backend: Backend): void {
       const run = await alice.get(runId);
       expect(run).toMatchObject({ ...DONE, startedAt: START, finishedAt: START + 1500, statusReason: null });
       const { transcript: _, ...listed } = run;
+      expect(await alice.summary(run.runId)).toEqual(listed);
       expect((await alice.list()).runs).toEqual([listed]);
     });
 

@@ -67,6 +67,16 @@ describe("a job's policy", () => {
     expect(within).not.toHaveProperty("note");
   });
 
+  it("warns of weekday numbers that Quartz counts otherwise, also when a job is changed", async () => {
+    const context = (await openProgram()).open();
+    const { job_id, note } = await ask(context, "schedule_task", { ...WHOAMI, cron: "0 0 9 ? * 2-6" });
+    expect(note).toContain("in Quartz 1 is Sunday");
+    const changed = await context.toolkit.call("update_job", { job_id, cron: "0 0 9 ? * 3" });
+    expect(changed.content[0]?.text).toContain('"3" is WED; in Quartz 1 is Sunday');
+    const named = await context.toolkit.call("update_job", { job_id, cron: "0 0 9 ? * MON" });
+    expect(named.content[0]?.text).not.toContain("Quartz");
+  });
+
   it("starts an interval at starts_at, and shows next_runs within the span and with jitter", async () => {
     const context = (await openProgram()).open();
     const base = { ...WHOAMI, timezone: "UTC", every_seconds: 3600, starts_at: "2099-01-01 00:00" };

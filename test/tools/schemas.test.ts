@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { OpenContext } from "../../src/connection/connection.ts";
 import type { ToolResult } from "../../src/tools/result.ts";
 import { lazySchema, parseWith, toJsonSchema } from "../../src/tools/schema.ts";
+import { eventually } from "../harness.ts";
 import { ask, endedRun, openProgram } from "../program.ts";
 
 const LATER = { execute_at: "2099-02-20 09:00:00", timezone: "Europe/Berlin" };
@@ -59,10 +60,12 @@ describe("every built-in tool", () => {
         messages.some(({ role }) => role === "tool")
           ? { text: "Done." }
           : {
-              calls: [
-                { tool: "recall_facts", arguments: { query: "x" } },
-                { tool: "nope", arguments: {} },
-              ],
+              calls: messages.some(({ content }) => content.includes("Ask."))
+                ? [{ tool: "ask_owner", arguments: { question: "Go on?" } }]
+                : [
+                    { tool: "recall_facts", arguments: { query: "x" } },
+                    { tool: "nope", arguments: {} },
+                  ],
             },
     });
     const context = program.open();
@@ -116,6 +119,12 @@ describe("every built-in tool", () => {
       { kind: "result", job_id, status: "succeeded", output: "Done.", read: false },
     ]);
     expect(unread).toBe(0);
+    const asking = { prompt: "Ask.", may_ask: true, ...LATER };
+    const { job_id: asks } = await ask(context, "schedule_task", asking);
+    const { run_id: waiting } = await ask(context, "run_job", { job_id: asks });
+    await eventually(async () => (await ask(context, "get_run", { run_id: waiting })).status === "waiting");
+    await drive("get_run", { run_id: waiting });
+    await drive("answer_run", { run_id: waiting, answer: "yes" });
     await drive("cancel_job", { job_id });
 
     const { job_id: other } = await ask(context, "schedule_task", { tool: { name: "whoami" }, ...LATER });

@@ -1,7 +1,8 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { getContext, getEntityType } from "../../src/context/current-context.ts";
 import type { ToolCall, ToolSpec } from "../../src/tools/define.ts";
+import { openProgram } from "../program.ts";
 import { codeOf, errorIn, openToolWorld, textIn } from "./tool-world.ts";
 
 const never = () => new Promise(() => {});
@@ -109,6 +110,27 @@ describe("a call that takes too long", () => {
     expect(signal?.aborted).toBe(true);
     expect(signal?.reason).toMatchObject({ code: "TOOL_TIMED_OUT" });
     expect(logged).toEqual([]);
+  });
+
+  it("finds its signal aborted, with the reason, although it looks at it only then", async () => {
+    const { promise: seen, resolve } = Promise.withResolvers<AbortSignal>();
+    const run = async (_args: never, call: ToolCall) => {
+      await wait(60);
+      resolve(call.signal);
+    };
+    const { toolkit } = openToolWorld([{ name: "late", description: "Looks late.", timeoutMs: 20, run }]);
+    expect(codeOf(await toolkit.call("late"))).toBe("TOOL_TIMED_OUT");
+    expect((await seen).reason).toMatchObject({ code: "TOOL_TIMED_OUT" });
+    expect((await seen).aborted).toBe(true);
+  });
+
+  it("has a timer only when it does not answer at once", async () => {
+    const { open } = await openProgram();
+    const { toolkit } = open();
+    const timers = vi.spyOn(globalThis, "setTimeout");
+    onTestFinished(() => timers.mockRestore());
+    expect((await toolkit.call("whoami")).isError).toBeUndefined();
+    expect(timers).not.toHaveBeenCalled();
   });
 
   it("ends when its caller goes, and leaves the others alone", async () => {

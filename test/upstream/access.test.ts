@@ -3,10 +3,13 @@ import "@modelcontextprotocol/server";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import type { Scope } from "../../src/context/scopes.ts";
 import { readMcpConfig, type UpstreamAccess } from "../../src/upstream/config.ts";
 import { openUpstreams } from "../../src/upstream/open.ts";
 import { openGhostWorld } from "../ghost/ghost-world.ts";
 import { tempDir } from "../harness.ts";
+import { type Caller, openCaller } from "../http/caller.ts";
+import { serve } from "../http/harness.ts";
 import { ask, endedRun, openProgram } from "../program.ts";
 import { overHttp, overStdio, STDIO_SERVER, startHttp } from "./servers.ts";
 
@@ -121,5 +124,45 @@ describe("a job", () => {
     await expect(
       ask(alice, "schedule_task", { tool: { name: "other__environment" }, ...later }),
     ).rejects.toThrow(/other has no tool "other__environment"\. Its tools: other__echo;/);
+  });
+
+  it("is made and changed with a server's tools by a key that has the server's scope, and run by any that may", async () => {
+    const mcpConfig = await writeConfig(undefined);
+    const server = await serve({ mcpConfig, script: () => ({ text: "ok" }) });
+    const keyWith = async (...scopes: readonly Scope[]) =>
+      openCaller(
+        "modern",
+        server,
+        await server.key("alice", { scopes: ["jobs:read", "jobs:write", ...scopes] }),
+      );
+    const [none, other, elsewhere, all] = [
+      await keyWith(),
+      await keyWith("upstream:other"),
+      await keyWith("upstream:elsewhere"),
+      await keyWith("upstream:*"),
+    ];
+    const text = async (caller: Caller, tool: string, args: object) => {
+      const { isError, content } = await caller.call(tool, args);
+      return isError ? content[0]?.text : "done";
+    };
+    const denied = expect.stringMatching(/lacks the scope upstream:other.*TOOL_DENIED/s);
+    const later = { cron: "0 9 * * *", timezone: "UTC" };
+    const named = [
+      { tool: { name: "other__echo", arguments: { text: "tea" } } },
+      { prompt: "p", allowed_tools: ["other__*"] },
+      { prompt: "p", check: { name: "other__echo", arguments: {} } },
+    ];
+    for (const job of named) {
+      for (const caller of [none, elsewhere])
+        expect(await text(caller, "schedule_task", { ...job, ...later })).toEqual(denied);
+      for (const caller of [other, all])
+        expect(await text(caller, "schedule_task", { ...job, ...later })).toBe("done");
+    }
+    const made = await other.call("schedule_task", { ...named[1], ...later });
+    const { job_id } = made.structuredContent;
+    expect(await text(none, "update_job", { job_id, prompt: "something else" })).toEqual(denied);
+    expect(await text(none, "update_job", { job_id, prompt: "p", allowed_tools: ["whoami"] })).toBe("done");
+    expect(await text(none, "run_job", { job_id })).toBe("done");
+    expect(await text(none, "schedule_task", { prompt: "p", ...later })).toBe("done");
   });
 });

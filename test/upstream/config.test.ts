@@ -1,5 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: what people write in their own files
 import { writeFile } from "node:fs/promises";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { readMcpConfig } from "../../src/upstream/config.ts";
@@ -48,6 +49,12 @@ describe("--mcp-config", () => {
       },
       { kind: "http", name: "plain", url: "http://127.0.0.1:9/mcp", headers: {} },
     ]);
+  });
+
+  it("takes ~ for the home folder in a command and in cwd", async () => {
+    const file = await write({ mcpServers: { files: { command: "~/bin/server", cwd: "~" } } });
+    const [server] = await readMcpConfig(file, variable);
+    expect(server).toMatchObject({ command: join(homedir(), "bin/server"), cwd: homedir() });
   });
 
   it("names the file and the key of what is wrong", async () => {

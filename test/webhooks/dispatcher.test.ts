@@ -73,7 +73,7 @@ describe("a delivery that does not arrive", () => {
     // One log line, without the parts of the URL that may be secret.
     expect(lines).toHaveLength(1);
     expect(JSON.parse(lines[0] ?? "")).toMatchObject({
-      msg: "a webhook was not told, and will not be",
+      msg: "a webhook message could not be delivered, and is not sent again",
       delivery_id: delivery?.deliveryId,
       run_id: runId,
       host: new URL(receiver.url).host,

@@ -1,65 +1,71 @@
-/**
- * Function words of languages other than English, without accents as `termsOf` has them: articles, pronouns,
- * prepositions, auxiliaries and question words. They say nothing in a question of their language, and may mean much in English ("die", "war").
- */
-const FUNCTION_WORDS: Readonly<Record<string, string>> = {
-  german: `aber als am an auch auf aus bei bin bis da damit das dass dein deine dem den der des dich die dir doch du
-    durch ein eine einem einen einer eines er es fur hab habe haben hat hatte hast heisst ich ihm ihn ihr ihre im in ist
-    ja kann kein keine man mein meine meinem meinen meiner meines mich mir mit nach nicht noch nur ob oder ohne sein
-    seine sich sie sind so uber um und uns unser unsere unter vom von vor wann war waren warum was welche welcher
-    welches wem wen wenn wer werden wie wieder will wir wird wo woher wohin zu zum zur`,
-  french: `a ai ai-je as au aux avait avec c ce ces cette chez comment d dans de des du elle elles en est est-ce et etait
-    ete etes eu il ils j je l la le les leur leurs lui ma mais me mes moi mon n ne nos notre nous ou par pas pour pourquoi
-    qu quand que quel quelle quelles quels qui quoi s sa sans se ses son sont suis sur ta te tes toi ton tu un une vos
-    votre vous y`,
-  spanish: `a al como con cual cuando cuanto de del donde el ella ellos en entre era eres es esta estan este esto estoy
-    fue ha hay he la las le les lo los mas me mi mis muy no nos nuestra nuestro o para pero por porque que quien se ser
-    si sin sobre son soy su sus te tiene tengo tu tus un una y ya yo`,
-  italian: `a ai al alla alle anche che chi ci come con cosa da dal dalla dei del della delle di dove e era gli ha hai
-    hanno ho i il in io la le lei lo loro lui ma mi mia mie miei mio ne nel nella non o per perche piu qual quale quali
-    quando quanto se sei si sono su sua sue suo suoi ti tu tua tuo un una uno`,
-  portuguese: `a ao aos as com como da das de do dos e ela ele em era essa esse esta estao este eu foi ha isso ja la
-    mais mas me meu meus minha minhas na nao nas no nos o onde os ou para pela pelo por porque qual quando que quem se
-    sem ser seu sua suas tem tenho um uma voce`,
-  dutch: `aan als ben bij dan dat de deze die dit door een en er had heb hebben heeft het hij hoe ik in is je kan maar me
-    mij mijn naar niet nog of om onder ons onze ook op over te tot uit uw van voor waar waarom wanneer was wat we welke
-    werd wie wij zijn zo zonder`,
-  swedish: `ar att av de den det dig din du efter en ett for fran ha han har hon hur i inte jag kan med men mig min mina
-    mitt nar och om pa sa sig sin som till under upp ut vad var varfor vem vi vid`,
-  danish: `af at da de den der det dig din du efter en er et for fra han har hun hvad hvem hvor hvordan hvornar i ikke
-    jeg kan med men mig min mine mit og om op pa sig sin som til ud var ved vi`,
-  polish: `a ale czy co dla do gdzie go i ich jak jaka jaki jakie jest jego jej kiedy kto ma mam mnie moj moja moje na nie
-    o od po sie sa to w z za ze`,
-  russian: `а бы был была были было в вас вы где для до его ее есть и из или их к как какая какие какой когда кто меня
-    мне мои мой моя на не но о он она они от по с со так то ты у что чтобы это я`,
-  turkish: `ama ben benim bir bu cok da de gibi icin ile kim mi mu nasil ne neden nerede o ve var`,
-};
+import { bareWord, foldCase, foldLetters } from "./fold.ts";
+import { FUNCTION_WORDS } from "./function-words.ts";
+import { STOP_WORDS } from "./words.ts";
 
-const LANGUAGES: readonly ReadonlySet<string>[] = Object.values(FUNCTION_WORDS).map(
-  (words) => new Set(words.split(/\s+/)),
-);
-const NONE: ReadonlySet<string> = new Set();
+/** A set of languages, one bit for each. */
+export type Languages = number;
 
-/**
- * Returns the function words of the language that a text is most likely in, or none for English. `isEnglish` tells
- * function words of English, which must be fewer. Words of both count for neither. One word is enough only in a text with
- * letters that English has not: "man", "war" and "son" are function words elsewhere.
- */
-export function functionWordsOf(
-  words: readonly string[],
-  isEnglish: (word: string) => boolean,
-  hasForeignLetters: boolean,
-): ReadonlySet<string> {
-  const others = words.filter((word) => !isEnglish(word));
-  let found = NONE;
-  let most = hasForeignLetters ? 0 : 1;
-  for (const language of LANGUAGES) {
-    const own = others.filter((word) => language.has(word)).length;
-    const english = words.filter((word) => isEnglish(word) && !language.has(word)).length;
-    if (own > most && own > english) {
-      found = language;
-      most = own;
+export const ENGLISH: Languages = 1;
+const LANGUAGE_NAMES: readonly string[] = ["english", ...Object.keys(FUNCTION_WORDS)];
+/** Languages that write compounds as one word. */
+export const COMPOUNDING = languagesOf("danish dutch finnish german hungarian norwegian swedish".split(" "));
+/** Of languages that share their function words, as Danish and Norwegian do, a text is taken for at most so many. */
+const MAX_LIKELY = 3;
+
+/** One word in so many, at least, says nothing of its own in a sentence of any language. */
+const FEWEST_FUNCTION_WORDS = 6;
+
+let functionWords: ReadonlyMap<string, Languages> | undefined;
+
+function languagesOf(names: readonly string[]): Languages {
+  return names.reduce((set, name) => set | (1 << LANGUAGE_NAMES.indexOf(name)), 0);
+}
+
+export function languageNames(languages: Languages): string[] {
+  return LANGUAGE_NAMES.filter((_, i) => (languages & (1 << i)) !== 0);
+}
+
+/** The languages in which `word` (lower case) says nothing of its own; its accents may be left out. */
+export function functionWordIn(word: string): Languages {
+  functionWords ??= collectFunctionWords();
+  return functionWords.get(word) ?? 0;
+}
+
+function collectFunctionWords(): Map<string, Languages> {
+  const all = new Map<string, Languages>();
+  const add = (word: string, language: Languages) => all.set(word, (all.get(word) ?? 0) | language);
+  const addAll = (words: Iterable<string>, language: Languages) => {
+    for (const word of words) {
+      const folded = /[\u0080-\uffff]/.test(word) ? foldCase(foldLetters(word)) : word;
+      add(folded, language);
+      const bare = bareWord(folded);
+      if (bare !== folded) add(bare, language);
+    }
+  };
+  addAll(STOP_WORDS, ENGLISH);
+  for (const [name, words] of Object.entries(FUNCTION_WORDS)) addAll(words.split(/\s+/), languagesOf([name]));
+  return all;
+}
+
+/** The languages that have the most of a text's words as function words. English unless another has more. */
+export function guessLanguages(tokens: readonly { readonly functionIn: Languages }[]): Languages {
+  // Most texts: every function word is English too.
+  if (tokens.every(({ functionIn }) => functionIn === 0 || (functionIn & ENGLISH) !== 0)) return ENGLISH;
+  const counts = new Uint16Array(LANGUAGE_NAMES.length);
+  for (const { functionIn } of tokens) {
+    for (let set = functionIn; set !== 0; set &= set - 1) {
+      const i = 31 - Math.clz32(set & -set);
+      counts[i] = (counts[i] as number) + 1;
     }
   }
-  return found;
+  const most = counts.reduce((a, b) => Math.max(a, b), 0);
+  if (counts[0] === most || most * FEWEST_FUNCTION_WORDS < tokens.length) return ENGLISH;
+  let likely = 0;
+  let found = 0;
+  for (let i = 1; i < counts.length && found < MAX_LIKELY; i++) {
+    if (counts[i] !== most) continue;
+    likely |= 1 << i;
+    found += 1;
+  }
+  return likely;
 }

@@ -1,25 +1,8 @@
-import { createSortedTerms, lowerBound, type SortedTerms } from "./sorted-terms.ts";
-import { capitalNamesOf, isStopTerm, termsOf } from "./terms.ts";
-
-/** The documents of one term. `slots` may name removed documents; `live` counts the others. */
-export interface Posting {
-  readonly term: string;
-  /** A word like "the", which has no meaning of its own. */
-  readonly isStop: boolean;
-  /** Ascending. */
-  readonly slots: number[];
-  /** Occurrences in the document of the same index in `slots`. */
-  readonly counts: number[];
-  live: number;
-}
-
-export interface Document {
-  readonly id: string;
-  /** Epoch ms. */
-  readonly createdAt: number;
-  /** The terms of the text in order, with repetitions, then those of the tags. */
-  readonly terms: readonly Posting[];
-}
+import { createEntries } from "./entries.ts";
+import { ENGLISH, type Languages } from "./languages.ts";
+import { createNumberList, type NumberList } from "./number-list.ts";
+import { wordsOf } from "./terms.ts";
+import { createVocabulary, type Vocabulary } from "./vocabulary.ts";
 
 export interface SearchableText {
   readonly id: string;
@@ -28,210 +11,246 @@ export interface SearchableText {
   readonly createdAt: number;
 }
 
-/** The inverted index of one user's facts. A document's slot grows with its age: higher is newer. */
+/** The inverted index of one user's facts. A fact's slot grows with its age: higher is newer. */
 export interface Postings {
-  readonly documents: readonly (Document | undefined)[];
-  readonly vocabulary: ReadonlyMap<string, Posting>;
-  /** The terms of `vocabulary`. */
-  readonly sortedTerms: SortedTerms;
-  /** The long ones spelt backwards, by which those with a common end are found. */
-  readonly endings: SortedTerms;
+  readonly vocabulary: Vocabulary;
   readonly liveDocuments: number;
-  /** Number of terms in all live documents. */
+  /** Terms in all live documents. */
   readonly liveTerms: number;
   /** The memory that the index takes, without the facts themselves. Held near the truth by a test. */
   readonly costBytes: number;
+  /** By slot; undefined for a removed fact. */
+  readonly ids: readonly (string | undefined)[];
+  /** By slot, epoch ms. */
+  readonly times: readonly number[];
+  /** By slot, for loops: `lengthOf` of each. */
+  readonly wordCounts: Int32Array;
+  /** How many words the fact in `slot` has, repetitions included. */
+  lengthOf(slot: number): number;
+  /** The term that stands for the word at `index` of the fact in `slot`: in the order of its text, then of its tags. */
+  termAt(slot: number, index: number): number;
+  /** True for a word like "the", which has no meaning of its own. */
+  isFunctionAt(slot: number, index: number): boolean;
+  /** Languages that facts are in, the most frequent first. */
+  languages(): Languages;
+  /** Calls `visit` for each live fact that has the term. */
+  each(term: number, visit: (slot: number, count: number) => void): void;
   add(text: SearchableText): void;
-  remove(id: string): void;
-  /** Puts a text into the place of the one with its id, which must be present. */
+  /** Puts a text into the slot of the one with its id. */
   replace(text: SearchableText): void;
+  remove(id: string): void;
 }
 
-/** Removed slots are swept when there are more of them than live ones and these. */
+/** Removed slots, and places of replaced terms, are swept when there are more of them than live ones and these. */
 const SWEEP_FLOOR = 64;
+const SWEEP_FLOOR_TERMS = 4_096;
+// Measured: the id in a list, its entry in a Map, and the time.
+const BYTES_PER_SLOT = 64;
+/** A query is stemmed as in so many of the languages of its user's facts. */
+const MAX_LANGUAGES = 4;
+const NONE = -1;
 
-// Measured on Node 24 for facts of many shapes: short and long, of few and of many words, in Latin letters and others.
-const BYTES_PER_DOCUMENT = 150;
-const BYTES_PER_DOCUMENT_TERM = 8;
-const BYTES_PER_TERM = 230;
-/** Both arrays grow by half and 16 places at a time. */
-const BYTES_PER_REPEATED_TERM = 250;
-const BYTES_PER_SLOT = 20;
-const BYTES_PER_ENDING = 35;
+/**
+ * All terms of all facts, one fact after the other: of each its words, a bit after the term telling function words,
+ * and then the other terms by which it is found.
+ */
+interface Documents {
+  ids: (string | undefined)[];
+  times: number[];
+  readonly starts: NumberList;
+  readonly lengths: NumberList;
+  readonly totals: NumberList;
+  readonly languages: NumberList;
+  readonly terms: NumberList;
+}
+
+const SLOT_LISTS = ["starts", "lengths", "totals", "languages"] as const;
 
 export function createPostings(): Postings {
-  let documents: (Document | undefined)[] = [];
-  let vocabulary = new Map<string, Posting>();
-  let sortedTerms = createSortedTerms();
-  let endings = createSortedTerms();
-  let slotOf = new Map<string, number>();
+  const vocabulary = createVocabulary();
+  const slotOf = new Map<string, number>();
+  const documents: Documents = { ids: [], times: [], ...lists(...SLOT_LISTS, "terms") };
+  const entries = createEntries();
   let liveTerms = 0;
-  /** Of the terms in `vocabulary`: bytes of their text, entries in `slots`, and how many have more than one of these. */
-  let termBytes = 0;
-  let slotCount = 0;
-  let endingBytes = 0;
-  let repeatedTerms = 0;
+  /** Places in `documents.terms` that a live fact has. */
+  let livePlaces = 0;
+  /** By the language's bit. */
+  const languageCounts = new Map<Languages, number>();
 
-  /** Counts one occurrence of `term` in the document of `slot`. */
-  function count(term: string, slot: number): Posting {
-    const posting = vocabulary.get(term);
-    if (posting === undefined) {
-      // Most terms occur once: arrays that are created with their element take no spare memory.
-      const first: Posting = { term, isStop: isStopTerm(term), slots: [slot], counts: [1], live: 1 };
-      vocabulary.set(term, first);
-      sortedTerms.add(term);
-      if (isCompound(term)) {
-        endings.add(backwards(term));
-        endingBytes += BYTES_PER_ENDING + term.length;
-      }
-      termBytes += Buffer.byteLength(term);
-      slotCount += 1;
-      return first;
-    }
-    const index = indexIn(posting.slots, slot);
-    if (posting.slots[index] === slot) {
-      posting.counts[index] = (posting.counts[index] ?? 0) + 1;
-    } else {
-      insertAt(posting.slots, index, slot);
-      insertAt(posting.counts, index, 1);
-      posting.live += 1;
-      slotCount += 1;
-      if (posting.slots.length === 2) repeatedTerms += 1;
-    }
-    return posting;
+  function countLanguages(languages: Languages, change: 1 | -1): void {
+    for (let set = languages & ~ENGLISH; set !== 0; set &= set - 1)
+      languageCounts.set(set & -set, (languageCounts.get(set & -set) ?? 0) + change);
   }
 
-  function insert(id: string, createdAt: number, terms: readonly string[]): void {
-    const slot = documents.length;
-    documents.push({ id, createdAt, terms: terms.map((term) => count(term, slot)) });
+  /** Counts one occurrence of a word in the newest fact. */
+  function countWord(word: string, slot: number): number {
+    const known = vocabulary.idOf(word);
+    if (known === NONE) return addTerm(word, slot);
+    if (entries.count(known, slot)) vocabulary.use(known);
+    return known;
+  }
+
+  function addTerm(word: string, slot: number): number {
+    const term = vocabulary.add(word);
+    entries.push(term, slot);
+    return term;
+  }
+
+  function insert({ id, text, tags, createdAt }: SearchableText): void {
+    const slot = documents.ids.push(id) - 1;
+    documents.times.push(createdAt);
+    for (const name of SLOT_LISTS) documents[name].push(0);
     slotOf.set(id, slot);
-    liveTerms += terms.length;
+    write(slot, text, tags, (word) => countWord(word, slot));
   }
 
-  /** Builds the index again without the removed documents. */
+  /** Writes a fact's terms behind all others. */
+  function write(
+    slot: number,
+    text: string,
+    tags: readonly string[],
+    termOf: (word: string) => number,
+  ): void {
+    const { words, languages } = wordsOf(text);
+    const all = tags.length === 0 ? words : [...words, ...tags.flatMap((tag) => wordsOf(tag).words)];
+    const start = documents.terms.length;
+    for (const word of all)
+      if (word.isWhole) documents.terms.push(termOf(word.terms[0] as string) * 2 + (word.isFunction ? 1 : 0));
+    const length = documents.terms.length - start;
+    for (const word of all) {
+      const first = word.isWhole ? 1 : 0;
+      for (let i = first; i < word.terms.length; i++)
+        documents.terms.push(termOf(word.terms[i] as string) * 2);
+    }
+    documents.starts.set(slot, start);
+    documents.lengths.set(slot, length);
+    documents.totals.set(slot, documents.terms.length - start);
+    documents.languages.set(slot, languages);
+    countLanguages(languages, 1);
+    liveTerms += length;
+    livePlaces += documents.terms.length - start;
+  }
+
+  /** Takes back what `write` counted, and returns the fact's different terms. */
+  function unwrite(slot: number): Set<number> {
+    countLanguages(documents.languages.at(slot), -1);
+    liveTerms -= documents.lengths.at(slot);
+    livePlaces -= documents.totals.at(slot);
+    const start = documents.starts.at(slot);
+    const distinct = new Set<number>();
+    for (let i = start; i < start + documents.totals.at(slot); i++) distinct.add(documents.terms.at(i) >> 1);
+    return distinct;
+  }
+
+  function replace({ id, text, tags }: SearchableText): void {
+    const slot = slotOf.get(id);
+    if (slot === undefined) return;
+    const before = unwrite(slot);
+    const after = new Set<number>();
+    write(slot, text, tags, (word) => {
+      const known = vocabulary.idOf(word);
+      const isPresent = before.has(known) || after.has(known);
+      const term = known === NONE ? addTerm(word, slot) : known;
+      if (isPresent) entries.recount(term, slot, !after.has(term));
+      else if (known !== NONE) {
+        vocabulary.use(term);
+        entries.push(term, slot);
+      }
+      after.add(term);
+      return term;
+    });
+    for (const term of before.difference(after)) {
+      entries.remove(term, slot);
+      release(term);
+    }
+    sweepIfNeeded();
+  }
+
+  /** Counts one fact less with the term. */
+  function release(term: number): void {
+    if (vocabulary.release(term)) entries.drop(term);
+  }
+
+  function sweepIfNeeded(): void {
+    const unusedSlots = documents.ids.length - slotOf.size;
+    const unusedPlaces = documents.terms.length - livePlaces;
+    if (unusedSlots > slotOf.size + SWEEP_FLOOR || unusedPlaces > livePlaces + SWEEP_FLOOR_TERMS) sweep();
+  }
+
+  /** Moves the live facts together. Words keep their numbers, so nothing is looked up. */
   function sweep(): void {
-    const kept = documents.filter((document) => document !== undefined);
-    documents = [];
-    vocabulary = new Map();
-    sortedTerms = createSortedTerms();
-    endings = createSortedTerms();
-    endingBytes = 0;
-    termBytes = 0;
-    slotCount = 0;
-    repeatedTerms = 0;
-    slotOf = new Map();
-    liveTerms = 0;
-    for (const { id, createdAt, terms } of kept)
-      insert(
-        id,
-        createdAt,
-        terms.map((posting) => posting.term),
-      );
-  }
-
-  /** Takes the document of `slot` out of a posting. */
-  function uncount(posting: Posting, slot: number): void {
-    posting.live -= 1;
-    if (posting.live === 0) {
-      drop(posting);
-      return;
+    const { ids, times } = documents;
+    const old = SLOT_LISTS.map((name) => documents[name].copy());
+    const terms = documents.terms.copy();
+    documents.ids = [];
+    documents.times = [];
+    for (const name of SLOT_LISTS) documents[name].clear();
+    documents.terms.clear();
+    entries.clear();
+    for (const [oldSlot, id] of ids.entries()) {
+      if (id === undefined) continue;
+      const slot = documents.ids.push(id) - 1;
+      slotOf.set(id, slot);
+      documents.times.push(times[oldSlot] as number);
+      const [start = 0, length = 0, total = 0, languages = 0] = old.map((list) => list[oldSlot]);
+      documents.starts.push(documents.terms.length);
+      documents.lengths.push(length);
+      documents.totals.push(total);
+      documents.languages.push(languages);
+      for (const term of terms.subarray(start, start + total)) {
+        entries.count(term >> 1, slot);
+        documents.terms.push(term);
+      }
     }
-    const index = indexIn(posting.slots, slot);
-    if (posting.slots.length === 2) repeatedTerms -= 1;
-    posting.slots.splice(index, 1);
-    posting.counts.splice(index, 1);
-    slotCount -= 1;
-  }
-
-  function drop(posting: Posting): void {
-    vocabulary.delete(posting.term);
-    sortedTerms.remove(posting.term);
-    if (isCompound(posting.term)) {
-      endings.remove(backwards(posting.term));
-      endingBytes -= BYTES_PER_ENDING + posting.term.length;
-    }
-    termBytes -= Buffer.byteLength(posting.term);
-    slotCount -= posting.slots.length;
-    if (posting.slots.length > 1) repeatedTerms -= 1;
   }
 
   return {
-    get documents() {
-      return documents;
-    },
-    get vocabulary() {
-      return vocabulary;
-    },
-    get endings() {
-      return endings;
-    },
-    get sortedTerms() {
-      return sortedTerms;
-    },
-    get costBytes() {
-      return (
-        documents.length * BYTES_PER_DOCUMENT +
-        liveTerms * BYTES_PER_DOCUMENT_TERM +
-        vocabulary.size * BYTES_PER_TERM +
-        repeatedTerms * BYTES_PER_REPEATED_TERM +
-        slotCount * BYTES_PER_SLOT +
-        endingBytes +
-        termBytes
-      );
-    },
+    vocabulary,
     get liveDocuments() {
       return slotOf.size;
     },
     get liveTerms() {
       return liveTerms;
     },
-    add: (text) => insert(text.id, text.createdAt, allTermsOf(text)),
-    replace(text) {
-      const slot = slotOf.get(text.id) as number;
-      const { id, createdAt, terms } = documents[slot] as Document;
-      for (const posting of new Set(terms)) uncount(posting, slot);
-      const counted = allTermsOf(text).map((term) => count(term, slot));
-      documents[slot] = { id, createdAt, terms: counted };
-      liveTerms += counted.length - terms.length;
+    get costBytes() {
+      const lists = [documents.terms, ...SLOT_LISTS.map((name) => documents[name])];
+      return lists.reduce(
+        (sum, list) => sum + list.bytes,
+        vocabulary.bytes + entries.costBytes + documents.ids.length * BYTES_PER_SLOT,
+      );
     },
+    get ids() {
+      return documents.ids;
+    },
+    get times() {
+      return documents.times;
+    },
+    get wordCounts() {
+      return documents.lengths.numbers;
+    },
+    lengthOf: (slot) => documents.lengths.at(slot),
+    termAt: (slot, index) => documents.terms.at(documents.starts.at(slot) + index) >> 1,
+    isFunctionAt: (slot, index) => (documents.terms.at(documents.starts.at(slot) + index) & 1) === 1,
+    languages() {
+      const frequent = [...languageCounts]
+        .filter(([, count]) => count > 0)
+        .sort((a, b) => b[1] - a[1] || a[0] - b[0]);
+      return frequent.slice(0, MAX_LANGUAGES).reduce((set, [language]) => set | language, 0);
+    },
+    each: (term, visit) => entries.each(term, documents.ids, visit),
+    add: insert,
+    replace,
     remove(id) {
       const slot = slotOf.get(id);
-      const document = slot === undefined ? undefined : documents[slot];
-      if (slot === undefined || document === undefined) return;
-      documents[slot] = undefined;
+      if (slot === undefined) return;
+      documents.ids[slot] = undefined;
       slotOf.delete(id);
-      liveTerms -= document.terms.length;
-      for (const posting of new Set(document.terms)) {
-        posting.live -= 1;
-        if (posting.live === 0) drop(posting);
-      }
-      if (documents.length - slotOf.size > slotOf.size + SWEEP_FLOOR) sweep();
+      for (const term of unwrite(slot)) release(term);
+      sweepIfNeeded();
     },
   };
 }
 
-function allTermsOf({ text, tags }: SearchableText): string[] {
-  return [...termsOf(text), ...tags.flatMap(termsOf), ...capitalNamesOf(text, true)];
-}
-
-/** The index of `slot` in ascending slots, or where it would be: most often at the end. */
-function indexIn(slots: readonly number[], slot: number): number {
-  const last = slots.length - 1;
-  if ((slots[last] ?? -1) < slot) return slots.length;
-  return lowerBound(slots, (other) => other < slot);
-}
-
-function insertAt(numbers: number[], index: number, number: number): void {
-  if (index === numbers.length) numbers.push(number);
-  else numbers.splice(index, 0, number);
-}
-
-/** Shorter words of Latin letters are seldom made of two. */
-const isCompound = (term: string): boolean => /^[a-z]{9,}$/.test(term);
-
-export function backwards(term: string): string {
-  let reversed = "";
-  for (let i = term.length - 1; i >= 0; i--) reversed += term[i];
-  // In one piece: a string that was put together keeps its parts until it is read.
-  return Buffer.from(reversed).toString();
+function lists<Name extends string>(...names: readonly Name[]): Record<Name, NumberList> {
+  return Object.fromEntries(names.map((name) => [name, createNumberList()])) as Record<Name, NumberList>;
 }

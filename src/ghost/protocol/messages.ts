@@ -4,6 +4,7 @@ import { cutText } from "../../jobs/cut-text.ts";
 import type { Action, Check } from "../../jobs/job.ts";
 import type { EndReason, EndStatus, Run, RunStatus, TranscriptStep } from "../../jobs/run.ts";
 import type { ModelAnswer, ModelRequest } from "../../model/model.ts";
+import type { ToolResult } from "../../tools/result.ts";
 import type { UpstreamAnswer, UpstreamListing } from "../../tools/upstream.ts";
 
 /*
@@ -29,6 +30,19 @@ export interface WireError {
 /** The requests of a thread. The response depends on the port that they come through. */
 export type GhostRequest =
   | { readonly kind: "model"; readonly input: ModelRequest }
+  /** Asked before each call of a tool. `isRepeatable`: a second call does no harm. */
+  | {
+      readonly kind: "begin_call";
+      readonly tool: string;
+      readonly arguments: unknown;
+      readonly isRepeatable: boolean;
+    }
+  | { readonly kind: "ask_owner"; readonly question: string; readonly options?: readonly string[] }
+  /** Epoch ms. */
+  | { readonly kind: "sleep"; readonly until: number }
+  /** A named step of a code job. */
+  | { readonly kind: "begin_step"; readonly name: string }
+  | { readonly kind: "end_step"; readonly key: string; readonly value: unknown }
   | { readonly kind: "get_run"; readonly runId: string }
   | {
       readonly kind: "list_runs";
@@ -41,9 +55,34 @@ export type GhostRequest =
       readonly arguments: Readonly<Record<string, unknown>>;
     };
 
+/**
+ * What is to be done about a call. `done`: an earlier thread of this run made it. `unknown`: one began it, and may have
+ * made it. `refused`: the owner did not approve of it.
+ */
+export type CallStart =
+  | { readonly state: "go" | "unknown"; readonly key: string }
+  | { readonly state: "refused"; readonly key: string; readonly reason: string }
+  | { readonly state: "done"; readonly result: ToolResult };
+
+/** Null: nobody answered in time, and the job has no default. */
+export interface OwnerAnswer {
+  readonly answer: string | null;
+  /** False for the job's default. */
+  readonly isAnswered: boolean;
+}
+
+export type StepStart =
+  | { readonly state: "go"; readonly key: string }
+  | { readonly state: "done"; readonly value: unknown };
+
 /** The response to each kind of request. */
 export interface GhostResponses {
   readonly model: ModelAnswer;
+  readonly begin_call: CallStart;
+  readonly ask_owner: OwnerAnswer;
+  readonly sleep: null;
+  readonly begin_step: StepStart;
+  readonly end_step: null;
   readonly get_run: Run;
   readonly list_runs: RunPage;
   readonly upstream_tools: UpstreamListing;
@@ -63,6 +102,8 @@ export interface Start {
     readonly tools: readonly string[] | null;
     readonly useReactLoop: boolean;
     readonly maxIterations: number;
+    readonly mayAsk: boolean;
+    readonly approveTools: readonly string[];
     /** True when it was granted tools of other MCP servers. The main side knows which. */
     readonly usesUpstreams: boolean;
     /** Facts that the owner copied from their memory into the job. */
@@ -81,6 +122,8 @@ export interface Start {
     readonly scheduledFor: number;
     readonly startedAt: number;
     readonly coalesced: number;
+    /** How often it went on in a new thread. */
+    readonly resumed: number;
     /** The output of the previous run that succeeded, where the job asks for it. */
     readonly previousOutput: string | null;
   };
@@ -112,7 +155,8 @@ export type ToMain =
   | { readonly type: "ready" }
   | { readonly type: "request"; readonly id: number; readonly request: GhostRequest }
   | { readonly type: "cancel"; readonly id: number }
-  | { readonly type: "step"; readonly step: Step }
+  /** `call`: the key of the call that it is the end of, whose result comes with it. */
+  | { readonly type: "step"; readonly step: Step; readonly call?: string; readonly result?: unknown }
   | { readonly type: "failure"; readonly tool: string; readonly error: string }
   | ThreadOutcome;
 

@@ -44,6 +44,20 @@ const request: z.ZodType<GhostRequest> = z.discriminatedUnion("kind", [
       toolUse: z.enum(["auto", "none"]).exactOptional(),
     }),
   }),
+  z.object({
+    kind: z.literal("begin_call"),
+    tool: z.string(),
+    arguments: z.unknown(),
+    isRepeatable: z.boolean(),
+  }),
+  z.object({
+    kind: z.literal("ask_owner"),
+    question: z.string().min(1).max(2_000),
+    options: z.array(z.string().min(1).max(200)).min(1).max(10).exactOptional(),
+  }),
+  z.object({ kind: z.literal("sleep"), until: z.number() }),
+  z.object({ kind: z.literal("begin_step"), name: z.string().min(1).max(200) }),
+  z.object({ kind: z.literal("end_step"), key: z.string().max(300), value: z.unknown() }),
   z.object({ kind: z.literal("get_run"), runId: id }),
   z.object({
     kind: z.literal("list_runs"),
@@ -80,7 +94,12 @@ const toMain: z.ZodType<ToMain> = z.discriminatedUnion("type", [
   z.object({ type: z.literal("ready") }),
   z.object({ type: z.literal("request"), id: z.number(), request }),
   z.object({ type: z.literal("cancel"), id: z.number() }),
-  z.object({ type: z.literal("step"), step }),
+  z.object({
+    type: z.literal("step"),
+    step,
+    call: z.string().max(300).exactOptional(),
+    result: z.unknown().exactOptional(),
+  }),
   z.object({ type: z.literal("failure"), tool: z.string().max(300), error: z.string().max(MAX_ERROR_CHARS) }),
   z.object({
     type: z.literal("outcome"),

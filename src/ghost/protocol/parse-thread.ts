@@ -27,6 +27,8 @@ const MESSAGES: Readonly<Record<ToThread["type"], Shape>> = {
       tools: "array?",
       useReactLoop: "boolean",
       maxIterations: "number",
+      mayAsk: "boolean",
+      approveTools: ["string"],
       usesUpstreams: "boolean",
       pinnedFacts: ["string"],
       silentToken: "string?",
@@ -40,6 +42,7 @@ const MESSAGES: Readonly<Record<ToThread["type"], Shape>> = {
       scheduledFor: "number",
       startedAt: "number",
       coalesced: "number",
+      resumed: "number",
       previousOutput: "string?",
     },
     toolModules: ["string"],
@@ -57,6 +60,11 @@ const RESPONSES: Readonly<Record<keyof GhostResponses, Shape>> = {
     calls: [{ callId: "string", tool: "string" }],
     usage: { input_tokens: "number", output_tokens: "number" },
   },
+  begin_call: { state: "string" },
+  ask_owner: { answer: "string?", isAnswered: "boolean" },
+  sleep: "any",
+  begin_step: { state: "string" },
+  end_step: "any",
   get_run: RUN,
   list_runs: { runs: [RUN] },
   upstream_tools: {
@@ -69,7 +77,9 @@ const RESPONSES: Readonly<Record<keyof GhostResponses, Shape>> = {
 /** Parses a message of the main side. Throws INTERNAL for anything else. */
 export function parseToThread(data: unknown): ToThread {
   const message = JSON.parse(String(data)) as ToThread;
-  check(message, MESSAGES[message.type] ?? { type: "known" }, "message");
+  const shape: Shape | undefined = MESSAGES[message.type];
+  if (shape === undefined) throw unreadable("message");
+  check(message, shape, "message");
   return message;
 }
 
@@ -84,7 +94,7 @@ export function parseResponse<Kind extends keyof GhostResponses>(
 
 function check(value: unknown, shape: Shape, path: string): void {
   if (typeof shape === "string") {
-    if (!isKind(value, shape)) throw new NightshiftError("INTERNAL", `A ghost could not read ${path}.`);
+    if (!isKind(value, shape)) throw unreadable(path);
   } else if (isList(shape)) {
     check(value, "array", path);
     for (const item of value as unknown[]) check(item, shape[0], path);
@@ -93,6 +103,8 @@ function check(value: unknown, shape: Shape, path: string): void {
     for (const key in shape) check((value as ShapeOf)[key], shape[key] as Shape, `${path}.${key}`);
   }
 }
+
+const unreadable = (path: string) => new NightshiftError("INTERNAL", `A ghost could not read ${path}.`);
 
 const isList = (shape: Shape): shape is readonly [Shape] => Array.isArray(shape);
 

@@ -1,8 +1,8 @@
 import { NightshiftError } from "../../errors.ts";
 import type { Message, ModelAnswer, ModelRequest, OfferedTool, ToolAnswer } from "../../model/model.ts";
 import { textOf } from "../../tools/result.ts";
-import { MAX_STEP_TEXT_CHARS, type Step, shorten } from "../protocol/messages.ts";
-import { type Answer, askAgain, readAnswer, settleAnswer } from "./answer.ts";
+import { type Step, shorten } from "../protocol/messages.ts";
+import { type Answer, askAgain, settleAnswer } from "./answer.ts";
 import { MAX_TOOL_RESULT_CHARS, markUntrusted, type ToolCaller } from "./tools.ts";
 
 export interface ReactOptions {
@@ -72,10 +72,9 @@ const openingOf = ({ system, prompt }: OneCallOptions): Message[] => [
   { role: "user", text: prompt },
 ];
 
-async function askModel({ ask, signal, onStep }: OneCallOptions, request: ModelRequest) {
-  const answer = readAnswer(await ask(request, signal));
-  onStep({ type: "model", ...(answer.text && { text: shorten(answer.text, MAX_STEP_TEXT_CHARS) }) });
-  return answer;
+async function askModel({ ask, signal }: OneCallOptions, request: ModelRequest) {
+  const answer = await ask(request, signal);
+  return { ...answer, endReason: answer.end };
 }
 
 /** One model call, without tools; a second one when the answer was empty or cut. Rejects as `react` does. */

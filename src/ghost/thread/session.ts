@@ -1,6 +1,6 @@
 import { setEntityType, withContext } from "../../context/current-context.ts";
 import { createUserContext, type UserContext } from "../../context/user-context.ts";
-import { NightshiftError, toPublicError } from "../../errors.ts";
+import { NightshiftError } from "../../errors.ts";
 import { ghostSessionId } from "../../jobs/job.ts";
 import { END_REASONS } from "../../jobs/run.ts";
 import { ghostTools } from "../../tools/builtin-ghost.ts";
@@ -19,6 +19,7 @@ import {
   type ThreadOutcome,
   toWire,
 } from "../protocol/messages.ts";
+import { askOwnerTool } from "./owner.ts";
 import type { BrokerClient } from "./port.ts";
 import { openToolCaller, upstreamTools } from "./tools.ts";
 import { findSkipReason, type GhostSession, textOfThrown, work } from "./work.ts";
@@ -26,7 +27,6 @@ import { findSkipReason, type GhostSession, textOfThrown, work } from "./work.ts
 /** Runs the isolated session of one run, from its start message to its outcome. Never rejects. */
 export function runSession(start: Start, client: BrokerClient): Promise<ThreadOutcome> {
   return setEntityType("scheduler", async () => {
-    let toolkit: Toolkit | undefined;
     try {
       const context = createUserContext({
         principal: start.user,
@@ -42,49 +42,76 @@ export function runSession(start: Start, client: BrokerClient): Promise<ThreadOu
           prompt: start.run.prompt,
         },
       });
-      const onStep = limitSteps((step) => client.send({ type: "step", step }));
-      const { job, action, check } = start;
-      toolkit = await openToolkit(start, { tools: job.tools, action }, context, client, onStep);
-      const toolCaller = openToolCaller(toolkit, client.signal, onStep);
-      const ask: GhostSession["ask"] = (request, signal) =>
-        client.request({ kind: "model", input: request }, signal);
-      const session: GhostSession = { start, context, toolkit, toolCaller, ask, onStep };
-      const reason = check && (await withContext(context, () => runCheck(check, session, client)));
-      if (reason) return { ...toOutcome("skipped", null, null), reason };
-      const { text, endReason } = await withContext(context, () => work(session));
-      const output = text === null ? null : shorten(text, MAX_RUN_OUTPUT_CHARS);
-      return { ...toOutcome("succeeded", output, null), ...(endReason && { endReason }) };
+      const onStep = limitNotes((step) => client.send({ type: "step", step }));
+      const own = await loadOwnTools(start.toolModules);
+      return await checkAndWork(start, (selection, use) =>
+        withSession({ start, context, own, client, onStep }, selection, use),
+      );
     } catch (error) {
       const failure = toRunError(error);
       const endReason = END_REASONS.find((reason) => reason === failure.data.endReason);
       return { ...toOutcome("failed", null, toWire(failure)), ...(endReason && { endReason }) };
-    } finally {
-      await toolkit?.dispose();
     }
   });
 }
 
-/** Runs the job's check. A check that is a tool gets a toolkit of its own: the action need not have that tool. */
-async function runCheck(check: NonNullable<Start["check"]>, session: GhostSession, client: BrokerClient) {
-  if (check.kind === "code") return findSkipReason(check, session, session.toolCaller);
-  const { start, context, onStep } = session;
-  const toolkit = await openToolkit(start, { tools: null, action: check }, context, client, onStep);
+/**
+ * Runs the job's check and then its action. A check that is a tool gets a toolkit of its own: the action need not have
+ * that tool, and the servers whose tools the action has are not started when there is nothing to do.
+ */
+async function checkAndWork(
+  { job, action, check }: Start,
+  open: <T>(selection: ToolSelection, use: (session: GhostSession) => Promise<T>) => Promise<T>,
+): Promise<ThreadOutcome> {
+  if (check?.kind === "tool") {
+    const reason = await open({ tools: null, action: check, approveTools: [] }, (session) =>
+      findSkipReason(check, session),
+    );
+    if (reason) return toSkipped(reason);
+  }
+  return open({ tools: job.tools, action, approveTools: job.approveTools }, async (session) => {
+    const reason = check?.kind === "code" && (await findSkipReason(check, session));
+    if (reason) return toSkipped(reason);
+    const { text, endReason } = await work(session);
+    const output = text === null ? null : shorten(text, MAX_RUN_OUTPUT_CHARS);
+    return { ...toOutcome("succeeded", output, null), ...(endReason && { endReason }) };
+  });
+}
+
+interface SessionParts {
+  readonly start: Start;
+  readonly context: UserContext;
+  /** The user's own tools. */
+  readonly own: readonly ToolDefinition<Services>[];
+  readonly client: BrokerClient;
+  readonly onStep: (step: Step) => void;
+}
+
+/** Calls `use` with a session that has the selected tools, and disposes of these after it. */
+async function withSession<T>(
+  parts: SessionParts,
+  selection: ToolSelection,
+  use: (session: GhostSession) => Promise<T>,
+): Promise<T> {
+  const { start, context, client, onStep } = parts;
+  const toolkit = await openToolkit(parts, selection);
   try {
-    return await findSkipReason(check, session, openToolCaller(toolkit, client.signal, onStep));
+    const toolCaller = openToolCaller(toolkit, client);
+    const ask: GhostSession["ask"] = (request, signal) =>
+      client.request({ kind: "model", input: request }, signal);
+    return await withContext(context, () =>
+      use({ start, context, toolkit, toolCaller, client, ask, onStep }),
+    );
   } finally {
     await toolkit.dispose();
   }
 }
 
-/** The toolkit of this run: of the built-in tools, the user's own and those of other servers, the ones it may use. */
+/** A toolkit of the tools that this run may use: built-in ones, the user's own, and those of other servers. */
 async function openToolkit(
-  start: Start,
+  { start, context, own, client, onStep }: SessionParts,
   selection: ToolSelection,
-  context: UserContext,
-  client: BrokerClient,
-  onStep: (step: Step) => void,
 ): Promise<Toolkit> {
-  const own = await loadOwnTools(start.toolModules);
   const allowed = new Set(allowedTools(selection, ghostTools, own));
   const grants = start.job.usesUpstreams ? grantsOf(selection) : [];
   const others = grants.length > 0 ? await upstreamTools(client, { grants, taken: allowed }, onStep) : [];
@@ -96,7 +123,8 @@ async function openToolkit(
       text: shorten(`the job names tools that no ghost has: ${missing.join(", ")}`, 1_000),
     });
   const local = [...ghostTools, ...own].filter(({ name }) => allowed.has(name)).map(withoutOutput);
-  const catalog = createCatalog([...local, ...others]);
+  const asking = start.job.mayAsk ? [askOwnerTool(client)] : [];
+  const catalog = createCatalog([...local, ...others, ...asking]);
   const services: Services = {
     now: Date.now,
     runs: {
@@ -122,26 +150,29 @@ async function loadOwnTools(patterns: readonly string[]): Promise<readonly ToolD
   return (await loadToolModules(patterns)).tools as readonly ToolDefinition<Services>[];
 }
 
-const MAX_STEPS = 1_000;
+/** The main side records no more steps than these anyway, and ends a ghost that floods its port. */
+const MAX_NOTES = 1_000;
 
-/** Limits the steps of a run, because a code job may add notes in a loop. The last step says that there were more. */
-function limitSteps(send: (step: Step) => void): (step: Step) => void {
+function limitNotes(send: (step: Step) => void): (step: Step) => void {
   let count = 0;
   return (step) => {
     count++;
-    if (count < MAX_STEPS) send(step);
-    else if (count === MAX_STEPS)
-      send({ type: "note", text: "later steps are not recorded: there were too many" });
+    if (count <= MAX_NOTES) send(step);
   };
 }
 
 /** An error of the job's own code keeps its message, because its owner reads it. */
 function toRunError(error: unknown): NightshiftError {
   if (error instanceof NightshiftError) return error;
-  // Nothing was said about what failed.
-  if (error === null || error === undefined) return toPublicError(error);
+  if (error === null || error === undefined)
+    return new NightshiftError(
+      "INTERNAL",
+      `The job's code threw ${error}, which says nothing about what failed.`,
+    );
   return new NightshiftError("TOOL_FAILED", `The job's code failed: ${textOfThrown(error)}`);
 }
+
+const toSkipped = (reason: string): ThreadOutcome => ({ ...toOutcome("skipped", null, null), reason });
 
 const toOutcome = (
   status: ThreadOutcome["status"],

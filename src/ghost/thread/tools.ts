@@ -1,10 +1,11 @@
-import type { ToolDefinition } from "../../tools/define.ts";
+import { messageOf } from "../../errors.ts";
+import type { ToolAnnotations, ToolDefinition } from "../../tools/define.ts";
 import { type ToolResult, textOf } from "../../tools/result.ts";
 import { parseWith, type StandardSchema } from "../../tools/schema.ts";
 import type { Services } from "../../tools/services.ts";
 import type { Toolkit } from "../../tools/toolkit.ts";
 import { isGranted, type UpstreamTool } from "../../tools/upstream.ts";
-import { MAX_STEP_TEXT_CHARS, type Step, shorten } from "../protocol/messages.ts";
+import { type CallStart, MAX_STEP_TEXT_CHARS, type Step, shorten } from "../protocol/messages.ts";
 import type { BrokerClient } from "./port.ts";
 
 /** Calls a ghost's tools, and records each call in the run's transcript, also one that was denied. */
@@ -16,21 +17,27 @@ export interface ToolCaller {
 /** Characters of a tool's result that a model gets: more would push the task out of its context window. */
 export const MAX_TOOL_RESULT_CHARS = 32_000;
 
-export function openToolCaller(
-  toolkit: Toolkit,
-  signal: AbortSignal,
-  onStep: (step: Step) => void,
-): ToolCaller {
-  const callAllowed = async (tool: string, given: unknown) => {
-    const args = readArguments(given);
+export function openToolCaller(toolkit: Toolkit, client: BrokerClient): ToolCaller {
+  const { signal } = client;
+  const callAllowed = async (tool: string, args: ReturnType<typeof readArguments>, start: CallBegun) => {
+    if (start.state === "unknown") return outcomeUnknown(tool);
+    if (start.state === "refused") return refused(start.reason);
     return "problem" in args ? refuseArguments(args.problem) : toolkit.call(tool, args.value, { signal });
   };
   return {
     async call(tool, args) {
-      const denied = !toolkit.has(tool);
-      const result = denied ? denyTool(tool, toolkit) : await callAllowed(tool, args);
+      const isAbsent = !toolkit.has(tool);
+      const read = readArguments(args ?? {});
+      const isRepeatable = isAbsent || "problem" in read || isHarmlessTwice(toolkit.annotations(tool));
+      const start = await client.request(
+        { kind: "begin_call", tool, arguments: "problem" in read ? args : read.value, isRepeatable },
+        signal,
+      );
+      if (start.state === "done") return start.result;
+      const result = isAbsent ? denyTool(tool, toolkit) : await callAllowed(tool, read, start);
+      const denied = isAbsent || start.state === "refused";
       const text = textOf(result);
-      onStep({
+      const step: Step = {
         type: "tool",
         tool: shorten(tool, 200),
         arguments: shortenArguments(args),
@@ -38,9 +45,45 @@ export function openToolCaller(
         ...(result.isError && { is_error: true }),
         ...(isSkipped(result) && { skipped: true }),
         ...(denied && { denied: true }),
-      });
+      };
+      client.send({ type: "step", step, call: start.key, result: keptResult(result) });
       return result;
     },
+  };
+}
+
+const isHarmlessTwice = ({ readOnlyHint, idempotentHint }: ToolAnnotations = {}): boolean =>
+  readOnlyHint === true || idempotentHint === true;
+
+/** Characters of a result as it is kept for a run that goes on in another thread. Of a longer one, its text is kept. */
+const MAX_KEPT_RESULT_CHARS = 1_000_000;
+
+function keptResult(result: ToolResult): ToolResult {
+  if (JSON.stringify(result).length <= MAX_KEPT_RESULT_CHARS) return result;
+  const { isError, _meta } = result;
+  return {
+    content: [{ type: "text", text: shorten(textOf(result), MAX_KEPT_RESULT_CHARS / 2) }],
+    ...(isError && { isError }),
+    ...(_meta?.[UPSTREAM] !== undefined && { _meta: { [UPSTREAM]: _meta[UPSTREAM] } }),
+  };
+}
+
+type CallBegun = Exclude<CallStart, { state: "done" }>;
+
+function refused(message: string): ToolResult {
+  return {
+    content: [{ type: "text", text: message }],
+    structuredContent: { error: { code: "TOOL_DENIED", message } },
+    isError: true,
+  };
+}
+
+function outcomeUnknown(tool: string): ToolResult {
+  const message = `The outcome of this call is unknown: the process ended while ${tool} was called. It may have been done. Look before you repeat it.`;
+  return {
+    content: [{ type: "text", text: message }],
+    structuredContent: { error: { code: "GHOST_CRASHED", message } },
+    isError: true,
   };
 }
 
@@ -50,7 +93,7 @@ function readArguments(given: unknown): { value: unknown } | { problem: string }
   try {
     return { value: given.trim() === "" ? {} : JSON.parse(given) };
   } catch (error) {
-    return { problem: error instanceof Error ? error.message : String(error) };
+    return { problem: messageOf(error) };
   }
 }
 
@@ -100,11 +143,15 @@ export async function upstreamTools(
     .map((tool) => defineUpstreamTool(tool, client));
 }
 
-function defineUpstreamTool({ name, title, description, inputSchema }: UpstreamTool, client: BrokerClient) {
+function defineUpstreamTool(
+  { name, title, description, inputSchema, annotations }: UpstreamTool,
+  client: BrokerClient,
+) {
   const definition: ToolDefinition<Services> = {
     name,
     ...(title && { title }),
     description,
+    ...(annotations && { annotations }),
     inputSchema: validating(inputSchema),
     isListedInFull: true,
     // High, because the run's own timeout is the limit.

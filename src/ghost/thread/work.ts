@@ -8,21 +8,24 @@ import { type ToolResult, textOf } from "../../tools/result.ts";
 import type { Toolkit } from "../../tools/toolkit.ts";
 import { MAX_STEP_TEXT_CHARS, type Start, type Step, shorten } from "../protocol/messages.ts";
 import type { Answer } from "./answer.ts";
+import { askOwner, namedStep, sleep } from "./owner.ts";
+import type { BrokerClient } from "./port.ts";
 import { completeOnce, react } from "./react.ts";
 import { systemPrompt } from "./system-prompt.ts";
 import type { ToolCaller } from "./tools.ts";
 
-/** What a ghost's session holds. `ask` is its only way to a model. */
+/** The parts of a ghost's session. `ask` is its only way to a model. */
 export interface GhostSession {
   readonly start: Start;
   readonly context: UserContext;
   readonly toolkit: Toolkit;
   readonly toolCaller: ToolCaller;
+  readonly client: BrokerClient;
   readonly ask: (request: ModelRequest, signal: AbortSignal) => Promise<ModelAnswer>;
   readonly onStep: (step: Step) => void;
 }
 
-/** What a run came to. `endReason`: why its output may be incomplete. */
+/** The result of the job's action. `endReason`: why its output may be incomplete. */
 export interface Output extends Omit<Answer, "text"> {
   readonly text: string | null;
 }
@@ -97,11 +100,15 @@ export function textOfThrown(thrown: unknown): string {
 
 /** Runs a code file of the jobs folder, and resolves to what its `run` returns. */
 async function runFile(session: GhostSession, file: string): Promise<unknown> {
-  const { start, context, toolCaller, ask, onStep } = session;
+  const { start, context, client, toolCaller, ask, onStep } = session;
   const { signal } = context;
   const run = await loadCode(file);
   const { userKey: _notForCode, ...publicContext } = context;
   const { scheduledFor, startedAt, runId } = start.run;
+  const askModel = async (prompt: string): Promise<string> => {
+    const system = systemPrompt(start, Date.now());
+    return (await completeOnce({ system, prompt: String(prompt), ask, signal, onStep })).text;
+  };
   const ghost: Ghost = Object.freeze({
     jobId: start.job.jobId,
     runId,
@@ -111,10 +118,11 @@ async function runFile(session: GhostSession, file: string): Promise<unknown> {
     lateBySeconds: Math.max(0, startedAt - scheduledFor) / 1000,
     signal,
     callTool: (name: string, args?: Record<string, unknown>) => toolCaller.call(name, args ?? {}),
-    ask: async (prompt: string) => {
-      const system = systemPrompt(start, Date.now());
-      return (await completeOnce({ system, prompt: String(prompt), ask, signal, onStep })).text;
-    },
+    ask: ((prompt: string, options?: readonly string[]) =>
+      start.job.mayAsk ? askOwner(client, prompt, options) : askModel(prompt)) as Ghost["ask"],
+    askModel,
+    step: <T>(name: string, work: () => T | Promise<T>) => namedStep(client, name, work),
+    sleep: (until: Date | number) => sleep(client, until),
     note: (text: string) => onStep({ type: "note", text: shorten(String(text), MAX_STEP_TEXT_CHARS) }),
   });
   return run(ghost);
@@ -145,10 +153,9 @@ async function loadCode(file: string): Promise<(ghost: Ghost) => unknown> {
 export async function findSkipReason(
   check: NonNullable<Start["check"]>,
   session: GhostSession,
-  toolCaller: ToolCaller,
 ): Promise<string | undefined> {
   if (check.kind === "tool") {
-    const result = await toolCaller.call(check.tool, check.arguments);
+    const result = await session.toolCaller.call(check.tool, check.arguments);
     if (result.isError)
       throw new NightshiftError("TOOL_FAILED", `The check ${check.tool} failed: ${textOf(result)}`);
     return isNothingIn(result) ? `The check ${check.tool} said that there was nothing to do.` : undefined;

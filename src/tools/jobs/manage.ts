@@ -1,13 +1,15 @@
+import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
 import type { JobChange } from "../../jobs/contracts.ts";
+import { cronWarning } from "../../jobs/cron-text.ts";
 import { BRIEF, UNLISTED } from "../../jobs/field-forms.ts";
 import { limitsOf, nameAndToolsOf, policyOf, provisionOf } from "../../jobs/fields.ts";
 import { JOB_STATUSES, type Job } from "../../jobs/job.ts";
 import { anchored, hasTimeLeft, nextTime, parseSchedule, type Timing } from "../../jobs/schedule.ts";
 import type { ToolAnnotations, ToolDefinition } from "../define.ts";
 import { withJob } from "../names.ts";
-import { readFittingPage } from "../page.ts";
+import { MAX_PAGE_BYTES, readFittingPage } from "../page.ts";
 import { answer } from "../result.ts";
 import { requireService, type Services } from "../services.ts";
 import { type PolicyHolder, withoutPolicy } from "./policy.ts";
@@ -28,6 +30,8 @@ import { backfillTool, runJob } from "./run.ts";
 import {
   fullJobShape,
   jobBrief,
+  type ListedJob,
+  type ShownJob,
   showFullJob,
   showJob,
   showJobs,
@@ -68,21 +72,38 @@ const listJobs: ToolDefinition<Services> = {
   outputSchema: z.object({ jobs: z.array(jobBrief), next_cursor: z.string().optional() }),
   annotations: READ,
   create: (_context, services) => ({
-    run: async ({ limit, status, cursor, full }: ListArguments) => {
-      const options = { ...(status && { status }), ...(cursor && { cursor }) };
-      const store = requireService(services.jobs, "schedules");
-      const { page, items: jobs } = await readFittingPage(
-        limit,
-        (most) => store.list({ ...options, limit: most }),
-        (found) => showJobs(found.jobs, services, full),
-      );
+    run: async (args: ListArguments) => {
+      const { jobs, nextCursor } = await readJobs(services, args);
       const lines = jobs.map((job) => `- ${"does" in job ? tellListedJob(job) : tellJob(job)}`);
-      if (page.nextCursor) lines.push(`There are more: cursor ${page.nextCursor}`);
+      if (nextCursor) lines.push(`There are more: cursor ${nextCursor}`);
       const text = lines.length === 0 ? "No jobs. schedule_task makes one." : lines.join("\n");
-      return answer({ jobs, ...(page.nextCursor && { next_cursor: page.nextCursor }) }, text);
+      return answer({ jobs, ...(nextCursor && { next_cursor: nextCursor }) }, text);
     },
   }),
 };
+
+/** Jobs that are read and shown in one turn of the event loop. */
+const JOBS_AT_ONCE = 20;
+
+async function readJobs(services: Services, { limit, status, cursor, full }: ListArguments) {
+  const store = requireService(services.jobs, "schedules");
+  const jobs: (ShownJob | ListedJob)[] = [];
+  let nextCursor = cursor;
+  for (let bytes = MAX_PAGE_BYTES; ; await setImmediate()) {
+    const most = Math.min(limit - jobs.length, JOBS_AT_ONCE);
+    const { page, items } = await readFittingPage(
+      most,
+      (size) =>
+        store.list({ limit: size, ...(status && { status }), ...(nextCursor && { cursor: nextCursor }) }),
+      (found) => showJobs(found.jobs, services, full),
+      bytes,
+    );
+    jobs.push(...items);
+    bytes -= Buffer.byteLength(JSON.stringify(items));
+    ({ nextCursor } = page);
+    if (!nextCursor || items.length < most || jobs.length >= limit || bytes <= 0) return { jobs, nextCursor };
+  }
+}
 
 const getJob: ToolDefinition<Services> = {
   name: "get_job",
@@ -104,7 +125,7 @@ const getJob: ToolDefinition<Services> = {
 
 /** A tool that changes one job and shows the result. */
 function changing<Args extends { job_id: string }>(
-  metadata: Pick<ToolDefinition, "name" | "title" | "description"> & {
+  metadata: Pick<ToolDefinition, "name" | "title" | "description" | "annotations"> & {
     extra?: z.ZodRawShape;
     /** Asynchronous work that must be done before the change is decided on. */
     prepare?: (args: Args, services: Services) => Promise<PreparedArguments>;
@@ -113,11 +134,11 @@ function changing<Args extends { job_id: string }>(
 ): ToolDefinition<Services> {
   const { extra, prepare, ...rest } = metadata;
   return {
+    annotations: WRITE,
     ...rest,
     scope: "jobs:write",
     inputSchema: z.strictObject({ job_id: jobId, ...extra }),
     outputSchema: jobBrief,
-    annotations: metadata.name === "cancel_job" ? { ...WRITE, destructiveHint: true } : WRITE,
     create: (_context, services) => ({
       run: async (given: Args) => {
         const args = (await withDependency(withoutPolicy(given as PolicyHolder), services)) as Args;
@@ -181,6 +202,7 @@ const cancelJob = changing(
     name: "cancel_job",
     title: "Cancel a job",
     description: "Ends a job for good. Its runs stay.",
+    annotations: { ...WRITE, destructiveHint: true },
   },
   (job) => {
     assertNotFromFile(job, "remove");
@@ -193,9 +215,13 @@ const updateJob = changing<JobArguments & { job_id: string }>(
     name: "update_job",
     title: "Change a job",
     description:
-      "Changes what is given of a job. Takes what schedule_task takes; a new time replaces the old one, null takes away what may be absent.",
+      "Changes what is given of a job, as schedule_task takes it; a new time replaces the old one, null takes away.",
     extra: listedBriefly(jobArguments),
-    prepare,
+    async prepare(args, services) {
+      const prepared = await prepare(args, services);
+      const warning = args.cron && cronWarning(args.cron);
+      return warning ? { ...prepared, warnings: [...prepared.warnings, warning] } : prepared;
+    },
   },
   (job, args, services, prepared) => {
     assertNotFromFile(job, "change");

@@ -70,6 +70,7 @@ export function assertRunnable(
     ...(tools ?? []),
     ...[action, check].flatMap((one) => (one?.kind === "tool" ? [one.tool] : [])),
   ];
+  scheduler.assertMayName(wanted);
   const unknown = wanted.filter((tool) => !offered.includes(tool) && !scheduler.isUpstream(tool));
   if (unknown.length > 0)
     throw new NightshiftError(

@@ -1,12 +1,13 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
+import type { RunSummary } from "../../jobs/contracts.ts";
 import { cutText } from "../../jobs/cut-text.ts";
 import { UNLISTED } from "../../jobs/field-forms.ts";
 import { OVERLAPS, type Overlap } from "../../jobs/job.ts";
 import { readExecuteAt } from "../../jobs/moment.ts";
 import { isEnded, type Run, type TranscriptStep } from "../../jobs/run.ts";
-import { toZonedIso } from "../../jobs/time.ts";
+import { DAY_MS, toZonedIso } from "../../jobs/time.ts";
 import type { ToolCall, ToolDefinition } from "../define.ts";
 import { withJob } from "../names.ts";
 import { answer } from "../result.ts";
@@ -24,7 +25,7 @@ const getJob = (given: string, services: Services) =>
   withJob(given, services, (id) => requireService(services.jobs, "schedules").get(id));
 
 /** Longer than a run may take: the wait includes the time until a ghost is free. */
-const MAX_WAIT_MS = 2 * 86_400_000;
+const MAX_WAIT_MS = 2 * DAY_MS;
 
 export const runJob: ToolDefinition<Services> = {
   name: "run_job",
@@ -46,8 +47,11 @@ export const runJob: ToolDefinition<Services> = {
   create: (_context, services) => ({
     run: async (args: RunArguments, call: ToolCall) => {
       const job = await getJob(args.job_id, services);
-      const obstacle = services.scheduler?.obstacle(job.action.kind);
-      if (obstacle) throw new NightshiftError("MODEL_NOT_CONFIGURED", obstacle);
+      const obstacle = services.scheduler?.waitsFor(job);
+      if (obstacle) {
+        const isTool = services.scheduler?.obstacle(job.action.kind) === undefined;
+        throw new NightshiftError(isTool ? "TOOL_NOT_FOUND" : "MODEL_NOT_CONFIGURED", obstacle);
+      }
       const overlap = args.overlap && { overlap: args.overlap };
       const run = await requireService(services.runControl, "runs").enqueue(job.jobId, overlap);
       if (args.wait) {
@@ -71,10 +75,15 @@ const LONGEST_LOOK_MS = 500;
 const MAX_PROGRESS_CHARS = 200;
 
 /** Waits for the end of the caller's run and reports its steps; cancels the run when the call is cancelled. */
-async function untilEnded({ runId }: Run, services: Services, { signal, progress }: ToolCall): Promise<Run> {
+async function untilEnded(
+  { runId }: RunSummary,
+  services: Services,
+  { signal, progress }: ToolCall,
+): Promise<Run> {
   const { scheduler } = services;
+  const runs = requireService(services.runControl, "runs");
   const cancel = () => {
-    const cancelling = requireService(services.runControl, "runs").cancel(runId);
+    const cancelling = runs.cancel(runId);
     // A failure is ignored: the run may have ended this moment.
     cancelling.then(
       () => scheduler?.wake(),
@@ -88,8 +97,9 @@ async function untilEnded({ runId }: Run, services: Services, { signal, progress
   try {
     // Polled, because the run may be in another process, whose steps are not heard here.
     for (let lookMs = FIRST_LOOK_MS; ; lookMs = Math.min(lookMs * 2, LONGEST_LOOK_MS)) {
-      const run = await requireService(services.runs, "runs").get(runId);
-      if (isEnded(run.status)) return run;
+      const { status } = await runs.summary(runId);
+      if (isEnded(status) || status === "waiting")
+        return await requireService(services.runs, "runs").get(runId);
       await wait(lookMs, undefined, { signal });
     }
   } finally {
@@ -144,7 +154,7 @@ export const backfillTool: ToolDefinition<Services> = {
       }));
       const left = alreadyRun > 0 ? ` ${alreadyRun} had their run and were left out.` : "";
       // Added because this process may not be able to run them, while another one may.
-      const obstacle = shown.length > 0 && services.scheduler?.obstacle(job.action.kind);
+      const obstacle = shown.length > 0 && services.scheduler?.waitsFor(job);
       const wait = obstacle ? ` They wait: ${obstacle}` : "";
       const text = `${shown.length} runs were queued, oldest first.${left} list_runs shows what comes of them.${wait}`;
       const waiting = obstacle && { waiting_because: obstacle };

@@ -97,7 +97,8 @@ export const scheduleTask: ToolDefinition<Services> = {
         ...(key !== undefined && { key }),
       });
       scheduler.wake();
-      const notes = [scheduler.caveat, ...scheduleNotes(args, zone), ...prepared.warnings].filter(isText);
+      const caveat = await scheduler.caveat?.(action.kind);
+      const notes = [caveat, ...scheduleNotes(args, zone), ...prepared.warnings].filter(isText);
       return tellMade(showJob(job, services), notes, isNew);
     },
   }),

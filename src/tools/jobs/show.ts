@@ -75,7 +75,7 @@ export async function showJobs(jobs: readonly Job[], services: Services, full: b
 
 const MAX_LISTED_CHARS = 60;
 
-type ListedJob = ReturnType<typeof showListedJob>;
+export type ListedJob = ReturnType<typeof showListedJob>;
 
 function showListedJob(job: Job, services: Services, counters: Counters = NO_COUNTS) {
   const { action, origin, status, statusReason } = job;
@@ -97,8 +97,8 @@ function showListedJob(job: Job, services: Services, counters: Counters = NO_COU
   };
 }
 
-const obstacleOf = ({ status, action }: Job, services: Services): string | undefined =>
-  status === "active" ? requireService(services.scheduler, "schedules").obstacle(action.kind) : undefined;
+const obstacleOf = (job: Job, services: Services): string | undefined =>
+  job.status === "active" ? requireService(services.scheduler, "schedules").waitsFor(job) : undefined;
 
 const shorten = (text: string, maxChars = MAX_LISTED_CHARS): string =>
   text.length > maxChars ? `${cutText(text, maxChars)}…` : text;
@@ -159,7 +159,7 @@ export function showJob(job: Job, services: Services, counters: Counters = NO_CO
 /** The last run that ended. Null when it is no longer kept. */
 async function readLastRun(runId: string, services: Services): Promise<z.output<typeof lastRunShape>> {
   try {
-    const run = await requireService(services.runs, "runs").get(runId);
+    const run = await requireService(services.runControl, "runs").summary(runId);
     return { run_id: run.runId, status: run.status, finished_at: toIso(run.finishedAt) };
   } catch (error) {
     if (error instanceof NightshiftError && error.code === "RUN_NOT_FOUND") return null;

@@ -36,7 +36,7 @@ type AuthResult =
 export interface Authenticator {
   /** Verifies one request by its Authorization header alone. */
   authenticate(authorization: string | undefined): Promise<AuthResult>;
-  /** False once the credential was revoked or has expired. */
+  /** False once the credential was revoked or has expired; for a caller without one, once there is a key. */
   isStillGood(auth: AuthInfo): Promise<boolean>;
 }
 
@@ -53,12 +53,12 @@ const BEARER = /^Bearer +([A-Za-z0-9._~+/=-]{1,8192})$/i;
 /** A caller with an API key is `api`, one with a token of the OAuth issuer is `human`. */
 export function createAuthenticator({ keys, tokens, openUser, now }: AuthenticatorOptions): Authenticator {
   const refuse = (reason: "missing" | "invalid"): AuthResult => ({ kind: "refused", reason });
+  // Checked each time: once a first key is made, everybody needs one.
+  const isOpen = async () => openUser !== undefined && !(await keys.isUsed());
   return {
     async authenticate(authorization) {
       if (authorization === undefined) {
-        // Checked each time: once a first key is made, everybody needs one.
-        const isOpen = openUser !== undefined && !(await keys.isUsed());
-        return isOpen ? open(openUser) : refuse("missing");
+        return openUser !== undefined && (await isOpen()) ? open(openUser) : refuse("missing");
       }
       const [, token] = BEARER.exec(authorization) ?? [];
       if (!token) return refuse("invalid");
@@ -67,6 +67,7 @@ export function createAuthenticator({ keys, tokens, openUser, now }: Authenticat
     },
     async isStillGood({ credential, expiresAt }) {
       if (expiresAt !== null && expiresAt <= now()) return false;
+      if (credential.kind === "none") return isOpen();
       return credential.kind !== "key" || (await keys.isGood(credential.id));
     },
   };

@@ -51,7 +51,7 @@ export async function authorize(
   const body = read.value;
   const problem = problemIn(body, connectionDeps.registers.length > 0);
   if (problem) return void refuse(res, 400, problem, { code: -32_602 });
-  if (!(await isPaced(limits, auth, body, res))) return undefined;
+  if (!(await isPaced(deps, auth, body, res))) return undefined;
   const scope = missingScope(connectionDeps, auth, body);
   if (scope) return void askForScope(res, scope, metadataUrl(req));
   if (deps.isBusy?.(auth.userKey) && callsIn(body).length > 0) {
@@ -117,13 +117,16 @@ async function takeBody(
   }
 }
 
-function refuseBody(res: ServerResponse, { status, message }: Extract<Body, { kind: "refused" }>): void {
+function refuseBody(
+  res: ServerResponse,
+  { status, message, code = status === 429 ? -32_000 : -32_700 }: Extract<Body, { kind: "refused" }>,
+): void {
   const headers = {
     ...(status === 429 && { "Retry-After": "1" }),
     // Nothing waits for the rest of a body that is late.
     ...(status === 408 && { Connection: "close" }),
   };
-  refuse(res, status, message, { code: status === 429 ? -32_000 : -32_700, headers });
+  refuse(res, status, message, { code, headers });
 }
 
 /** What is too long in a body, or subscribes to what nobody serves. */
@@ -141,14 +144,16 @@ function problemIn(body: unknown, hasModules: boolean): string | undefined {
 
 /** A batch, which old clients may send, is as many calls as it has messages. */
 async function isPaced(
-  limits: CallerLimits,
+  { limits, config }: AuthorizeDeps,
   auth: AuthInfo,
   body: unknown,
   res: ServerResponse,
 ): Promise<boolean> {
   if (!Array.isArray(body) || body.length < 2) return true;
-  if (body.length > MOST_IN_BATCH) {
-    refuse(res, 400, `A batch may have at most ${MOST_IN_BATCH} messages.`, { code: -32_600 });
+  // One that is larger than the limit of a second could never pass, however long its caller waited.
+  const most = Math.min(MOST_IN_BATCH, config.callsPerSecond || MOST_IN_BATCH);
+  if (body.length > most) {
+    refuse(res, 400, `A batch may have at most ${most} messages here.`, { code: -32_600 });
     return false;
   }
   const waitSeconds = await limits.pace(auth.userKey, body.length - 1);

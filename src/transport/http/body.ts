@@ -1,6 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import { isJsonContentType } from "@modelcontextprotocol/server";
 import type { ByteAccount } from "../../connection/held-bytes.ts";
+import { collectBytes } from "../bytes.ts";
+import { BYTE_ORDER_MARK } from "../frames.ts";
 
 export interface BodyLimits {
   readonly maxBodyBytes: number;
@@ -11,7 +13,13 @@ export interface BodyLimits {
 /** The value is `undefined` where there is no JSON; the SDK then answers what it expects. */
 export type Body =
   | { readonly kind: "read"; readonly value: unknown }
-  | { readonly kind: "refused"; readonly status: 400 | 408 | 413 | 415 | 429; readonly message: string };
+  | {
+      readonly kind: "refused";
+      readonly status: 400 | 408 | 413 | 415 | 429;
+      readonly message: string;
+      /** JSON-RPC's; default -32700. */
+      readonly code?: number;
+    };
 
 const TOO_LARGE = {
   kind: "refused",
@@ -27,6 +35,12 @@ const NOT_JSON = {
   kind: "refused",
   status: 400,
   message: "The body of this request is not valid JSON.",
+} as const;
+const NOT_A_MESSAGE = {
+  kind: "refused",
+  status: 400,
+  code: -32_600,
+  message: "The body of this request is no JSON-RPC message.",
 } as const;
 const ENCODED = {
   kind: "refused",
@@ -61,12 +75,14 @@ export async function readBody(
   if (!isJsonContentType(headers["content-type"] ?? null)) return NO_BODY;
   if ((headers["content-encoding"] ?? "identity") !== "identity") return ENCODED;
   if (Number(length) > limits.maxBodyBytes) return TOO_LARGE;
-  const bytes = await readBytes(req, limits, held);
+  const most = Math.min(limits.maxBodyBytes, Number(length ?? limits.maxBodyBytes));
+  const bytes = await readBytes(req, { ...limits, maxBodyBytes: most }, held);
   if (!Buffer.isBuffer(bytes)) return bytes;
   if (!isWithinLimits(bytes, limits.maxJsonDepth)) return TOO_DEEP;
   try {
-    const value: unknown = JSON.parse(bytes.toString());
-    return typeof value === "object" && value !== null ? { kind: "read", value } : NOT_JSON;
+    const text = bytes.toString();
+    const value: unknown = JSON.parse(text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text);
+    return typeof value === "object" && value !== null ? { kind: "read", value } : NOT_A_MESSAGE;
   } catch {
     return NOT_JSON;
   }
@@ -74,36 +90,34 @@ export async function readBody(
 
 function readBytes(
   req: IncomingMessage,
-  { maxBodyBytes, bodySeconds }: BodyLimits,
+  { maxBodyBytes: most, bodySeconds }: BodyLimits,
   held: Pick<ByteAccount, "take">,
 ): Promise<Buffer | Body> {
   return new Promise((resolve, reject) => {
-    let chunks: Buffer[] = [];
-    let size = 0;
+    const bytes = collectBytes(most, held.take);
     let isRefused = false;
     const refuse = (why: Body) => {
       isRefused = true;
       clearTimeout(timer);
-      chunks = [];
+      bytes.take();
       resolve(why);
     };
     const timer = setTimeout(refuse, bodySeconds * 1000, LATE);
     req.on("data", (chunk: Buffer) => {
       // The rest is read and dropped: many clients read no response before they have sent their body.
       if (isRefused) return;
-      size += chunk.length;
-      if (size > maxBodyBytes) refuse(TOO_LARGE);
-      else if (held.take(chunk.length)) chunks.push(chunk);
-      else refuse(TOO_MUCH_HELD);
+      const outcome = bytes.add(chunk);
+      if (outcome !== "added") refuse(outcome === "full" ? TOO_LARGE : TOO_MUCH_HELD);
     });
     req.on("end", () => {
       clearTimeout(timer);
-      resolve(Buffer.concat(chunks));
+      resolve(bytes.take());
     });
     req.on("error", reject);
     req.on("close", () => {
       clearTimeout(timer);
-      reject(new Error("the caller went away before the end of its body"));
+      // Every request closes; an error made for each would be waste.
+      if (!req.readableEnded) reject(new Error("the caller went away before the end of its body"));
     });
   });
 }

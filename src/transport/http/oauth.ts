@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { SCOPES } from "../../context/scopes.ts";
+import { isScope, type Scope } from "../../context/scopes.ts";
 import { userKeyOf } from "../../context/user-context.ts";
 import { NightshiftError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
@@ -84,10 +84,13 @@ function typeChecker(wanted: string): (typ: string | undefined) => boolean {
 const subjectOf = (sub: unknown): string | undefined =>
   typeof sub === "string" && sub !== "" && sub.length <= MOST_SUBJECT_CHARACTERS ? sub : undefined;
 
-function scopesOf(claims: Record<string, unknown>) {
-  const named =
+/** The scopes of a token. Few issuers know `upstream:` scopes: a token that names none is not limited by them. */
+function scopesOf(claims: Record<string, unknown>): readonly Scope[] {
+  const named: unknown[] =
     typeof claims.scope === "string" ? claims.scope.split(" ") : Array.isArray(claims.scp) ? claims.scp : [];
-  return SCOPES.filter((scope) => named.includes(scope));
+  const scopes = named.filter((scope) => typeof scope === "string").filter(isScope);
+  const namesServers = scopes.some((scope) => scope.startsWith("upstream:"));
+  return [...new Set(scopes), ...(namesServers ? [] : (["upstream:*"] as const))];
 }
 
 /** RFC 8414 puts its well-known path before the issuer's own, OpenID Connect after it. */

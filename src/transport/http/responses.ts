@@ -1,9 +1,13 @@
 import type { ServerResponse } from "node:http";
+import type { RequestId } from "@modelcontextprotocol/server";
+import { idIn, isMessage, NOT_JSON_RPC } from "../frames.ts";
 
 export interface RefuseOptions {
   /** JSON-RPC's; default -32000. */
   readonly code?: number;
   readonly headers?: Record<string, string>;
+  /** The id of the JSON-RPC message that is refused; default null, for before the body was read it is not known. */
+  readonly id?: RequestId | null;
 }
 
 const correlationIds = new WeakMap<ServerResponse, string>();
@@ -45,12 +49,20 @@ export function refuse(
     res.destroy();
     return;
   }
-  // The request's JSON-RPC id is not echoed: before the body was read it is not known, or not to be trusted.
   const correlationId = crypto.randomUUID();
   correlationIds.set(res, correlationId);
   const error = { code: options.code ?? -32_000, message };
   const headers = { ...options.headers, "x-correlation-id": correlationId };
-  sendJson(res, status, { jsonrpc: "2.0", id: null, error }, headers);
+  sendJson(res, status, { jsonrpc: "2.0", id: options.id ?? null, error }, headers);
+}
+
+/** Refuses a body that has anything else than JSON-RPC messages. True when it did. */
+export function refuseInvalid({ res, body }: { res: ServerResponse; body: unknown }): boolean {
+  const messages = Array.isArray(body) && body.length > 0 ? body : [body];
+  const at = body === undefined ? -1 : messages.findIndex((message) => !isMessage(message));
+  if (at < 0) return false;
+  refuse(res, 400, NOT_JSON_RPC, { code: -32_600, id: idIn(messages[at]) });
+  return true;
 }
 
 /** The one response for a session that does not exist, has ended, or is somebody else's. */

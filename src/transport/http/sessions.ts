@@ -8,7 +8,7 @@ import { type ConnectionDeps, openConnection } from "../../connection/connection
 import { type ByteAccount, ENTRY_BYTES } from "../../connection/held-bytes.ts";
 import type { AuthInfo, AuthorizedRequest, CredentialWatcher } from "./auth.ts";
 import { type CallerLimits, type InFlightCalls, trackCalls } from "./limits.ts";
-import { noSuchSession, refuse, sessionElsewhere } from "./responses.ts";
+import { noSuchSession, refuse, refuseInvalid, sessionElsewhere } from "./responses.ts";
 import { sendResponse, toWebRequest } from "./web.ts";
 
 interface HttpSession {
@@ -47,23 +47,22 @@ export function createSessions(parts: {
   limits: CallerLimits;
   credentials: CredentialWatcher;
   node: string;
+  /** True where other nodes share the database. On one machine an id of another node is of an earlier process. */
+  isCluster: boolean;
   idleMs: number;
   now: () => number;
 }): Sessions {
-  const { connectionDeps, limits, credentials, node, idleMs, now } = parts;
+  const { connectionDeps, limits, credentials, node, isCluster, idleMs, now } = parts;
   const sessions = new Map<string, HttpSession>();
   const hasModules = connectionDeps.registers.length > 0;
 
   const open = async (authorized: AuthorizedRequest) => {
     const { auth, res } = authorized;
-    const release = limits.take("sessions", auth.userKey);
+    const release = limits.take("sessions", auth.userKey) ?? (await replaceIdle(auth.userKey));
     if (!release)
-      return refuse(
-        res,
-        429,
-        "You have too many open sessions; end one with DELETE, or wait until one is idle for long enough.",
-        { headers: { "Retry-After": "5" } },
-      );
+      return refuse(res, 429, "You have too many open sessions, and none is idle; end one with DELETE.", {
+        headers: { "Retry-After": "5" },
+      });
     const ended = new AbortController();
     const held = connectionDeps.held.open(auth.userKey);
     const transport = new WebStandardStreamableHTTPServerTransport({
@@ -133,6 +132,16 @@ export function createSessions(parts: {
 
   const isIdle = ({ open, inFlight }: HttpSession) => open === 0 && inFlight.size === 0;
 
+  /** Ends the principal's longest idle session and takes its place: some clients never end theirs. */
+  const replaceIdle = async (userKey: string) => {
+    const idle = [...sessions.values()].filter(
+      (session) => session.auth.userKey === userKey && isIdle(session),
+    );
+    const [longest] = idle.sort((a, b) => a.lastUsedAt - b.lastUsedAt);
+    await longest?.transport.close();
+    return limits.take("sessions", userKey);
+  };
+
   const sweep = () => {
     for (const session of sessions.values())
       if (isIdle(session) && now() - session.lastUsedAt > idleMs) void session.transport.close();
@@ -141,6 +150,7 @@ export function createSessions(parts: {
 
   return {
     async serve(authorized) {
+      if (refuseInvalid(authorized)) return;
       const { auth, req, res, body } = authorized;
       const id = req.headers["mcp-session-id"];
       if (id === undefined) {
@@ -148,7 +158,7 @@ export function createSessions(parts: {
         if (req.method === "POST" && isInitializeRequest(body) && "id" in body) return open(authorized);
         return refuse(res, 400, "This request needs the Mcp-Session-Id that initialize answered with.");
       }
-      const owner = nodeOf(String(id));
+      const owner = isCluster ? nodeOf(String(id)) : undefined;
       if (owner !== undefined && owner !== node) return sessionElsewhere(res, owner);
       const session = sessions.get(String(id));
       if (!session || !isSameCaller(session.auth, auth)) return noSuchSession(res);

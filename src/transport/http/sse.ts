@@ -3,7 +3,7 @@ import { SSEServerTransport } from "@modelcontextprotocol/sdk/server/sse.js";
 import { type ConnectionDeps, openConnection } from "../../connection/connection.ts";
 import type { AuthInfo, AuthorizedRequest } from "./auth.ts";
 import { type CallerLimits, type InFlightCalls, trackCalls } from "./limits.ts";
-import { noSuchSession, refuse, sessionElsewhere } from "./responses.ts";
+import { noSuchSession, refuse, refuseInvalid, sessionElsewhere } from "./responses.ts";
 import { isSameCaller, NODE_HEADER, nodeOf } from "./sessions.ts";
 import { drained } from "./web.ts";
 
@@ -17,7 +17,14 @@ export interface SsePair {
   close(): Promise<void>;
 }
 
-export function createSsePair(connectionDeps: ConnectionDeps, limits: CallerLimits, node: string): SsePair {
+/** As often as the SDK's other streams: proxies end a silent one. */
+const KEEP_ALIVE_MS = 15_000;
+
+export function createSsePair(
+  connectionDeps: ConnectionDeps,
+  limits: CallerLimits,
+  { node, isCluster }: { node: string; isCluster: boolean },
+): SsePair {
   const streams = new Map<
     string,
     { auth: AuthInfo; transport: SSEServerTransport; inFlight: InFlightCalls }
@@ -30,11 +37,16 @@ export function createSsePair(connectionDeps: ConnectionDeps, limits: CallerLimi
           headers: { "Retry-After": "5" },
         });
       const ended = new AbortController();
+      const keepAlive = setInterval(() => {
+        if (res.headersSent && !res.writableNeedDrain) res.write(": keepalive\n\n");
+      }, KEEP_ALIVE_MS);
       res.once("close", () => {
+        clearInterval(keepAlive);
         release();
         ended.abort();
       });
       res.setHeader(NODE_HEADER, node);
+      res.setHeader("X-Accel-Buffering", "no");
       const transport = new SSEServerTransport(`/messages?node=${node}`, res);
       endUnread(transport, res);
       const inFlight = trackCalls(transport);
@@ -45,13 +57,15 @@ export function createSsePair(connectionDeps: ConnectionDeps, limits: CallerLimi
       };
       ended.signal.addEventListener("abort", end, { once: true });
       const { server } = await openConnection(connectionDeps, { ...auth, signal: ended.signal }, "legacy");
+      if (ended.signal.aborted) return;
       // The old SDK's transport has the methods of the new one's, and types that differ in what is optional.
       await server.connect(transport as never);
     },
     async post(authorized) {
+      if (refuseInvalid(authorized)) return;
       const { auth, req, res, body } = authorized;
       const { searchParams } = new URL(req.url ?? "", "http://localhost");
-      const owner = nodeOf(`${searchParams.get("node") ?? node}.`);
+      const owner = isCluster ? nodeOf(`${searchParams.get("node") ?? node}.`) : undefined;
       if (owner !== undefined && owner !== node) return sessionElsewhere(res, owner);
       const stream = streams.get(searchParams.get("sessionId") ?? "");
       if (!stream || !isSameCaller(stream.auth, auth)) return noSuchSession(res);

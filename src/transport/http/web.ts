@@ -5,7 +5,7 @@ import { sendWhole } from "./responses.ts";
 // The SDK's adapters for Node serialize a parsed body again to build a Request, make two header lists for each call,
 // and read a response of one piece as a stream. Together that was a third of what a call costs, so this is our own.
 
-const JSON_HEADERS = { "content-type": "application/json" };
+export const JSON_HEADERS = { "content-type": "application/json" };
 
 /**
  * The request for the SDK's transports, without its body, which was read already. It is a real Request (`whole`) for
@@ -13,6 +13,8 @@ const JSON_HEADERS = { "content-type": "application/json" };
  */
 export function toWebRequest(req: IncomingMessage, signal: AbortSignal, whole: boolean): Request {
   const { method = "", headers } = req;
+  // The SDK looks for media types in lower case alone.
+  headers.accept &&= headers.accept.toLowerCase();
   if (whole)
     return new Request("http://localhost/mcp", {
       method,
