@@ -32,6 +32,8 @@ export async function openJournal(
     usage: run.usage,
     workedMs: run.workedMs,
     now: deps.now,
+    onFailure: (error) =>
+      deps.log.error({ err: error, run_id: run.runId }, "what a run did could not be written"),
     onStep: (step) => notifyListeners(deps, (listener) => listener.onStep?.(claimed, step)),
   });
   const known = journal.find(BEGINNING)?.value as Beginning | undefined;

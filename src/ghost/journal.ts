@@ -1,3 +1,4 @@
+import { retry } from "../async.ts";
 import { NightshiftError } from "../errors.ts";
 import type { TranscriptStep, Usage } from "../jobs/run.ts";
 import type { AlsoWrite, JournalEntry, JournalStore } from "../store/journal.ts";
@@ -42,9 +43,15 @@ export interface JournalOptions {
   readonly usage: Usage;
   readonly workedMs: number;
   readonly now: () => number;
+  /** Called with each failure to store something that is followed by another try. */
+  readonly onFailure: (error: unknown) => void;
   /** Called with each new step of the transcript. */
   readonly onStep: (step: TranscriptStep) => void;
 }
+
+/** A busy file or a full disk often recovers; a run that another process has taken over does not come back. */
+const isWorthIt = (error: unknown): boolean =>
+  !(error instanceof NightshiftError && error.code === "CANCELLED");
 
 /** Characters of all answers that are kept. */
 const MAX_KEPT_CHARS = 16_000_000;
@@ -157,7 +164,8 @@ export function openRunJournal(options: JournalOptions): RunJournal {
     },
     write(also) {
       // One after the other, so that none is stored before an earlier one.
-      writing = writing.catch(() => {}).then(() => writeNow(also));
+      const retried = () => retry(() => writeNow(also), { onFailure: options.onFailure, isWorthIt });
+      writing = writing.catch(() => {}).then(retried);
       return writing;
     },
   };

@@ -1,9 +1,7 @@
-import { retry } from "../async.ts";
 import { NightshiftError } from "../errors.ts";
 import type { Usage } from "../jobs/run.ts";
 import type { Log } from "../log.ts";
 import type { Model, ModelAnswer, ModelRequest } from "../model/model.ts";
-import type { AlsoWrite } from "../store/journal.ts";
 import type { TokenBudget } from "../store/usage.ts";
 import { hashOf } from "./hash.ts";
 import type { RunJournal } from "./journal.ts";
@@ -66,11 +64,7 @@ async function askOnce(
   journal.finish(key, { value: answer, shown: { type: "model", ...(text && { text }) } });
   if (answer.usageIsEstimate && journal.noteOnce(ESTIMATED))
     log.warn({ model: model.name }, "a model reported no tokens, or a number that cannot be true");
-  const onFailure = (error: unknown) =>
-    log.error({ err: error }, "the tokens of a ghost's model call could not be written");
-  const isWorthIt = (error: unknown) => !(error instanceof NightshiftError && error.code === "CANCELLED");
-  const spend: AlsoWrite = (trx) => budget.spend(trx, totalOf(answer.usage));
-  await retry(() => journal.write(spend), { onFailure, isWorthIt, signal });
+  await journal.write((trx) => budget.spend(trx, totalOf(answer.usage)));
   return answer;
 }
 

@@ -28,6 +28,11 @@ beforeEach(async () => {
 
 const JOB_KEYS = [
   ...[
+    "answer_within_seconds",
+    "approve_tools",
+    "max_resumes",
+    "may_ask",
+    "on_interrupt",
     "job_id",
     "ghost_session_id",
     "name",

@@ -67,7 +67,7 @@ async function damage(file: string, name: string, text: string): Promise<void> {
 const held = (job_id: string, pid: number) =>
   `INSERT INTO runs SELECT 'run_held', job_id, user_key, kind, 'manual', 'running', NULL, scheduled_for, NULL, NULL,
    ${Date.now() + 600_000}, 'worker_x', '${identifyProcess({ isShared: false }).host}', ${pid}, 1, 0, created_at, created_at, NULL, NULL, 0, 0, prompt,
-   NULL, detail, NULL FROM runs WHERE job_id = '${job_id}' LIMIT 1`;
+   NULL, detail, NULL, 0, 0, NULL FROM runs WHERE job_id = '${job_id}' LIMIT 1`;
 
 describe("nightshift doctor --repair", () => {
   it("finds nothing to repair in sound data, and leaves no copy of it", async () => {

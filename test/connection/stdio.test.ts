@@ -27,6 +27,7 @@ describe.each(CLIENTS)("stdio, %s", (kind) => {
       "list_runs",
       "get_run",
       "cancel_run",
+      "answer_run",
       "inbox",
       "set_timezone",
     ]);

@@ -46,7 +46,10 @@ describe.each(ERAS)("one principal at its limit, %s era", (era) => {
       _meta: { progressToken: 1 },
     });
     const held = [10, 11, 12].map((id) => {
-      const asked = caller.send("tools/call", params(id === 10 ? 900 : 20_000), { id, signal: leave.signal });
+      const asked = caller.send("tools/call", params(id === 10 ? 4_000 : 20_000), {
+        id,
+        signal: leave.signal,
+      });
       return asked.then(
         ({ status }) => status,
         () => "left",

@@ -14,7 +14,7 @@ it("a page of long jobs ends early, and the next one goes on behind it", async (
   const found: string[] = [];
   const sizes: number[] = [];
   for (let cursor: string | undefined, pages = 0; pages === 0 || cursor; pages++) {
-    const page = await ask(context, "list_jobs", { limit: 100, ...(cursor && { cursor }) });
+    const page = await ask(context, "list_jobs", { limit: 100, full: true, ...(cursor && { cursor }) });
     sizes.push(JSON.stringify(page).length);
     found.push(...page.jobs.map(({ job_id }: { job_id: string }) => job_id));
     cursor = page.next_cursor;
