@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { Config } from "../config.ts";
 import type { OpenContext } from "../connection/connection.ts";
 import { NightshiftError } from "../errors.ts";
+import { DAY_MS } from "../jobs/time.ts";
 import type { showFact } from "../tools/facts.ts";
 import { asUser, callUserTool } from "./as-user.ts";
 import type { Flags } from "./command.ts";
@@ -93,8 +94,6 @@ export const exportFacts = (config: Config): Promise<number> =>
       process.stdout.write(`${JSON.stringify(line)}\n`);
     return 0;
   });
-
-const DAY_MS = 86_400_000;
 
 /**
  * Saves the facts of an export. May be done again: a fact that is known stays as it is. One that has expired is left out.

@@ -130,7 +130,7 @@ function runsCommand(run: Runner): Command {
       .argument("<run_id>")
       .argument("[answer]", "the answer to a question")
       .action(
-        run(async (flags, args) => (await import("./runs.ts")).answerRun(configFrom(flags), args, flags)),
+        run(async (flags, args) => (await import("./runs.ts")).sendAnswer(configFrom(flags), args, flags)),
       ),
   );
   runs.addCommand(

@@ -49,7 +49,7 @@ export async function printRuns(config: Config, { json, job, status, limit }: Fl
   });
 }
 
-export async function answerRun(
+export async function sendAnswer(
   config: Config,
   [id = "", answer]: readonly string[],
   { json, approve, deny, note, remember }: Flags,

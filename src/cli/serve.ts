@@ -52,7 +52,7 @@ export async function runServe(config: Config): Promise<number> {
       now: app.now,
     });
     await app.startScheduler();
-    announce({ config, log, url: `${http.url}/mcp`, metrics: http.metricsUrl, isOpen });
+    tellListening({ config, log, url: `${http.url}/mcp`, metrics: http.metricsUrl, isOpen });
     log.info({ signal: await stopped }, "stopping");
     isStopping = true;
     // A balancer sends nothing more before the port is closed. A second signal ends the process at once.
@@ -76,7 +76,7 @@ interface Listening {
 }
 
 /** Greets a person at a terminal; everybody else reads a line of the log. */
-function announce({ config, log, url, metrics, isOpen }: Listening): void {
+function tellListening({ config, log, url, metrics, isOpen }: Listening): void {
   const isTerminal = process.stdout.isTTY;
   const publicUrl = config.publicUrl && `${config.publicUrl.replace(/\/$/, "")}/mcp`;
   if (isTerminal) print(greetingOf({ url: publicUrl ?? url, user: config.user, isOpen }));

@@ -24,7 +24,7 @@ export interface GhostCalls {
 }
 
 /** Characters of the JSON of a named step's value. */
-const MAX_STEP_CHARS = 1_000_000;
+const MAX_VALUE_CHARS = 1_000_000;
 
 export function openGhostCalls(journal: RunJournal, waits: Pick<GhostWaits, "approve">): GhostCalls {
   const open = new Set<string>();
@@ -37,10 +37,10 @@ export function openGhostCalls(journal: RunJournal, waits: Pick<GhostWaits, "app
         open.add(key);
         return { state: "unknown", key };
       }
-      const refusal = known ? undefined : await waits.approve(tool, args);
-      if (refusal) {
+      const denial = known ? undefined : await waits.approve(tool, args);
+      if (denial) {
         open.add(key);
-        return { state: "refused", key, reason: refusal };
+        return { state: "refused", key, reason: denial };
       }
       open.add(key);
       if (!isRepeatable) {
@@ -61,10 +61,10 @@ export function openGhostCalls(journal: RunJournal, waits: Pick<GhostWaits, "app
     },
     async endStep(key, value) {
       if (!open.delete(key)) throw new NightshiftError("INVALID_ARGUMENTS", "There is no such step at work.");
-      if ((JSON.stringify(value)?.length ?? 0) > MAX_STEP_CHARS)
+      if ((JSON.stringify(value)?.length ?? 0) > MAX_VALUE_CHARS)
         throw new NightshiftError(
           "INVALID_ARGUMENTS",
-          `ghost.step: its value is larger than ${MAX_STEP_CHARS} characters.`,
+          `ghost.step: its value is larger than ${MAX_VALUE_CHARS} characters.`,
         );
       journal.finish(key, { value });
       await journal.write();

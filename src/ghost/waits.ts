@@ -1,7 +1,7 @@
 import { NightshiftError } from "../errors.ts";
 import type { Job } from "../jobs/job.ts";
 import type { WaitingFor } from "../jobs/run.ts";
-import type { Settled } from "../store/wait-run.ts";
+import type { WaitResult } from "../store/wait-run.ts";
 import { isGranted } from "../tools/upstream.ts";
 import { hashOf } from "./hash.ts";
 import type { RunJournal } from "./journal.ts";
@@ -42,10 +42,10 @@ export function openGhostWaits(options: WaitOptions): GhostWaits {
     asked: string,
     wait: Omit<WaitingFor, "key" | "askedAt" | "until">,
     untilOf: (askedAt: number) => number,
-  ): Promise<Settled | undefined> => {
+  ): Promise<WaitResult | undefined> => {
     const key = journal.nextKey(asked);
     const known = journal.find(key);
-    if (known?.isDone) return known.value as Settled;
+    if (known?.isDone) return known.value as WaitResult;
     if (!(await options.mayWait())) return undefined;
     if (!known) journal.begin(key);
     const askedAt = now();
@@ -55,7 +55,7 @@ export function openGhostWaits(options: WaitOptions): GhostWaits {
   const answerBy = (askedAt: number) => askedAt + provision.answerWithinSeconds * 1_000;
   const isRemembered = (asked: string): boolean =>
     journal.some(({ key, value }) => {
-      const reply = value as Settled | null;
+      const reply = value as WaitResult | null;
       return key.startsWith(`${asked} `) && reply?.approve === true && reply.remember === "this_run";
     });
   return {

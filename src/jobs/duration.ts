@@ -1,7 +1,7 @@
 /** Lengths of time as people say them: see `said-time.ts` for the grammar. */
 
 export const DAY_SECONDS = 86_400;
-const UNIT_SECONDS: Readonly<Record<string, number>> = {
+const SAID_UNIT_SECONDS: Readonly<Record<string, number>> = {
   s: 1,
   m: 60,
   h: 3_600,
@@ -25,7 +25,7 @@ export function readDuration(text: string): Duration | undefined {
     const [all, amount = "", unit = ""] = DURATION_PART.exec(rest) ?? [];
     if (all === undefined) return undefined;
     const count = amount === "half an" ? 0.5 : /^[ao]/.test(amount) ? 1 : Number(amount);
-    const unitSeconds = UNIT_SECONDS[unit.charAt(0)] ?? 0;
+    const unitSeconds = SAID_UNIT_SECONDS[unit.charAt(0)] ?? 0;
     if (unitSeconds >= DAY_SECONDS && Number.isInteger(count)) days += (count * unitSeconds) / DAY_SECONDS;
     else seconds += Math.round(count * unitSeconds);
     rest = rest.slice(all.length);

@@ -1,6 +1,6 @@
 import { NightshiftError } from "../errors.ts";
 import { cutText } from "./cut-text.ts";
-import { DAY_SECONDS, readDuration, readSeconds } from "./duration.ts";
+import { DAY_MS } from "./time.ts";
 
 /*
  * Times as people say them, in a small closed grammar. It never guesses: what can be read in two ways is refused with
@@ -24,16 +24,15 @@ import { DAY_SECONDS, readDuration, readSeconds } from "./duration.ts";
 export const SAID_MOMENTS = '"in 10 minutes", "tomorrow 9am" or "friday at 14:30"';
 export const SAID_CRONS = '"weekdays at 9:00", "every monday and thursday at 18:30" or "every 15 minutes"';
 
-const WEEKDAYS = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
-const MONTHS = "january february march april may june july august september october november december".split(
-  " ",
-);
+const SAID_WEEKDAYS = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
+const SAID_MONTHS =
+  "january february march april may june july august september october november december".split(" ");
 
 /** The place in `names` of a name, or of its first three letters or more; -1 for any other word. */
 const indexOfName = (names: readonly string[], word: string): number =>
   word.length < 3 ? -1 : names.findIndex((name) => name.startsWith(word.replace(/\.$/, "")));
 
-const weekdayOf = (word: string): number => indexOfName(WEEKDAYS, word.replace(/(?<=day)s$/, ""));
+const weekdayOf = (word: string): number => indexOfName(SAID_WEEKDAYS, word.replace(/(?<=day)s$/, ""));
 
 interface TimeOfDay {
   readonly hour: number;
@@ -76,8 +75,6 @@ function readTimeOfDay(words: string, text: string): TimeOfDay | undefined {
 export type SaidMoment =
   | { readonly kind: "wall"; readonly wall: string }
   | { readonly kind: "in"; readonly ms: number };
-
-const DAY_MS = DAY_SECONDS * 1000;
 
 /**
  * Reads a moment. `wallNow` is what a clock on the wall shows now, in the zone that is meant, as if that were UTC; the
@@ -155,7 +152,7 @@ interface MonthDay {
 function readMonthDay(words: string): MonthDay | undefined {
   const [, first = "", second = "", year] = /^(\w+\.?) (\w+\.?)(?: (\d{4}))?$/.exec(words) ?? [];
   const [name, number] = /^\d/.test(first) ? [second, first] : [first, second];
-  const month = indexOfName(MONTHS, name);
+  const month = indexOfName(SAID_MONTHS, name);
   const [, day] = /^(\d{1,2})(?:st|nd|rd|th)?$/.exec(number) ?? [];
   if (month < 0 || day === undefined) return undefined;
   return { month, day: Number(day), year: year === undefined ? undefined : Number(year) };

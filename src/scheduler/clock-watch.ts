@@ -2,7 +2,7 @@ import type { Database } from "../database/database.ts";
 import type { Log } from "../log.ts";
 import { CLOCK_TOLERANCE_MS, mendJobsAhead, wasClockAhead } from "../store/clock-ahead.ts";
 
-const LOOK_EVERY_MS = 1_000;
+const CLOCK_EVERY_MS = 1_000;
 
 export interface ClockWatch {
   /** Looks at the clock once; it does so by itself every second. Resolves when what needed it is mended. */
@@ -19,7 +19,7 @@ export async function watchClock(
   { now, log, onMended }: { now: () => number; log: Log; onMended: () => void },
 ): Promise<ClockWatch> {
   let working: Promise<void> = Promise.resolve();
-  const mend = async () => {
+  const repair = async () => {
     try {
       const jobs = await mendJobsAhead(db, now());
       if (jobs === 0) return;
@@ -32,12 +32,12 @@ export async function watchClock(
   let seen = now();
   const look = () => {
     const at = now();
-    if (at < seen - CLOCK_TOLERANCE_MS) working = working.then(mend);
+    if (at < seen - CLOCK_TOLERANCE_MS) working = working.then(repair);
     seen = at;
     return working;
   };
-  if (await wasClockAhead(db, seen)) working = mend();
-  const timer = setInterval(look, LOOK_EVERY_MS).unref();
+  if (await wasClockAhead(db, seen)) working = repair();
+  const timer = setInterval(look, CLOCK_EVERY_MS).unref();
   return {
     look,
     async close() {

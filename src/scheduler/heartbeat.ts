@@ -1,6 +1,7 @@
 import { NightshiftError } from "../errors.ts";
 import type { Run } from "../jobs/run.ts";
 import type { Log } from "../log.ts";
+import { takenOver } from "../store/journal.ts";
 import type { RunQueue, Worker } from "../store/run-queue.ts";
 import type { Slots } from "./slots.ts";
 import { isAlive } from "./this-process.ts";
@@ -121,5 +122,3 @@ function trackSilence(sparedMs: number) {
 
 const cancelled = (reason: string | null) =>
   new NightshiftError("CANCELLED", reason ?? "Cancelled by its owner.");
-const takenOver = () =>
-  new NightshiftError("CANCELLED", "This run was silent for so long that another process took it for lost.");

@@ -100,7 +100,7 @@ const HEADROOM_MB = 1_024;
 /** Dead objects that V8 may keep before it collects them, on top of `memoryMb` of live ones. */
 const GARBAGE_MB = 96;
 /** One look costs about 25 µs. */
-const LOOK_EVERY_MS = 100;
+const CHECK_EVERY_MS = 100;
 const MIB = 1024 * 1024;
 
 /** V8's limits for a thread whose heap and buffers are watched to stay within `memoryMb`. */
@@ -128,7 +128,7 @@ export function watchMemory(worker: Worker, memoryMb: number, exceeded: () => vo
       isLooking = false;
     }
   };
-  const timer = setInterval(look, LOOK_EVERY_MS).unref();
+  const timer = setInterval(look, CHECK_EVERY_MS).unref();
   const end = () => clearInterval(timer);
   worker.once("exit", end);
   return end;

@@ -1,10 +1,10 @@
 import type { Transaction } from "kysely";
 import { readRun } from "../database/run-row.ts";
-import type { JobRow, RunRow, Tables } from "../database/schema.ts";
+import type { RunRow, Tables } from "../database/schema.ts";
 import type { Job } from "../jobs/job.ts";
 import { NAMED_STEP, type Run, type RunResult } from "../jobs/run.ts";
 import { enqueueUser } from "./fair-order.ts";
-import { tryReadJob } from "./job-rows.ts";
+import { findAnyJob } from "./job-rows.ts";
 import { deleteEntries } from "./journal.ts";
 import { type EndOptions, endRun } from "./run-end.ts";
 
@@ -37,7 +37,7 @@ export async function interruptRun(
  * its job has it end, its owner asked to cancel it, or it went on too often already.
  */
 export async function requeueRun(trx: Transaction<Tables>, row: RunRow, now: number): Promise<Run | null> {
-  const job = await findJob(trx, row.job_id);
+  const job = await findAnyJob(trx, row.job_id);
   if (!job || job.status === "cancelled" || row.cancel_requested_at !== null) return null;
   if (row.resumed >= job.policy.maxResumes) return null;
   const choice = await choiceOf(trx, job, row);
@@ -75,13 +75,4 @@ async function hasNamedStep(trx: Transaction<Tables>, runId: string): Promise<bo
     .limit(1)
     .executeTakeFirst();
   return found !== undefined;
-}
-
-async function findJob(trx: Transaction<Tables>, jobId: string): Promise<Job | null> {
-  const row: JobRow | undefined = await trx
-    .selectFrom("jobs")
-    .selectAll()
-    .where("job_id", "=", jobId)
-    .executeTakeFirst();
-  return row ? tryReadJob(row) : null;
 }

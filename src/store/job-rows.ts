@@ -161,3 +161,9 @@ export async function rewriteJob(trx: Transaction<Tables>, job: Job, digest: str
     .execute();
   await enqueueUser(trx, { user_key, kind: columns.kind }, columns.next_run_at);
 }
+
+/** A job of whichever user; null when it is not there or cannot be read. For what follows from a run of it. */
+export async function findAnyJob(trx: Transaction<Tables>, jobId: string): Promise<Job | null> {
+  const row = await trx.selectFrom("jobs").selectAll().where("job_id", "=", jobId).executeTakeFirst();
+  return row ? tryReadJob(row) : null;
+}

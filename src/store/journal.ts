@@ -78,7 +78,7 @@ export const progressColumns = ({ workedMs, usage }: Progress) => ({
   output_tokens: usage.output_tokens,
 });
 
-const takenOver = () =>
+export const takenOver = () =>
   new NightshiftError("CANCELLED", "This run was silent for so long that another process took it for lost.");
 
 export async function readEntries(db: Kysely<Tables>, runId: string): Promise<JournalEntry[]> {

@@ -9,7 +9,7 @@ import { type EndStatus, NEXT_STATUSES, type RunEnded, type RunResult, type RunS
 import { queueDeliveries } from "../webhooks/enqueue-delivery.ts";
 import { AWAY } from "./deferred-run.ts";
 import { addCounts } from "./job-counters.ts";
-import { tryReadJob } from "./job-rows.ts";
+import { findAnyJob } from "./job-rows.ts";
 import { deleteEntries, readSteps } from "./journal.ts";
 import { releaseNext } from "./queued-runs.ts";
 import { queueRetry } from "./retry-run.ts";
@@ -149,7 +149,7 @@ async function applyResult(
     const denied_calls = result.transcript.filter(({ denied }) => denied).length;
     const last = { last_run_id: run.run_id };
     if (FAILURES.includes(result.status)) {
-      const job = await tryFindJob(trx, run.job_id);
+      const job = await findAnyJob(trx, run.job_id);
       const { outage } = result.modelFailure ?? {};
       isRetried = job !== null && (await queueRetry(trx, job, run, result, now));
       // Neither a process that died nor an outage of the model's provider is the job's fault.
@@ -207,11 +207,6 @@ async function pauseFailingJob(
     .execute();
   await skipQueuedRuns(trx, run.job_id, now);
   return { kind: "paused", note };
-}
-
-async function tryFindJob(trx: Transaction<Tables>, jobId: string): Promise<Job | null> {
-  const row = await trx.selectFrom("jobs").selectAll().where("job_id", "=", jobId).executeTakeFirst();
-  return row ? tryReadJob(row) : null;
 }
 
 interface QueuedEnd {

@@ -10,7 +10,7 @@ import type { OwnerReply, Run } from "../jobs/run.ts";
 import { enqueue, enqueueBackfill } from "./enqueue-run.ts";
 import { readSteps } from "./journal.ts";
 import { emptyResult, endRun } from "./run-end.ts";
-import { answerRun } from "./wait-run.ts";
+import { takeAnswer } from "./wait-run.ts";
 
 export interface RunStoreOptions {
   readonly userKey: string;
@@ -109,7 +109,7 @@ async function answer(
     .where("run_id", "=", runId)
     .where("user_key", "=", userKey)
     .executeTakeFirst();
-  if (row) await answerRun(trx, row, reply, now);
+  if (row) await takeAnswer(trx, row, reply, now);
   return findRun(trx, userKey, runId);
 }
 

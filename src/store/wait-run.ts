@@ -1,16 +1,15 @@
 import type { Transaction } from "kysely";
 import { readRun } from "../database/run-row.ts";
-import type { JobRow, RunRow, Tables } from "../database/schema.ts";
+import type { RunRow, Tables } from "../database/schema.ts";
 import { NightshiftError } from "../errors.ts";
 import { addQuestion, removeQuestion } from "../inbox/add-item.ts";
 import { cutText } from "../jobs/cut-text.ts";
 import { DEFAULT_RETENTION, MAX_ITEM_CHARS, type Retention } from "../jobs/inbox-item.ts";
-import type { Job } from "../jobs/job.ts";
 import type { OwnerReply, Run, WaitingFor } from "../jobs/run.ts";
 import { queueWaitingMessages } from "../webhooks/enqueue-delivery.ts";
 import { enqueueUser } from "./fair-order.ts";
 import { queuedColumns } from "./interrupt-run.ts";
-import { tryReadJob } from "./job-rows.ts";
+import { findAnyJob } from "./job-rows.ts";
 import { type JournalEntry, type Progress, progressColumns, readEntries, writeEntries } from "./journal.ts";
 
 /** What a run waits for, with all that it did before. */
@@ -71,7 +70,7 @@ function describeWait({ kind, question, options, tool, arguments: args }: Waitin
 }
 
 /** Takes the owner's answer to a waiting run, once, and queues it. Rejects with RUN_STATE for a run that does not wait. */
-export async function answerRun(
+export async function takeAnswer(
   trx: Transaction<Tables>,
   row: RunRow,
   reply: OwnerReply,
@@ -91,7 +90,7 @@ export async function answerRun(
     await remember(trx, row, waitingFor, reply);
   } else if (reply.answer === undefined)
     throw new NightshiftError("INVALID_ARGUMENTS", "This run asks a question: give an answer.");
-  await settle(trx, row, { ...reply, isAnswered: true }, now);
+  await writeWaitResult(trx, row, { ...reply, isAnswered: true }, now);
   await trx.updateTable("runs").set({ due_at: now }).where("run_id", "=", row.run_id).execute();
   await enqueueUser(trx, row, now);
 }
@@ -119,32 +118,28 @@ async function remember(trx: Transaction<Tables>, row: RunRow, waitingFor: Waiti
 }
 
 /** What a wait came to, as the ghost is told. */
-export interface Settled extends OwnerReply {
+export interface WaitResult extends OwnerReply {
   readonly isAnswered: boolean;
 }
 
 /** Ends the wait of a run whose time is over: with its job's default answer, or with none. */
 export async function endWait(trx: Transaction<Tables>, row: RunRow, now: number): Promise<void> {
-  const job = await findJob(trx, row.job_id);
+  const job = await findAnyJob(trx, row.job_id);
   const fallback = job?.provision.defaultAnswer ?? null;
-  await settle(trx, row, { isAnswered: false, ...(fallback !== null && { answer: fallback }) }, now);
+  await writeWaitResult(trx, row, { isAnswered: false, ...(fallback !== null && { answer: fallback }) }, now);
 }
 
 /** Writes what came of the wait into the entry that was begun last for it. */
-async function settle(trx: Transaction<Tables>, row: RunRow, settled: Settled, now: number): Promise<void> {
+async function writeWaitResult(
+  trx: Transaction<Tables>,
+  row: RunRow,
+  result: WaitResult,
+  now: number,
+): Promise<void> {
   const waitingFor = readRun(row, null).waitingFor;
   const entries = await readEntries(trx, row.run_id);
   const entry = entries.find(({ key }) => key === waitingFor?.key);
-  if (entry) await writeEntries(trx, row.run_id, [{ ...entry, isDone: true, value: settled }], now);
+  if (entry) await writeEntries(trx, row.run_id, [{ ...entry, isDone: true, value: result }], now);
   await trx.updateTable("runs").set({ waiting_for: null }).where("run_id", "=", row.run_id).execute();
   await removeQuestion(trx, row.run_id);
-}
-
-async function findJob(trx: Transaction<Tables>, jobId: string): Promise<Job | null> {
-  const row: JobRow | undefined = await trx
-    .selectFrom("jobs")
-    .selectAll()
-    .where("job_id", "=", jobId)
-    .executeTakeFirst();
-  return row ? tryReadJob(row) : null;
 }

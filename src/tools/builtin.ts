@@ -14,7 +14,7 @@ type Tools = readonly ToolDefinition<Services>[];
 const EVERYBODYS: Tools = [whoami, currentTime];
 
 /** The parts that an operator may offer alone, in the order of `tools/list`. */
-const TOOLSETS: Readonly<Record<string, Tools>> = {
+const TOOLS_OF_SET: Readonly<Record<string, Tools>> = {
   memory: factTools,
   schedule: [scheduleTask, previewSchedule, ...jobTools, ...runTools, inbox, setTimezone],
 };
@@ -22,8 +22,8 @@ const TOOLSETS: Readonly<Record<string, Tools>> = {
 /** The tools of a connection that is offered these sets, in the order of `tools/list`. */
 export const toolsIn = (names: readonly string[]): Tools => [
   ...EVERYBODYS,
-  ...Object.entries(TOOLSETS).flatMap(([name, tools]) => (names.includes(name) ? tools : [])),
+  ...Object.entries(TOOLS_OF_SET).flatMap(([name, tools]) => (names.includes(name) ? tools : [])),
 ];
 
 /** All the tools of a connection. */
-export const peopleTools: Tools = toolsIn(Object.keys(TOOLSETS));
+export const peopleTools: Tools = toolsIn(Object.keys(TOOLS_OF_SET));

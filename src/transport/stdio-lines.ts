@@ -36,7 +36,7 @@ export function openLines(stdin: Readable, stdout: Writable, finishMs: number): 
     async send(message) {
       if (isClosed) throw new Error("stdout is closed");
       await write(message);
-      if ("id" in message && !("method" in message)) settle(message.id);
+      if ("id" in message && !("method" in message)) answered(message.id);
     },
     async close() {
       if (isClosed) return;
@@ -67,7 +67,7 @@ export function openLines(stdin: Readable, stdout: Writable, finishMs: number): 
     });
     return written;
   };
-  const settle = (id: RequestId | undefined) => {
+  const answered = (id: RequestId | undefined) => {
     if (id !== undefined) unanswered.delete(id);
     if (hasEnded && unanswered.size === 0) close();
   };
@@ -76,7 +76,7 @@ export function openLines(stdin: Readable, stdout: Writable, finishMs: number): 
     hasEnded = true;
     readLine();
     deadline = setTimeout(close, finishMs);
-    settle(undefined);
+    answered(undefined);
   };
   const refuse = (id: RequestId | null, error: { code: number; message: string; data?: unknown }) => {
     const { code, message, data } = error;
@@ -94,7 +94,7 @@ export function openLines(stdin: Readable, stdout: Writable, finishMs: number): 
       if (value.method !== "subscriptions/listen") unanswered.add(value.id);
     }
     if (isJSONRPCNotification(value) && value.method === "notifications/cancelled")
-      settle(value.params?.requestId as RequestId | undefined);
+      answered(value.params?.requestId as RequestId | undefined);
     transport.onmessage?.(value as JSONRPCMessage);
   };
   const readLine = () => {

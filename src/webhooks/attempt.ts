@@ -45,7 +45,7 @@ export const createNetworkPolicy = (allowPrivate: boolean): NetworkPolicy =>
 export const MAX_ATTEMPTS = 8;
 const FIRST_RETRY_MS = 5_000;
 /** The longest Retry-After that is honoured. */
-const MAX_RETRY_AFTER_MS = 6 * 3_600_000;
+const MAX_PAUSE_MS = 6 * 3_600_000;
 
 /** Statuses below 500 that are tried again: another attempt may succeed. */
 const RETRIED_STATUSES = new Set([408, 425, 429]);
@@ -116,7 +116,7 @@ export function classify(
     response.kind === "unreachable" || (status !== null && (status >= 500 || RETRIED_STATUSES.has(status)));
   if (!isPassing || attempt >= MAX_ATTEMPTS) return { kind: "failed", host, status, error };
   const retryAfterMs = response.kind === "answered" ? readRetryAfter(response.retryAfter, now) : 0;
-  const pauseMs = Math.max(nextAttemptDelayMs(attempt, chance), Math.min(retryAfterMs, MAX_RETRY_AFTER_MS));
+  const pauseMs = Math.max(nextAttemptDelayMs(attempt, chance), Math.min(retryAfterMs, MAX_PAUSE_MS));
   return { kind: "again", at: now + pauseMs, host, status, error };
 }
 

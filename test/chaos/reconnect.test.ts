@@ -36,14 +36,14 @@ async function makeKeys(data: string, url: string | undefined): Promise<string[]
   return made.map(({ key }) => key);
 }
 
-type Refusal = Pick<Answer, "status" | "headers">;
+type Refused = Pick<Answer, "status" | "headers">;
 
-/** Sends again what was refused, when the server says so, and what met no server. Notes all refusals. */
-async function persist<T extends Refusal>(ask: () => Promise<T>, refusals: Refusal[]): Promise<T> {
+/** Sends again what was refused, when the server says so, and what met no server. Notes all refused. */
+async function persist<T extends Refused>(ask: () => Promise<T>, refused: Refused[]): Promise<T> {
   for (;;) {
     const answer = await ask().catch(() => undefined);
     if (answer && answer.status < 300) return answer;
-    if (answer) refusals.push({ status: answer.status, headers: answer.headers });
+    if (answer) refused.push({ status: answer.status, headers: answer.headers });
     await wait(answer ? 1_000 * Number(answer.headers["retry-after"] ?? 1) : 50);
   }
 }
@@ -58,7 +58,7 @@ it.each(BACKENDS)(
     let server = await serveChild({ data, env });
     const { port } = new URL(server.base);
     const agent = openAgent(1_000);
-    const refusals: Refusal[] = [];
+    const refused: Refused[] = [];
     const calls = new Map<number, number>();
     let isOver = false;
     const load = Array.from({ length: BUSY_CALLERS }, async (_, i) => {
@@ -75,19 +75,19 @@ it.each(BACKENDS)(
         const notifications = { resourceSubscriptions: ["inbox://"] };
         return persist(
           () => openStream(agent, server.url, modernRequest(key, "subscriptions/listen", { notifications })),
-          refusals,
+          refused,
         );
       }
       const opened = await persist(
         () => send(agent, server.url, { body: INITIALIZE, headers: bearer(key) }),
-        refusals,
+        refused,
       );
       const session = {
         ...bearer(key),
         "mcp-session-id": String(opened.headers["mcp-session-id"]),
         "mcp-protocol-version": LEGACY,
       };
-      return persist(() => openStream(agent, server.url, { method: "GET", headers: session }), refusals);
+      return persist(() => openStream(agent, server.url, { method: "GET", headers: session }), refused);
     };
     const count = async (name: string) => {
       const { text } = await send(agent, `${server.base}/metrics`, {
@@ -111,8 +111,8 @@ it.each(BACKENDS)(
     }
     isOver = true;
     await Promise.all(load);
-    console.info("calls by status:", JSON.stringify([...calls]), "refusals:", refusals.length);
-    for (const { status, headers } of refusals) {
+    console.info("calls by status:", JSON.stringify([...calls]), "refused:", refused.length);
+    for (const { status, headers } of refused) {
       expect([429, 503]).toContain(status);
       expect(Number(headers["retry-after"])).toBeGreaterThan(0);
     }

@@ -90,7 +90,7 @@ function assertJson(name: string, value: unknown): void {
 /** Waits without a thread: until a date, or for so many seconds. */
 export async function sleep(client: BrokerClient, time: Date | number): Promise<void> {
   const until = typeof time === "number" ? Date.now() + time * 1_000 : time.getTime();
-  if (!Number.isFinite(until) || until > Date.now() + LONGEST_SLEEP_MS)
+  if (!Number.isFinite(until) || until > Date.now() + MAX_SLEEP_MS)
     throw new NightshiftError(
       "INVALID_ARGUMENTS",
       "ghost.sleep takes a Date or seconds, at most a year ahead.",
@@ -98,4 +98,4 @@ export async function sleep(client: BrokerClient, time: Date | number): Promise<
   await client.request({ kind: "sleep", until: Math.round(until) }, client.signal);
 }
 
-const LONGEST_SLEEP_MS = 366 * 86_400_000;
+const MAX_SLEEP_MS = 366 * 86_400_000;

@@ -21,7 +21,7 @@ export function openToolCaller(toolkit: Toolkit, client: BrokerClient): ToolCall
   const { signal } = client;
   const callAllowed = async (tool: string, args: ReturnType<typeof readArguments>, start: CallBegun) => {
     if (start.state === "unknown") return outcomeUnknown(tool);
-    if (start.state === "refused") return refused(start.reason);
+    if (start.state === "refused") return refuseCall(start.reason);
     return "problem" in args ? refuseArguments(args.problem) : toolkit.call(tool, args.value, { signal });
   };
   return {
@@ -70,7 +70,7 @@ function keptResult(result: ToolResult): ToolResult {
 
 type CallBegun = Exclude<CallStart, { state: "done" }>;
 
-function refused(message: string): ToolResult {
+function refuseCall(message: string): ToolResult {
   return {
     content: [{ type: "text", text: message }],
     structuredContent: { error: { code: "TOOL_DENIED", message } },
