@@ -1,5 +1,6 @@
 import { NightshiftError } from "../errors.ts";
 import { cutText } from "./cut-text.ts";
+import { readDuration, readSeconds } from "./duration.ts";
 import { DAY_MS } from "./time.ts";
 
 /*
