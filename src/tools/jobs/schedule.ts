@@ -105,11 +105,11 @@ export const scheduleTask: ToolDefinition<Services> = {
 };
 
 function tellMade(job: ShownJob, notes: readonly string[], isNew: boolean): ToolResult {
-  if (!isNew)
-    return answer(
-      { ...job, already_scheduled: true },
-      `Already scheduled, and not made again: ${tellJob(job)}. allow_duplicate: true makes a second one.`,
-    );
+  const shown = { ...job, ...(notes.length > 0 && { note: notes.join("\n") }) };
+  if (!isNew) {
+    const told = `Already scheduled, and not made again: ${tellJob(job)}. allow_duplicate: true makes a second one.`;
+    return answer({ ...shown, already_scheduled: true }, [told, ...notes].join("\n"));
+  }
   const when = job.after
     ? `whenever a run of ${job.after} succeeded`
     : `at ${job.next_runs.join(", then ")} (${job.timezone})`;
@@ -118,7 +118,7 @@ function tellMade(job: ShownJob, notes: readonly string[], isNew: boolean): Tool
     `It runs as ${job.ghost_session_id}, which has no access to this user's memory. What it comes to is in the inbox; list_runs and get_run have every run.`,
     ...notes,
   ].join("\n");
-  return answer({ ...job, ...(notes.length > 0 && { note: notes.join("\n") }) }, text);
+  return answer(shown, text);
 }
 
 const isText = (text: string | undefined): text is string => text !== undefined;
