@@ -22,11 +22,6 @@ export interface Field {
   show(value: unknown, timezone: string): unknown;
 }
 
-/** In the `meta` of an argument that tools take and do not list. */
-export const UNLISTED = Object.freeze({ unlisted: true });
-/** In the `meta` of an argument that tools list by its type alone. */
-export const BRIEF = Object.freeze({ brief: true });
-
 export const field = <Key extends string, Form>(key: Key, form: Form, describe: string) => ({
   key,
   describe,

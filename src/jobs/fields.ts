@@ -2,7 +2,6 @@ import { z } from "zod";
 import { NightshiftError } from "../errors.ts";
 import { DAY_SECONDS } from "./duration.ts";
 import {
-  BRIEF,
   booleanForm,
   checkForm,
   choiceForm,
@@ -17,7 +16,6 @@ import {
   retryForm,
   spanEndForm,
   toolName,
-  UNLISTED,
 } from "./field-forms.ts";
 import {
   CATCHUPS,
@@ -31,6 +29,7 @@ import {
   type Policy,
   type Provision,
 } from "./job.ts";
+import { BRIEF, UNLISTED } from "./listing.ts";
 
 /*
  * One row for each field of a job. The arguments of schedule_task and update_job, the fields of a job file, the stored

@@ -2,8 +2,8 @@ import { z } from "zod";
 import type { RunSummary } from "../jobs/contracts.ts";
 import { cutText } from "../jobs/cut-text.ts";
 import type { Delivery } from "../jobs/delivery.ts";
-import { BRIEF } from "../jobs/field-forms.ts";
 import { ghostSessionId } from "../jobs/job.ts";
+import { BRIEF } from "../jobs/listing.ts";
 import {
   type OwnerReply,
   RUN_STATUSES,

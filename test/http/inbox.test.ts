@@ -38,7 +38,10 @@ describe.each(ERAS)("the inbox, %s era", (era) => {
     const job = await schedule(alice);
     const run_id = await runOnce(alice, job);
     await eventually(async () => updates(heard).length === 1);
-    expect(await inboxOf(mallory, { unread_only: false, job_id: job })).toEqual({ items: [], unread: 0 });
+    expect(await inboxOf(mallory, { unread_only: false })).toEqual({ items: [], unread: 0 });
+    const named = await mallory.call("inbox", { job_id: job });
+    expect(named).toMatchObject({ isError: true });
+    expect(named.content[0]?.text).toMatch(/JOB_NOT_FOUND/);
     const elsewhere = await openCaller(era === "modern" ? "legacy" : "modern", server, key);
     expect(await inboxOf(elsewhere)).toMatchObject({ items: [{ run_id, job_id: job }], unread: 0 });
     await eventually(async () => updates(heard).length === 2);

@@ -77,7 +77,7 @@ describe("webhook_url", () => {
     expect(JSON.stringify(run)).not.toMatch(/whsec_|471\d/);
   });
 
-  it("tells of failures, says why an attempt failed, and is gone with null or an empty text", async () => {
+  it("tells of failures, says why an attempt failed, and is gone with null", async () => {
     const receiver = await startReceiver();
     receiver.reply(500);
     const program = await openProgram({ scheduler: true, webhookAllowPrivate: true });
@@ -98,11 +98,13 @@ describe("webhook_url", () => {
         error: { code: expect.any(String), message: expect.any(String) },
       },
     });
-    for (const none of [null, ""]) {
-      await ask(alice, "update_job", { job_id, webhook_url: receiver.url });
-      const { webhook_url } = await ask(alice, "update_job", { job_id, webhook_url: none });
-      expect(webhook_url).toBeUndefined();
-    }
+    await ask(alice, "update_job", { job_id, webhook_url: receiver.url });
+    // Models send an empty text for what they do not mean to change.
+    expect(await ask(alice, "update_job", { job_id, webhook_url: "" })).toMatchObject({
+      webhook_url: receiver.url,
+    });
+    const { webhook_url } = await ask(alice, "update_job", { job_id, webhook_url: null });
+    expect(webhook_url).toBeUndefined();
     const quiet = await ask(alice, "run_job", { job_id, wait: true });
     expect((await endedRun(alice, job_id, quiet.run_id)).deliveries).toBeUndefined();
     expect(receiver.received).toHaveLength(1);

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
-import { BRIEF, momentText, toolCall, UNLISTED } from "../../jobs/field-forms.ts";
+import { momentText, toolCall } from "../../jobs/field-forms.ts";
 import { fieldArguments } from "../../jobs/fields.ts";
 import {
   type Action,
@@ -9,6 +9,7 @@ import {
   type PinnedFact,
   type Provision,
 } from "../../jobs/job.ts";
+import { BRIEF, UNLISTED } from "../../jobs/listing.ts";
 import { MAX_EVERY_SECONDS } from "../../jobs/schedule.ts";
 import { findJobId } from "../names.ts";
 import { requireService, type SchedulerApi, type Services } from "../services.ts";

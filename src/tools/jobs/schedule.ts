@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { NightshiftError } from "../../errors.ts";
 import { cronWarning } from "../../jobs/cron-text.ts";
-import { UNLISTED } from "../../jobs/field-forms.ts";
 import { limitsOf, nameAndToolsOf, policyOf, provisionOf } from "../../jobs/fields.ts";
+import { UNLISTED } from "../../jobs/listing.ts";
 import { readSaidCron } from "../../jobs/said-time.ts";
 import {
   anchored,
