@@ -1,7 +1,7 @@
 import type { Config } from "../config.ts";
 import type { OpenContext } from "../connection/connection.ts";
 import { toZonedIso } from "../jobs/time.ts";
-import type { showRunSummary, showRunWithDeliveries } from "../tools/runs.ts";
+import { type showRunSummary, type showRunWithDeliveries, tellWaitingFor } from "../tools/runs.ts";
 import { asUser, callUserTool } from "./as-user.ts";
 import type { Flags } from "./command.ts";
 import { oneLine, paint, plain, print, printJson, table } from "./output.ts";
@@ -82,7 +82,7 @@ export function printRun(run: ShownRun): void {
   const colour =
     run.status === "succeeded"
       ? "green"
-      : run.status === "running" || run.status === "queued"
+      : ["running", "queued", "waiting"].includes(run.status)
         ? "cyan"
         : "red";
   print(`${paint("bold", run.run_id)}  ${paint(colour, run.status)}  for ${run.scheduled_for}`);
@@ -100,6 +100,7 @@ export function printRun(run: ShownRun): void {
       `  ${String(step.step).padStart(2)}  ${step.type}${step.tool ? ` ${step.tool}` : ""}${mark}  ${"is_output" in step ? "the output below" : oneLine(step.result ?? step.text ?? "", 100)}`,
     );
   }
+  if (run.waiting_for) print(`  ${paint("yellow", oneLine(tellWaitingFor(run.waiting_for), 2_000))}`);
   print(`  used    ${run.usage.input_tokens} tokens in, ${run.usage.output_tokens} out`);
   for (const { status, attempts, host, last_error, next_attempt_at } of run.deliveries ?? [])
     print(

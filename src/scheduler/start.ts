@@ -92,15 +92,17 @@ export async function startScheduler(
 }
 
 /**
- * Runs one queued run and no other. Resolves when it has ended, here or in a process that was quicker, and its
- * webhook messages were tried.
+ * Runs one queued run and no other. Resolves when it has ended or waits for its owner, here or in a process that was
+ * quicker, and its webhook messages were tried.
  */
 export async function runOne(deps: SchedulerDeps, userKey: string, runId: string): Promise<void> {
   const { loop, webhooks, close } = await openScheduler(deps, { userKey, runId }, 0);
   try {
     await loop.start();
     const runs = deps.openRuns(userKey);
-    while (!isEnded((await runs.get(runId)).status)) {
+    for (;;) {
+      const { status } = await runs.summary(runId);
+      if (isEnded(status) || status === "waiting") break;
       await loop.idle();
       await new Promise((go) => setTimeout(go, 50));
     }

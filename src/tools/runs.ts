@@ -141,7 +141,7 @@ export function tellRun(run: ReturnType<typeof showRun>): string {
   ].join("\n");
 }
 
-function tellWaitingFor({
+export function tellWaitingFor({
   kind,
   question,
   options,
@@ -262,7 +262,8 @@ const answerRun: ToolDefinition<Services> = {
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
   create: (_context, services) => ({
     run: async ({ run_id, ...reply }: AnswerArguments) => {
-      const run = await requireService(services.runControl, "runs").answer(run_id, reply);
+      const control = requireService(services.runControl, "runs");
+      const run = await withRun(run_id, services, (id) => control.answer(id, reply));
       services.scheduler?.wake();
       return answer({ run_id: run.runId, status: run.status }, "Answered; the run goes on.");
     },

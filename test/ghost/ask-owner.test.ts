@@ -1,8 +1,9 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import type { OpenContext } from "../../src/connection/connection.ts";
-import type { ScriptedAnswer, ScriptedRequest } from "../../src/model/scripted.ts";
+import { type ScriptedAnswer, type ScriptedRequest, startScriptedModel } from "../../src/model/scripted.ts";
+import { cli } from "../child-process.ts";
 import { eventually, tempDir } from "../harness.ts";
 import { ask, endedRun, openProgram, type ProgramOptions } from "../program.ts";
 
@@ -179,4 +180,27 @@ it("a code job keeps its steps, sleeps without a thread, and asks", async () => 
   expect(run).toMatchObject({ status: "succeeded" });
   expect(run.output).toMatch(/^1 \| yes \| .*used before/);
   expect(await readFile(seen, "utf8")).toBe("1");
+}, 60_000);
+
+it("`jobs run` ends when the run waits, and `runs answer` lets it go on", async () => {
+  const model = await startScriptedModel({ script: making(QUESTION) });
+  onTestFinished(() => model.close());
+  const env = { NIGHTSHIFT_MODEL: "openai-compatible:scripted", NIGHTSHIFT_MODEL_BASE_URL: model.baseUrl };
+  const data = ["--data", await tempDir(), "--user", "alice"];
+  const program = await openProgram({
+    dataDir: data[1] ?? "",
+    model: "openai-compatible:scripted",
+    modelBaseUrl: model.baseUrl,
+  });
+  const job = { prompt: "Do it.", every_seconds: 86_400, may_ask: true };
+  const { job_id } = await ask(program.open(), "schedule_task", job);
+  const run = await cli(["jobs", "run", job_id, ...data], { env });
+  expect(run.code).toBe(1);
+  expect(run.stdout).toMatch(
+    /It waits for an answer to: Send it\? \(yes \/ no\)\. Only its owner can answer/,
+  );
+  const answered = await cli(["runs", "answer", "last", "yes", ...data]);
+  expect(answered).toMatchObject({ code: 0, stdout: expect.stringContaining("Answered") });
+  const again = await cli(["runs", "answer", "last", "no", ...data]);
+  expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining("was answered already") });
 }, 60_000);
