@@ -72,7 +72,7 @@ describe("kill -9", () => {
     const dir = await tempDir();
     const [data, jobs] = [join(dir, "data"), join(dir, "jobs")];
     await mkdir(jobs);
-    const spec = 'default { every: "7d", retry: { attempts: 2, backoff_seconds: 2, on: ["lost"] },';
+    const spec = 'default { every: "7d", retry: { attempts: 2, backoff_seconds: 12, on: ["lost"] },';
     await writeFile(join(jobs, "work.ts"), WORK(dir).replace("default {", spec));
     const args = ["--data", data, "--user", "alice", "--jobs", jobs];
     const first = await startServer(args);
