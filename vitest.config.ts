@@ -56,6 +56,8 @@ for (const pattern of [...LONG, ...ON_BOTH, ...QUICK])
 
 export const COMMON = {
   pool: "forks",
+  // V8 can crash in the wrapper of fetch's WebAssembly parser when it compiles that anew while threads end.
+  execArgv: ["--wasm-wrapper-tiering-budget=2000000000"] as string[],
   // One more than cores: much of what is tested is waiting, for a second to be over or a process to end.
   maxWorkers: availableParallelism() + 1,
   setupFiles: "test/setup.ts",
